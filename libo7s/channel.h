@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One end of a flow in shared memory: our lane, the peer's lane and the doorbell. Used alike by an
+ * application's flow and by a layer's endpoint. Not thread-safe but for one reader beside one writer.
+ *
+ * A message occupies one or more slots; all but its last carry the flag MORE and are full. It becomes
+ * visible as a whole at channel_publish(). All indices of the peer are checked against private copies;
+ * anything impossible makes the channel dead (-EBADMSG from then on) and is never an abort.
+ *
+ * Sleeping, for a reader: (1) drain the doorbell, (2) read until channel_read() says -EAGAIN,
+ * (3) channel_arm_read(); if that returns 0 go on reading, else sleep until the descriptor is readable.
+ * A writer without room does the same with channel_arm_write(). channel_publish() and channel_release()
+ * ring the other side when, and only when, it sleeps, once per epoch.
+ */
+
+#include <sys/uio.h>
+
+#include "libo7s/doorbell.h"
+#include "libo7s/lane.h"
+
+typedef struct Channel Channel;
+
+/* Takes both lanes and the doorbell, also on failure. Returns: 0; -ENOMEM. */
+int channel_new(LaneClass class, Lane *own, Lane *peer, int doorbell_fd, Channel **ret);
+
+/* Closes the doorbell (without a closed record: channel_close() sends that) and unmaps. */
+Channel *channel_free(Channel *channel);
+DEFINE_CLEANUP(Channel, channel_free);
+
+/* The doorbell: poll for readable and hang-up. Stays the channel's. */
+int channel_fd(const Channel *channel);
+
+size_t channel_message_max(const Channel *channel);
+
+/* -- writing -- */
+
+/* Copies a message into free slots, unpublished. Returns: 0; -EAGAIN: no room; -EMSGSIZE; -EINVAL: empty; -EBADMSG: dead. */
+int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts);
+
+/* In place: the next slot, then how much of it is used. A reservation holds one slot (LANE_SLOT_BYTES).
+ * Returns: 0; -EAGAIN, -EMSGSIZE, -EBADMSG; commit without reserve: -EINVAL. */
+int channel_reserve(Channel *channel, size_t size, void **ret);
+int channel_commit(Channel *channel, size_t size);
+
+/* Makes everything pushed visible. Returns: 0; 1: rang; -EPIPE: nobody holds the other end. */
+int channel_publish(Channel *channel);
+
+/* Returns: 1: armed, there is still no room for slots; 0: there is room; -EBADMSG. */
+int channel_arm_write(Channel *channel);
+void channel_disarm_write(Channel *channel);
+
+/* Slots that the peer has not consumed yet. */
+uint32_t channel_queued(Channel *channel);
+
+/* -- reading -- */
+
+/* Copies out (part of) the next message. What does not fit stays, *ret_more tells; channel_skip() drops it.
+ * The slots count as consumed at channel_release(). Returns: bytes (> 0); -EAGAIN: empty; -EBADMSG: dead. */
+ssize_t channel_read(Channel *channel, void *data, size_t size, bool *ret_more);
+void channel_skip(Channel *channel);
+
+/* In place, for a message in one slot; the bytes are in memory that the peer can change at any time.
+ * Returns: 0; -EAGAIN; -EBADMSG; -EMSGSIZE: the message spans slots (use channel_read). */
+int channel_peek(Channel *channel, const void **ret, size_t *ret_size);
+
+/* Gives consumed slots back to the writer. Returns: 0; 1: rang. */
+int channel_release(Channel *channel);
+
+/* Whether channel_read() would return something now; cheap, no system call. */
+bool channel_readable(Channel *channel);
+
+/* Returns: 1: armed, still empty; 0: there is something to read; -EBADMSG. */
+int channel_arm_read(Channel *channel);
+void channel_disarm_read(Channel *channel);
+
+/* Slots that the peer has published and that we have not consumed. */
+uint32_t channel_pending(Channel *channel);
+
+/* -- ending -- */
+
+/* doorbell_drain() on our doorbell. */
+int channel_drain(Channel *channel, CloseReason *ret_reason);
+
+/* Tells the other side that this is the end. What was published stays readable there. */
+void channel_close(Channel *channel, CloseReason reason);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What an application and the IRM say to each other on /run/o7s/irm.sock (SEQPACKET, one message per
+ * record, protobuf-encoded; irm.proto is private to irm-message.c). Who the client is comes from the
+ * kernel, never from a message.
+ *
+ * A process has one control connection, shared by its threads: each request is answered at once, in
+ * order, by IRM_REPLY. A listener has a connection of its own, on which offers arrive.
+ *
+ *   allocation   app                              IRM
+ *                ALLOCATE                     ->
+ *                                             <-  REPLY(result, flow_id, class) + [doorbell]
+ *                makes its lane of that class
+ *                LANE(flow_id) + [lane]       ->  (no reply)
+ *                                             <-  on the doorbell: record 03 + OUTCOME(result, info) + [peer's lane]
+ *                Closing the doorbell cancels.
+ *
+ *   serving      LISTEN(name or "")           ->
+ *                                             <-  REPLY(result)
+ *                                             <-  OFFER(flow_id, class, name, qos)
+ *                makes its lane of that class
+ *                LANE(flow_id) + [lane]       ->  (no reply)
+ *                                             <-  ESTABLISHED(flow_id, info) + [peer's lane, doorbell], or
+ *                                             <-  WITHDRAWN(flow_id): the asking side gave up, or we were too slow
+ *                A listener that wants no more closes its connection; unaccepted offers go to others.
+ *
+ *   ending       DEALLOCATE(flow_id)          ->  (no reply) after channel_close(); on the control connection
+ *
+ *   after a restart of the IRM the library connects again and sends RESUME(flow_id) for each flow that it
+ *   still has (REPLY: 0 or -ESTALE, the flow goes on either way), and LISTEN for each listener.
+ */
+
+#include "basic/string.h"
+#include "libo7s/lane.h"
+#include "libo7s/o7s.h"
+
+#define IRM_MESSAGE_BYTES_MAX 4096U
+#define IRM_TEXT_BYTES_MAX 512U
+#define IRM_PROTOCOL_VERSION 1U
+
+typedef enum IrmMessageType {
+        IRM_ALLOCATE,           /* name, qos, flags, timeout_usec */
+        IRM_LANE,               /* flow_id; one descriptor: the lane */
+        IRM_LISTEN,             /* name ("" = every name bound to the caller), flags */
+        IRM_DEALLOCATE,         /* flow_id, close_reason */
+        IRM_RESUME,             /* flow_id */
+        IRM_REPLY,              /* result, text, flow_id, lane_class; with a doorbell after ALLOCATE */
+        IRM_OUTCOME,            /* result, text, info */
+        IRM_OFFER,              /* flow_id, lane_class, info (name, qos) */
+        IRM_ESTABLISHED,        /* flow_id, info */
+        IRM_WITHDRAWN,          /* flow_id, result */
+        _IRM_MESSAGE_TYPE_MAX,
+        _IRM_MESSAGE_TYPE_INVALID = -EINVAL,
+} IrmMessageType;
+
+/* What is known of a flow; becomes o7s_flow_info. */
+typedef struct IrmFlowInfo {
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char layer[LAYER_NAME_BYTES_MAX + 1];           /* "" between two programs of one host */
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* who is at the other end, as far as known: never verified without authentication */
+        o7s_qos qos;                                    /* as granted */
+        uint32_t mtu;                                   /* largest message in bytes; 0: as the lane says */
+        bool local;
+} IrmFlowInfo;
+
+typedef struct IrmMessage {
+        IrmMessageType type;
+        uint64_t flow_id;
+        int32_t result;                                 /* 0 or a negative errno */
+        LaneClass lane_class;
+        uint64_t flags;                                 /* O7S_BULK, O7S_THIN, ... */
+        uint64_t timeout_usec;
+        uint32_t close_reason;
+        uint32_t version;                               /* IRM_PROTOCOL_VERSION, in ALLOCATE, LISTEN and RESUME */
+        char program[FLOW_NAME_WIRE_BYTES_MAX + 1];     /* LISTEN, ALLOCATE: only selects among what the caller may do */
+        char text[IRM_TEXT_BYTES_MAX];                  /* a sentence for the person in front of the screen */
+        IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN */
+} IrmMessage;
+
+/* Returns: bytes written; -ENOBUFS; -EINVAL: a field is out of range. */
+ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size);
+
+/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL). Returns: 0; -EBADMSG; -EPROTO: unknown type. */
+int irm_message_parse(const void *data, size_t size, IrmMessage *ret);
+
+/* One record with up to n_fds descriptors (the caller's, not closed). Returns: 0; -EAGAIN; -EPIPE; other errno. */
+int irm_message_send(int socket_fd, const IrmMessage *message, const int *fds, unsigned n_fds);
+
+#define IRM_FDS_MAX 2U
+
+/* One record. Descriptors beyond those that the type allows are closed and make the message bad. *ret_fds are
+ * the caller's to close; unused entries are -1. Returns: 0; -EAGAIN; -EPIPE: end; -EBADMSG, -EPROTO. */
+int irm_message_receive(int socket_fd, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]);

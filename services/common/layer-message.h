@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What an IPCP and the IRM say to each other on /run/o7s/layer.sock (SEQPACKET, one message per record,
+ * protobuf-encoded; layer.proto is private to layer-message.c). Which layer the IPCP serves follows from its
+ * unit, o7s-ipcp@LAYER.service, which the IRM asks systemd for; the name in HELLO must agree.
+ *
+ * Flows on this socket have the IRM's flow_id. The IRM decides and authenticates, the IPCP carries bytes.
+ *
+ *   start        IPCP                                  IRM
+ *                HELLO(type, hash, mtu, ...)       ->
+ *                RESUME(flow_id) for each flow     ->      (after a restart of the IRM)
+ *                STATE(state, text, mtu)           ->      at any time
+ *                                                  <-  WELCOME, then REGISTER(hash, name) for each name
+ *   names                                          <-  REGISTER / UNREGISTER(hash, name)
+ *                                                  <-  QUERY(query_id, hash)
+ *                QUERY_DONE(query_id, result)      ->      0, -ENOENT, -ENETDOWN, ...
+ *
+ *   outgoing                                       <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap)
+ *                sends FLOW_REQ with a fresh endpoint id
+ *                REPLY(flow_id, attempt, result, oap)  ->  on FLOW_REPLY, or a local failure; with [our lane] where result is 0
+ *                                                  <-  ESTABLISHED(flow_id, attempt, tokens, info) + [application's lane, doorbell], or
+ *                                                  <-  ABORT(flow_id, attempt, tokens): forget it; with a peer token: send it a close
+ *                Attempts are new requests of the IRM after 3 s without an answer. The endpoint id of an older attempt stays
+ *                known until ABORT, so that its late reply reaches the IRM.
+ *
+ *   incoming     INCOMING(reference, hash, qos, oap, peer)   ->  on FLOW_REQ for a registered hash; reference is the IPCP's own number
+ *                                                  <-  ACCEPT(reference, flow_id, oap, tokens, lane_class), or
+ *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, else send FLOW_REPLY with it
+ *                after ACCEPT the IPCP takes an endpoint id, makes its lane, sends FLOW_REPLY
+ *                REPLY(flow_id, result) + [our lane]   ->
+ *                                                  <-  ESTABLISHED(flow_id, info) + [application's lane, doorbell]
+ *                INCOMING_GONE(reference)          ->      a successor or a close replaced it, or it is too old
+ *
+ *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its end
+ *                                                  <-  CLOSE(flow_id, close_reason)    by the operator, or its owner died
+ */
+
+#include "basic/string.h"
+#include "libo7s/lane.h"
+#include "libo7s/o7s.h"
+#include "services/common/layer-state.h"
+
+#define LAYER_MESSAGE_BYTES_MAX 12288U
+#define LAYER_TEXT_BYTES_MAX 512U
+#define LAYER_HASH_BYTES_MAX 64U
+#define LAYER_OAP_BYTES_MAX 9000U
+#define LAYER_PROTOCOL_VERSION 1U
+#define CLOSE_TOKEN_BYTES 8U
+
+typedef enum LayerMessageType {
+        LAYER_HELLO,            /* layer, layer_type, hash_algorithm, mtu, oap_max, pid comes from the kernel */
+        LAYER_STATE,            /* state, text, mtu */
+        LAYER_QUERY_DONE,       /* query_id, result, text */
+        LAYER_REPLY,            /* flow_id, attempt, result, oap; one descriptor: the IPCP's lane, iff result == 0 */
+        LAYER_INCOMING,         /* reference, hash, qos, oap, peer */
+        LAYER_INCOMING_GONE,    /* reference */
+        LAYER_DOWN,             /* flow_id, close_reason */
+        LAYER_RESUME,           /* flow_id */
+        LAYER_WELCOME,          /* */
+        LAYER_REGISTER,         /* hash, name */
+        LAYER_UNREGISTER,       /* hash, name */
+        LAYER_QUERY,            /* query_id, hash, name */
+        LAYER_REQUEST,          /* flow_id, attempt, hash, qos, lane_class, oap */
+        LAYER_ABORT,            /* flow_id, attempt, tokens */
+        LAYER_ACCEPT,           /* reference, flow_id, oap, tokens, lane_class */
+        LAYER_REFUSE,           /* reference, result, oap */
+        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos; two descriptors: the application's lane, the doorbell */
+        LAYER_CLOSE,            /* flow_id, close_reason */
+        _LAYER_MESSAGE_TYPE_MAX,
+        _LAYER_MESSAGE_TYPE_INVALID = -EINVAL,
+} LayerMessageType;
+
+/* Numbers of wire.md 1. */
+typedef enum LayerType {
+        LAYER_UNICAST = 1,
+        LAYER_BROADCAST = 2,
+        LAYER_ETH_LLC = 3,
+        LAYER_ETH_DIX = 4,
+        LAYER_UDP4 = 5,
+        LAYER_UDP6 = 6,
+        _LAYER_TYPE_MAX,
+        _LAYER_TYPE_INVALID = -EINVAL,
+} LayerType;
+
+DECLARE_ENUM_NAMES(layer_type, LayerType);
+
+/* What closes a flow between two o7s hosts: ours is what the peer must show, theirs is what we show. */
+typedef struct CloseTokens {
+        bool have_own;
+        bool have_peer;                                 /* only where the peer showed the capability */
+        uint8_t own[CLOSE_TOKEN_BYTES];
+        uint8_t peer[CLOSE_TOKEN_BYTES];
+} CloseTokens;
+
+typedef struct LayerMessage {
+        LayerMessageType type;
+        uint64_t flow_id;
+        uint64_t reference;
+        uint64_t query_id;
+        uint32_t attempt;                               /* from 0 */
+        int32_t result;
+        uint32_t version;
+        LayerType layer_type;
+        LayerState state;
+        uint32_t hash_algorithm;                        /* HashAlgorithm of wire.md 1 */
+        uint32_t mtu;                                   /* largest message of a flow, in bytes */
+        uint32_t oap_max;                               /* largest OAP message that fits one frame */
+        uint32_t close_reason;
+        LaneClass lane_class;
+        CloseTokens tokens;
+        o7s_qos qos;
+        char layer[LAYER_NAME_BYTES_MAX + 1];
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* the other host as the layer knows it, such as a MAC address */
+        char text[LAYER_TEXT_BYTES_MAX];
+        size_t hash_size;
+        uint8_t hash[LAYER_HASH_BYTES_MAX];
+        size_t oap_size;
+        uint8_t oap[LAYER_OAP_BYTES_MAX];
+} LayerMessage;
+
+/* As irm_message_*(), with the same errors. */
+ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t size);
+int layer_message_parse(const void *data, size_t size, LayerMessage *ret);
+int layer_message_send(int socket_fd, const LayerMessage *message, const int *fds, unsigned n_fds);
+
+#define LAYER_FDS_MAX 2U
+int layer_message_receive(int socket_fd, LayerMessage *ret, int ret_fds[LAYER_FDS_MAX]);

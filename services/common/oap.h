@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * OAP, the flow allocation protocol: what two IRMs say to each other inside a flow request and its reply.
+ * Here: the header codec, the extension in its data field, the request hash, the time window and the replay
+ * cache: everything that the plain case needs, pure. Certificates, key exchange and signatures are bytes to
+ * these files.
+ *
+ *   offset size  field
+ *        0   16  id             random per attempt, echoed by the response
+ *       16    8  timestamp      sender's CLOCK_REALTIME in ns; requests are backdated by 2 s
+ *       24    2  cipher         0 = none
+ *       26    2  kdf            0 = none
+ *       28    2  digest         0 = none (request hash: SHA-384)
+ *       30    2  certificate length
+ *       32    2  key exchange: F 0x8000, R 0x4000, length in the low 14 bits
+ *       34    2  data length
+ *       36       certificate, key exchange, data, request hash (response only), signature (the rest)
+ *
+ *   data     "O7sX" | version u8 = 1 | flags u8 = 0 | length u16 | { type u16 | length u16 | value }*   ascending types
+ */
+
+#include "basic/cursor.h"
+#include "services/common/hash.h"
+
+#define OAP_ID_BYTES 16U
+#define OAP_HEADER_BYTES 36U
+#define OAP_TOKEN_BYTES 8U
+#define OAP_BACKDATE_NSEC (2ULL * 1000 * 1000 * 1000)
+#define OAP_WINDOW_PAST_NSEC (20ULL * 1000 * 1000 * 1000)
+#define OAP_WINDOW_FUTURE_NSEC (100ULL * 1000 * 1000)
+
+/* Capabilities, TLV 03 and 82. */
+#define OAP_CAPABILITY_CLOSE (UINT32_C(1) << 0)
+#define OAP_CAPABILITY_FRCT (UINT32_C(1) << 1)
+
+/* Errors on the wire (wire.md 10.9). */
+#define OAP_WIRE_ERROR_NOT_ALLOCATED (-1000)
+#define OAP_WIRE_ERROR_NAME (-1007)
+#define OAP_WIRE_ERROR_CRYPTO (-1008)
+#define OAP_WIRE_ERROR_AUTHENTICATION (-1009)
+
+typedef struct OapHeader {
+        uint8_t id[OAP_ID_BYTES];
+        uint64_t timestamp;
+        uint16_t cipher;
+        uint16_t kdf;
+        uint16_t digest;
+        bool key_exchange_raw;          /* F */
+        bool client_encapsulates;       /* R */
+        /* The parts, in the parsed buffer (not owned). */
+        const uint8_t *certificate;
+        size_t certificate_size;
+        const uint8_t *key_exchange;
+        size_t key_exchange_size;
+        const uint8_t *data;
+        size_t data_size;
+        const uint8_t *request_hash;    /* response only */
+        size_t request_hash_size;
+        const uint8_t *signature;
+        size_t signature_size;
+} OapHeader;
+
+/* The extension of o7s peers. */
+typedef struct OapExtension {
+        bool present;                   /* the magic was there and all of it parsed */
+        uint32_t capabilities;          /* TLV 03 or 82 */
+        bool have_token;
+        uint8_t token[OAP_TOKEN_BYTES]; /* TLV 08 or 88 */
+        bool have_replaced;
+        uint8_t replaced[OAP_ID_BYTES]; /* TLV 09, request only: the id of the request that this one replaces */
+} OapExtension;
+
+/* hash_size is 0 for a request, else the length of the response's request hash.
+ * Returns: 0; -EBADMSG: lengths; -EPROTO: unknown cipher, kdf or digest id. */
+int oap_header_parse(const void *data, size_t size, size_t hash_size, OapHeader *ret);
+ssize_t oap_header_pack(const OapHeader *header, void *buffer, size_t size);
+
+/* Unknown types are skipped; duplicates, descending types and overruns reject the whole extension (-EBADMSG; the message
+ * itself is still good, its peer is then "not known to be o7s"). No magic: 0 with present = false. */
+int oap_extension_parse(const uint8_t *data, size_t size, bool response, OapExtension *ret);
+ssize_t oap_extension_pack(const OapExtension *extension, bool response, void *buffer, size_t size);
+
+/* What a client keeps of its request. */
+typedef struct OapRequest {
+        uint8_t id[OAP_ID_BYTES];
+        uint8_t token[OAP_TOKEN_BYTES];
+        uint8_t hash[HASH_BYTES_MAX];   /* of the request's bytes */
+        size_t hash_size;
+} OapRequest;
+
+/* Plain request: fresh id and token from the caller's random bytes, stamp now_realtime_nsec backdated.
+ * replaced: the request that this one follows, or NULL. Returns: bytes written; -ENOBUFS. */
+ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec,
+                          const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret);
+
+/* Server: parses and checks the window, not the replay cache. Returns: 0; -EBADMSG, -EPROTO; -ETIME: outside the
+ * window; -EOPNOTSUPP: asks for what needs the authentication service (certificate or key exchange). */
+int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec, OapHeader *ret_header,
+                      OapExtension *ret_extension);
+
+/* Server: the plain response to a request of these bytes. Returns: bytes written; -ENOBUFS. */
+ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
+                           uint64_t now_realtime_nsec, void *buffer, size_t size);
+
+/* Client: id and request hash must be ours (compared in constant time). Returns: 0; -EBADMSG; -EPROTO; -EKEYREJECTED: not an
+ * answer to this request. */
+int oap_response_parse(const OapRequest *request, const void *data, size_t size, OapHeader *ret_header,
+                       OapExtension *ret_extension);
+
+/* Replay cache: remembers (timestamp, id) until the stamp leaves the window; fixed number of entries, oldest-expiring
+ * evicted only once it has expired; full of live entries refuses (-EBUSY), which costs an attacker his own requests. */
+#define OAP_REPLAY_ENTRIES_MAX 65536U
+typedef struct OapReplay OapReplay;
+int oap_replay_new(OapReplay **ret);
+OapReplay *oap_replay_free(OapReplay *replay);
+DEFINE_CLEANUP(OapReplay, oap_replay_free);
+/* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ENOMEM. */
+int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec);
