@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
-#define _printf_(format, first) __attribute__((format(printf, format, first)))
+#define _printf_(text, first) __attribute__((format(printf, text, first)))
 #define _pure_ __attribute__((pure))
 #define _const_ __attribute__((const))
 #define _public_ __attribute__((visibility("default")))
@@ -23,17 +23,25 @@
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
 #define STRLEN(literal) (sizeof("" literal "") - 1)
 
-#define MIN(a, b)                                                                                                 \
+#define _join_tokens(a, b) a##b
+#define _join(a, b) _join_tokens(a, b)
+
+/* Each argument is evaluated once; the numbered names let one stand inside another. */
+#define MIN(a, b) _min_named(a, b, __COUNTER__)
+#define _min_named(a, b, number) _min(a, b, _join(_a_, number), _join(_b_, number))
+#define _min(a, b, name_a, name_b)                                                                                \
         ({                                                                                                        \
-                __typeof__(a) _a = (a);                                                                           \
-                __typeof__(b) _b = (b);                                                                           \
-                _a < _b ? _a : _b;                                                                                \
+                __typeof__(a) name_a = (a);                                                                       \
+                __typeof__(b) name_b = (b);                                                                       \
+                name_a < name_b ? name_a : name_b;                                                                \
         })
-#define MAX(a, b)                                                                                                 \
+#define MAX(a, b) _max_named(a, b, __COUNTER__)
+#define _max_named(a, b, number) _max(a, b, _join(_a_, number), _join(_b_, number))
+#define _max(a, b, name_a, name_b)                                                                                \
         ({                                                                                                        \
-                __typeof__(a) _a = (a);                                                                           \
-                __typeof__(b) _b = (b);                                                                           \
-                _a > _b ? _a : _b;                                                                                \
+                __typeof__(a) name_a = (a);                                                                       \
+                __typeof__(b) name_b = (b);                                                                       \
+                name_a > name_b ? name_a : name_b;                                                                \
         })
 #define CLAMP(x, low, high) MIN(MAX(x, low), high)
 
