@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""
+Checks who includes whom. Usage: check-layers.py SOURCE_ROOT
+
+Two rules, from docs/ARCHITECTURE: a folder includes only the folders below it, and each external library has its few
+files. FOLDERS and LIBRARIES say it; everything else here only reads. Prints "file:line: what, and why not" and ends
+with 1 if anything is wrong.
+"""
+
+import fnmatch
+import os
+import re
+import sys
+from collections import namedtuple
+
+# What a folder may include besides itself: folders (all headers in them) or single headers, from the source root.
+Folder = namedtuple('Folder', 'path may why')
+
+BELOW_SERVICES = ['basic', 'libo7s', 'services/common']
+
+FOLDERS = [
+    Folder('basic', [], 'basic includes only itself and libc'),
+    Folder('libo7s', ['basic'], 'libo7s includes only basic'),
+    Folder('services/common', ['basic', 'libo7s'], 'services/common stands on basic and libo7s alone'),
+    Folder('services/irm', BELOW_SERVICES, 'no service includes another service'),
+    Folder('services/auth', BELOW_SERVICES, 'no service includes another service'),
+    Folder('services/keyd', BELOW_SERVICES, 'no service includes another service'),
+    Folder('services/guard', BELOW_SERVICES, 'no service includes another service'),
+    Folder('services/ipcp', BELOW_SERVICES, 'no service includes another service'),
+    Folder('services/ipcp-*', BELOW_SERVICES, 'an IPCP includes neither the IRM nor another IPCP'),
+    Folder('o7sctl',
+           ['basic', 'libo7s/bus-names.h', 'services/common/layer-file.h', 'services/common/name-file.h',
+            'services/common/hash.h'],
+           'o7sctl speaks D-Bus: of ours it sees basic, the bus names and the two file schemas'),
+    Folder('apps', ['libo7s/o7s.h', 'o7s.h'], 'apps are the examples of the public interface: <o7s.h> only'),
+    Folder('tests', ['basic', 'libo7s', 'services', 'o7sctl', 'apps'], 'tests include what they test'),
+]
+
+# Which files may include (or call) what belongs to a library; a pattern matches the path from the source root.
+Library = namedtuple('Library', 'name headers calls files why')
+
+MESSAGE_FILES = ['*-message.c', '*-message-*.c', 'tests/*']
+KERNEL_FILES = ['services/ipcp-*/socket*.c', 'services/ipcp-*/link.c', 'tests/*']
+MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'basic/log.c', 'services/irm/state*.c',
+                'services/common/state*.c', 'services/ipcp-*/socket*.c', 'tests/*']
+
+LIBRARIES = [
+    Library('protobuf-c', ['protobuf-c/*', 'google/protobuf-c/*', '*.pb-c.h'], [], MESSAGE_FILES,
+            'messages are packed and parsed in *-message.c alone'),
+    Library('json-c', ['json-c/*', 'json.h', 'json_*.h'], [], ['services/common/json.c', 'o7sctl/*', 'tests/*'],
+            'JSON is read and written in services/common/json.c, and by o7sctl'),
+    Library('GnuTLS/nettle', ['gnutls/*', 'nettle/*', 'hogweed/*'], [],
+            ['services/common/hash.c', 'services/common/oap-*.c', 'libo7s/seal*.c', 'services/auth/*', 'services/keyd/*',
+             'o7sctl/ca.c', 'tests/*'],
+            'cryptography lives in hash.c, oap-*.c and seal*.c'),
+    Library('libsystemd', ['systemd/*'], [], ['services/*', 'o7sctl/*', 'tests/*'],
+            'basic, libo7s and apps run without libsystemd'),
+    Library('libnftnl/libmnl', ['libnftnl/*', 'libmnl/*'], [], ['services/guard/*'], 'only the guard talks to nftables'),
+    Library('libsmartcols', ['libsmartcols.h', 'libsmartcols/*'], [], ['o7sctl/*'], 'tables are for people: o7sctl'),
+    Library('cmocka', ['cmocka.h'], [], ['tests/*'], 'tests only'),
+    Library('a kernel interface', ['linux/*', 'net/if*.h', 'netpacket/*', 'net/ethernet.h', 'netinet/if_ether.h'], [],
+            KERNEL_FILES, 'the kernel\'s network is behind socket*.c and link.c'),
+    Library('shared memory', [], ['memfd_create', 'shm_open', 'mmap'], MEMORY_FILES,
+            'memory that another process sees is behind lane.c and channel.c'),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+SKIPPED = {'.git', 'build', 'subprojects', 'packaging'}
+
+
+def owner_of(path):
+    """The entry of FOLDERS that a file belongs to: the one with the longest path."""
+    directory = os.path.dirname(path)
+    best = None
+
+    while directory:
+        for folder in FOLDERS:
+            if fnmatch.fnmatchcase(directory, folder.path):
+                best = best or folder
+        if best:
+            return best, directory
+        directory = os.path.dirname(directory)
+
+    return None, None
+
+
+def is_ours(root, included):
+    """Whether an include from the source root names a file of this project, generated ones included."""
+    return os.path.exists(os.path.join(root, included)) or '/' in included and \
+        os.path.isdir(os.path.join(root, included.split('/', 1)[0]))
+
+
+def may_include(folder, own_directory, included):
+    """Whether a file of this folder may include a header of ours."""
+    if os.path.dirname(included) == own_directory or included.startswith(own_directory + '/'):
+        return True
+
+    return any(included == allowed or included.startswith(allowed + '/') for allowed in folder.may)
+
+
+def without_comments(text):
+    """The text with comments and string literals blanked; lines keep their numbers, include lines their names."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+    def blank(match):
+        token = match.group(0)
+        if token.startswith('"'):
+            start = text.rfind('\n', 0, match.start()) + 1
+            return token if re.match(r'\s*#\s*include', text[start:match.start()]) else '""'
+        return re.sub(r'[^\n]', ' ', token)
+
+    return pattern.sub(blank, text)
+
+
+def check_include(root, path, quote, included):
+    """Yields what is wrong with one include line."""
+    folder, own_directory = owner_of(path)
+
+    if included.endswith('.c'):
+        yield f'includes {included}', 'sources are linked, never included'
+        return
+
+    for library in LIBRARIES:
+        if any(fnmatch.fnmatchcase(included, header) for header in library.headers):
+            if not any(fnmatch.fnmatchcase(path, pattern) for pattern in library.files):
+                yield f'includes {included} of {library.name}', library.why
+            return
+
+    if quote == '"' or is_ours(root, included):
+        generated = '/' not in included and not os.path.exists(os.path.join(root, included))
+        if quote == '"' and generated and not folder.path == 'apps':
+            yield f'includes {included}', 'paths start at the source root'
+        elif folder and not may_include(folder, own_directory, included):
+            yield f'includes {included}', folder.why
+
+
+def check_file(root, path):
+    """Yields (line, what, why) for one source file."""
+    with open(os.path.join(root, path), encoding='utf-8') as stream:
+        lines = without_comments(stream.read()).split('\n')
+
+    for number, line in enumerate(lines, 1):
+        match = INCLUDE.match(line)
+        if match:
+            for what, why in check_include(root, path, match.group(1), match.group(2)):
+                yield number, what, why
+            continue
+
+        for library in LIBRARIES:
+            if any(fnmatch.fnmatchcase(path, pattern) for pattern in library.files):
+                continue
+            for call in library.calls:
+                if re.search(rf'\b{call}\s*\(', line):
+                    yield number, f'calls {call}()', library.why
+
+
+def sources(root):
+    """Paths of all C files below the folders of the table, sorted."""
+    for directory, folders, files in os.walk(root):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith('.')
+                            and not os.path.exists(os.path.join(directory, f, 'meson-private')))
+        for name in sorted(files):
+            path = os.path.relpath(os.path.join(directory, name), root)
+            if name.endswith(('.c', '.h')) and owner_of(path)[0]:
+                yield path
+
+
+def main(arguments):
+    if len(arguments) != 2:
+        print(f'usage: {arguments[0]} SOURCE_ROOT', file=sys.stderr)
+        return 2
+
+    n_files = n_wrong = 0
+    for path in sources(arguments[1]):
+        n_files += 1
+        for number, what, why in check_file(arguments[1], path):
+            print(f'{path}:{number}: {what}: {why}')
+            n_wrong += 1
+
+    if n_files == 0:
+        print(f'{arguments[1]}: no sources here', file=sys.stderr)
+        return 1
+
+    print(f'{n_files} files, {n_wrong} violations')
+    return 1 if n_wrong else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv))
