@@ -22,6 +22,7 @@
 typedef struct Polkit Polkit;
 typedef struct PolkitQuery PolkitQuery;
 
+/* The bus must be attached to an event loop. */
 int polkit_new(sd_bus *bus, Polkit **ret);
 Polkit *polkit_free(Polkit *polkit);
 DEFINE_CLEANUP(Polkit, polkit_free);
@@ -35,7 +36,8 @@ int polkit_authorize(Polkit *polkit, sd_bus_message *message, const char *action
 /* answer: > 0 authorised, -EACCES refused, -EPERM a person would have to authorise, other errors: polkit is not there. */
 typedef void (*polkit_answer_t)(PolkitQuery *query, int answer, void *userdata);
 
-/* Asks about a process. The query lives until answered or cancelled with polkit_query_free(). */
+/* Asks about a process. The query lives until its answer function has returned (which does not free it), or until it is
+ * cancelled with polkit_query_free(). Returns: 0; -EBUSY: too many questions are open; -ENOMEM. */
 int polkit_check_process(Polkit *polkit, pid_t pid, uid_t uid, const char *action, const char *const *details,
                          polkit_answer_t answer, void *userdata, PolkitQuery **ret);
 PolkitQuery *polkit_query_free(PolkitQuery *query);

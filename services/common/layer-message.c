@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Bytes of the messages between IPCPs and the IRM. One table says which fields each type has; packing writes just these,
+ * parsing reads just these and checks each once, the same way for all types. A field that is absent reads as zero, and is
+ * refused where zero makes no sense (identifiers, hashes). Both sides check: neither daemon trusts the other.
+ */
+
+#include "libo7s/doorbell.h"
+#include "services/common/hash.h"
+#include "services/common/layer-message.h"
+#include "layer.pb-c.h"
+
+static const char *const layer_type_table[_LAYER_TYPE_MAX] = {
+        [LAYER_UNICAST] = "unicast",
+        [LAYER_BROADCAST] = "broadcast",
+        [LAYER_ETH_LLC] = "eth-llc",
+        [LAYER_ETH_DIX] = "eth-dix",
+        [LAYER_UDP4] = "udp4",
+        [LAYER_UDP6] = "udp6",
+};
+
+DEFINE_ENUM_NAMES(layer_type, LayerType);
+
+enum {
+        FLOW = 1U << 0,         /* not 0 */
+        REFERENCE = 1U << 1,
+        QUERY = 1U << 2,
+        ATTEMPT = 1U << 3,
+        RESULT = 1U << 4,
+        VERSION = 1U << 5,
+        LAYER_TYPE = 1U << 6,
+        STATE = 1U << 7,
+        HASH_ALGORITHM = 1U << 8,
+        MTU = 1U << 9,
+        OAP_MAX = 1U << 10,
+        REASON = 1U << 11,
+        LANE = 1U << 12,
+        TOKENS = 1U << 13,      /* each may be absent */
+        QOS = 1U << 14,
+        LAYER = 1U << 15,       /* not empty */
+        NAME = 1U << 16,        /* may be empty */
+        PEER = 1U << 17,        /* may be empty */
+        TEXT = 1U << 18,        /* may be empty */
+        HASH = 1U << 19,        /* not empty */
+        OAP = 1U << 20,         /* may be empty */
+};
+
+static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
+        [LAYER_HELLO] = VERSION | LAYER | LAYER_TYPE | HASH_ALGORITHM | MTU | OAP_MAX,
+        [LAYER_STATE] = STATE | TEXT | MTU,
+        [LAYER_QUERY_DONE] = QUERY | RESULT | TEXT,
+        [LAYER_REPLY] = FLOW | ATTEMPT | RESULT | TEXT | OAP,
+        [LAYER_INCOMING] = REFERENCE | HASH | QOS | OAP | PEER,
+        [LAYER_INCOMING_GONE] = REFERENCE,
+        [LAYER_DOWN] = FLOW | REASON,
+        [LAYER_RESUME] = FLOW,
+        [LAYER_WELCOME] = VERSION,
+        [LAYER_REGISTER] = HASH | NAME,
+        [LAYER_UNREGISTER] = HASH | NAME,
+        [LAYER_QUERY] = QUERY | HASH | NAME,
+        [LAYER_REQUEST] = FLOW | ATTEMPT | HASH | NAME | QOS | LANE | OAP,
+        [LAYER_ABORT] = FLOW | ATTEMPT | TOKENS,
+        [LAYER_ACCEPT] = REFERENCE | FLOW | OAP | TOKENS | LANE,
+        [LAYER_REFUSE] = REFERENCE | RESULT | OAP,
+        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER,
+        [LAYER_CLOSE] = FLOW | REASON,
+};
+
+static bool type_is_known(LayerMessageType type) {
+        return (int) type >= 0 && type < _LAYER_MESSAGE_TYPE_MAX;
+}
+
+/* What must hold for every message, whichever side made it. */
+static bool message_is_sane(const LayerMessage *m) {
+        uint32_t fields = fields_of[m->type];
+
+        return !(fields & FLOW && m->flow_id == 0) &&
+               !(fields & LAYER_TYPE && !layer_type_to_string(m->layer_type)) &&
+               !(fields & STATE && !layer_state_to_string(m->state)) &&
+               !(fields & HASH_ALGORITHM && m->hash_algorithm >= _HASH_ALGORITHM_MAX) &&
+               !(fields & REASON && m->close_reason >= _CLOSE_REASON_MAX) &&
+               !(fields & LANE && ((int) m->lane_class < 0 || m->lane_class >= _LANE_CLASS_MAX)) &&
+               !(fields & RESULT && m->result > 0) &&
+               !(fields & LAYER && !layer_name_is_valid(m->layer)) &&
+               !(fields & NAME && m->name[0] != '\0' && !flow_name_is_valid_on_wire(m->name)) &&
+               !(fields & HASH && (m->hash_size == 0 || m->hash_size > LAYER_HASH_BYTES_MAX)) &&
+               !(fields & OAP && m->oap_size > LAYER_OAP_BYTES_MAX);
+}
+
+/* -- packing -- */
+
+static ProtobufCBinaryData bytes_of(const void *data, size_t size) {
+        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };      /* packing only reads */
+}
+
+static ProtobufCBinaryData text_of(const char *text, size_t size_max) {
+        return bytes_of(text, strnlen(text, size_max));
+}
+
+static O7s__Layer__Qos qos_to_record(const o7s_qos *qos) {
+        O7s__Layer__Qos record = O7S__LAYER__QOS__INIT;
+
+        record.delay_ms = qos->delay_ms;
+        record.bandwidth_bps = qos->bandwidth_bps;
+        record.availability_nines = qos->availability_nines;
+        record.loss = qos->loss;
+        record.ber = qos->ber;
+        record.in_order = qos->in_order;
+        record.max_gap_ms = qos->max_gap_ms;
+        record.timeout_ms = qos->timeout_ms;
+
+        return record;
+}
+
+static void numbers_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__Record *record) {
+        if (fields & FLOW)
+                record->flow_id = m->flow_id;
+        if (fields & REFERENCE)
+                record->reference = m->reference;
+        if (fields & QUERY)
+                record->query_id = m->query_id;
+        if (fields & ATTEMPT)
+                record->attempt = m->attempt;
+        if (fields & RESULT)
+                record->result = m->result;
+        if (fields & VERSION)
+                record->version = m->version;
+        if (fields & LAYER_TYPE)
+                record->layer_type = (uint32_t) m->layer_type;
+        if (fields & STATE)
+                record->state = (uint32_t) m->state;
+        if (fields & HASH_ALGORITHM)
+                record->hash_algorithm = m->hash_algorithm;
+        if (fields & MTU)
+                record->mtu = m->mtu;
+        if (fields & OAP_MAX)
+                record->oap_max = m->oap_max;
+        if (fields & REASON)
+                record->close_reason = m->close_reason;
+        if (fields & LANE)
+                record->lane_class = (uint32_t) m->lane_class;
+}
+
+static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__Record *record) {
+        if (fields & TOKENS && m->tokens.have_own)
+                record->own_token = bytes_of(m->tokens.own, sizeof(m->tokens.own));
+        if (fields & TOKENS && m->tokens.have_peer)
+                record->peer_token = bytes_of(m->tokens.peer, sizeof(m->tokens.peer));
+        if (fields & LAYER)
+                record->layer = text_of(m->layer, sizeof(m->layer));
+        if (fields & NAME)
+                record->name = text_of(m->name, sizeof(m->name));
+        if (fields & PEER)
+                record->peer = text_of(m->peer, sizeof(m->peer));
+        if (fields & TEXT)
+                record->text = text_of(m->text, sizeof(m->text));
+        if (fields & HASH)
+                record->hash = bytes_of(m->hash, m->hash_size);
+        if (fields & OAP)
+                record->oap = bytes_of(m->oap, m->oap_size);
+}
+
+ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t size) {
+        O7s__Layer__Record record = O7S__LAYER__RECORD__INIT;
+        O7s__Layer__Qos qos;
+        uint32_t fields;
+
+        if (!type_is_known(message->type) || !message_is_sane(message))
+                return -EINVAL;
+
+        fields = fields_of[message->type];
+        record.type = (uint32_t) message->type + 1;
+        numbers_to_record(message, fields, &record);
+        bytes_to_record(message, fields, &record);
+        if (fields & QOS) {
+                qos = qos_to_record(&message->qos);
+                record.qos = &qos;
+        }
+
+        if (o7s__layer__record__get_packed_size(&record) > size)
+                return -ENOBUFS;
+
+        return (ssize_t) o7s__layer__record__pack(&record, buffer);
+}
+
+/* -- parsing -- */
+
+static void record_freep(O7s__Layer__Record **record) {
+        if (*record)
+                o7s__layer__record__free_unpacked(*record, NULL);
+}
+
+static int text_from(const ProtobufCBinaryData *data, char *to, size_t to_size) {
+        if (data->len >= to_size)
+                return -EBADMSG;
+        if (data->len == 0) {
+                to[0] = '\0';
+                return 0;
+        }
+        if (memchr(data->data, '\0', data->len) || !utf8_is_valid((const char *) data->data, data->len))
+                return -EBADMSG;
+
+        memcpy(to, data->data, data->len);
+        to[data->len] = '\0';
+        return 0;
+}
+
+static int bytes_from(const ProtobufCBinaryData *data, uint8_t *to, size_t to_size, size_t *ret_size) {
+        if (data->len > to_size)
+                return -EBADMSG;
+        if (data->len > 0)
+                memcpy(to, data->data, data->len);
+
+        *ret_size = data->len;
+        return 0;
+}
+
+static int token_from(const ProtobufCBinaryData *data, uint8_t to[CLOSE_TOKEN_BYTES], bool *ret_have) {
+        if (data->len != 0 && data->len != CLOSE_TOKEN_BYTES)
+                return -EBADMSG;
+        if (data->len > 0)
+                memcpy(to, data->data, data->len);
+
+        *ret_have = data->len > 0;
+        return 0;
+}
+
+static int qos_from_record(const O7s__Layer__Qos *record, o7s_qos *ret) {
+        if (!record || record->availability_nines > UINT8_MAX || record->in_order > UINT8_MAX)
+                return -EBADMSG;
+
+        *ret = (o7s_qos) {
+                .delay_ms = record->delay_ms,
+                .bandwidth_bps = record->bandwidth_bps,
+                .availability_nines = (uint8_t) record->availability_nines,
+                .loss = record->loss,
+                .ber = record->ber,
+                .in_order = (uint8_t) record->in_order,
+                .max_gap_ms = record->max_gap_ms,
+                .timeout_ms = record->timeout_ms,
+        };
+        return 0;
+}
+
+/* Numbers that do not fit the enum become a value that message_is_sane() refuses. */
+static uint32_t enum_from_record(uint32_t value) {
+        return MIN(value, (uint32_t) INT32_MAX);
+}
+
+static void numbers_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
+        if (fields & FLOW)
+                m->flow_id = record->flow_id;
+        if (fields & REFERENCE)
+                m->reference = record->reference;
+        if (fields & QUERY)
+                m->query_id = record->query_id;
+        if (fields & ATTEMPT)
+                m->attempt = record->attempt;
+        if (fields & RESULT)
+                m->result = record->result;
+        if (fields & VERSION)
+                m->version = record->version;
+        if (fields & LAYER_TYPE)
+                m->layer_type = (LayerType) enum_from_record(record->layer_type);
+        if (fields & STATE)
+                m->state = (LayerState) enum_from_record(record->state);
+        if (fields & HASH_ALGORITHM)
+                m->hash_algorithm = record->hash_algorithm;
+        if (fields & MTU)
+                m->mtu = record->mtu;
+        if (fields & OAP_MAX)
+                m->oap_max = record->oap_max;
+        if (fields & REASON)
+                m->close_reason = record->close_reason;
+        if (fields & LANE)
+                m->lane_class = (LaneClass) enum_from_record(record->lane_class);
+}
+
+static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
+        int r = 0;
+
+        if (fields & TOKENS)
+                r = token_from(&record->own_token, m->tokens.own, &m->tokens.have_own);
+        if (r >= 0 && fields & TOKENS)
+                r = token_from(&record->peer_token, m->tokens.peer, &m->tokens.have_peer);
+        if (r >= 0 && fields & LAYER)
+                r = text_from(&record->layer, m->layer, sizeof(m->layer));
+        if (r >= 0 && fields & NAME)
+                r = text_from(&record->name, m->name, sizeof(m->name));
+        if (r >= 0 && fields & PEER)
+                r = text_from(&record->peer, m->peer, sizeof(m->peer));
+        if (r >= 0 && fields & TEXT)
+                r = text_from(&record->text, m->text, sizeof(m->text));
+        if (r >= 0 && fields & HASH)
+                r = bytes_from(&record->hash, m->hash, sizeof(m->hash), &m->hash_size);
+        if (r >= 0 && fields & OAP)
+                r = bytes_from(&record->oap, m->oap, sizeof(m->oap), &m->oap_size);
+
+        return r;
+}
+
+int layer_message_parse(const void *data, size_t size, LayerMessage *ret) {
+        _cleanup_(record_freep) O7s__Layer__Record *record = NULL;
+        _cleanup_free_ LayerMessage *m = NULL;
+        uint32_t fields;
+        int r;
+
+        if (size == 0 || size > LAYER_MESSAGE_BYTES_MAX)
+                return -EBADMSG;
+
+        record = o7s__layer__record__unpack(NULL, size, data);
+        if (!record || record->type == 0)
+                return -EBADMSG;
+        if (record->type > _LAYER_MESSAGE_TYPE_MAX)
+                return -EPROTO;
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+
+        m->type = (LayerMessageType) (record->type - 1);
+        fields = fields_of[m->type];
+        numbers_from_record(record, fields, m);
+
+        r = bytes_from_record(record, fields, m);
+        if (r < 0)
+                return r;
+        if (fields & QOS) {
+                r = qos_from_record(record->qos, &m->qos);
+                if (r < 0)
+                        return r;
+        }
+        if (!message_is_sane(m))
+                return -EBADMSG;
+
+        *ret = *m;
+        return 0;
+}
