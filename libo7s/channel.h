@@ -13,6 +13,9 @@
  * (3) channel_arm_read(); if that returns 0 go on reading, else sleep until the descriptor is readable.
  * A writer without room does the same with channel_arm_write(). channel_publish() and channel_release()
  * ring the other side when, and only when, it sleeps, once per epoch.
+ *
+ * The reader's calls are those of "reading", the writer's those of "writing"; each may have a thread of its own.
+ * How it works inside: channel-internal.h.
  */
 
 #include <sys/uio.h>
@@ -36,7 +39,7 @@ size_t channel_message_max(const Channel *channel);
 
 /* -- writing -- */
 
-/* Copies a message into free slots, unpublished. Returns: 0; -EAGAIN: no room; -EMSGSIZE; -EINVAL: empty; -EBADMSG: dead. */
+/* Copies a message into free slots, unpublished; a reservation that is open is forgotten. Returns: 0; -EAGAIN: no room; -EMSGSIZE; -EINVAL: empty; -EBADMSG: dead. */
 int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts);
 
 /* In place: the next slot, then how much of it is used. A reservation holds one slot (LANE_SLOT_BYTES).
@@ -44,10 +47,11 @@ int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts);
 int channel_reserve(Channel *channel, size_t size, void **ret);
 int channel_commit(Channel *channel, size_t size);
 
-/* Makes everything pushed visible. Returns: 0; 1: rang; -EPIPE: nobody holds the other end. */
+/* Makes everything pushed visible. Returns: 0; 1: rang; -EPIPE: nobody holds the other end; -EBADMSG: dead. */
 int channel_publish(Channel *channel);
 
-/* Returns: 1: armed, there is still no room for slots; 0: there is room; -EBADMSG. */
+/* Publishes what is pushed, and asks to be rung once half of the slots are free: room for the largest message.
+ * Returns: 1: armed, there is less room than that; 0: there is that room; -EBADMSG. */
 int channel_arm_write(Channel *channel);
 void channel_disarm_write(Channel *channel);
 
@@ -57,7 +61,8 @@ uint32_t channel_queued(Channel *channel);
 /* -- reading -- */
 
 /* Copies out (part of) the next message. What does not fit stays, *ret_more tells; channel_skip() drops it.
- * The slots count as consumed at channel_release(). Returns: bytes (> 0); -EAGAIN: empty; -EBADMSG: dead. */
+ * The slots count as consumed at channel_release(). Finding a message disarms the reader.
+ * Returns: bytes (> 0); -EAGAIN: empty; -EBADMSG: dead; -EINVAL: size is 0. */
 ssize_t channel_read(Channel *channel, void *data, size_t size, bool *ret_more);
 void channel_skip(Channel *channel);
 
@@ -65,13 +70,13 @@ void channel_skip(Channel *channel);
  * Returns: 0; -EAGAIN; -EBADMSG; -EMSGSIZE: the message spans slots (use channel_read). */
 int channel_peek(Channel *channel, const void **ret, size_t *ret_size);
 
-/* Gives consumed slots back to the writer. Returns: 0; 1: rang. */
+/* Gives consumed slots back to the writer. Returns: 0; 1: rang; -EPIPE: nobody holds the other end; -EBADMSG: dead. */
 int channel_release(Channel *channel);
 
 /* Whether channel_read() would return something now; cheap, no system call. */
 bool channel_readable(Channel *channel);
 
-/* Returns: 1: armed, still empty; 0: there is something to read; -EBADMSG. */
+/* Releases, and asks to be rung at the next message. Returns: 1: armed, still empty; 0: there is something to read; -EBADMSG. */
 int channel_arm_read(Channel *channel);
 void channel_disarm_read(Channel *channel);
 
@@ -82,6 +87,12 @@ uint32_t channel_pending(Channel *channel);
 
 /* doorbell_drain() on our doorbell. */
 int channel_drain(Channel *channel, CloseReason *ret_reason);
+
+/* doorbell_drain_counted() on our doorbell. */
+int channel_drain_counted(Channel *channel, unsigned *ret_rings, CloseReason *ret_reason);
+
+/* For rules that the owner enforces: the channel is dead from now on. Returns -EBADMSG. */
+int channel_condemn(Channel *channel);
 
 /* Tells the other side that this is the end. What was published stays readable there. */
 void channel_close(Channel *channel, CloseReason reason);

@@ -44,5 +44,9 @@ void doorbell_close(int fd, CloseReason reason);
  * process on the other side died; -EBADMSG: a violation (unknown record, a descriptor). */
 int doorbell_drain(int fd, CloseReason *ret_reason);
 
+/* The same; *ret_rings, also on failure, says how many rings there were. A few dozen records are taken at most; what is
+ * left keeps the descriptor readable. */
+int doorbell_drain_counted(int fd, unsigned *ret_rings, CloseReason *ret_reason);
+
 /* For the IRM: a new pair, non-blocking and close-on-exec. */
 int doorbell_pair(int ret_fds[2]);

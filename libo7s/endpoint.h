@@ -48,7 +48,8 @@ int endpoint_deliver(Endpoint *endpoint, Packet *const *packets, unsigned n);
 
 /* Resets and fills packets[0] and following with one message each, behind their head-room and in front of their
  * tail-room (PACKET_TAIL_ROOM stays free): a message that is larger than that is dropped and counted.
- * Returns: how many were filled; 0: nothing left; -EBADMSG: the application broke the rules. */
+ * Returns: how many were filled; 0: none, endpoint_arm() tells whether that is all; -EBADMSG: the application broke
+ * the rules. */
 int endpoint_take(Endpoint *endpoint, Packet *const *packets, unsigned n);
 
 /* Whether endpoint_take() would find something; cheap, no system call. */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The writing side of a channel: filling slots of our lane, publishing them, waiting for room. */
+
+#include "libo7s/channel-internal.h"
+
+static uint32_t slots_free(const Channel *c) {
+        return c->n_slots - (c->writer.head - c->writer.tail);
+}
+
+/* Looks how far the peer has read. */
+static int tail_refresh(Channel *c) {
+        ChannelWriter *w = &c->writer;
+        uint32_t tail;
+
+        tail = lane_load_acquire(&c->peer->tail);
+        if (tail - w->tail > w->published - w->tail)
+                return channel_condemn(c);
+
+        w->tail = tail;
+        return 0;
+}
+
+/* Returns: 0; -EAGAIN: fewer than n slots are free; -EBADMSG. */
+static int slots_need(Channel *c, uint32_t n) {
+        int r;
+
+        if (slots_free(c) >= n)
+                return 0;
+
+        r = tail_refresh(c);
+        if (r < 0)
+                return r;
+
+        return slots_free(c) >= n ? 0 : -EAGAIN;
+}
+
+static void slot_finish(Channel *c, uint32_t size, uint64_t flags) {
+        lane_store_descriptor(&c->own->descriptors[c->writer.head & c->mask], size | flags);
+        c->writer.head++;
+}
+
+/* Adds up the parts. Returns: 0; -EINVAL: nothing in them; -EMSGSIZE. */
+static int parts_size(const Channel *c, const struct iovec *parts, unsigned n_parts, uint32_t *ret) {
+        size_t size = 0;
+
+        for (unsigned i = 0; i < n_parts; i++) {
+                if (parts[i].iov_len > c->message_max - size)
+                        return -EMSGSIZE;
+                size += parts[i].iov_len;
+        }
+
+        if (size == 0)
+                return -EINVAL;
+
+        *ret = (uint32_t) size;
+        return 0;
+}
+
+int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts) {
+        uint32_t size, left, used = 0;
+        uint8_t *slot;
+        int r;
+
+        if (channel_is_dead(channel))
+                return -EBADMSG;
+
+        r = parts_size(channel, parts, n_parts, &size);
+        if (r < 0)
+                return r;
+
+        r = slots_need(channel, (size + LANE_SLOT_BYTES - 1) / LANE_SLOT_BYTES);
+        if (r < 0)
+                return r;
+
+        channel->writer.reserved = 0;           /* what was handed out is this slot now */
+        slot = channel->own->slots[channel->writer.head & channel->mask];
+        left = size;
+
+        for (unsigned i = 0; i < n_parts; i++) {
+                const uint8_t *from = parts[i].iov_base;
+                size_t part = parts[i].iov_len;
+
+                while (part > 0) {
+                        size_t n = MIN(part, (size_t) (LANE_SLOT_BYTES - used));
+
+                        memcpy(slot + used, from, n);
+                        from += n;
+                        part -= n;
+                        used += (uint32_t) n;
+                        left -= (uint32_t) n;
+
+                        if (used < LANE_SLOT_BYTES || left == 0)
+                                continue;
+
+                        slot_finish(channel, LANE_SLOT_BYTES, LANE_DESCRIPTOR_MORE);
+                        slot = channel->own->slots[channel->writer.head & channel->mask];
+                        used = 0;
+                }
+        }
+
+        slot_finish(channel, used, 0);
+        return 0;
+}
+
+int channel_reserve(Channel *channel, size_t size, void **ret) {
+        int r;
+
+        assert(ret);
+
+        if (channel_is_dead(channel))
+                return -EBADMSG;
+        if (size > LANE_SLOT_BYTES)
+                return -EMSGSIZE;
+        if (size == 0)
+                return -EINVAL;
+
+        r = slots_need(channel, 1);
+        if (r < 0)
+                return r;
+
+        channel->writer.reserved = (uint32_t) size;
+        *ret = channel->own->slots[channel->writer.head & channel->mask];
+        return 0;
+}
+
+int channel_commit(Channel *channel, size_t size) {
+        if (channel_is_dead(channel))
+                return -EBADMSG;
+        if (size == 0 || size > channel->writer.reserved)
+                return -EINVAL;
+
+        slot_finish(channel, (uint32_t) size, 0);
+        channel->writer.reserved = 0;
+        return 0;
+}
+
+int channel_publish(Channel *channel) {
+        ChannelWriter *w = &channel->writer;
+        int r;
+
+        if (channel_is_dead(channel))
+                return -EBADMSG;
+        if (w->head == w->published)
+                return 0;
+
+        lane_store_release(&channel->own->head, w->head);
+        w->published = w->head;
+
+        lane_fence();
+        r = channel_ring(channel, lane_load(&channel->peer->armed_read), &w->rung);
+
+        /* Out of kernel memory for one byte: the next burst tries again, the epoch is still to be rung. */
+        return r < 0 && r != -EPIPE ? 0 : r;
+}
+
+int channel_arm_write(Channel *channel) {
+        uint32_t room = channel->n_slots / 2;
+        int r;
+
+        /* A peer that reads does not see what is not published, and would never make room for us. */
+        r = channel_publish(channel);
+        if (r == -EBADMSG)
+                return r;
+
+        lane_store(&channel->own->armed_write, channel_next_epoch(channel));
+        channel->writer.armed = true;
+        lane_fence();
+
+        r = slots_need(channel, room);
+        if (r == -EAGAIN)
+                return 1;
+
+        channel_disarm_write(channel);
+        return r;
+}
+
+void channel_disarm_write(Channel *channel) {
+        if (!channel->writer.armed)
+                return;
+
+        lane_store(&channel->own->armed_write, 0);
+        channel->writer.armed = false;
+}
+
+uint32_t channel_queued(Channel *channel) {
+        if (!channel_is_dead(channel))
+                (void) tail_refresh(channel);
+
+        return channel->writer.head - channel->writer.tail;
+}
