@@ -19,6 +19,10 @@
 #define CONF_FILE_BYTES_MAX (1024U * 1024U)
 #define CONF_LINE_BYTES_MAX (64U * 1024U)
 #define CONF_ASSIGNMENTS_MAX 16384U
+#define CONF_SECTIONS_MAX 4096U         /* headers, in all files together */
+#define CONF_FILES_MAX 256U
+#define CONF_MESSAGES_MAX 256U          /* later ones are counted, not kept */
+#define CONF_MESSAGE_BYTES_MAX 1024U
 
 typedef struct ConfPlace {
         const char *path;       /* owned by the ConfFile */
@@ -28,8 +32,8 @@ typedef struct ConfPlace {
 
 typedef struct ConfAssignment {
         const char *section;    /* as written; "" before the first header */
-        unsigned instance;      /* 0 for the first [Section] of this name in all files, and so on; a drop-in's
-                                   plain [Section] continues the instance 0 unless the section may repeat */
+        unsigned instance;      /* 0 for the first [Section] header of this name in all files, 1 for the next, and
+                                   so on; without meaning unless the schema lets the section repeat */
         const char *key;
         const char *value;      /* trimmed; "" resets */
         ConfPlace key_place;
@@ -56,7 +60,8 @@ typedef struct ConfKey ConfKey;
 struct ConfKey {
         const char *section;
         const char *key;
-        /* Takes one value. Returns 0, or a negative errno after conf_complain(). NULL: only the name is checked. */
+        /* Takes one value. Returns 0, or a negative errno after conf_complain(). NULL: only the name is checked. An
+         * empty value empties a list; a scalar has nothing to do then: what came before it was not handed over. */
         int (*parse)(ConfFile *file, const ConfAssignment *assignment, void *field, const ConfKey *key);
         size_t offset;          /* of the field in the object being filled */
         const void *data;       /* for parse: an enum's names, a limit, ... */
@@ -79,14 +84,17 @@ ConfFile *conf_free(ConfFile *file);
 DEFINE_CLEANUP(ConfFile, conf_free);
 
 /* Parses text that belongs to path (only named in messages). Complaints go to the file's messages.
- * Returns: 0, also with complaints; -E2BIG, -ENOMEM. */
+ * Returns: 0, also with complaints; -E2BIG: beyond one of the limits above; -ENOMEM. */
 int conf_add_text(ConfFile *file, const char *path, const char *text, size_t size);
 
-/* Reads one file. Returns: 0; -ENOENT and other errors of open() and read(); -E2BIG; -ENOMEM. */
+/* Reads one file. A link to /dev/null is an empty file: that is how files are masked.
+ * Returns: 0; -ENOENT and other errors of open() and read(); -EINVAL: not a regular file; -E2BIG; -ENOMEM. */
 int conf_add_file(ConfFile *file, const char *path);
 
 /* Reads ROOT/directory/name for the first root that has it, then ROOT/directory/name.d/ *.conf of all roots.
- * roots is NULL-terminated, strongest first. Returns: 0; -ENOENT: no root has the main file. */
+ * roots is NULL-terminated, strongest first; directory may be "". A drop-in that cannot be read is a complaint of
+ * severity error: leaving it out might weaken what the host asked for.
+ * Returns: 0; -ENOENT: no root has the main file; -EINVAL: name is no file name; as conf_add_file(). */
 int conf_load(ConfFile *file, const char *const *roots, const char *directory, const char *name);
 
 /* Files read so far, in order. */
@@ -95,39 +103,45 @@ const char *const *conf_paths(const ConfFile *file, size_t *ret_n);
 const ConfAssignment *conf_assignments(const ConfFile *file, size_t *ret_n);
 
 /* Checks names against the schema: an unknown section is an error, an unknown key a warning with the nearest
- * known key; then hands each assignment of instance-0 sections (and of sections that do not repeat) to its parser
- * with field = (char *) object + key->offset. For sections that repeat, "instance" is called before the first
- * assignment of each instance and returns the object to fill (NULL: skip it).
- * Returns: 0; -EBADMSG: at least one message is an error. */
+ * known key; sections and keys that begin with "X-" are other programs' and skipped. Then hands the assignments to
+ * their parsers, in order, with field = (char *) object + key->offset; those that a later empty value of the same key
+ * makes void are left out. For sections that repeat, "instance" is called before the first assignment of each instance
+ * and returns the object to fill (NULL: skip it); an empty value reaches no further back than its own instance.
+ * Returns: 0; -EBADMSG: at least one message is an error, those of parsing included; -ENOMEM. */
 int conf_apply(ConfFile *file, const ConfSchema *schema, void *object,
                void *(*instance)(void *object, const char *section, unsigned number));
 
-/* Adds a message: for parsers and for checks across keys. Returns -EBADMSG for errors, 0 for warnings. */
+/* Adds a message: for parsers and for checks across keys. Control characters in it become "?".
+ * Returns: -EBADMSG for errors, 0 for warnings. */
 int conf_complain(ConfFile *file, ConfSeverity severity, ConfPlace place, const char *format, ...) _printf_(4, 5);
 
 const ConfMessage *conf_messages(const ConfFile *file, size_t *ret_n);
 
-/* "path:line:column: message", as compilers write. */
+/* "path:line:column: error: message", as compilers write. */
 void conf_print_messages(const ConfFile *file, FILE *stream);
 
-/* Ready-made value parsers. */
+/* Ready-made value parsers. The field's type, and what data is where it is not NULL, stand behind each. */
 int conf_parse_string(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);        /* char * */
-int conf_parse_strings(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);       /* ConfStrings, split at white space */
+int conf_parse_strings(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);       /* ConfStrings, split at white space; quotes hold a word together */
 int conf_parse_bool(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* bool */
-int conf_parse_u16(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint16_t */
-int conf_parse_u32(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint32_t */
-int conf_parse_u64(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint64_t; K, M, G suffixes */
-int conf_parse_usec(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* usec_t */
-int conf_parse_enum(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* int; data = ConfEnum */
+int conf_parse_u16(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint16_t; ConfRange */
+int conf_parse_u32(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint32_t; ConfRange; K, M, G suffixes, of 1024 */
+int conf_parse_u64(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint64_t; ConfRange; K, M, G suffixes, of 1024 */
+int conf_parse_usec(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* usec_t; ConfRange */
+int conf_parse_enum(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* int; ConfEnum, never NULL */
+
+typedef struct ConfRange {
+        uint64_t min, max;
+} ConfRange;
 
 typedef struct ConfEnum {
-        const char *const *names;
+        const char *const *names;       /* may have NULLs in it */
         size_t n;
 } ConfEnum;
 
 /* A growing list of owned strings. */
 typedef struct ConfStrings {
-        char **items;
+        char **items;           /* not NULL-terminated */
         size_t n;
 } ConfStrings;
 
