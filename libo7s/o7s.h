@@ -22,8 +22,8 @@
  *  - Flags and fields that are unknown or reserved are refused with -EINVAL, never ignored.
  *
  * The IRM is found at the socket that the environment variable O7S_SOCKET names, or else at
- * /run/o7s/irm.sock. Calls that need it fail with -ECONNREFUSED or -ENOENT where it does not run. Flows that
- * exist go on without it.
+ * /run/o7s/irm.sock. Calls that need it return -EHOSTDOWN where it does not run. Flows that exist go on
+ * without it.
  */
 
 #include <stdbool.h>
@@ -71,7 +71,7 @@ typedef struct o7s_qos {
 
 /* Flags of a flow. The lane class flags count at allocation only. */
 #define O7S_TRUNCATE 1U         /* a read drops what does not fit instead of keeping it for the next read */
-#define O7S_LINGER 2U           /* the last unref waits until the peer has taken everything, at most the write time-out and 5 s */
+#define O7S_LINGER 2U           /* the last unref waits until the peer has taken all: the write time-out, at most 5 s */
 #define O7S_STREAM 4U           /* a byte stream; needs reliable transfer, -EOPNOTSUPP until that exists */
 #define O7S_BULK 8U             /* long queues: 256 packets; at allocation */
 #define O7S_THIN 16U            /* short queues, little memory: 16 packets; at allocation */
@@ -182,10 +182,10 @@ typedef struct o7s_error {
  * name: 1 to 255 bytes. qos: NULL = raw. flags: of O7S_TRUNCATE, O7S_LINGER, O7S_STREAM, and one of O7S_BULK and
  * O7S_THIN. timeout_usec: for all of it; 0 is -EAGAIN at best, after asking. *ret: the caller's, o7s_flow_unref().
  *
- * Returns: 0; -ENOENT: no layer knows the name, or there is no IRM socket; -ECONNREFUSED: the other side refused, or
- * nobody serves IRM's socket; -ETIMEDOUT; -EPERM, -EACCES: not allowed; -EDQUOT: a limit of this user, named
- * in o7s_last_error(); -EHOSTUNREACH; -EKEYREJECTED: authentication; -EOPNOTSUPP: a QoS or flag that needs reliable
- * transfer; -EINVAL; -ENOMEM, -EMFILE. */
+ * Returns: 0; -ENOENT: no layer knows the name; -ECONNREFUSED: the other side refused; -ETIMEDOUT; -EPERM, -EACCES:
+ * not allowed; -EDQUOT: a limit of this user, named in o7s_last_error(); -EHOSTUNREACH; -EKEYREJECTED:
+ * authentication; -EOPNOTSUPP: a QoS or flag that needs reliable transfer; -EHOSTDOWN: the IRM does not run; -EINVAL;
+ * -ENOMEM, -EMFILE. */
 int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
 /* The same without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info, ref and unref work,
@@ -200,7 +200,8 @@ int o7s_flow_alloc_finish(o7s_flow *flow);
 /* Serves a name. name: one that is bound to this program, its unit or its user; NULL: every one that is. flags: 0, or
  * those that accepted flows shall have (O7S_TRUNCATE, O7S_LINGER).
  *
- * Returns: 0; -EPERM: the name is not bound to the caller; -ENOENT: no such name, or no IRM; -EINVAL, -ENOMEM, -EMFILE. */
+ * Returns: 0; -EPERM: the name is not bound to the caller; -ENOENT: no such name; -EHOSTDOWN;
+ * -EINVAL, -ENOMEM, -EMFILE. */
 int o7s_listen(const char *name, uint64_t flags, o7s_listener **ret);
 
 /* A descriptor for poll(), epoll and event loops: readable whenever o7s_flow_accept() would get on. The same
