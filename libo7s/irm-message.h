@@ -93,3 +93,10 @@ int irm_message_send(int socket_fd, const IrmMessage *message, const int *fds, u
 /* One record. Descriptors beyond those that the type allows are closed and make the message bad. *ret_fds are
  * the caller's to close; unused entries are -1. Returns: 0; -EAGAIN; -EPIPE: end; -EBADMSG, -EPROTO. */
 int irm_message_receive(int socket_fd, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]);
+
+/* The outcome of an allocation, as record 03 of a doorbell. lane_fd: the peer's lane (the caller's, not closed), -1
+ * where the allocation failed. Returns: as irm_message_send(). */
+int irm_message_send_outcome(int doorbell_fd, const IrmMessage *message, int lane_fd);
+
+/* The other end of it. *ret_lane_fd is the caller's to close, or -1. Returns: as irm_message_receive(). */
+int irm_message_receive_outcome(int doorbell_fd, IrmMessage *ret, int *ret_lane_fd);
