@@ -4,6 +4,7 @@
 /* NAME.name: the schema, shared by the IRM, the generator and "o7sctl verify". */
 
 #include "basic/conf.h"
+#include "basic/enum.h"
 #include "basic/string.h"
 
 typedef enum LoadBalance {
