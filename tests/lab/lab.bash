@@ -323,7 +323,7 @@ lab_emulate() { # NAME A:if B:if [OPT=V...]
         local name=$1 a=${2%%:*} a_interface=${2#*:} b=${3%%:*} b_interface=${3#*:}
         local directory=$LAB_DIR/link/$name
         shift 3
-        [[ -x $LAB_DIR/linkem ]] || cc -O2 -Wall -Wextra -Werror -o "$LAB_DIR/linkem" "$LAB_HOME/linkem.c"
+        [[ -x $LAB_DIR/linkem ]] || cc -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o "$LAB_DIR/linkem" "$LAB_HOME/linkem.c"
         mkdir -p "$directory"
         # The taps get temporary names here and move into the nodes; the process keeps their descriptors.
         "$LAB_DIR/linkem" run "$directory/control" "e0-$name" "e1-$name" "$@" \

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * watch-flow NAME [INTERVAL-MS]: opens a flow to a server that echoes, and sends a numbered message every interval.
+ * watch-flow serve NAME: serves a name, accepts one flow and echoes.
+ *
+ * Both say on standard output, a line each and at once, what a test wants to know to the microsecond of
+ * CLOCK_MONOTONIC, which all nodes of a lab share:
+ *
+ *   serving                                    the name is served
+ *   up USEC                                    the flow is there
+ *   down USEC gone|closed sent N received N longest-gap-usec N
+ *                                              it has ended, without or with a word of the other side
+ *   end USEC sent N received N longest-gap-usec N      SIGTERM came
+ *
+ * The longest gap is the longest time between two messages received.
+ */
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include <o7s.h>
+
+#include "basic/macro.h"
+
+#define ALLOC_TIMEOUT_USEC UINT64_C(10000000)
+#define INTERVAL_MS_DEFAULT 20U
+
+typedef struct Watch {
+        o7s_flow *flow;
+        int signal_fd;
+        bool echo;                      /* answer instead of asking */
+        uint64_t interval_usec;
+        uint64_t next_usec;
+        uint64_t sent, received;
+        uint64_t last_received_usec;
+        uint64_t longest_gap_usec;
+} Watch;
+
+static uint64_t now_usec(void) {
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+}
+
+static void watch_done(Watch *w) {
+        (void) o7s_flow_unref(w->flow);
+        (void) safe_close(w->signal_fd);
+}
+
+static int complain(int error, const char *what) {
+        o7s_error last = { .size = sizeof(last) };
+        bool ours = o7s_last_error(&last) >= 0 && last.error == error && !isempty(last.text);
+
+        (void) fprintf(stderr, "cannot %s: %s\n", what, ours ? last.text : o7s_strerror(error));
+        return error;
+}
+
+static void say_totals(const Watch *w) {
+        (void) printf(" sent %" PRIu64 " received %" PRIu64 " longest-gap-usec %" PRIu64 "\n", w->sent, w->received,
+                      w->longest_gap_usec);
+        (void) fflush(stdout);
+}
+
+static int watch_send(Watch *w) {
+        ssize_t size;
+
+        size = o7s_flow_write(w->flow, &w->sent, sizeof(w->sent));
+        if (size < 0 && size != -EAGAIN)
+                return (int) size;
+
+        w->sent++;
+        return 0;
+}
+
+/* Takes all messages that wait; answers them where we are the server. */
+static int watch_receive(Watch *w) {
+        for (;;) {
+                uint8_t message[2048];
+                uint64_t now;
+                ssize_t size;
+
+                size = o7s_flow_read(w->flow, message, sizeof(message));
+                if (size == -EAGAIN)
+                        return 0;
+                if (size < 0)
+                        return (int) size;
+
+                now = now_usec();
+                w->longest_gap_usec = MAX(w->longest_gap_usec, now - w->last_received_usec);
+                w->last_received_usec = now;
+                w->received++;
+                if (w->echo && o7s_flow_write(w->flow, message, (size_t) size) > 0)
+                        w->sent++;
+        }
+}
+
+/* Until the flow ends or a signal comes. Returns: 0; a negative errno where waiting itself fails. */
+static int watch_run(Watch *w) {
+        struct pollfd polled[] = {
+                { .fd = o7s_flow_fd(w->flow), .events = POLLIN },
+                { .fd = w->signal_fd, .events = POLLIN },
+        };
+
+        if (polled[0].fd < 0)
+                return complain(polled[0].fd, "wait for the flow");
+
+        w->last_received_usec = w->next_usec = now_usec();
+        for (;;) {
+                uint64_t now = now_usec();
+                int timeout = -1, events;
+
+                if (!w->echo) {
+                        if (now >= w->next_usec) {
+                                (void) watch_send(w);   /* a flow that ended shows in its events */
+                                w->next_usec = now + w->interval_usec;
+                        }
+                        timeout = (int) ((w->next_usec - now + 999) / 1000);
+                }
+
+                if (poll(polled, ELEMENTSOF(polled), timeout) < 0 && errno != EINTR)
+                        return -errno;
+
+                if (polled[1].revents != 0) {
+                        (void) printf("end %" PRIu64, now_usec());
+                        say_totals(w);
+                        return 0;
+                }
+
+                events = o7s_flow_events(w->flow);
+                if (events < 0)
+                        return complain(events, "ask for events");
+
+                if (events & O7S_READABLE)
+                        (void) watch_receive(w);
+                if (events & O7S_DOWN) {
+                        (void) printf("down %" PRIu64 " %s", now_usec(), events & O7S_PEER_GONE ? "gone" : "closed");
+                        say_totals(w);
+                        return 0;
+                }
+        }
+}
+
+static int watch_listen(Watch *w, const char *name) {
+        o7s_listener *listener;
+        int r;
+
+        r = o7s_listen(name, 0, &listener);
+        if (r < 0)
+                return complain(r, "listen");
+
+        (void) printf("serving\n");
+        (void) fflush(stdout);
+        r = o7s_flow_accept(listener, O7S_FOREVER, &w->flow);
+        (void) o7s_listener_unref(listener);
+        return r < 0 ? complain(r, "accept") : 0;
+}
+
+static int run(const char *name, bool serve, uint64_t interval_usec) {
+        _cleanup_(watch_done) Watch w = { .echo = serve, .interval_usec = interval_usec, .signal_fd = -1 };
+        sigset_t signals;
+        int r;
+
+        if (serve)
+                r = watch_listen(&w, name);
+        else {
+                r = o7s_flow_alloc(name, NULL, 0, ALLOC_TIMEOUT_USEC, &w.flow);
+                if (r < 0)
+                        (void) complain(r, "open the flow");
+        }
+        if (r < 0)
+                return r;
+
+        (void) printf("up %" PRIu64 "\n", now_usec());
+        (void) fflush(stdout);
+
+        (void) sigemptyset(&signals);
+        (void) sigaddset(&signals, SIGTERM);
+        (void) sigprocmask(SIG_BLOCK, &signals, NULL);
+        w.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+        if (w.signal_fd < 0)
+                return -errno;
+
+        (void) o7s_flow_set_timeout(w.flow, O7S_TIMEOUT_READ, 0);
+        (void) o7s_flow_set_timeout(w.flow, O7S_TIMEOUT_WRITE, 0);
+        return watch_run(&w);
+}
+
+int main(int argc, char *argv[]) {
+        bool serve = argc == 3 && streq(argv[1], "serve");
+        unsigned long interval_ms = INTERVAL_MS_DEFAULT;
+
+        if (argc < 2 || argc > 3) {
+                (void) fprintf(stderr, "watch-flow NAME [INTERVAL-MS]\nwatch-flow serve NAME\n");
+                return 2;
+        }
+
+        if (argc == 3 && !serve)
+                interval_ms = strtoul(argv[2], NULL, 10);
+        if (interval_ms == 0 || interval_ms > 3600000) {
+                (void) fprintf(stderr, "INTERVAL-MS is a number from 1 on\n");
+                return 2;
+        }
+
+        return run(serve ? argv[2] : argv[1], serve, interval_ms * 1000) < 0 ? 1 : 0;
+}
