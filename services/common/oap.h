@@ -75,9 +75,18 @@ typedef struct OapExtension {
 /* hash_size is 0 for a request, else the length of the response's request hash.
  * Returns: 0; -EBADMSG: lengths; -EPROTO: unknown cipher, kdf or digest id. */
 int oap_header_parse(const void *data, size_t size, size_t hash_size, OapHeader *ret);
+
+/* Returns: bytes written; -ENOBUFS; -EINVAL: a part is longer than its length field, or a signature has no certificate. */
 ssize_t oap_header_pack(const OapHeader *header, void *buffer, size_t size);
 
-/* Unknown types are skipped; duplicates, descending types and overruns reject the whole extension (-EBADMSG; the message
+/* The algorithm behind a digest id; 0 stands for the default. Returns: a HashAlgorithm; -EPROTO: no such id;
+ * -EOPNOTSUPP: not in our libraries. */
+int oap_digest_to_hash(uint16_t digest);
+
+/* Whether a time stamp lies within the window. */
+bool oap_stamp_is_timely(uint64_t stamp, uint64_t now_realtime_nsec);
+
+/* Unknown types are skipped; duplicates, descending types, overruns, another version and unknown flags reject the whole extension (-EBADMSG; the message
  * itself is still good, its peer is then "not known to be o7s"). No magic: 0 with present = false. */
 int oap_extension_parse(const uint8_t *data, size_t size, bool response, OapExtension *ret);
 ssize_t oap_extension_pack(const OapExtension *extension, bool response, void *buffer, size_t size);
@@ -100,7 +109,8 @@ ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], 
 int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec, OapHeader *ret_header,
                       OapExtension *ret_extension);
 
-/* Server: the plain response to a request of these bytes. Returns: bytes written; -ENOBUFS. */
+/* Server: the plain response to a request of these bytes. Returns: bytes written; -ENOBUFS; -EBADMSG, -EPROTO: no
+ * request; -EOPNOTSUPP: its digest is not in our libraries. */
 ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
                            uint64_t now_realtime_nsec, void *buffer, size_t size);
 
@@ -116,5 +126,5 @@ typedef struct OapReplay OapReplay;
 int oap_replay_new(OapReplay **ret);
 OapReplay *oap_replay_free(OapReplay *replay);
 DEFINE_CLEANUP(OapReplay, oap_replay_free);
-/* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ENOMEM. */
+/* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ETIME: outside the window, as oap_request_parse(). */
 int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec);
