@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the three tools share. They are the examples of <o7s.h>, so they use it and nothing else of this
+ * project: each of them can be copied out of the tree and built with
+ *
+ *   cc -D_GNU_SOURCE -I. echo.c complain.c $(pkg-config --cflags --libs libo7s)
+ *
+ * In which order to read them:
+ *
+ *   echo.c          the smallest server: listen, wait on many flows with a set, read, write
+ *   ping.c          a client in an event loop of its own: poll() on the flow's descriptor and on a signalfd
+ *   perf.c          options and the two roles of o7s-perf
+ *   perf-message.c  the messages that its two ends exchange, byte by byte
+ *   perf-stream.c   one flow under test: sending, counting, the exchange of reports at the end
+ *   perf-show.c     progress, summary, JSON
+ *   complain.c      errors as a sentence, and the exit status that goes with them
+ *   units.c         durations, sizes and rates, read and written
+ *   histogram.c     percentiles in constant memory
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <o7s.h>
+
+#define _cleanup_(function) __attribute__((cleanup(function)))
+
+#define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Exit statuses, the same for all tools. */
+enum {
+        EXIT_FINE = 0,
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2,
+        EXIT_UNREACHABLE = 3,
+        EXIT_DENIED = 4,
+        EXIT_TIMEOUT = 5,
+        EXIT_NOT_RUNNING = 69,
+        EXIT_CONFIG = 78,
+};
+
+static inline void flow_closep(o7s_flow **flow) {
+        *flow = o7s_flow_unref(*flow);
+}
+
+static inline void fd_closep(int *fd) {
+        if (*fd >= 0)
+                (void) close(*fd);
+        *fd = -1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Percentiles of any number of values in constant memory: each power of two is divided into 64 equal
+ * buckets, so a percentile is at most 1.6 % off. Minimum, maximum and mean are exact.
+ */
+
+#include <stdint.h>
+
+#define HISTOGRAM_SUB_BITS 6U
+#define HISTOGRAM_BUCKETS ((64U - HISTOGRAM_SUB_BITS + 1U) << HISTOGRAM_SUB_BITS)
+
+typedef struct Histogram {
+        uint64_t n;
+        uint64_t sum;
+        uint64_t minimum;
+        uint64_t maximum;
+        uint32_t buckets[HISTOGRAM_BUCKETS];
+} Histogram;
+
+void histogram_add(Histogram *h, uint64_t value);
+
+/* The value that "percent" of all values do not exceed; 0 of an empty histogram. percent is from 0 to 100. */
+uint64_t histogram_percentile(const Histogram *h, double percent);
+
+uint64_t histogram_mean(const Histogram *h);

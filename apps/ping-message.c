@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The messages of o7s-ping, and the account of what became of them. No I/O, no clock. */
+
+#include <endian.h>
+#include <string.h>
+
+#include "apps/common.h"
+#include "apps/ping-message.h"
+
+static void store_be64(uint8_t *to, uint64_t value) {
+        value = htobe64(value);
+        (void) memcpy(to, &value, sizeof(value));
+}
+
+static uint64_t load_be64(const uint8_t *from) {
+        uint64_t value;
+
+        (void) memcpy(&value, from, sizeof(value));
+        return be64toh(value);
+}
+
+void ping_message_write(const PingMessage *message, void *buffer, size_t size) {
+        uint8_t *p = buffer;
+
+        store_be64(p, message->session);
+        store_be64(p + 8, message->sequence);
+        store_be64(p + 16, message->sent_nsec);
+
+        /* A pattern rather than zeroes: a layer that compresses or pads wrongly shows. */
+        for (size_t i = PING_BYTES_MIN; i < size; i++)
+                p[i] = (uint8_t) i;
+}
+
+bool ping_message_parse(const void *data, size_t size, PingMessage *ret) {
+        const uint8_t *p = data;
+
+        if (size < PING_BYTES_MIN)
+                return false;
+
+        *ret = (PingMessage) {
+                .session = load_be64(p),
+                .sequence = load_be64(p + 8),
+                .sent_nsec = load_be64(p + 16),
+        };
+        return true;
+}
+
+PingMessage ping_ledger_send(PingLedger *ledger, uint64_t now_nsec) {
+        uint64_t sequence = ++ledger->n_sent;
+
+        ledger->window[sequence % PING_WINDOW].sent_nsec = now_nsec;
+        ledger->window[sequence % PING_WINDOW].answered = false;
+
+        return (PingMessage) { .session = ledger->session, .sequence = sequence, .sent_nsec = now_nsec };
+}
+
+PingAnswer ping_ledger_receive(PingLedger *ledger, const PingMessage *message, uint64_t now_nsec,
+                               uint64_t timeout_nsec, uint64_t *ret_rtt_nsec) {
+        size_t slot = (size_t) (message->sequence % PING_WINDOW);
+        uint64_t rtt;
+
+        /* The time in the message is not believed, it only has to be the one that was sent. */
+        if (message->session != ledger->session || message->sequence == 0 || message->sequence > ledger->n_sent ||
+            ledger->n_sent - message->sequence >= PING_WINDOW ||
+            ledger->window[slot].sent_nsec != message->sent_nsec) {
+                ledger->n_foreign++;
+                return PING_ANSWER_FOREIGN;
+        }
+
+        if (ledger->window[slot].answered) {
+                ledger->n_duplicates++;
+                return PING_ANSWER_DUPLICATE;
+        }
+
+        ledger->window[slot].answered = true;
+        ledger->n_received++;
+        if (message->sequence < ledger->newest)
+                ledger->n_out_of_order++;
+        else
+                ledger->newest = message->sequence;
+
+        rtt = now_nsec - message->sent_nsec;
+        *ret_rtt_nsec = rtt;
+        if (rtt <= timeout_nsec)
+                return PING_ANSWER_OK;
+
+        ledger->n_late++;
+        return PING_ANSWER_LATE;
+}
