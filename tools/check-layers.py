@@ -49,8 +49,8 @@ MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'basic/log-journal.c', 'ser
 LIBRARIES = [
     Library('protobuf-c', ['protobuf-c/*', 'google/protobuf-c/*', '*.pb-c.h'], [], MESSAGE_FILES,
             'messages are packed and parsed in *-message.c alone'),
-    Library('json-c', ['json-c/*', 'json.h', 'json_*.h'], [], ['services/common/json.c', 'o7sctl/*', 'tests/*'],
-            'JSON is read and written in services/common/json.c, and by o7sctl'),
+    Library('json-c', ['json-c/*', 'json.h', 'json_*.h'], [], ['services/common/json.c', 'o7sctl/*', 'apps/*', 'tests/*'],
+            'JSON is read and written in services/common/json.c, and by programs for people'),
     Library('GnuTLS/nettle', ['gnutls/*', 'nettle/*', 'hogweed/*'], [],
             ['services/common/hash.c', 'services/common/oap-*.c', 'libo7s/seal*.c', 'services/auth/*', 'services/keyd/*',
              'o7sctl/ca.c', 'tests/*'],
@@ -60,6 +60,7 @@ LIBRARIES = [
     Library('libnftnl/libmnl', ['libnftnl/*', 'libmnl/*'], [], ['services/guard/*'], 'only the guard talks to nftables'),
     Library('libsmartcols', ['libsmartcols.h', 'libsmartcols/*'], [], ['o7sctl/*'], 'tables are for people: o7sctl'),
     Library('cmocka', ['cmocka.h'], [], ['tests/*'], 'tests only'),
+    Library('the kernel', ['linux/magic.h'], [], ['libo7s/lane.c'], 'which file system a memfd is on, lane.c checks'),
     Library('a kernel interface', ['linux/*', 'net/if*.h', 'netpacket/*', 'net/ethernet.h', 'netinet/if_ether.h'], [],
             KERNEL_FILES, 'the kernel\'s network is behind socket*.c and link.c'),
     Library('shared memory', [], ['memfd_create', 'shm_open', 'mmap'], MEMORY_FILES,
