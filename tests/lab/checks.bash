@@ -1,0 +1,253 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# checks.bash - what the tests of the lab share: checks in TAP, and o7s on nodes.
+#
+# A test is "test-NOUN.bash". Its comment says on which system buses it runs ("# buses: daemon broker") and in
+# how many seconds ("# budget: N"). It gets the build directory as its argument, boots what it needs, checks
+# one behaviour per line, and ends with "done_checking".
+#
+#   check WHAT CMD...          passes if CMD succeeds; its output goes to $LAB_OUT/log/check.N and, when the
+#                              check fails, as comments below it
+#   fails CMD...               succeeds if CMD fails
+#   exits STATUS CMD...        succeeds if CMD ends with this status
+#   says TEXT CMD...           succeeds if CMD's output, on both channels, contains TEXT; whatever its status
+#   prints TEXT CMD...         succeeds if CMD prints exactly this on standard output
+#   within SECONDS CMD...      succeeds if CMD does, in less than that; fractions are fine
+#   skip WHAT WHY
+#
+#   json EXPRESSION            a Python expression over standard input's JSON document "d"; prints its value
+
+# shellcheck source=tests/lab/lab.bash
+source "${LAB_LIBRARY:?run me with tests/lab/lab run}"
+
+n_checks=0 n_failed_checks=0
+
+check() {
+        local what=$1 log
+        shift
+        n_checks=$((n_checks + 1))
+        log=$LAB_OUT/log/check.$n_checks
+        printf '# %s\n# %s\n' "$what" "$*" >"$log"
+        if "$@" >>"$log" 2>&1; then
+                echo "ok $n_checks - $what"
+                return
+        fi
+        n_failed_checks=$((n_failed_checks + 1))
+        echo "not ok $n_checks - $what"
+        tail -n +2 "$log" | tail -n 12 | sed 's/^\(# \)\{0,1\}/# /'
+}
+
+skip() {
+        n_checks=$((n_checks + 1))
+        echo "ok $n_checks - $1 # SKIP $2"
+}
+
+done_checking() {
+        echo "1..$n_checks"
+        ((n_failed_checks == 0))
+        exit
+}
+
+fails() {
+        ! "$@"
+}
+
+exits() {
+        local want=$1 status=0
+        shift
+        "$@" || status=$?
+        echo "exit status $status, expected $want"
+        ((status == want))
+}
+
+says() {
+        local want=$1 output
+        shift
+        output=$("$@" 2>&1) || :
+        printf '%s\n' "$output"
+        [[ $output == *"$want"* ]] || { printf 'expected: %s\n' "$want"; return 1; }
+}
+
+prints() {
+        local want=$1 output
+        shift
+        output=$("$@") || :
+        [[ $output == "$want" ]] || { printf 'printed: %s\nexpected: %s\n' "$output" "$want"; return 1; }
+}
+
+now_usec() {
+        awk '{ printf "%d\n", $1 * 1000000 }' /proc/uptime      # what CLOCK_MONOTONIC says, to 10 ms
+}
+
+within() {
+        local limit=$1 start end status=0
+        shift
+        start=$(date +%s%N)
+        "$@" || status=$?
+        end=$(date +%s%N)
+        awk -v took="$(((end - start) / 1000000))" -v limit="$limit" \
+                'BEGIN { printf "took %d ms, limit %s s\n", took, limit; exit !(took < limit * 1000) }' &&
+                ((status == 0))
+}
+
+json() { # EXPRESSION
+        python3 -c 'import json, sys
+d = json.load(sys.stdin)
+value = eval(sys.argv[1])
+print(json.dumps(value) if isinstance(value, (dict, list, bool)) else value)' "$1"
+}
+
+# ------------------------------------------------------------------------------------- o7s on nodes ---
+
+setup_nodes() { # BUILD NODE...: installed and joined pairwise as eth0, not yet booted
+        local build=$1
+        shift
+        lab_install "$build" >&2
+        lab_add "$build/tests/lab/many-flows" /usr/lib/o7s-lab/many-flows
+        lab_add "$build/tests/lab/watch-flow" /usr/lib/o7s-lab/watch-flow
+        lab_node "$@"
+        [[ $# -ne 2 ]] || lab_wire "$1:eth0" "$2:eth0"
+}
+
+write_file() { # NODE PATH: standard input becomes the file
+        local file
+        file=$(lab_root "$1")$2
+        mkdir -p "${file%/*}"
+        cat >"$file"
+}
+
+write_layer() { # NODE LAYER [LINE of [Ethernet]...]: an Ethernet layer on eth0
+        local node=$1 layer=$2
+        shift 2
+        {
+                printf '[Layer]\nType=eth\n\n[Ethernet]\n'
+                (($#)) || printf 'Interface=eth0\n'
+                (($# == 0)) || printf '%s\n' "$@"
+        } | write_file "$node" "/etc/o7s/layers/$layer.layer"
+}
+
+start_layer() { # LAYER NODE...
+        local layer=$1 node
+        shift
+        for node; do
+                lab_exec "$node" systemctl start "o7s-ipcp@$layer.service"
+        done
+}
+
+layer_property() { # NODE LAYER PROPERTY
+        lab_exec "$1" o7sctl --json=short status "$2" | json "d[0]['$3'] if isinstance(d, list) else d['$3']"
+}
+
+layer_is_online() { # NODE LAYER
+        [[ $(layer_property "$1" "$2" State 2>/dev/null) == online ]]
+}
+
+serve() { # NODE NAME [LAYER]: o7s-echo as a service of its own, bound by its unit
+        local node=$1 name=$2 layer=${3-}
+        lab_exec "$node" o7sctl name "$name" "--unit=echo-$name.service" ${layer:+"--layer=$layer"}
+        lab_exec "$node" systemd-run --quiet --unit="echo-$name" -p User=nobody -p LimitNOFILE=20000 \
+                -p StandardOutput=journal o7s-echo "$name"
+        lab_wait 5 reachable_locally "$node" "$name"
+}
+
+reachable_locally() { # NODE NAME
+        lab_exec "$1" o7s-ping -q -c 1 --timeout=200ms "$2" >/dev/null 2>&1
+}
+
+ping() { # NODE [-u USER] [OPTION...] NAME: three messages, quickly
+        local node=$1
+        shift
+        local -a identity=()
+        if [[ $1 == -u ]]; then
+                identity=(-u "$2")
+                shift 2
+        fi
+        lab_exec "$node" "${identity[@]}" o7s-ping -c 3 -i 10ms --timeout=2s "$@"
+}
+
+run_in_background() { # NODE UNIT [-p PROPERTY...] CMD...: its output goes to /run/UNIT.out of the node
+        local node=$1 unit=$2
+        shift 2
+        local -a properties=()
+        while [[ ${1-} == -p ]]; do
+                properties+=(-p "$2")
+                shift 2
+        done
+        lab_exec "$node" systemd-run --quiet --unit="$unit" -p LimitNOFILE=20000 \
+                -p "StandardOutput=file:/run/$unit.out" "${properties[@]}" "$@"
+}
+
+output_has() { # NODE UNIT PATTERN
+        lab_exec "$1" grep -qE "$3" "/run/$2.out" 2>/dev/null
+}
+
+output_of() { # NODE UNIT WORD: the word after WORD in the last line that has it
+        lab_exec "$1" cat "/run/$2.out" |
+                awk -v word="$3" '{ for (i = 1; i < NF; i++) if ($i == word) found = $(i + 1) } END { print found }'
+}
+
+journal_has() { # NODE UNIT TEXT
+        lab_exec "$1" journalctl --quiet --no-pager -o cat -u "$2" | grep -qF -- "$3"
+}
+
+status_text() { # NODE UNIT: what STATUS= said last
+        lab_exec "$1" systemctl show -P StatusText "$2"
+}
+
+# -------------------------------------------------------------------------------------- nothing left ---
+
+_node_pids() { # NODE: as this pid namespace sees them
+        local namespace process
+        namespace=$(readlink "/proc/$(_lab_leader "$1")/ns/pid")
+        for process in /proc/[0-9]*; do
+                [[ $(readlink "$process/ns/pid" 2>/dev/null) != "$namespace" ]] || echo "${process#/proc/}"
+        done
+}
+
+count_memfds() { # NODE: memory files of lanes that any process has open or mapped
+        local pid
+        for pid in $(_node_pids "$1"); do
+                { ls -l "/proc/$pid/fd" 2>/dev/null; cat "/proc/$pid/maps" 2>/dev/null; } |
+                        grep -oE '/memfd:o7s[^ ]*' || :
+        done | wc -l
+}
+
+no_memfds() { # NODE
+        local n
+        n=$(count_memfds "$1")
+        echo "$n memory files of lanes"
+        ((n == 0))
+}
+
+no_processes() { # NODE PATTERN
+        local pid command
+        for pid in $(_node_pids "$1"); do
+                command=$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) || continue
+                [[ ! $command =~ $2 ]] || { echo "still there: $command"; return 1; }
+        done
+}
+
+no_failed_units() { # NODE
+        prints '' lab_exec "$1" systemctl --failed --no-legend --quiet
+}
+
+# After applications and layers were stopped: what may stay is the IRM, without a flow.
+check_nothing_left() { # NODE...
+        local node
+        for node; do
+                lab_exec "$node" systemctl stop 'echo-*.service' 'o7s-ipcp@*.service' || :
+                check "$node: no flow is left" lab_wait 3 no_flows "$node"
+                check "$node: no memory of a lane is left" lab_wait 3 no_memfds "$node"
+                check "$node: no process is left" no_processes "$node" 'o7s-(ipcp|echo|ping|perf)|o7s-lab/'
+                check "$node: no unit failed" no_failed_units "$node"
+        done
+}
+
+n_flows() { # NODE
+        lab_exec "$1" o7sctl --json=short flows | json 'len(d)'
+}
+
+no_flows() { # NODE
+        prints 0 n_flows "$1"
+}

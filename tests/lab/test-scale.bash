@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Many flows between two hosts: 2 000 that talk, then 10 000 that are idle, and what they cost in memory.
+# buses: daemon
+# budget: 240
+set -euo pipefail
+# shellcheck source=tests/lab/checks.bash
+source "${LAB_HOME:?}/checks.bash"
+
+BYTES_PER_FLOW_MAX=$((96 * 1024))       # and host, idle
+
+node_memory() { # NODE: bytes charged to all of its processes, shared and kernel memory included; fails if unknown
+        local file
+        for file in "/sys/fs/cgroup/memory/$LAB_ID/$1/memory.usage_in_bytes" "/sys/fs/cgroup/$LAB_ID/$1/memory.current"; do
+                [[ ! -e $file ]] || { cat "$file"; return; }
+        done
+        return 1
+}
+
+anonymous_memory() { # NODE: the same from /proc, by each process's share; without the kernel's own
+        local pid
+        for pid in $(_node_pids "$1"); do
+                cat "/proc/$pid/smaps_rollup" 2>/dev/null || :
+        done | awk '/^Pss_(Anon|Shmem):/ { sum += $2 } END { printf "%d\n", sum * 1024 }'
+}
+
+memory_of() { # NODE
+        node_memory "$1" || anonymous_memory "$1"
+}
+
+cheap_flows() { # NODE BEFORE COUNT
+        local after each
+        after=$(memory_of "$1")
+        each=$(((after - $2) / $3))
+        echo "$each bytes per flow ($2 before, $after after)"
+        ((each <= BYTES_PER_FLOW_MAX))
+}
+
+setup_nodes "${1:?build directory}" alpha beta
+for node in alpha beta; do
+        write_layer "$node" lan
+        write_file "$node" /etc/o7s/irm.conf.d/50-lab.conf <<'CONF'
+[Quota]
+Flows=20000
+Memory=4G
+Pending=256
+Rate=100000
+Burst=100000
+CONF
+done
+lab_boot
+start_layer lan alpha beta
+lab_wait 5 layer_is_online alpha lan
+lab_wait 5 layer_is_online beta lan
+serve beta far.example lan
+ping alpha far.example >/dev/null
+
+run_in_background alpha talking -p StandardError=file:/run/talking.err /usr/lib/o7s-lab/many-flows far.example 2000
+check '2 000 flows are open at once, and each echoes a message' \
+        lab_wait 60 output_has alpha talking '^open 2000 echoed 2000'
+lab_exec alpha cat /run/talking.out /run/talking.err | sed 's/^/# /'
+check '... both hosts list them all' prints 2000 n_flows alpha
+check '... on the other one too' prints 2000 n_flows beta
+check '... one more works as ever' ping alpha far.example
+lab_exec alpha systemctl stop talking.service
+check 'when the program ends they are gone within a second' lab_wait 1 no_flows alpha
+check '... on the other host too' lab_wait 2 no_flows beta
+
+alpha_before=$(memory_of alpha) beta_before=$(memory_of beta)
+run_in_background alpha idle -p StandardError=file:/run/idle.err /usr/lib/o7s-lab/many-flows far.example 10000 idle
+check '10 000 flows are open at once' lab_wait 120 output_has alpha idle '^open 10000'
+lab_exec alpha cat /run/idle.out /run/idle.err | sed 's/^/# /'
+check 'alpha: an idle flow costs 96 KiB at most' cheap_flows alpha "$alpha_before" 10000
+check 'beta: an idle flow costs 96 KiB at most' cheap_flows beta "$beta_before" 10000
+tail -n 1 "$LAB_OUT/log/check.$((n_checks - 1))" "$LAB_OUT/log/check.$n_checks" | sed '/^$/d; /^==>/d; s/^/# /'
+check '... one more works as ever' ping alpha far.example
+lab_exec alpha systemctl stop idle.service
+check 'when the program ends they are gone' lab_wait 5 no_flows alpha
+check '... on the other host too' lab_wait 5 no_flows beta
+
+check_nothing_left alpha beta
+done_checking
