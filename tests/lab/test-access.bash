@@ -38,7 +38,7 @@ check '... and nothing was made' fails says alice.web lab_exec alpha o7sctl name
 check 'everybody may look' says root.example as alice o7sctl names
 
 # with the example rule: a user's own prefix
-example=$(find "$LAB_DIR/layer/project/data" -name '*.rules' -path '*o7s*' -exec grep -l 'o7s-users' {} + | head -n 1)
+example=$(find "$LAB_DIR/layer/project/data" -name '60-o7s-users.rules*' | head -n 1)
 check 'an example rule is shipped' test -n "$example"
 rule 60-o7s-users.rules <"${example:-/dev/null}"
 lab_exec alpha groupadd -f o7s-users
