@@ -13,7 +13,7 @@ OUTPUT_LINES_MAX = 40
 
 
 def report(entry):
-    name = entry["name"]
+    name = entry["name"].replace("o7s:", "").replace(" / ", "/")
     result = entry["result"]
     seconds = entry.get("duration", 0)
     if result in ("OK", "EXPECTEDFAIL"):
