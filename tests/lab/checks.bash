@@ -5,7 +5,8 @@
 #
 # A test is "test-NOUN.bash". Its comment says on which system buses it runs ("# buses: daemon broker") and in
 # how many seconds ("# budget: N"). It gets the build directory as its argument, boots what it needs, checks
-# one behaviour per line, and ends with "done_checking".
+# one behaviour per line, and ends with "done_checking". It runs without "set -e": a step that fails shows in the
+# checks that follow it.
 #
 #   check WHAT CMD...          passes if CMD succeeds; its output goes to $LAB_OUT/log/check.N and, when the
 #                              check fails, as comments below it
