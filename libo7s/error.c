@@ -94,7 +94,7 @@ const ErrorRow *error_row(int error) {
         const ErrorRow *row;
 
         for (row = error_table; row[1].bus_name; row++)
-                if (row->error == error || row->error == -error)
+                if (row->error == error || -row->error == error)
                         break;
 
         return row;     /* the last one where none matched */
