@@ -20,6 +20,14 @@ rule() { # FILE: standard input becomes a polkit rule; polkit notices by itself
         lab_exec alpha systemctl restart polkit.service
 }
 
+names_of_root() { # COUNT: makes as many as are missing
+        local i have
+        have=$(lab_exec alpha o7sctl --json=short names | json 'len(d)')
+        for ((i = have + 1; i <= $1; i++)); do
+                lab_exec alpha o7sctl name "quota.$i" --user=bob || return 1
+        done
+}
+
 setup_nodes "${1:?build directory}" alpha beta
 write_layer alpha lan
 write_layer alpha other Interface=eth0 EtherType=0xA001
@@ -61,20 +69,27 @@ check '... it is online' lab_wait 5 layer_is_online alpha lan
 check '... and not another one' exits 4 as bob o7sctl up other
 check '... the same rule lets it be stopped' as bob o7sctl down lan
 
-# the default quotas
-lab_exec alpha o7sctl name many.example --unit=echo-many.service
-run_in_background alpha echo-many -p User=nobody o7s-echo many.example
-lab_wait 5 output_has alpha echo-many serving
-run_in_background alpha first -p User=bob /usr/lib/o7s-lab/many-flows many.example 2048
+# the default quotas; each server has its own user, as flows count at both ends
+serve_as() { # USER NAME
+        lab_exec alpha o7sctl name "$2" "--user=$1"
+        run_in_background alpha "server-$1" -p "User=$1" o7s-echo "$2"
+        lab_wait 5 output_has alpha "server-$1" serving
+}
+serve_as nobody one.example
+serve_as daemon two.example
+run_in_background alpha first -p User=bob /usr/lib/o7s-lab/many-flows one.example 2048
 check 'a user may have 2048 flows' lab_wait 20 output_has alpha first '^open 2048 echoed 2048'
 sleep 2         # for the allocations per second
 run_in_background alpha second -p User=bob -p StandardError=file:/run/second.err \
-        /usr/lib/o7s-lab/many-flows many.example 2049
+        /usr/lib/o7s-lab/many-flows two.example 2049
 check '... and 4096, not one more' lab_wait 20 lab_exec alpha grep -q '^flow 2048: cannot' /run/second.err
 check '... and is told which limit it was' says 4096 lab_exec alpha cat /run/second.err
-check '... while another user is not bothered' ping alpha -u alice many.example
+check '... and where it is set' says FlowsPerUser lab_exec alpha cat /run/second.err
+check '... while another user is not bothered' ping alpha -u alice one.example
 lab_exec alpha systemctl stop first.service
-check '... and he may go on when some have ended' lab_wait 5 ping alpha -u bob many.example
+check '... and he may go on when some have ended' lab_wait 5 ping alpha -u bob one.example
+check 'a user may have 64 names' names_of_root 64
+check '... and not one more' says 'NamesPerUser' lab_exec alpha o7sctl name quota.65 --user=bob
 lab_exec alpha systemctl reset-failed
 
 check_nothing_left alpha

@@ -42,11 +42,12 @@ for node in alpha beta; do
         write_layer "$node" lan
         write_file "$node" /etc/o7s/irm.conf.d/50-lab.conf <<'CONF'
 [Quota]
-Flows=20000
-Memory=4G
-Pending=256
-Rate=100000
-Burst=100000
+FlowsPerUser=20000
+PendingPerUser=256
+RatePerUser=100000
+BurstPerUser=100000
+LaneBytesPerUser=4294967296
+LaneBytes=8589934592
 CONF
 done
 lab_boot || exit
