@@ -134,10 +134,8 @@ static int drop_ins_add(DropIns *drop_ins, const char *directory, const char *na
         if (r < 0)
                 return r;
 
-        drop_ins->items[drop_ins->n++] = (DropIn) {
-                .name = path + strlen(directory) + 1,
-                .path = TAKE_PTR(path),
-        };
+        drop_ins->items[drop_ins->n].name = path + strlen(directory) + 1;
+        drop_ins->items[drop_ins->n++].path = TAKE_PTR(path);
         return 0;
 }
 

@@ -82,8 +82,10 @@ static int next_word(const char **text, char **ret) {
 }
 
 int conf_parse_strings(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
+        _cleanup_(conf_strings_done) ConfStrings words = {};
         ConfStrings *strings = field;
         const char *text = a->value;
+        int r;
 
         if (text[0] == '\0') {
                 conf_strings_done(strings);
@@ -92,19 +94,29 @@ int conf_parse_strings(ConfFile *file, const ConfAssignment *a, void *field, con
 
         for (;;) {
                 _cleanup_free_ char *word = NULL;
-                int r;
 
                 r = next_word(&text, &word);
                 if (r == -EINVAL)
                         return conf_complain(file, CONF_ERROR, a->value_place,
                                              "%s=: a quote is not closed, or something follows it without a blank", a->key);
-                if (r <= 0)
+                if (r < 0)
                         return r;
+                if (r == 0)
+                        break;
 
-                r = conf_strings_add(strings, word);
+                r = conf_strings_add(&words, word);
                 if (r < 0)
                         return r;
         }
+
+        /* All words or none. */
+        for (size_t i = 0; i < words.n; i++) {
+                r = conf_strings_add(strings, words.items[i]);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
 }
 
 int conf_parse_bool(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
