@@ -136,24 +136,21 @@ start_layer() { # LAYER NODE...
         done
 }
 
-layer_property() { # NODE LAYER PROPERTY
-        lab_exec "$1" o7sctl --json=short status "$2" | json "d[0]['$3'] if isinstance(d, list) else d['$3']"
+layer_property() { # NODE LAYER COLUMN of "o7sctl layers", as in its JSON: state, reason, flows, ...
+        lab_exec "$1" o7sctl --json=short layers | json "[row for row in d if row['layer'] == '$2'][0]['$3']"
 }
 
 layer_is_online() { # NODE LAYER
-        [[ $(layer_property "$1" "$2" State 2>/dev/null) == online ]]
+        prints online layer_property "$1" "$2" state
 }
 
-serve() { # NODE NAME [LAYER]: o7s-echo as a service of its own, bound by its unit
-        local node=$1 name=$2 layer=${3-}
-        lab_exec "$node" o7sctl name "$name" "--unit=echo-$name.service" ${layer:+"--layer=$layer"}
-        lab_exec "$node" systemd-run --quiet --unit="echo-$name" -p User=nobody -p LimitNOFILE=20000 \
-                -p StandardOutput=journal o7s-echo "$name"
-        lab_wait 5 reachable_locally "$node" "$name"
-}
-
-reachable_locally() { # NODE NAME
-        lab_exec "$1" o7s-ping -q -c 1 --timeout=200ms "$2" >/dev/null 2>&1
+serve() { # NODE NAME [LAYER [PROGRAM ARGS...]]: by a service of its own, to which the name is bound; o7s-echo by default
+        local node=$1 name=$2 layer=${3-} unit=serve-$2
+        shift $(($# > 3 ? 3 : $#))
+        lab_exec "$node" o7sctl name "$name" "--unit=$unit.service" ${layer:+"--layer=$layer"} >&2
+        (($#)) || set -- o7s-echo
+        run_in_background "$node" "$unit" -p User=nobody "$@" "$name"
+        lab_wait 5 output_has "$node" "$unit" serving
 }
 
 ping() { # NODE [-u USER] [OPTION...] NAME: three messages, quickly
@@ -237,7 +234,7 @@ no_failed_units() { # NODE
 check_nothing_left() { # NODE...
         local node
         for node; do
-                lab_exec "$node" systemctl stop 'echo-*.service' 'o7s-ipcp@*.service' || :
+                lab_exec "$node" systemctl stop 'serve-*.service' 'o7s-ipcp@*.service' || :
                 check "$node: no flow is left" lab_wait 3 no_flows "$node"
                 check "$node: no memory of a lane is left" lab_wait 3 no_memfds "$node"
                 check "$node: no process is left" no_processes "$node" 'o7s-(ipcp|echo|ping|perf)|o7s-lab/'

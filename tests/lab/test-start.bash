@@ -17,8 +17,8 @@ start_fails() { # NODE LAYER
         lab_wait 2 prints 78 unit_status "$1" "$2"
 }
 
-reason_says() { # NODE LAYER TEXT: in StateReason and in STATUS=
-        says "$3" layer_property "$1" "$2" StateReason && says "$3" status_text "$1" "o7s-ipcp@$2.service"
+reason_says() { # NODE LAYER TEXT: in its StateReason and in STATUS=
+        says "$3" layer_property "$1" "$2" reason && says "$3" status_text "$1" "o7s-ipcp@$2.service"
 }
 
 setup_nodes "${1:?build directory}" alpha beta
