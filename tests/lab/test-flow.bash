@@ -9,12 +9,12 @@ set -uo pipefail
 source "${LAB_HOME:?}/checks.bash"
 
 perf_moves() { # NODE NAME: more than 10 Mbit/s, as the receiving side says
-        lab_exec "$1" o7s-perf --json -t 1s "$2" | tee /dev/stderr | tail -n 1 | json 'd["forward"]["goodput_bps"]' |
+        lab_exec "$1" o7s-perf --json -t 1s "$2" | tee >(cat >&2) | tail -n 1 | json 'd["forward"]["goodput_bps"]' |
                 awk '{ exit !($1 > 1e7) }'
 }
 
 round_trips() { # NODE NAME: one message at a time; none may be lost on a healthy link
-        lab_exec "$1" o7s-perf --json -l -t 1s "$2" | tee /dev/stderr | grep '"latency"' |
+        lab_exec "$1" o7s-perf --json -l -t 1s "$2" | tee >(cat >&2) | grep '"latency"' |
                 json 'd["probes"] > 100 and d["unanswered"] <= 1' | grep -qx true
 }
 
