@@ -61,7 +61,7 @@ static int read_file(const char *path, uint8_t **ret, size_t *ret_size) {
 
 int pcap_open(const char *path, Pcap **ret) {
         _cleanup_(pcap_freep) Pcap *pcap = NULL;
-        size_t size;
+        size_t size = 0;
         int r;
 
         pcap = calloc(1, sizeof(*pcap));
