@@ -206,16 +206,29 @@ ConfPlace check_place(const ConfFile *file, const char *section, const char *key
         return (ConfPlace) { .path = n > 0 ? paths[0] : "" };
 }
 
-bool check_has_errors(const ConfFile *file) {
+const ConfMessage *check_first_error(const ConfFile *file) {
         const ConfMessage *messages;
         size_t n;
 
         messages = conf_messages(file, &n);
         for (size_t i = 0; i < n; i++)
                 if (messages[i].severity == CONF_ERROR)
-                        return true;
+                        return &messages[i];
 
-        return false;
+        return NULL;
+}
+
+bool check_has_errors(const ConfFile *file) {
+        return check_first_error(file);
+}
+
+int check_message_text(const ConfMessage *message, char **ret) {
+        const ConfPlace *place = &message->place;
+
+        if (place->line == 0)
+                return format_string(ret, "%s: %s", strempty(place->path), message->text);
+
+        return format_string(ret, "%s:%u:%u: %s", place->path, place->line, place->column, message->text);
 }
 
 /* -- loading -- */

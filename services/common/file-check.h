@@ -48,6 +48,12 @@ const ConfAssignment *check_find(const ConfFile *file, const char *section, cons
 
 bool check_has_errors(const ConfFile *file);
 
+/* The first message that is an error, or NULL. */
+const ConfMessage *check_first_error(const ConfFile *file);
+
+/* "path:line:column: text", or "path: text" for a whole file. Returns: 0; -ENOMEM. */
+int check_message_text(const ConfMessage *message, char **ret);
+
 /* The three configuration roots below "root", strongest first, NULL at the end. */
 typedef struct ConfRoots {
         char *paths[4];

@@ -134,9 +134,12 @@ static void log_messages(const LayerFile *file) {
         size_t n;
 
         messages = conf_messages(file->conf, &n);
-        for (size_t i = 0; i < n; i++)
-                log_full(messages[i].severity == CONF_ERROR ? LOG_ERR : LOG_WARNING, "%s:%u:%u: %s", messages[i].place.path,
-                         messages[i].place.line, messages[i].place.column, messages[i].text);
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (check_message_text(&messages[i], &text) >= 0)
+                        log_full(messages[i].severity == CONF_ERROR ? LOG_ERR : LOG_WARNING, "%s", text);
+        }
 }
 
 static bool files_are_trusted(const char *root, const Record *record) {

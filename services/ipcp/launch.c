@@ -7,6 +7,7 @@
 
 #include "basic/log.h"
 #include "basic/string.h"
+#include "services/common/file-check.h"
 #include "services/ipcp/drop-in.h"
 #include "services/ipcp/launch.h"
 
@@ -33,18 +34,12 @@ static int refuse(Launch *launch, const char *format, ...) {
         return -EBADMSG;
 }
 
-/* The first error of the file, as compilers write; the other messages are in the journal. */
+/* The first error of the file, as compilers write; main() logs the others. */
 static int refuse_messages(Launch *launch) {
-        const ConfMessage *messages;
-        size_t n;
+        int r;
 
-        messages = conf_messages(launch->file->conf, &n);
-        for (size_t i = 0; i < n; i++)
-                if (messages[i].severity == CONF_ERROR)
-                        return refuse(launch, "%s:%u:%u: %s", messages[i].place.path, messages[i].place.line,
-                                      messages[i].place.column, messages[i].text);
-
-        return refuse(launch, "The file of layer %s cannot be used.", launch->file->name);
+        r = check_message_text(check_first_error(launch->file->conf), &launch->problem);
+        return r < 0 ? r : -EBADMSG;
 }
 
 static int check_file(Launch *launch, const char *root, const char *name) {
@@ -111,9 +106,7 @@ static int check_drop_in(Launch *launch, const char *root, const char *drop_ins,
 
 static int check_program(Launch *launch, const char *programs) {
         const char *kind = layer_kind_to_string((LayerKind) launch->file->kind);
-        const ConfAssignment *assignments;
-        ConfPlace place = {};
-        size_t n;
+        ConfPlace place;
         int r;
 
         r = format_string(&launch->program, "%s/o7s-ipcp-%s", programs, kind);
@@ -122,13 +115,9 @@ static int check_program(Launch *launch, const char *programs) {
         if (access(launch->program, X_OK) >= 0)
                 return 0;
 
-        assignments = conf_assignments(launch->file->conf, &n);
-        for (size_t i = 0; i < n; i++)
-                if (streq(assignments[i].section, "Layer") && streq(assignments[i].key, "Type"))
-                        place = assignments[i].value_place;
-
+        place = check_place(launch->file->conf, "Layer", "Type");
         return refuse(launch, "%s:%u:%u: This build has no IPCP of type %s (no %s): install it, or choose another Type=.",
-                      strempty(place.path), place.line, place.column, kind, launch->program);
+                      place.path, place.line, place.column, kind, launch->program);
 }
 
 int launch_prepare(Launch *launch, const char *root, const char *drop_ins, const char *programs, const char *name) {

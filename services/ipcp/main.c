@@ -16,6 +16,7 @@
 
 #include "basic/log.h"
 #include "services/common/daemon.h"
+#include "services/common/file-check.h"
 #include "services/ipcp/drop-in.h"
 #include "services/ipcp/launch.h"
 
@@ -30,18 +31,22 @@ static int complain(const char *problem) {
         return EXIT_CONFIGURATION;
 }
 
-static void log_warnings(const Launch *launch) {
-        const ConfMessage *messages;
+/* All but the error that complain() says. */
+static void log_messages(const Launch *launch) {
+        const ConfMessage *messages, *said;
         size_t n;
 
         if (!launch->file)
                 return;
 
+        said = check_first_error(launch->file->conf);
         messages = conf_messages(launch->file->conf, &n);
-        for (size_t i = 0; i < n; i++)
-                if (!launch->problem || messages[i].severity == CONF_WARNING)
-                        log_warning("%s:%u:%u: %s", messages[i].place.path, messages[i].place.line, messages[i].place.column,
-                                    messages[i].text);
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (&messages[i] != said && check_message_text(&messages[i], &text) >= 0)
+                        log_full(messages[i].severity == CONF_ERROR ? LOG_ERR : LOG_WARNING, "%s", text);
+        }
 }
 
 int main(int argc, char *argv[]) {
@@ -55,7 +60,7 @@ int main(int argc, char *argv[]) {
         }
 
         r = launch_prepare(&launch, "", DROP_IN_DIRECTORY, PROGRAM_DIRECTORY, argv[1]);
-        log_warnings(&launch);
+        log_messages(&launch);
         if (r == -EBADMSG)
                 return complain(launch.problem);
         if (r < 0) {

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "services/common/file-check.h"
+#include "services/common/layer-file.h"
+
+/* text: what the messages must hold, all of it, each in one message; place: "line:column" of the first of them, or NULL. */
+static const struct {
+        const char *name;
+        const char *text;
+        int r;
+        const char *place;
+        const char *says[3];
+} cases[] = {
+        { "least", "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n", 0, NULL, { NULL } },
+        { "no type", "[Layer]\nDescription=x\n", -EBADMSG, NULL, { "type of the layer is missing", "Type=eth" } },
+        { "unknown type", "[Layer]\nType=ether\n", -EBADMSG, "2:6", { "'ether' is not a type" } },
+        { "type local", "[Layer]\nType=local\n", -EBADMSG, "2:6", { "on their own host without" } },
+        { "no interface", "[Layer]\nType=eth\n", -EBADMSG, NULL, { "Interface=" } },
+        { "interface name", "[Layer]\nType=eth\n[Ethernet]\nInterface=a/b\n", -EBADMSG, "4:11", { "'a/b'", "ip link" } },
+        { "interface name too long", "[Layer]\nType=eth\n[Ethernet]\nInterface=abcdefghijklmnop\n", -EBADMSG, "4:11", { "ip link" } },
+        { "unknown section", "[Layer]\nType=eth\n[Ethernt]\nInterface=a\n", -EBADMSG, "3:1", { "[Ethernet]" } },
+        { "unknown key warns", "[Layer]\nType=eth\nDescripton=x\n[Ethernet]\nInterface=a\n", 0, "3:1", { "Description" } },
+        { "over an Ethernet layer", "[Layer]\nType=eth\nOver=lan\n[Ethernet]\nInterface=a\n", -EBADMSG, "3:6", { "remove Over=" } },
+        { "over itself", "[Layer]\nType=unicast\nOver=test\n", -EBADMSG, "3:6", { "over itself" } },
+        { "bad lower layer", "[Layer]\nType=unicast\nOver=../x\n", -EBADMSG, "3:6", { "'../x'", "1 to 63" } },
+        { "unicast is a good file", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n", 0, NULL, { NULL } },
+        { "two neighbours", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nName=a\n[Neighbour]\nName=b\n", 0, NULL, { NULL } },
+        { "udp is a good file", "[Layer]\nType=udp\n[Udp]\nPort=3435\n", 0, NULL, { NULL } },
+        { "no effect", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Udp]\nPort=1\n", 0, "6:1", { "no effect" } },
+        { "EtherType", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\nEtherType=0x0100\n", -EBADMSG, "5:11", { "0x0600" } },
+        { "EtherType with LLC", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\nFraming=llc\nEtherType=0xA000\n", 0, "6:11", { "no effect" } },
+        { "framing", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\nFraming=raw\n", -EBADMSG, "5:9", { "raw" } },
+        { "hash that is none of a directory", "[Layer]\nType=eth\nHash=md5\n[Ethernet]\nInterface=a\n", -EBADMSG, "3:6", { "md5" } },
+        { "packet size", "[Layer]\nType=eth\nMaxPacketSize=10\n[Ethernet]\nInterface=a\n", -EBADMSG, "3:15", { "auto" } },
+        { "log level", "[Layer]\nType=eth\nLogLevel=loud\n[Ethernet]\nInterface=a\n", -EBADMSG, "3:10", { "'loud'", "debug" } },
+        { "registered name", "[Layer]\nType=eth\nRegister=a/b\n[Ethernet]\nInterface=a\n", -EBADMSG, "3:10", { "'a/b'", "200 bytes" } },
+        { "encryption is not weakened", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Security]\nEncryption=required\n", -EBADMSG, "6:12",
+          { "this build does not have", "Encryption=no" } },
+        { "authentication is not weakened", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Security]\nAuthentication=mutual\n", -EBADMSG, "6:16",
+          { "Authentication=none" } },
+        { "unknown policy", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Security]\nPeer=friends\n", -EBADMSG, "6:6", { "'friends'", "Peer=any" } },
+        { "certificate", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Security]\nCertificate=/x\n", -EBADMSG, "6:1", { "remove the line" } },
+        { "admission", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Access]\nDenyNeighbour=x\n", -EBADMSG, "6:1", { "remove the line" } },
+        { "an emptied key of the future", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Security]\nCertificate=/x\nCertificate=\n", 0, NULL, { NULL } },
+        { "description with a control character", "[Layer]\nType=eth\nDescription=a\033b\n[Ethernet]\nInterface=a\n", -EBADMSG, NULL,
+          { NULL } },
+        { "Xdp", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\nXdp=yes\n", -EBADMSG, "5:5", { "Xdp=auto" } },
+};
+
+static bool says(const ConfFile *conf, const char *text, const char *place) {
+        const ConfMessage *messages;
+        size_t n;
+
+        messages = conf_messages(conf, &n);
+        for (size_t i = 0; i < n; i++) {
+                char at[32];
+
+                (void) snprintf(at, sizeof(at), "%u:%u", messages[i].place.line, messages[i].place.column);
+                if (strstr(messages[i].text, text) && (!place || streq(at, place)))
+                        return true;
+        }
+
+        conf_print_messages(conf, stderr);
+        return false;
+}
+
+static void test_parse(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(layer_file_freep) LayerFile *file = NULL;
+
+                print_message("%s\n", cases[i].name);
+                assert_int_equal(layer_file_parse("test", "/x/test.layer", cases[i].text, strlen(cases[i].text), &file), cases[i].r);
+                assert_non_null(file);
+                for (size_t k = 0; k < ELEMENTSOF(cases[i].says) && cases[i].says[k]; k++)
+                        assert_true(says(file->conf, cases[i].says[k], cases[i].place));
+        }
+}
+
+static const char full[] =
+        "[Layer]\n"
+        "Type=eth\n"
+        "Description=The lab\n"
+        "Hash=sha3-512\n"
+        "MaxPacketSize=1400\n"
+        "Register=a b\n"
+        "Register=c\n"
+        "LogLevel=debug\n"
+        "[Ethernet]\n"
+        "Interface=enp3s0\n"
+        "Framing=llc\n"
+        "[Security]\n"
+        "Encryption=no\n"
+        "Peer=o7s\n";
+
+static void test_values(void **state) {
+        _cleanup_(layer_file_freep) LayerFile *file = NULL;
+
+        assert_int_equal(layer_file_parse("lan", "lan.layer", full, strlen(full), &file), 0);
+        assert_string_equal(file->name, "lan");
+        assert_int_equal(file->kind, LAYER_KIND_ETH);
+        assert_string_equal(file->description, "The lab");
+        assert_int_equal(file->hash, HASH_SHA3_512);
+        assert_int_equal(file->max_packet_size, 1400);
+        assert_int_equal(file->register_names.n, 3);
+        assert_string_equal(file->register_names.items[2], "c");
+        assert_string_equal(file->log_level, "debug");
+        assert_string_equal(file->interface, "enp3s0");
+        assert_int_equal(file->framing, FRAMING_LLC);
+        assert_int_equal(file->ethertype, LAYER_ETHERTYPE_DEFAULT);
+        assert_string_equal(file->authentication, "none");
+        assert_string_equal(file->encryption, "no");
+        assert_string_equal(file->peer, "o7s");
+}
+
+static void test_names(void **state) {
+        _cleanup_(layer_file_freep) LayerFile *file = NULL;
+
+        assert_int_equal(layer_file_parse("a/b", "x", "", 0, &file), -EINVAL);
+        assert_int_equal(layer_file_parse(".a", "x", "", 0, &file), -EINVAL);
+        assert_int_equal(layer_file_load("", "../passwd", &file), -EINVAL);
+        assert_null(file);
+}
+
+static void write_text(const char *root, const char *path, const char *text) {
+        char full_path[256];
+        FILE *f;
+
+        (void) snprintf(full_path, sizeof(full_path), "%s%s", root, path);
+        for (char *slash = strchr(full_path + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                (void) mkdir(full_path, 0755);
+                *slash = '/';
+        }
+        f = fopen(full_path, "we");
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+static void test_load(void **state) {
+        char root[] = "/tmp/o7s-test-XXXXXX", command[64];
+        LayerFile *file = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        assert_non_null(mkdtemp(root));
+        assert_int_equal(layer_file_load(root, "lan", &file), -ENOENT);
+
+        /* Roots hide each other, drop-ins of all of them add up. */
+        write_text(root, "/usr/lib/o7s/layers/lan.layer", "[Layer]\nType=udp\n");
+        write_text(root, "/etc/o7s/layers/lan.layer", "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n");
+        write_text(root, "/run/o7s/layers/lan.layer.d/10-name.conf", "[Layer]\nRegister=web\n");
+        write_text(root, "/etc/o7s/layers/lan.layer.d/20-if.conf", "[Ethernet]\nInterface=eth1\n");
+
+        assert_int_equal(layer_file_load(root, "lan", &file), 0);
+        assert_int_equal(file->kind, LAYER_KIND_ETH);
+        assert_string_equal(file->interface, "eth1");
+        assert_int_equal(file->register_names.n, 1);
+        file = layer_file_free(file);
+
+        write_text(root, "/etc/o7s/layers/lan.layer.d/30-bad.conf", "[Ethernet]\nEtherType=x\n");
+        assert_int_equal(layer_file_load(root, "lan", &file), -EBADMSG);
+        assert_int_equal(check_message_text(check_first_error(file->conf), &text), 0);
+        assert_non_null(strstr(text, "/etc/o7s/layers/lan.layer.d/30-bad.conf:2:11: "));
+        file = layer_file_free(file);
+
+        (void) snprintf(command, sizeof(command), "rm -r %s", root);
+        assert_int_equal(system(command), 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_parse),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_load),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
