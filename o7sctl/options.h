@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Every option of o7sctl. Parsing knows them all; options_check() refuses those that the verb does not take. */
+
+#include "basic/conf.h"
+#include "basic/macro.h"
+#include "basic/time.h"
+
+typedef enum JsonMode {
+        JSON_OFF,
+        JSON_SHORT,             /* one line */
+        JSON_PRETTY,
+} JsonMode;
+
+typedef enum Option {
+        OPTION_HELP,
+        OPTION_VERSION,
+        OPTION_NO_PAGER,
+        OPTION_NO_LEGEND,
+        OPTION_FULL,
+        OPTION_J,
+        OPTION_JSON,
+        OPTION_HOST,
+        OPTION_MACHINE,
+        OPTION_NO_ASK_PASSWORD,
+        OPTION_NO_BLOCK,
+        OPTION_TIMEOUT,
+        OPTION_QUIET,
+        _OPTION_GLOBAL_MAX,
+        OPTION_LAYER = _OPTION_GLOBAL_MAX,      /* from here on only for some verbs */
+        OPTION_NAME,
+        OPTION_MINE,
+        OPTION_UNIT,
+        OPTION_USER,
+        OPTION_PID,
+        OPTION_PROGRAM,
+        OPTION_BALANCE,
+        OPTION_ETH,
+        OPTION_FRAMING,
+        OPTION_ETHERTYPE,
+        OPTION_NOW,
+        OPTION_SAVE,
+        _OPTION_MAX,
+        _OPTION_INVALID = -EINVAL,
+} Option;
+
+#define OPTION_BIT(option) (1ULL << (option))
+
+typedef struct Options {
+        uint64_t given;         /* OPTION_BIT() of each option seen */
+        bool help;
+        bool version;
+        bool pager;
+        bool legend;
+        bool full;
+        JsonMode json;
+        const char *host;       /* borrowed from argv, as all strings here */
+        const char *machine;
+        bool ask_password;
+        bool block;
+        usec_t timeout;
+        bool quiet;
+        const char *layers[16]; /* of --layer= */
+        size_t n_layers;
+        const char *name;
+        bool mine;
+        const char *unit;
+        const char *user;
+        uint32_t pid;
+        const char *program;
+        const char *balance;
+        const char *eth;
+        const char *framing;
+        const char *ethertype;
+        bool now;
+        bool save;
+} Options;
+
+#define OPTIONS_INIT                                                                                              \
+        (Options) {                                                                                               \
+                .pager = true, .legend = true, .ask_password = true, .block = true, .timeout = 30 * USEC_PER_SEC, \
+        }
+
+#define OPTION_USAGE_CHARS_MAX 40U
+
+/* How an option is written, such as "-q --quiet" or "   --timeout=TIME", aligned for a list; returns buffer. */
+char *option_usage(Option option, char *buffer, size_t size);
+
+/* "timeout"; NULL where it has a letter only, or out of range. */
+const char *option_name(Option option);
+
+bool option_takes_value(Option option);
+
+/* What it does; NULL where the help of its verb says it. */
+const char *option_help(Option option);
+
+/* Parses options from argv, which is permuted so that they come first; up to the first other argument where "to_verb".
+ * Complains by itself. Returns: the index of the first argument that is no option; -EINVAL. */
+int options_parse(Options *options, int argc, char *argv[], bool to_verb);
+
+/* Whether only options of the mask (and global ones) were given. Complains by itself. Returns: 0; -EINVAL. */
+int options_check(const Options *options, uint64_t allowed, const char *verb);
