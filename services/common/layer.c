@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "services/common/layer-irm.h"
+#include "services/common/layer.h"
+
+struct Layer {
+        Daemon *daemon;                 /* not owned */
+        char *name;
+        const LayerOps *ops;
+        void *userdata;
+        LayerFlows *flows;              /* not owned */
+        LayerIrm irm;
+        Upper upper;
+        LayerState state;
+        char *reason;
+        uint32_t mtu;
+};
+
+/* -- to the IRM -- */
+
+static void send_plain(Layer *layer, const LayerMessage *message) {
+        layer_irm_send(&layer->irm, message, -1);
+}
+
+static void send_state(Layer *layer) {
+        LayerMessage message = { .type = LAYER_STATE, .state = layer->state, .mtu = layer->mtu };
+
+        (void) copy_string(message.text, sizeof(message.text), strempty(layer->reason));
+        send_plain(layer, &message);
+}
+
+static void send_hello(Layer *layer) {
+        LayerMessage message = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION };
+
+        (void) copy_string(message.layer, sizeof(message.layer), layer->name);
+        layer->ops->describe(layer->userdata, &message);
+        send_plain(layer, &message);
+}
+
+static void send_down(Layer *layer, uint64_t flow_id, CloseReason reason) {
+        const LayerMessage message = { .type = LAYER_DOWN, .flow_id = flow_id, .close_reason = reason };
+
+        send_plain(layer, &message);
+}
+
+void layer_failed(Layer *layer, uint64_t flow_id, uint32_t attempt, int32_t result) {
+        const LayerMessage message = {
+                .type = LAYER_REPLY,
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .result = result,
+        };
+
+        assert(result < 0);
+        send_plain(layer, &message);
+}
+
+int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+        _cleanup_close_ int fd = -1;
+        LayerMessage message = {
+                .type = LAYER_REPLY,
+                .flow_id = flow->key.flow_id,
+                .attempt = (uint32_t) flow->key.attempt,
+                .result = result,
+        };
+        int r;
+
+        if (oap_size > sizeof(message.oap))
+                return -EMSGSIZE;
+        if (oap_size > 0)
+                memcpy(message.oap, oap, oap_size);
+        message.oap_size = oap_size;
+
+        if (result < 0) {
+                send_plain(layer, &message);
+                return 0;
+        }
+
+        assert(!flow->lane);
+        r = lane_new(flow->lane_class, &flow->lane, &fd);
+        if (r < 0) {
+                log_warning_errno(r, "Failed to make a lane for flow %" PRIu64 ": %m", flow->key.flow_id);
+                layer_failed(layer, flow->key.flow_id, message.attempt, r);
+                return r;
+        }
+
+        layer_irm_send(&layer->irm, &message, fd);
+        return 0;
+}
+
+void layer_incoming(Layer *layer, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
+                    const uint8_t *oap, size_t oap_size, const char *peer) {
+        LayerMessage message = {
+                .type = LAYER_INCOMING,
+                .reference = reference,
+                .qos = *qos,
+                .hash_size = hash_size,
+                .oap_size = oap_size,
+        };
+
+        assert(hash_size <= sizeof(message.hash) && oap_size <= sizeof(message.oap));
+
+        memcpy(message.hash, hash, hash_size);
+        memcpy(message.oap, oap, oap_size);
+        (void) copy_string(message.peer, sizeof(message.peer), peer);
+        send_plain(layer, &message);
+}
+
+void layer_incoming_gone(Layer *layer, uint64_t reference) {
+        const LayerMessage message = { .type = LAYER_INCOMING_GONE, .reference = reference };
+
+        send_plain(layer, &message);
+}
+
+void layer_query_done(Layer *layer, uint64_t query_id, int32_t result) {
+        const LayerMessage message = { .type = LAYER_QUERY_DONE, .query_id = query_id, .result = result };
+
+        send_plain(layer, &message);
+}
+
+void layer_down(Layer *layer, LayerFlow *flow, CloseReason reason) {
+        upper_flow_close(flow, reason);
+        send_down(layer, flow->key.flow_id, reason);
+}
+
+/* -- from the IRM -- */
+
+/* Joins both lanes and the doorbell to the upper side of the flow. */
+static int establish(Layer *layer, LayerFlow *flow, int lane_fd, int *doorbell_fd) {
+        _cleanup_(lane_freep) Lane *peer = NULL;
+        Endpoint *endpoint;
+        int r;
+
+        r = lane_open(flow->lane_class, lane_fd, &peer);
+        if (r < 0)
+                return r;
+
+        r = endpoint_new(flow->lane_class, TAKE_PTR(flow->lane), TAKE_PTR(peer), TAKE_FD(*doorbell_fd), &endpoint);
+        if (r < 0)
+                return r;
+
+        return upper_flow_new(&layer->upper, flow, endpoint);
+}
+
+static void established(Layer *layer, const LayerMessage *message, int fds[LAYER_FDS_MAX], usec_t now) {
+        LayerFlow *flow = layer_flows_get(layer->flows, message->flow_id, message->attempt);
+        int r;
+
+        /* The peer may have closed it in the meantime: the IRM has our word on that already. */
+        if (!flow || flow->state != LAYER_FLOW_ANSWERED || !flow->lane)
+                return log_debug("Flow %" PRIu64 " is not waiting to be established.", message->flow_id);
+
+        r = establish(layer, flow, fds[0], &fds[1]);
+        if (r < 0) {
+                log_warning_errno(r, "Failed to establish flow %" PRIu64 ": %m", message->flow_id);
+                layer->ops->close(layer->userdata, flow, now);
+                return send_down(layer, message->flow_id, r == -EBADMSG ? CLOSE_VIOLATION : CLOSE_LAYER_DOWN);
+        }
+
+        layer->ops->established(layer->userdata, flow, &message->tokens, now);
+}
+
+static void accepted(Layer *layer, const LayerMessage *message, usec_t now) {
+        int r;
+
+        r = layer->ops->accept(layer->userdata, message, now);
+        if (r < 0)
+                layer_failed(layer, message->flow_id, 0, r);
+}
+
+/* By the operator, or because its owner died: all attempts of the flow. */
+static void closed(Layer *layer, const LayerMessage *message, usec_t now) {
+        for (uint32_t attempt = 0; attempt < LAYER_ATTEMPTS_MAX; attempt++) {
+                LayerFlow *flow = layer_flows_get(layer->flows, message->flow_id, attempt);
+
+                if (!flow)
+                        continue;
+
+                upper_flow_close(flow, (CloseReason) message->close_reason);
+                layer->ops->close(layer->userdata, flow, now);
+        }
+}
+
+static void aborted(Layer *layer, const LayerMessage *message, usec_t now) {
+        LayerFlow *flow = layer_flows_get(layer->flows, message->flow_id, message->attempt);
+
+        if (flow)
+                layer->ops->abort(layer->userdata, flow, &message->tokens, now);
+}
+
+static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FDS_MAX], usec_t now) {
+        const LayerOps *ops = layer->ops;
+
+        switch (message->type) {
+
+        case LAYER_WELCOME:
+                return ops->welcome(layer->userdata);
+
+        case LAYER_REGISTER:
+                if (ops->register_name(layer->userdata, message->hash, message->hash_size) < 0)
+                        log_warning("Failed to register a name in layer %s.", layer->name);
+                return;
+
+        case LAYER_UNREGISTER:
+                return ops->unregister_name(layer->userdata, message->hash, message->hash_size);
+
+        case LAYER_QUERY:
+                return ops->query(layer->userdata, message, now);
+
+        case LAYER_REQUEST:
+                return ops->request(layer->userdata, message, now);
+
+        case LAYER_ABORT:
+                return aborted(layer, message, now);
+
+        case LAYER_ACCEPT:
+                return accepted(layer, message, now);
+
+        case LAYER_REFUSE:
+                return ops->refuse(layer->userdata, message, now);
+
+        case LAYER_ESTABLISHED:
+                return established(layer, message, fds, now);
+
+        case LAYER_CLOSE:
+                return closed(layer, message, now);
+
+        case LAYER_HELLO:
+        case LAYER_STATE:
+        case LAYER_QUERY_DONE:
+        case LAYER_REPLY:
+        case LAYER_INCOMING:
+        case LAYER_INCOMING_GONE:
+        case LAYER_DOWN:
+        case LAYER_RESUME:
+                return log_warning("The IRM sent a message that only layers send.");
+
+        case _LAYER_MESSAGE_TYPE_MAX:
+        case _LAYER_MESSAGE_TYPE_INVALID:
+                return;
+        }
+}
+
+static void irm_received(void *userdata, const LayerMessage *message, int fds[LAYER_FDS_MAX]) {
+        dispatch(userdata, message, fds, time_now());
+
+        for (unsigned i = 0; i < LAYER_FDS_MAX; i++)
+                fds[i] = safe_close(fds[i]);
+}
+
+static void irm_connected(void *userdata) {
+        Layer *layer = userdata;
+        LayerFlow *flow;
+
+        send_hello(layer);
+
+        list_for_each(flow, &layer->flows->all, by_table)
+                if (flow->state == LAYER_FLOW_ESTABLISHED) {
+                        const LayerMessage message = { .type = LAYER_RESUME, .flow_id = flow->key.flow_id };
+
+                        send_plain(layer, &message);
+                }
+
+        send_state(layer);
+        log_debug("Layer %s is connected to the IRM.", layer->name);
+}
+
+static void irm_lost(void *userdata) {
+        Layer *layer = userdata;
+
+        log_debug("Layer %s lost the IRM.", layer->name);
+        layer->ops->irm_lost(layer->userdata, time_now());
+}
+
+/* -- from above -- */
+
+static unsigned transmit(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now) {
+        Layer *layer = userdata;
+
+        return layer->ops->transmit(layer->userdata, flow, packets, n, now);
+}
+
+static void ended(void *userdata, LayerFlow *flow, CloseReason reason, usec_t now) {
+        Layer *layer = userdata;
+        uint64_t flow_id = flow->key.flow_id;
+
+        layer->ops->close(layer->userdata, flow, now);
+        send_down(layer, flow_id, reason);
+}
+
+/* -- the object -- */
+
+Layer *layer_free(Layer *layer) {
+        if (!layer)
+                return NULL;
+
+        layer_irm_done(&layer->irm);
+        upper_done(&layer->upper);
+        free(layer->reason);
+        free(layer->name);
+        return mfree(layer);
+}
+
+int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userdata, LayerFlows *flows, Layer **ret) {
+        _cleanup_(layer_freep) Layer *layer = NULL;
+        int r;
+
+        layer = calloc(1, sizeof(*layer));
+        if (!layer)
+                return -ENOMEM;
+
+        layer->daemon = daemon;
+        layer->ops = ops;
+        layer->userdata = userdata;
+        layer->flows = flows;
+        layer->state = LAYER_STARTING;
+        layer->irm.fd = -1;
+
+        layer->name = strdup(name);
+        if (!layer->name)
+                return -ENOMEM;
+
+        r = upper_init(&layer->upper, daemon->event, transmit, ended, layer);
+        if (r < 0)
+                return r;
+
+        r = layer_irm_init(&layer->irm, daemon->event, NULL);
+        if (r < 0)
+                return r;
+
+        layer->irm.connected = irm_connected;
+        layer->irm.received = irm_received;
+        layer->irm.lost = irm_lost;
+        layer->irm.userdata = layer;
+
+        *ret = TAKE_PTR(layer);
+        return 0;
+}
+
+int layer_start(Layer *layer) {
+        return layer_irm_start(&layer->irm);
+}
+
+void layer_set_state(Layer *layer, LayerState state, const char *format, ...) {
+        _cleanup_free_ char *reason = NULL;
+        va_list arguments;
+        int r;
+
+        va_start(arguments, format);
+        r = vasprintf(&reason, format, arguments);
+        va_end(arguments);
+        if (r < 0) {
+                reason = NULL;          /* undefined after a failure */
+                return;
+        }
+
+        if (state == layer->state && layer->reason && streq(reason, layer->reason))
+                return;
+
+        assert(layer_state_may_follow(layer->state, state));
+        log_info("Layer %s is %s: %s", layer->name, layer_state_to_string(state), reason);
+
+        layer->state = state;
+        free(layer->reason);
+        layer->reason = TAKE_PTR(reason);
+
+        daemon_status(layer->daemon, "%s: %s", layer_state_to_string(state), layer->reason);
+        send_state(layer);
+}
+
+int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
+        if (packet_max == layer->mtu)
+                return 0;
+
+        layer->mtu = packet_max;
+        send_state(layer);
+
+        /* Without a network below there is no size; flows still need buffers to take from, and drop, what is written. */
+        return packet_max > 0 ? upper_set_packet_max(&layer->upper, packet_max) : 0;
+}
+
+LayerState layer_state(const Layer *layer) {
+        return layer->state;
+}
+
+const char *layer_state_reason(const Layer *layer) {
+        return strempty(layer->reason);
+}
+
+const char *layer_name(const Layer *layer) {
+        return layer->name;
+}
+
+bool layer_is_connected(const Layer *layer) {
+        return layer->irm.fd >= 0;
+}
+
+Upper *layer_upper(Layer *layer) {
+        return &layer->upper;
+}

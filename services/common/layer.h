@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What every IPCP shares: the connection to the IRM (layer-message.h), the layer's state in words, and the upper side
+ * of its flows (upper.h). What a layer does by itself is behind LayerOps; all calls of it carry the time.
+ *
+ * The connection comes back by itself, at once, when the IRM was restarted: what is established goes on and is told to
+ * the new IRM with RESUME, everything half made is forgotten on both sides (LayerOps.irm_lost).
+ */
+
+#include "services/common/daemon.h"
+#include "services/common/layer-flow.h"
+#include "services/common/layer-message.h"
+#include "services/common/upper.h"
+
+typedef struct LayerOps {
+        /* Down, on the packet's walk; see upper.h. */
+        upper_transmit_t transmit;
+
+        /* What HELLO says: layer_type, hash_algorithm, mtu, oap_max. */
+        void (*describe)(void *userdata, LayerMessage *hello);
+
+        /* The names that are to be answered for. After welcome the IRM tells all of them anew. */
+        void (*welcome)(void *userdata);
+        int (*register_name)(void *userdata, const uint8_t *hash, size_t hash_size);
+        void (*unregister_name)(void *userdata, const uint8_t *hash, size_t hash_size);
+
+        /* Orders; answered by layer_query_done(), layer_reply(), layer_failed(), later or from within. */
+        void (*query)(void *userdata, const LayerMessage *order, usec_t now);
+        void (*request)(void *userdata, const LayerMessage *order, usec_t now);
+        int (*accept)(void *userdata, const LayerMessage *order, usec_t now);   /* < 0: no flow came to be */
+        void (*refuse)(void *userdata, const LayerMessage *order, usec_t now);
+        void (*abort)(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
+
+        /* The application's end is there: from now on the flow carries data. */
+        void (*established)(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
+
+        /* The flow is over on our side; the peer is to be told. */
+        void (*close)(void *userdata, LayerFlow *flow, usec_t now);
+
+        void (*irm_lost)(void *userdata, usec_t now);
+} LayerOps;
+
+typedef struct Layer Layer;
+
+/* flows belong to the implementation. */
+int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userdata, LayerFlows *flows, Layer **ret);
+Layer *layer_free(Layer *layer);
+DEFINE_CLEANUP(Layer, layer_free);
+
+/* Connects, or begins to try. */
+int layer_start(Layer *layer);
+
+/* State and its reason, one sentence: to the IRM, to STATUS=, to the log where the state or the reason is new. */
+void layer_set_state(Layer *layer, LayerState state, const char *format, ...) _printf_(3, 4);
+LayerState layer_state(const Layer *layer);
+const char *layer_state_reason(const Layer *layer);
+const char *layer_name(const Layer *layer);
+bool layer_is_connected(const Layer *layer);
+Upper *layer_upper(Layer *layer);
+
+/* The largest packet of a flow changed: the IRM hears of it, buffers follow. 0: there is no network. */
+int layer_set_packet_max(Layer *layer, uint32_t packet_max);
+
+/* -- what the implementation reports -- */
+
+/* Result 0 makes our lane and hands it to the IRM. Returns: 0; < 0: no lane, and the IRM knows. */
+int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
+void layer_failed(Layer *layer, uint64_t flow_id, uint32_t attempt, int32_t result);
+void layer_incoming(Layer *layer, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
+                    const uint8_t *oap, size_t oap_size, const char *peer);
+void layer_incoming_gone(Layer *layer, uint64_t reference);
+void layer_query_done(Layer *layer, uint64_t query_id, int32_t result);
+
+/* The flow ended by itself: the application and the IRM hear of it. */
+void layer_down(Layer *layer, LayerFlow *flow, CloseReason reason);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A binary heap of expiry times, embedded in the objects that expire. Entries whose time moves later on every packet
+ * (liveness) are left where they are and looked at again when their old time comes: the packet's walk never touches
+ * the heap.
+ */
+
+#include "basic/time.h"
+
+typedef struct ShimExpiry {
+        usec_t when;
+        size_t index;                   /* in the heap, from 1; 0: not in it */
+} ShimExpiry;
+
+typedef struct ShimExpiryHeap {
+        ShimExpiry **entries;           /* entries[0] is unused */
+        size_t n;
+        size_t n_allocated;
+} ShimExpiryHeap;
+
+void shim_expiry_done(ShimExpiryHeap *heap);
+
+/* Sets or moves an entry's time; USEC_INFINITY takes it out. Returns: 0; -ENOMEM: it was not in and is not now. */
+int shim_expiry_set(ShimExpiryHeap *heap, ShimExpiry *entry, usec_t when);
+
+/* Takes an entry out; one that is not in is fine. Call it before the entry's memory goes. */
+void shim_expiry_remove(ShimExpiryHeap *heap, ShimExpiry *entry);
+
+/* The entry that is due at now, taken out; NULL where none is. */
+ShimExpiry *shim_expiry_pop(ShimExpiryHeap *heap, usec_t now);
+
+/* When the next is due; USEC_INFINITY where there is none. */
+usec_t shim_expiry_next(const ShimExpiryHeap *heap);

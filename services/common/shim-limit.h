@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Token buckets for messages that cost more than a look-up: one per sender, one for all senders together, so that
+ * neither one flooding station nor many invented ones take all our time. Senders share a fixed number of buckets, which
+ * one belongs to whom is decided by a hash under a key of ours; two that share a bucket share its rate.
+ */
+
+#include "basic/siphash.h"
+#include "basic/time.h"
+
+#define SHIM_LIMIT_BUCKETS 256U
+
+typedef struct ShimBucket {
+        uint64_t millitokens;           /* a message costs 1000 */
+        usec_t filled;                  /* when it was last filled up */
+} ShimBucket;
+
+typedef struct ShimLimit {
+        uint8_t key[SIPHASH_KEY_BYTES]; /* random, from the owner */
+        uint32_t sender_rate;           /* messages per second */
+        uint32_t sender_burst;
+        uint32_t total_rate;
+        uint32_t total_burst;
+        ShimBucket total;
+        ShimBucket senders[SHIM_LIMIT_BUCKETS];
+} ShimLimit;
+
+void shim_limit_init(ShimLimit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate, uint32_t sender_burst,
+                     uint32_t total_rate, uint32_t total_burst);
+
+/* Whether one more message of this sender may be looked at now. */
+bool shim_limit_take(ShimLimit *limit, const void *sender, size_t sender_size, usec_t now);

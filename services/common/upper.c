@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "basic/log.h"
+#include "services/common/daemon.h"
+#include "services/common/upper.h"
+
+struct UpperFlow {
+        Upper *upper;                   /* not owned */
+        LayerFlow *flow;                /* not owned, owns us */
+        Endpoint *endpoint;
+        sd_event_source *io;
+        ListNode by_ready;
+        ListNode by_upper;
+        bool ending;                    /* the application's end is over; what it wrote is still to be sent */
+        CloseReason reason;
+};
+
+static void counters_add(Counters *sum, const Counters *c) {
+        sum->rx_packets += c->rx_packets;
+        sum->rx_bytes += c->rx_bytes;
+        sum->tx_packets += c->tx_packets;
+        sum->tx_bytes += c->tx_bytes;
+        for (unsigned i = 0; i < _DROP_REASON_MAX; i++)
+                sum->drops[i] += c->drops[i];
+}
+
+void upper_sum_counters(const Upper *upper, Counters *ret) {
+        UpperFlow *u;
+
+        *ret = upper->past;
+        list_for_each(u, &upper->flows, by_upper)
+                counters_add(ret, endpoint_counters(u->endpoint));
+}
+
+static void turn_schedule(Upper *upper) {
+        bool on = !list_is_empty(&upper->ready) && !upper->blocked;
+
+        (void) sd_event_source_set_enabled(upper->turn, on ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static void make_ready(UpperFlow *u) {
+        if (!list_is_linked(&u->by_ready))
+                list_append(&u->upper->ready, &u->by_ready);
+        turn_schedule(u->upper);
+}
+
+void upper_flow_free(LayerFlow *flow) {
+        UpperFlow *u = TAKE_PTR(flow->upper);
+
+        if (!u)
+                return;
+
+        if (u->upper->held == u)
+                u->upper->held = NULL;
+        list_unlink(&u->by_ready);
+        list_unlink(&u->by_upper);
+        u->upper->n_flows--;
+        counters_add(&u->upper->past, endpoint_counters(u->endpoint));
+        sd_event_source_disable_unref(u->io);
+        endpoint_free(u->endpoint);
+        free(u);
+}
+
+void upper_flow_close(LayerFlow *flow, CloseReason reason) {
+        if (flow->upper)
+                endpoint_close(flow->upper->endpoint, reason);
+        upper_flow_free(flow);
+}
+
+/* -- down -- */
+
+static void set_ending(UpperFlow *u, CloseReason reason) {
+        if (u->ending)
+                return;
+
+        u->ending = true;
+        u->reason = reason;
+        (void) sd_event_source_set_enabled(u->io, SD_EVENT_OFF);        /* a hang-up would ring for ever */
+        make_ready(u);
+}
+
+static void end(UpperFlow *u, usec_t now) {
+        Upper *upper = u->upper;
+        LayerFlow *flow = u->flow;
+        CloseReason reason = u->reason;
+
+        upper_flow_close(flow, reason);
+        upper->ended(upper->userdata, flow, reason, now);
+}
+
+static void burst_transmit(UpperFlow *u, unsigned first, unsigned n, usec_t now) {
+        Upper *upper = u->upper;
+        unsigned done = upper->transmit(upper->userdata, u->flow, upper->packets + first, n, now);
+
+        if (done >= n) {
+                upper->n_held = 0;
+                return;
+        }
+
+        upper->blocked = true;
+        upper->held = u;
+        upper->held_first = first + done;
+        upper->n_held = n - done;
+}
+
+/* One burst of one flow. Returns whether there is more to do. The flow may be gone afterwards. */
+static bool serve(UpperFlow *u, usec_t now) {
+        Upper *upper = u->upper;
+        int n, r;
+
+        n = endpoint_take(u->endpoint, upper->packets, UPPER_BURST_MAX);
+        if (n > 0) {
+                burst_transmit(u, 0, (unsigned) n, now);
+                return true;
+        }
+        if (n < 0) {
+                u->reason = CLOSE_VIOLATION;
+                end(u, now);
+                return false;
+        }
+
+        if (u->ending) {
+                if (endpoint_readable(u->endpoint))
+                        return true;    /* what was taken did not fit and was dropped; there is more */
+                end(u, now);
+                return false;
+        }
+
+        r = endpoint_arm(u->endpoint);
+        if (r < 0) {
+                u->reason = CLOSE_VIOLATION;
+                end(u, now);
+                return false;
+        }
+
+        return r == 0;
+}
+
+static int turn_now(sd_event_source *source, void *userdata) {
+        Upper *upper = userdata;
+        usec_t now = time_now();
+
+        for (unsigned i = 0; i < UPPER_BURSTS_PER_TURN && !upper->blocked; i++) {
+                UpperFlow *u = list_first(&upper->ready, UpperFlow, by_ready);
+
+                if (!u)
+                        break;
+
+                list_unlink(&u->by_ready);
+                if (serve(u, now))
+                        list_append(&upper->ready, &u->by_ready);
+        }
+
+        turn_schedule(upper);
+        return 0;
+}
+
+static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        UpperFlow *u = userdata;
+        CloseReason reason = CLOSE_NORMAL;
+        usec_t now = time_now();
+        int r;
+
+        r = endpoint_drain(u->endpoint, now, &reason);
+        if (r > 0)
+                set_ending(u, reason);
+        else if (r == -EPIPE)
+                set_ending(u, CLOSE_PEER_DIED);
+        else if (r < 0)
+                set_ending(u, CLOSE_VIOLATION);
+
+        /* Straight on where nobody else waits: this is the short way of a single message. */
+        if (u->upper->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->upper->ready))
+                make_ready(u);
+        else if (serve(u, now) && (u->upper->blocked || serve(u, now)))
+                make_ready(u);
+
+        return 0;
+}
+
+void upper_resume(Upper *upper) {
+        unsigned n = upper->n_held;
+
+        if (!upper->blocked)
+                return;
+
+        upper->blocked = false;
+        upper->n_held = 0;
+        if (upper->held && n > 0)
+                burst_transmit(TAKE_PTR(upper->held), upper->held_first, n, time_now());
+        turn_schedule(upper);
+}
+
+/* -- up -- */
+
+void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n) {
+        UpperFlow *u = flow->upper;
+        int r;
+
+        if (!u || u->ending)
+                return;
+
+        r = endpoint_deliver(u->endpoint, packets, n);
+        if (r < 0)
+                set_ending(u, r == -EPIPE ? CLOSE_PEER_DIED : CLOSE_VIOLATION);
+}
+
+/* -- the object -- */
+
+int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
+        _cleanup_(endpoint_freep) Endpoint *endpoint = taken;
+        _cleanup_free_ UpperFlow *u = NULL;
+        int r;
+
+        assert(!flow->upper);
+
+        u = calloc(1, sizeof(*u));
+        if (!u)
+                return -ENOMEM;
+
+        r = sd_event_add_io(upper->event, &u->io, endpoint_fd(endpoint), EPOLLIN, doorbell_rang, u);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_priority(u->io, DAEMON_PRIORITY_DATA);
+        if (r < 0) {
+                sd_event_source_disable_unref(u->io);
+                return r;
+        }
+
+        u->upper = upper;
+        u->flow = flow;
+        u->endpoint = TAKE_PTR(endpoint);
+        list_init(&u->by_ready);
+        list_append(&upper->flows, &u->by_upper);
+        upper->n_flows++;
+
+        /* Arms the lane, and takes what the application wrote before we looked. */
+        flow->upper = TAKE_PTR(u);
+        make_ready(flow->upper);
+        return 0;
+}
+
+int upper_set_packet_max(Upper *upper, size_t packet_max) {
+        Packet *packets[UPPER_BURST_MAX] = {};
+        int r = 0;
+
+        for (unsigned i = 0; i < UPPER_BURST_MAX && r >= 0; i++)
+                r = packet_new(packet_max, &packets[i]);
+
+        if (r < 0) {
+                for (unsigned i = 0; i < UPPER_BURST_MAX; i++)
+                        packet_free(packets[i]);
+                return r;
+        }
+
+        /* What was held was cut for the old size. */
+        upper->n_held = 0;
+        upper->held = NULL;
+
+        for (unsigned i = 0; i < UPPER_BURST_MAX; i++) {
+                packet_free(upper->packets[i]);
+                upper->packets[i] = packets[i];
+        }
+
+        return 0;
+}
+
+int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_ended_t ended, void *userdata) {
+        int r;
+
+        *upper = (Upper) {
+                .event = sd_event_ref(event),
+                .transmit = transmit,
+                .ended = ended,
+                .userdata = userdata,
+        };
+        list_init(&upper->ready);
+        list_init(&upper->flows);
+
+        r = sd_event_add_defer(event, &upper->turn, turn_now, upper);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_enabled(upper->turn, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        return sd_event_source_set_priority(upper->turn, DAEMON_PRIORITY_DATA);
+}
+
+void upper_done(Upper *upper) {
+        for (unsigned i = 0; i < UPPER_BURST_MAX; i++)
+                upper->packets[i] = packet_free(upper->packets[i]);
+
+        upper->turn = sd_event_source_disable_unref(upper->turn);
+        upper->event = sd_event_unref(upper->event);
+}

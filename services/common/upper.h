@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The upper side of a layer: the flows of the applications above it, on an event loop. Step 5 of a packet's walk: a
+ * doorbell rings, a burst is taken from the application's lane and handed to LayerOps.transmit.
+ *
+ * Flows take turns, one burst each, so that a busy one cannot starve the others; all of them run below the priority of
+ * control. Where the network below is full, the rest of a burst is held, everybody waits, and lanes fill up behind it.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "basic/list.h"
+#include "libo7s/endpoint.h"
+#include "services/common/layer-flow.h"
+
+#define UPPER_BURST_MAX 32U
+#define UPPER_BURSTS_PER_TURN 8U
+
+typedef struct Upper Upper;
+
+/* Sends a burst. Returns: how many were dealt with; fewer than n: full, upper_resume() will follow. */
+typedef unsigned (*upper_transmit_t)(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
+
+/* The application's end is over, and what it had written is sent. The flow's upper side is gone already. */
+typedef void (*upper_ended_t)(void *userdata, LayerFlow *flow, CloseReason reason, usec_t now);
+
+struct Upper {
+        sd_event *event;
+        upper_transmit_t transmit;
+        upper_ended_t ended;
+        void *userdata;
+
+        List ready;                     /* UpperFlow.by_ready: have more, or are to be looked at */
+        sd_event_source *turn;          /* on while ready is not empty */
+        Packet *packets[UPPER_BURST_MAX];
+
+        bool blocked;                   /* the network takes nothing at the moment */
+        UpperFlow *held;                /* whose packets are held; NULL: nobody's, or its flow is gone */
+        unsigned held_first;
+        unsigned n_held;
+
+        Counters past;                  /* of flows that are gone */
+        List flows;                     /* UpperFlow.by_upper */
+        unsigned n_flows;
+};
+
+int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_ended_t ended, void *userdata);
+
+/* All flows must be gone. */
+void upper_done(Upper *upper);
+
+/* Largest packet that the network below takes, for the buffers. Returns: 0; -ENOMEM: they stay as they were. */
+int upper_set_packet_max(Upper *upper, size_t packet_max);
+
+/* The network takes packets again. */
+void upper_resume(Upper *upper);
+
+/* Gives the flow its upper side; takes the endpoint, also on failure. */
+int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *endpoint);
+
+/* Takes the upper side away, without telling the application. A flow without one is fine. */
+void upper_flow_free(LayerFlow *flow);
+
+/* The same after telling it. */
+void upper_flow_close(LayerFlow *flow, CloseReason reason);
+
+/* Step 3 of the way up. The packets stay the caller's. */
+void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n);
+
+/* Of all flows, present and past. */
+void upper_sum_counters(const Upper *upper, Counters *ret);
