@@ -22,8 +22,8 @@ static int dix_parse(uint16_t ether_type, const uint8_t *data, size_t size, Fram
         uint16_t type, length;
         Frame frame = { .payload_offset = DIX_HEADER_BYTES };
 
-        cursor_copy(&c, frame.destination.bytes, ETH_ALEN);
-        cursor_copy(&c, frame.source.bytes, ETH_ALEN);
+        cursor_copy(&c, frame.destination.bytes, FRAME_ADDRESS_BYTES);
+        cursor_copy(&c, frame.source.bytes, FRAME_ADDRESS_BYTES);
         type = cursor_be16(&c);
         frame.receiver = cursor_be16(&c);
         length = cursor_be16(&c);
@@ -54,8 +54,8 @@ static int dix_push(uint16_t ether_type, const Frame *frame, Packet *packet) {
                 return -ENOBUFS;
 
         w = writer_to(header, DIX_HEADER_BYTES);
-        writer_bytes(&w, frame->destination.bytes, ETH_ALEN);
-        writer_bytes(&w, frame->source.bytes, ETH_ALEN);
+        writer_bytes(&w, frame->destination.bytes, FRAME_ADDRESS_BYTES);
+        writer_bytes(&w, frame->source.bytes, FRAME_ADDRESS_BYTES);
         writer_be16(&w, ether_type);
         writer_be16(&w, frame->management ? 0 : frame->receiver);
         writer_be16(&w, (uint16_t) length);

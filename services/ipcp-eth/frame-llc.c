@@ -38,8 +38,8 @@ static int llc_parse(uint16_t ether_type, const uint8_t *data, size_t size, Fram
         uint16_t length;
         Frame frame = { .payload_offset = LLC_HEADER_BYTES };
 
-        cursor_copy(&c, frame.destination.bytes, ETH_ALEN);
-        cursor_copy(&c, frame.source.bytes, ETH_ALEN);
+        cursor_copy(&c, frame.destination.bytes, FRAME_ADDRESS_BYTES);
+        cursor_copy(&c, frame.source.bytes, FRAME_ADDRESS_BYTES);
         length = cursor_be16(&c);
         if (c.bad)
                 return -EBADMSG;
@@ -85,8 +85,8 @@ static int llc_push(uint16_t ether_type, const Frame *frame, Packet *packet) {
                 return -ENOBUFS;
 
         w = writer_to(header, LLC_HEADER_BYTES);
-        writer_bytes(&w, frame->destination.bytes, ETH_ALEN);
-        writer_bytes(&w, frame->source.bytes, ETH_ALEN);
+        writer_bytes(&w, frame->destination.bytes, FRAME_ADDRESS_BYTES);
+        writer_bytes(&w, frame->source.bytes, FRAME_ADDRESS_BYTES);
         writer_be16(&w, (uint16_t) length);
         writer_u8(&w, sap_mirror(frame->management ? LLC_SAP_MANAGEMENT : (uint8_t) frame->receiver));
         writer_u8(&w, sap_mirror(frame->management ? LLC_SAP_MANAGEMENT : (uint8_t) frame->sender));

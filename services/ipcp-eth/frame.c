@@ -25,7 +25,7 @@ const FrameOps *frame_ops(Framing framing) {
 
 uint32_t frame_payload_max(const FrameOps *ops, uint32_t mtu) {
         /* The MAC header is not part of an MTU, what we put behind it is. */
-        uint32_t own_header = (uint32_t) ops->header_bytes - ETH_HLEN;
+        uint32_t own_header = (uint32_t) ops->header_bytes - FRAME_MAC_BYTES;
 
         mtu = MIN(mtu, ops->mtu_max);
         return mtu > own_header ? mtu - own_header : 0;

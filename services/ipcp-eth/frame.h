@@ -10,21 +10,20 @@
  * arrived and ignores padding behind them; it does not know which stations or endpoints exist.
  */
 
-#include <linux/if_ether.h>
-
 #include "basic/cursor.h"
 #include "libo7s/packet.h"
 #include "services/common/layer-file.h"
 #include "services/common/layer-message.h"
 
-#define FRAME_HEADER_BYTES_MAX 18U
+#define FRAME_ADDRESS_BYTES 6U
+#define FRAME_MAC_BYTES 14U             /* addresses and type (or length): in front of what an MTU counts */
 #define FRAME_ENDPOINT_UNSET 0xFFFFU    /* a peer that does not know our endpoint yet says this: ignored */
 
 /* Devices that call themselves loopback report 65 536; the reference implementation uses 9 000 there. */
 #define FRAME_LOOPBACK_MTU 9000U
 
 typedef struct FrameAddress {
-        uint8_t bytes[ETH_ALEN];
+        uint8_t bytes[FRAME_ADDRESS_BYTES];
 } FrameAddress;
 
 #define FRAME_BROADCAST                                                                                           \

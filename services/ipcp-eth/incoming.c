@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Flow requests of other hosts. A request for a name that is not registered here meets silence. One that is goes to the
+ * IRM under a number of ours, and is remembered, answered or not, for as long as the network may repeat it: a copy must
+ * not look like a second request, which the IRM would have to take for a replay.
+ */
+
+#include "services/ipcp-eth/flow.h"
+
+/* The id in front of an OAP message tells a repeated request from a new one. */
+#define REQUEST_ID_BYTES 16U
+
+typedef struct IncomingPeer {
+        uint8_t address[FRAME_ADDRESS_BYTES];
+        uint8_t endpoint[2];
+} IncomingPeer;
+
+typedef struct Incoming {
+        uint64_t reference;
+        IncomingPeer peer;              /* a key: bytes only */
+        ListNode by_age;                /* Ethernet.incoming */
+        usec_t since;
+        FrameAddress address;
+        FrameAddress local;
+        uint16_t endpoint;              /* the peer's */
+        bool answered;
+        o7s_qos qos;
+        uint8_t id[REQUEST_ID_BYTES];
+} Incoming;
+
+static void incoming_free(Ethernet *e, Incoming *incoming) {
+        (void) map_remove(e->incoming_by_reference, &incoming->reference, sizeof(incoming->reference));
+        (void) map_remove(e->incoming_by_peer, &incoming->peer, sizeof(incoming->peer));
+        list_unlink(&incoming->by_age);
+        free(incoming);
+}
+
+/* Withdraws it from the IRM where that still thinks about it. */
+static void incoming_withdraw(Ethernet *e, Incoming *incoming) {
+        if (!incoming->answered)
+                e->events->incoming_gone(e->userdata, incoming->reference);
+
+        incoming_free(e, incoming);
+}
+
+static IncomingPeer incoming_peer(const Frame *frame, uint16_t endpoint) {
+        IncomingPeer peer = { .endpoint = { (uint8_t) (endpoint >> 8), (uint8_t) endpoint } };
+
+        memcpy(peer.address, frame->source.bytes, FRAME_ADDRESS_BYTES);
+        return peer;
+}
+
+static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now,
+                        Incoming **ret) {
+        _cleanup_free_ Incoming *incoming = NULL;
+        int r;
+
+        if (map_size(e->incoming_by_reference) >= ETHERNET_INCOMING_MAX)
+                return -EBUSY;
+
+        incoming = calloc(1, sizeof(*incoming));
+        if (!incoming)
+                return -ENOMEM;
+
+        incoming->reference = ++e->last_reference;
+        incoming->peer = incoming_peer(frame, message->sender);
+        incoming->address = frame->source;
+        incoming->local = e->link.address;
+        incoming->endpoint = message->sender;
+        incoming->qos = message->qos;
+        incoming->since = now;
+        memcpy(incoming->id, message->oap, REQUEST_ID_BYTES);
+
+        r = map_put(e->incoming_by_reference, &incoming->reference, sizeof(incoming->reference), incoming);
+        if (r < 0)
+                return r;
+
+        r = map_put(e->incoming_by_peer, &incoming->peer, sizeof(incoming->peer), incoming);
+        if (r < 0) {
+                (void) map_remove(e->incoming_by_reference, &incoming->reference, sizeof(incoming->reference));
+                return r;
+        }
+
+        list_append(&e->incoming, &incoming->by_age);
+        *ret = TAKE_PTR(incoming);
+        return 0;
+}
+
+void incoming_request_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
+        const IncomingPeer peer = incoming_peer(frame, message->sender);
+        Incoming *incoming;
+
+        if (!ethernet_is_registered(e, message->hash))
+                return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
+        if (message->oap_size < REQUEST_ID_BYTES)
+                return counters_drop(&e->counters, DROP_MALFORMED);
+        if (!shim_limit_take(&e->limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
+                return counters_drop(&e->counters, DROP_LIMIT);
+
+        incoming = map_get(e->incoming_by_peer, &peer, sizeof(peer));
+        if (incoming) {
+                if (memcmp(incoming->id, message->oap, REQUEST_ID_BYTES) == 0)
+                        return;         /* the network repeated it */
+
+                incoming_withdraw(e, incoming);         /* the peer uses that endpoint id for something new */
+        }
+
+        if (incoming_new(e, frame, message, now, &incoming) < 0)
+                return counters_drop(&e->counters, DROP_LIMIT);
+
+        e->events->incoming(e->userdata, incoming->reference, message->hash, message, &frame->source);
+}
+
+static Incoming *incoming_get(Ethernet *e, uint64_t reference) {
+        Incoming *incoming = map_get(e->incoming_by_reference, &reference, sizeof(reference));
+
+        return incoming && !incoming->answered ? incoming : NULL;
+}
+
+static bool send_reply(Ethernet *e, const Incoming *incoming, uint16_t endpoint, const LayerMessage *order) {
+        const ManagementMessage message = {
+                .code = MANAGEMENT_FLOW_REPLY,
+                .sender = endpoint,
+                .receiver = incoming->endpoint,
+                .response = order->type == LAYER_REFUSE ? order->result : 0,
+                .oap = order->oap,
+                .oap_size = order->oap_size,
+        };
+
+        return eth_send_message(e, &incoming->address, &incoming->local, &message);
+}
+
+int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
+        _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
+        Incoming *incoming = incoming_get(e, order->reference);
+        int r;
+
+        if (!incoming)
+                return -ESTALE;
+        if (!e->link.up)
+                return -ENETDOWN;
+
+        r = ethernet_flow_new(e, order->flow_id, 0, &flow);
+        if (r < 0)
+                return r;
+
+        flow->layer.qos = incoming->qos;
+        flow->layer.lane_class = order->lane_class;
+        flow->layer.tokens = order->tokens;
+        flow->local = incoming->local;
+        flow->peer = incoming->address;
+        flow->peer_endpoint = incoming->endpoint;
+        shim_liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
+
+        r = shim_expiry_set(&e->expiries, &flow->expiry, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+        if (r < 0)
+                return r;
+
+        /* The lane first: once the peer has the reply, there is no way back without a close. */
+        incoming->answered = true;
+        r = e->events->reply(e->userdata, &flow->layer, 0, NULL, 0);
+        if (r < 0)
+                return r;
+
+        layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
+        (void) send_reply(e, incoming, flow->endpoint, order);  /* lost or not sent: the peer asks again */
+        (void) TAKE_PTR(flow);
+        return 0;
+}
+
+void ethernet_refuse(Ethernet *e, const LayerMessage *order, usec_t now) {
+        Incoming *incoming = incoming_get(e, order->reference);
+
+        if (!incoming)
+                return;
+
+        incoming->answered = true;
+        if (order->result < 0)
+                (void) send_reply(e, incoming, 0, order);
+}
+
+void incoming_expire(Ethernet *e, usec_t now) {
+        Incoming *incoming;
+
+        while ((incoming = list_first(&e->incoming, Incoming, by_age))) {
+                if (usec_add(incoming->since, ETHERNET_INCOMING_KEEP_USEC) > now)
+                        break;
+
+                incoming_withdraw(e, incoming);
+        }
+}
+
+usec_t incoming_next(const Ethernet *e) {
+        const Incoming *incoming = list_first(&e->incoming, Incoming, by_age);
+
+        return incoming ? usec_add(incoming->since, ETHERNET_INCOMING_KEEP_USEC) : USEC_INFINITY;
+}
+
+void incoming_forget(Ethernet *e) {
+        Incoming *incoming, *following;
+
+        list_for_each_safe(incoming, following, &e->incoming, by_age)
+                incoming_free(e, incoming);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include "basic/log.h"
+#include "services/common/daemon.h"
+#include "services/ipcp-eth/socket.h"
+
+struct FrameSocket {
+        int fd;
+        sd_event_source *io;
+        const FrameSocketEvents *events;
+        void *userdata;
+        Packet *packets[FRAME_SOCKET_BURST_MAX];
+};
+
+/* What a frame that is for us looks like to the kernel: sent to this host or to everybody. The hardware address is checked
+ * again by the core, since it can change while this filter stands. */
+static const struct sock_filter filter_dix[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t) (SKF_AD_OFF + SKF_AD_PKTTYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_BROADCAST, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
+static const struct sock_filter filter_llc[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t) (SKF_AD_OFF + SKF_AD_PKTTYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_BROADCAST, 6, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),                 /* control: unnumbered information */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x03, 0, 4),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 14),                 /* DSAP and SSAP: ours have the low two bits clear */
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x0303, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
+static int set_option(int fd, int level, int option, int value) {
+        return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int attach_filter(int fd, Framing framing) {
+        const struct sock_fprog program = {
+                .len = (unsigned short) (framing == FRAMING_LLC ? ELEMENTSOF(filter_llc) : ELEMENTSOF(filter_dix)),
+                .filter = (struct sock_filter *) (uintptr_t) (framing == FRAMING_LLC ? filter_llc : filter_dix),
+        };
+
+        return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+/* The filter stands before the socket is bound, so that nothing else ever gets in. */
+static int open_socket(int ifindex, Framing framing, uint16_t ether_type) {
+        _cleanup_close_ int fd = -1;
+        struct sockaddr_ll address = {
+                .sll_family = AF_PACKET,
+                .sll_protocol = htons(framing == FRAMING_LLC ? ETH_P_802_2 : ether_type),
+                .sll_ifindex = ifindex,
+        };
+        int r;
+
+        fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+
+        r = attach_filter(fd, framing);
+        if (r < 0)
+                return r;
+
+        r = set_option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+        if (r < 0)
+                return r;
+
+        /* Faster where the device has no queue discipline of use to us; and buffers as large as we may. */
+        (void) set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
+        if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, FRAME_SOCKET_BUFFER_BYTES) < 0)
+                (void) set_option(fd, SOL_SOCKET, SO_RCVBUF, FRAME_SOCKET_BUFFER_BYTES);
+        if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, FRAME_SOCKET_BUFFER_BYTES) < 0)
+                (void) set_option(fd, SOL_SOCKET, SO_SNDBUF, FRAME_SOCKET_BUFFER_BYTES);
+
+        if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+
+        return TAKE_FD(fd);
+}
+
+static unsigned receive_burst(FrameSocket *s) {
+        struct mmsghdr messages[FRAME_SOCKET_BURST_MAX];
+        struct iovec parts[FRAME_SOCKET_BURST_MAX];
+        unsigned n_good = 0;
+        int n;
+
+        memset(messages, 0, sizeof(messages));
+        for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++) {
+                packet_reset(s->packets[i]);
+                parts[i] = (struct iovec) { .iov_base = s->packets[i]->head, .iov_len = packet_room(s->packets[i]) };
+                messages[i].msg_hdr.msg_iov = &parts[i];
+                messages[i].msg_hdr.msg_iovlen = 1;
+        }
+
+        n = recvmmsg(s->fd, messages, FRAME_SOCKET_BURST_MAX, MSG_DONTWAIT, NULL);
+        if (n <= 0)
+                return 0;               /* nothing, or the interface went down: rtnetlink tells */
+
+        for (unsigned i = 0; i < (unsigned) n; i++) {
+                Packet *p = s->packets[i];
+
+                if (messages[i].msg_hdr.msg_flags & MSG_TRUNC)
+                        continue;       /* larger than the link's largest frame */
+
+                p->tail = p->head + messages[i].msg_len;
+                s->packets[i] = s->packets[n_good];
+                s->packets[n_good++] = p;
+        }
+
+        if (n_good > 0)
+                s->events->received(s->userdata, s->packets, n_good);
+
+        return (unsigned) n;
+}
+
+static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        FrameSocket *s = userdata;
+
+        if (revents & EPOLLOUT) {
+                (void) sd_event_source_set_io_events(source, EPOLLIN);
+                s->events->writable(s->userdata);
+        }
+
+        for (unsigned i = 0; i < FRAME_SOCKET_BURSTS_PER_TURN; i++)
+                if (receive_burst(s) < FRAME_SOCKET_BURST_MAX)
+                        break;
+
+        if (revents & EPOLLERR) {
+                int error;
+
+                /* Taking the error (the interface went down) is what makes the descriptor quiet again. */
+                (void) getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t) { sizeof(error) });
+        }
+
+        return 0;
+}
+
+unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned n, unsigned *ret_failed) {
+        struct mmsghdr messages[FRAME_SOCKET_BURST_MAX];
+        struct iovec parts[FRAME_SOCKET_BURST_MAX];
+        unsigned done = 0;
+
+        assert(n <= FRAME_SOCKET_BURST_MAX);
+
+        *ret_failed = 0;
+        memset(messages, 0, n * sizeof(messages[0]));
+        for (unsigned i = 0; i < n; i++) {
+                parts[i] = (struct iovec) { .iov_base = frames[i]->head, .iov_len = packet_size(frames[i]) };
+                messages[i].msg_hdr.msg_iov = &parts[i];
+                messages[i].msg_hdr.msg_iovlen = 1;
+        }
+
+        while (done < n) {
+                int sent = sendmmsg(socket->fd, messages + done, n - done, MSG_DONTWAIT);
+
+                if (sent > 0) {
+                        done += (unsigned) sent;
+                        continue;
+                }
+                if (errno == EINTR)
+                        continue;
+                if (errno == EAGAIN || errno == ENOBUFS) {
+                        (void) sd_event_source_set_io_events(socket->io, EPOLLIN | EPOLLOUT);
+                        break;
+                }
+
+                done++;                 /* too long for the link, or the link is gone: this one will never go */
+                (*ret_failed)++;
+        }
+
+        return done;
+}
+
+uint32_t frame_socket_lost(FrameSocket *socket) {
+        struct tpacket_stats stats = {};
+
+        if (getsockopt(socket->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &(socklen_t) { sizeof(stats) }) < 0)
+                return 0;
+
+        return stats.tp_drops;
+}
+
+FrameSocket *frame_socket_free(FrameSocket *socket) {
+        if (!socket)
+                return NULL;
+
+        for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++)
+                packet_free(socket->packets[i]);
+
+        sd_event_source_disable_unref(socket->io);
+        (void) safe_close(socket->fd);
+        return mfree(socket);
+}
+
+int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t ether_type, size_t frame_max,
+                     const FrameSocketEvents *events, void *userdata, FrameSocket **ret) {
+        _cleanup_(frame_socket_freep) FrameSocket *s = NULL;
+        int r;
+
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+
+        s->events = events;
+        s->userdata = userdata;
+        s->fd = -1;
+
+        for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++) {
+                r = packet_new(frame_max, &s->packets[i]);
+                if (r < 0)
+                        return r;
+        }
+
+        s->fd = open_socket(ifindex, framing, ether_type);
+        if (s->fd < 0)
+                return s->fd;
+
+        r = sd_event_add_io(event, &s->io, s->fd, EPOLLIN, socket_ready, s);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_priority(s->io, DAEMON_PRIORITY_DATA);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(s);
+        return 0;
+}

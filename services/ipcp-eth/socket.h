@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The layer's packet socket: bound to one interface and one protocol, an EtherType or 802.2, so that the kernel hands us
+ * no other traffic. A filter in the kernel drops what is addressed to other stations or groups, and of 802.2 everything
+ * but unnumbered information for individual SAPs. Bursts both ways, one system call each.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "libo7s/packet.h"
+#include "services/common/layer-file.h"
+
+#define FRAME_SOCKET_BURST_MAX 32U
+#define FRAME_SOCKET_BURSTS_PER_TURN 4U
+#define FRAME_SOCKET_BUFFER_BYTES (8 * 1024 * 1024)     /* asked for; the system's limit decides */
+
+typedef struct FrameSocket FrameSocket;
+
+typedef struct FrameSocketEvents {
+        /* Step 1 of the way up. The packets stay the socket's. */
+        void (*received)(void *userdata, Packet *const *frames, unsigned n);
+
+        /* There is room again after frame_socket_send() had none. */
+        void (*writable)(void *userdata);
+} FrameSocketEvents;
+
+/* frame_max: largest frame with its header. Returns: 0; what socket(), bind() and setsockopt() say; -ENOMEM. */
+int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t ether_type, size_t frame_max,
+                     const FrameSocketEvents *events, void *userdata, FrameSocket **ret);
+FrameSocket *frame_socket_free(FrameSocket *socket);
+DEFINE_CLEANUP(FrameSocket, frame_socket_free);
+
+/* Sends from the first on. *ret_failed counts those that the kernel refused for good. Returns: how many were dealt with;
+ * fewer than n: there is no room, writable() will follow. */
+unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned n, unsigned *ret_failed);
+
+/* Frames that the kernel dropped because we did not read fast enough. Since the last call. */
+uint32_t frame_socket_lost(FrameSocket *socket);
