@@ -13,6 +13,7 @@
 #   fails CMD...               succeeds if CMD fails
 #   exits STATUS CMD...        succeeds if CMD ends with this status
 #   says TEXT CMD...           succeeds if CMD's output, on both channels, contains TEXT; whatever its status
+#   lacks TEXT CMD...          succeeds if CMD does, and its output does not contain TEXT
 #   prints TEXT CMD...         succeeds if CMD prints exactly this on standard output
 #   within SECONDS CMD...      succeeds if CMD does, in less than that; fractions are fine
 #   skip WHAT WHY
@@ -70,6 +71,14 @@ says() {
         [[ $output == *"$want"* ]] || { printf 'expected: %s\n' "$want"; return 1; }
 }
 
+lacks() {
+        local unwanted=$1 output
+        shift
+        output=$("$@" 2>&1) || return 1
+        printf '%s\n' "$output"
+        [[ $output != *"$unwanted"* ]] || { printf 'not expected: %s\n' "$unwanted"; return 1; }
+}
+
 prints() {
         local want=$1 output
         shift
@@ -94,7 +103,10 @@ within() {
 
 json() { # EXPRESSION
         python3 -c 'import json, sys
-d = json.load(sys.stdin)
+try:
+    d = json.load(sys.stdin)
+except ValueError as error:
+    sys.exit(f"no JSON document: {error}")
 value = eval(sys.argv[1])
 print(json.dumps(value) if isinstance(value, (dict, list, bool)) else value)' "$1"
 }
@@ -126,6 +138,11 @@ write_layer() { # NODE LAYER [LINE of [Ethernet]...]: an Ethernet layer on eth0
                 (($#)) || printf 'Interface=eth0\n'
                 (($# == 0)) || printf '%s\n' "$@"
         } | write_file "$node" "/etc/o7s/layers/$layer.layer"
+}
+
+layer_is_not_online() { # NODE LAYER: the list can be read, and it is not there or in another state
+        lab_exec "$1" o7sctl --json=short layers |
+                json "not any(row['layer'] == '$2' and row['state'] == 'online' for row in d)" | grep -x true
 }
 
 start_layer() { # LAYER NODE...

@@ -42,7 +42,7 @@ check '... nor take one away' exits 4 as alice o7sctl unname root.example
 check '... nor start a layer' exits 4 as alice o7sctl up lan
 check '... nor over the bus' says org.freedesktop.DBus.Error as alice busctl call org.o7s.irm1 /org/o7s/irm1 \
         org.o7s.irm1.Manager CreateName 'sa{sv}t' alice.web 0 0
-check '... and nothing was made' fails says alice.web lab_exec alpha o7sctl names
+check '... and nothing was made' lacks alice.web lab_exec alpha o7sctl names
 check 'everybody may look' says root.example as alice o7sctl names
 
 # with the example rule: a user's own prefix
