@@ -7,7 +7,6 @@
  */
 
 #include <ctype.h>
-#include <net/if.h>
 
 #include "services/common/file-check.h"
 #include "services/common/layer-file.h"
@@ -15,6 +14,7 @@
 #define PACKET_SIZE_MIN 256U
 #define PACKET_SIZE_MAX 65535U
 #define ETHERTYPE_MIN 0x0600U   /* below, the field is a length */
+#define INTERFACE_NAME_BYTES_MAX 15U    /* as the kernel has it */
 
 static const char *const layer_kind_table[_LAYER_KIND_MAX] = {
         [LAYER_KIND_UNICAST] = "unicast",
@@ -94,7 +94,7 @@ static int parse_packet_size(ConfFile *file, const ConfAssignment *a, void *fiel
 static bool interface_name_is_valid(const char *name) {
         size_t n = strlen(name);
 
-        if (n == 0 || n >= IFNAMSIZ || streq(name, ".") || streq(name, ".."))
+        if (n == 0 || n > INTERFACE_NAME_BYTES_MAX || streq(name, ".") || streq(name, ".."))
                 return false;
 
         for (const char *c = name; *c; c++)
