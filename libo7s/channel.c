@@ -52,6 +52,11 @@ size_t channel_message_max(const Channel *channel) {
         return channel->message_max;
 }
 
+void channel_depths(const Channel *channel, uint32_t *ret_out, uint32_t *ret_in) {
+        *ret_out = MIN(lane_load(&channel->own->head) - lane_load(&channel->peer->tail), channel->n_slots);
+        *ret_in = MIN(lane_load(&channel->peer->head) - lane_load(&channel->own->tail), channel->n_slots);
+}
+
 uint32_t channel_next_epoch(Channel *c) {
         uint32_t epoch;
 

@@ -83,6 +83,10 @@ void channel_disarm_read(Channel *channel);
 /* Slots that the peer has published and that we have not consumed. */
 uint32_t channel_pending(Channel *channel);
 
+/* How many slots the peer has not consumed, and how many we have not: for counters, from any thread. What
+ * the peer's memory says is bounded, nothing more. */
+void channel_depths(const Channel *channel, uint32_t *ret_out, uint32_t *ret_in);
+
 /* -- ending -- */
 
 /* doorbell_drain() on our doorbell. */

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Getting a flow from the IRM. Two steps, so that nobody has to wait for the other side: the request is answered at
+ * once with an id, a lane class and our end of the doorbell; we hand in our lane. What becomes of it is told on
+ * the doorbell itself, together with the peer's lane, so that a pending flow needs no descriptor beyond the one that it
+ * will have anyway, and closing that cancels.
+ */
+
+#include <poll.h>
+
+#include "libo7s/flow.h"
+#include "libo7s/irm-client.h"
+#include "libo7s/qos.h"
+
+#define ALLOC_FLAGS ((uint64_t) (O7S_TRUNCATE | O7S_LINGER | O7S_STREAM | O7S_BULK | O7S_THIN))
+
+/* The IRM watches the time-out too, and knows better what was missing: its word is waited for a little longer. */
+#define OUTCOME_GRACE_USEC (250 * USEC_PER_MSEC)
+
+static const char opening[] = "Opening a flow to";
+
+/* Returns: 0; -EINVAL, -EOPNOTSUPP, with *ret_why where there is more to say than the table does. */
+static int request_check(const char *name, const o7s_qos *qos, uint64_t flags, const char **ret_why) {
+        int r;
+
+        if (!name || !flow_name_is_valid_on_wire(name)) {
+                *ret_why = "A name has 1 to 255 bytes";
+                return -EINVAL;
+        }
+
+        if ((flags & ~ALLOC_FLAGS) || (flags & (O7S_BULK | O7S_THIN)) == (O7S_BULK | O7S_THIN)) {
+                *ret_why = "These flags are unknown or exclude each other";
+                return -EINVAL;
+        }
+
+        r = qos_check(qos);
+        if (r == -EINVAL)
+                *ret_why = "A field of the QoS is out of range";
+        if (r == -EOPNOTSUPP || (r >= 0 && (flags & O7S_STREAM))) {
+                *ret_why = "Order, freedom from errors and byte streams need reliable transfer, which this version does "
+                           "not have. Ask for a raw flow (no QoS)";
+                r = -EOPNOTSUPP;
+        }
+
+        return r;
+}
+
+/* Hands in our lane. The doorbell is kept by the flow whatever comes of it. */
+static int lane_send(o7s_flow *flow) {
+        IrmMessage message = { .type = IRM_LANE, .flow_id = flow->handle.flow_id };
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = lane_new(flow->lane_class, &flow->own_lane, &fd);
+        if (r < 0)
+                return r;
+
+        return process_notify(&message, &fd, 1);
+}
+
+/* Asks for the flow. ret_text: the IRM's words where it says no. */
+static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM_TEXT_BYTES_MAX]) {
+        IrmMessage request = {
+                .type = IRM_ALLOCATE,
+                .version = IRM_PROTOCOL_VERSION,
+                .flags = flow->flags,
+                .timeout_usec = timeout_usec,
+                .info.qos = flow->qos_asked,
+        };
+        _cleanup_close_ int doorbell_fd = -1;
+        IrmMessage reply;
+        int r;
+
+        (void) copy_string(request.info.name, sizeof(request.info.name), flow->info.name);
+        (void) copy_string(request.program, sizeof(request.program), program_invocation_short_name);
+        if (!utf8_is_valid(request.program, strlen(request.program)))
+                request.program[0] = '\0';
+
+        r = process_request(&request, &reply, &doorbell_fd);
+        if (r < 0)
+                return r;
+        if (reply.result < 0) {
+                memcpy(ret_text, reply.text, sizeof(reply.text));
+                return reply.result;
+        }
+        if (doorbell_fd < 0)
+                return -EPROTO;
+
+        flow->doorbell_fd = TAKE_FD(doorbell_fd);
+        flow->lane_class = reply.lane_class;
+        flow->handle.flow_id = reply.flow_id;
+
+        r = process_add(&flow->handle);
+        if (r < 0)
+                return r;
+
+        return lane_send(flow);
+}
+
+static int alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret) {
+        _cleanup_(o7s_flow_unrefp) o7s_flow *flow = NULL;
+        char text[IRM_TEXT_BYTES_MAX] = "";
+        const o7s_qos raw = O7S_QOS_RAW;
+        const char *why = NULL;
+        int r;
+
+        if (!ret)
+                return process_fail(-EINVAL, opening, name, NULL, NULL, NULL);
+
+        r = request_check(name, qos ? qos : &raw, flags, &why);
+        if (r < 0)
+                return process_fail(r, opening, name, NULL, NULL, why);
+
+        r = flow_new(flags, qos ? qos : &raw, &flow);
+        if (r < 0)
+                return process_fail(r, opening, name, NULL, NULL, NULL);
+
+        (void) copy_string(flow->info.name, sizeof(flow->info.name), name);
+
+        r = flow_request(flow, timeout_usec, text);
+        if (r < 0)
+                return process_fail(r, opening, name, NULL, NULL, text);
+
+        *ret = TAKE_PTR(flow);
+        return 0;
+}
+
+/* -- the outcome -- */
+
+static int flow_set_failed(o7s_flow *flow, int error, const char *text) {
+        flow->error = error;
+        (void) copy_string(flow->text, sizeof(flow->text), text);
+        flow_set_state(flow, FLOW_FAILED);
+        process_remove(&flow->handle);
+        return 0;
+}
+
+/* Joins our lane and the peer's. */
+static int flow_join(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
+        IrmFlowInfo known = *info;
+        Lane *peer;
+        int r;
+
+        r = lane_open(flow->lane_class, lane_fd, &peer);
+        if (r < 0) {
+                doorbell_close(flow->doorbell_fd, CLOSE_VIOLATION);
+                return r;
+        }
+
+        /* The name is what was asked for, whatever comes back. */
+        (void) copy_string(known.name, sizeof(known.name), flow->info.name);
+
+        return flow_set_up(flow, TAKE_PTR(flow->own_lane), peer, TAKE_FD(flow->doorbell_fd), &known);
+}
+
+int flow_receive_outcome(o7s_flow *flow) {
+        _cleanup_close_ int lane_fd = -1;
+        IrmMessage outcome;
+        int r;
+
+        assert(flow->state == FLOW_PENDING);
+
+        r = irm_message_receive_outcome(flow->doorbell_fd, &outcome, &lane_fd);
+        if (r == -EAGAIN)
+                return -EINPROGRESS;
+
+        flow->up_untold = true;
+        if (r == -EPIPE)
+                return flow_set_failed(flow, -EHOSTDOWN, "The IRM went away while the flow was being opened. Try again");
+        if (r < 0)
+                return flow_set_failed(flow, r, "");
+        if (outcome.result < 0)
+                return flow_set_failed(flow, outcome.result, outcome.text);
+
+        r = flow_join(flow, lane_fd, &outcome.info);
+        return r < 0 ? flow_set_failed(flow, r, "") : 0;
+}
+
+/* Finishes where the outcome is there. Returns: 0: up; -EINPROGRESS; why it failed. */
+static int alloc_finish(o7s_flow *flow) {
+        int r = 0;
+
+        if (handle_is_foreign(&flow->handle))
+                return -ECHILD;
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        if (flow->state == FLOW_PENDING)
+                r = flow_receive_outcome(flow);
+        if (r >= 0 && flow->state == FLOW_UP)
+                flow->up_untold = false;
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        if (r >= 0)
+                r = flow_check(flow, -ENOTCONN);
+        if (r >= 0)
+                flow_settle(flow);
+        return r;
+}
+
+int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret) {
+        return alloc_start(name, qos, flags, timeout_usec, ret);
+}
+
+int o7s_flow_alloc_finish(o7s_flow *flow) {
+        int r;
+
+        r = flow ? alloc_finish(flow) : -EINVAL;
+        return r < 0 ? flow_fail(flow, r, opening) : 0;
+}
+
+int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret) {
+        usec_t deadline = usec_add(time_now(), timeout_usec);
+        _cleanup_(o7s_flow_unrefp) o7s_flow *flow = NULL;
+        int r;
+
+        if (!ret)
+                return process_fail(-EINVAL, opening, name, NULL, NULL, NULL);
+
+        r = alloc_start(name, qos, flags, timeout_usec, &flow);
+        if (r < 0)
+                return r;
+
+        deadline = timeout_usec == 0 ? 0 : usec_add(deadline, OUTCOME_GRACE_USEC);
+
+        while ((r = alloc_finish(flow)) == -EINPROGRESS) {
+                r = wait_for_fd(flow->doorbell_fd, POLLIN, deadline);
+                if (r == -ETIMEDOUT)
+                        return process_fail(timeout_usec == 0 ? -EAGAIN : r, opening, name, NULL, NULL, NULL);
+                if (r < 0)
+                        return process_fail(r, opening, name, NULL, NULL, NULL);
+        }
+
+        if (r < 0)
+                return flow_fail(flow, r, opening);
+
+        *ret = TAKE_PTR(flow);
+        return 0;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Sleeping until the other side did something, and telling event loops. flow.h has the rules. */
+
+#include <poll.h>
+
+#include "libo7s/flow-set.h"
+#include "libo7s/flow.h"
+#include "libo7s/irm-client.h"
+
+/* -- the doorbell -- */
+
+/* Makes watchers look. Mutex held. */
+static void flow_signal(o7s_flow *flow) {
+        if (!flow_get_flag(&flow->watched))
+                return;
+
+        pollable_signal(&flow->pollable, true);
+        if (flow->member)
+                set_member_make_ready(flow->member);
+        __atomic_store_n(&flow->signalled, true, __ATOMIC_RELAXED);
+}
+
+void flow_drain(o7s_flow *flow) {
+        CloseReason reason = CLOSE_NORMAL;
+        int r;
+
+        assert(!flow->has_poller);
+
+        r = channel_drain(flow->channel, &reason);
+        if (r == 1)
+                flow_end(flow, reason);
+        else if (r == -EPIPE)
+                flow_end(flow, CLOSE_PEER_DIED);
+        else if (r < 0)
+                flow_end(flow, CLOSE_VIOLATION);
+
+        (void) __atomic_add_fetch(&flow->turns, 1, __ATOMIC_RELAXED);
+        if (flow->n_sleepers > 0)
+                (void) pthread_cond_broadcast(&flow->condition);
+}
+
+/* Sleeps until somebody takes records off the doorbell, or the poller leaves. Mutex held.
+ * Returns: 0; -ETIMEDOUT. */
+static int flow_sleep(o7s_flow *flow, usec_t deadline) {
+        struct timespec until = {
+                .tv_sec = (time_t) (deadline / USEC_PER_SEC),
+                .tv_nsec = (long) (deadline % USEC_PER_SEC * NSEC_PER_USEC),
+        };
+        int r;
+
+        flow->n_sleepers++;
+        if (deadline / USEC_PER_SEC > INT32_MAX)
+                r = pthread_cond_wait(&flow->condition, &flow->mutex);
+        else
+                r = pthread_cond_timedwait(&flow->condition, &flow->mutex, &until);
+        flow->n_sleepers--;
+
+        return -r;
+}
+
+/* Polls the doorbell for everybody, and then takes what is there. Mutex held, but not while it polls. */
+static int flow_poll(o7s_flow *flow, usec_t deadline) {
+        int r;
+
+        flow->has_poller = true;
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        r = wait_for_fd(channel_fd(flow->channel), POLLIN, deadline);
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        flow->has_poller = false;
+        if (r > 0) {
+                flow_drain(flow);
+                flow_signal(flow);
+                return 0;
+        }
+
+        if (flow->n_sleepers > 0)
+                (void) pthread_cond_broadcast(&flow->condition);        /* one of them polls now */
+        return r;
+}
+
+/* turns: as it was before the word in the lane was armed. */
+static int flow_await_ring(o7s_flow *flow, uint32_t turns, usec_t deadline) {
+        int r = 0;
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        if (flow->turns == turns && flow_ended(flow) == FLOW_NOT_ENDED)
+                r = flow->has_poller ? flow_sleep(flow, deadline) : flow_poll(flow, deadline);
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        return r;
+}
+
+void flow_look_for_end(o7s_flow *flow) {
+        if (flow_ended(flow) != FLOW_NOT_ENDED || wait_for_fd(channel_fd(flow->channel), POLLIN, 0) <= 0)
+                return;
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        if (!flow->has_poller) {
+                flow_drain(flow);
+                flow_signal(flow);
+        }
+        (void) pthread_mutex_unlock(&flow->mutex);
+}
+
+/* -- blocking -- */
+
+/* Whether it is worth coming back. A writer waits for a quarter of the lane at least: the two sides would else fight
+ * over each cache line. */
+static bool flow_is_ready(o7s_flow *flow, FlowSide side) {
+        uint32_t n_slots = lane_class_slots(flow->lane_class);
+
+        if (side == FLOW_READING)
+                return channel_readable(flow->channel);
+
+        return n_slots - channel_queued(flow->channel) >= MAX(flow->writer.slots_wanted, n_slots / 4);
+}
+
+static bool flow_spin(o7s_flow *flow, FlowSide side, uint64_t begin, uint32_t budget_nsec) {
+        do
+                for (unsigned i = 0; i < 16; i++) {
+                        if (flow_is_ready(flow, side))
+                                return true;
+                        spin_pause();
+                }
+        while (spin_now() - begin < budget_nsec);
+
+        return false;
+}
+
+/* Arms and sleeps. Returns: 0: look again; -ETIMEDOUT. */
+static int flow_wait_asleep(o7s_flow *flow, FlowSide side, usec_t deadline) {
+        uint32_t turns = __atomic_load_n(&flow->turns, __ATOMIC_ACQUIRE);
+        int r;
+
+        r = side == FLOW_READING ? channel_arm_read(flow->channel) : channel_arm_write(flow->channel);
+        if (r != 1)
+                return 0;
+
+        r = flow_await_ring(flow, turns, deadline);
+
+        if (side == FLOW_READING)
+                channel_disarm_read(flow->channel);
+        else
+                channel_disarm_write(flow->channel);
+        return r;
+}
+
+int flow_wait(o7s_flow *flow, FlowSide side, usec_t timeout, usec_t *deadline) {
+        Spin *spin = side == FLOW_READING ? &flow->reader.spin : &flow->writer.spin;
+        uint32_t budget_nsec;
+        uint64_t begin;
+        bool found;
+        int r = 0;
+
+        if (timeout == 0) {
+                flow_look_for_end(flow);
+                return flow_ended(flow) != FLOW_NOT_ENDED || flow_is_ready(flow, side) ? 0 : -EAGAIN;
+        }
+
+        flow_count(side == FLOW_READING ? &flow->reader.n_waits : &flow->writer.n_waits, 1);
+        if (*deadline == 0)
+                *deadline = usec_add(time_now(), timeout);
+
+        begin = spin_now();
+        budget_nsec = spin_begin(spin);
+        found = budget_nsec > 0 && flow_spin(flow, side, begin, budget_nsec);
+        if (!found)
+                r = flow_wait_asleep(flow, side, *deadline);
+        spin_end(spin, budget_nsec, spin_now() - begin, found);
+
+        return r;
+}
+
+/* -- event loops -- */
+
+int flow_doorbell(const o7s_flow *flow) {
+        return flow->channel ? channel_fd(flow->channel) : flow->doorbell_fd;
+}
+
+void flow_watch(o7s_flow *flow) {
+        __atomic_store_n(&flow->watched, true, __ATOMIC_RELAXED);
+
+        /* What is in the lane already has not been told to anybody. */
+        flow_signal(flow);
+}
+
+/* What is known without a look at the doorbell. */
+static uint32_t flow_events_known(o7s_flow *flow) {
+        uint32_t ended = flow_ended(flow), events = 0;
+
+        if (flow->reader.end_pending || flow->reader.held || channel_readable(flow->channel))
+                events |= O7S_READABLE;
+        if (ended != FLOW_NOT_ENDED)
+                events |= O7S_DOWN;
+        if (ended == 1 + CLOSE_PEER_DIED)
+                events |= O7S_PEER_GONE;
+
+        return events;
+}
+
+/* Nothing more is known, so drain, then look, then arm. Returns the events that turned up; 0: armed. */
+static uint32_t flow_events_fresh(o7s_flow *flow) {
+        uint32_t events;
+
+        (void) pthread_mutex_lock(&flow->mutex);
+
+        /* Cleared before arming: a writer that takes the ring from now on sets it again. */
+        pollable_signal(&flow->pollable, false);
+        __atomic_store_n(&flow->signalled, false, __ATOMIC_RELAXED);
+        if (!flow->has_poller)
+                flow_drain(flow);
+
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        events = flow_events_known(flow);
+        if (events == 0 && channel_arm_read(flow->channel) != 1)
+                events |= O7S_READABLE;
+        if (flow_get_flag(&flow->write_armed) && channel_arm_write(flow->channel) != 1)
+                events |= O7S_WRITABLE;
+
+        return events;
+}
+
+static uint32_t flow_events_up(o7s_flow *flow) {
+        uint32_t events = flow_events_known(flow);
+
+        if (events == 0)
+                return flow_events_fresh(flow);
+
+        if (flow_get_flag(&flow->write_armed) && channel_arm_write(flow->channel) != 1)
+                events |= O7S_WRITABLE;
+        return events;
+}
+
+/* A flow that is pending, failed or closed. */
+static uint32_t flow_events_down(o7s_flow *flow) {
+        uint32_t events = 0;
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        if (flow->state == FLOW_PENDING)
+                (void) flow_receive_outcome(flow);
+        if (flow->up_untold)
+                events |= O7S_UP;
+        if (flow->state == FLOW_FAILED || flow->state == FLOW_CLOSED)
+                events |= O7S_DOWN;
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        return events;
+}
+
+uint32_t flow_events(o7s_flow *flow) {
+        uint32_t events;
+
+        if (handle_is_foreign(&flow->handle))
+                return 0;       /* a set of a forked child has such members at most */
+
+        if (flow_check(flow, -ENOTCONN) < 0 || flow_get_flag(&flow->up_untold))
+                events = flow_events_down(flow);
+        else
+                events = flow_events_up(flow);
+
+        if (events != 0 && flow_get_flag(&flow->watched) && !flow_get_flag(&flow->signalled)) {
+                (void) pthread_mutex_lock(&flow->mutex);
+                flow_signal(flow);
+                (void) pthread_mutex_unlock(&flow->mutex);
+        }
+
+        return events;
+}
+
+void flow_settle(o7s_flow *flow) {
+        if (flow_get_flag(&flow->watched) && !handle_is_foreign(&flow->handle))
+                (void) flow_events(flow);
+}
+
+int o7s_flow_events(o7s_flow *flow) {
+        if (!flow || handle_is_foreign(&flow->handle))
+                return flow_fail(flow, flow ? -ECHILD : -EINVAL, "Looking at the flow");
+
+        return (int) flow_events(flow);
+}
+
+int o7s_flow_arm_write(o7s_flow *flow, bool on) {
+        int r;
+
+        r = flow_check(flow, -EPIPE);
+        if (r < 0)
+                return flow_fail(flow, r, "Watching the flow");
+
+        __atomic_store_n(&flow->write_armed, on, __ATOMIC_RELAXED);
+        if (!on)
+                channel_disarm_write(flow->channel);
+
+        flow_settle(flow);
+        return 0;
+}
+
+/* Mutex held. */
+static int flow_make_pollable(o7s_flow *flow) {
+        int doorbell_fd = flow_doorbell(flow), r;
+
+        if (pollable_is_made(&flow->pollable))
+                return 0;
+
+        r = pollable_make(&flow->pollable);
+        if (r < 0)
+                return r;
+
+        if (doorbell_fd >= 0) {
+                r = pollable_add(&flow->pollable, doorbell_fd);
+                if (r < 0) {
+                        pollable_done(&flow->pollable);
+                        return r;
+                }
+        }
+
+        flow_watch(flow);
+        return 0;
+}
+
+int o7s_flow_fd(o7s_flow *flow) {
+        int r;
+
+        if (!flow || handle_is_foreign(&flow->handle))
+                return flow_fail(flow, flow ? -ECHILD : -EINVAL, "Watching the flow");
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        r = flow_make_pollable(flow);
+        if (r >= 0)
+                r = flow->pollable.epoll_fd;
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        return r < 0 ? flow_fail(flow, r, "Watching the flow") : r;
+}

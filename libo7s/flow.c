@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The library's tour. An application's flow is:
+ *
+ *   o7s.h             what applications see
+ *   flow.c            the flow as an object: made, asked about, closed
+ *   flow-alloc.c      how it is got from the IRM
+ *   listener.c        how it is accepted
+ *   flow-send.c       messages out; flow-recv.c  messages in
+ *   flow-wait.c       sleeping, and event loops; flow-set.c  many at once
+ *   process.c         what there is once per process: the control connection, forks, last errors
+ *   irm-client.c irm-message.c    the words spoken with the IRM
+ *   spin.c pollable.c qos.c error.c    small nouns
+ *   channel*.c lane.c doorbell.c  shared memory, alike for applications and daemons
+ *   endpoint.c packet.c drop.c    the provider's face, for daemons
+ */
+
+#include "libo7s/drop.h"
+#include "libo7s/flow.h"
+#include "libo7s/irm-client.h"
+
+#define LINGER_USEC_MAX (5 * USEC_PER_SEC)
+
+/* The public list of reasons is the internal one. */
+_Static_assert(O7S_DROP_TOO_LARGE == (int) DROP_TOO_LARGE, "drop reasons");
+_Static_assert(O7S_DROP_FLOW_CLOSED == (int) DROP_FLOW_CLOSED, "drop reasons");
+_Static_assert(O7S_DROP_HOSTILE == (int) DROP_HOSTILE, "drop reasons");
+_Static_assert(O7S_DROP_REASONS >= (int) _DROP_REASON_MAX, "drop reasons");
+
+static const uint8_t state_next[_FLOW_STATE_MAX] = {
+        [FLOW_PENDING] = 1U << FLOW_UP | 1U << FLOW_FAILED | 1U << FLOW_CLOSED,
+        [FLOW_UP] = 1U << FLOW_CLOSED,
+        [FLOW_FAILED] = 0,
+        [FLOW_CLOSED] = 0,
+};
+
+void flow_set_state(o7s_flow *flow, FlowState state) {
+        assert(state_next[flow->state] & 1U << state);
+
+        __atomic_store_n(&flow->state, state, __ATOMIC_RELEASE);
+}
+
+static FlowState flow_state(const o7s_flow *flow) {
+        return __atomic_load_n(&flow->state, __ATOMIC_ACQUIRE);
+}
+
+/* -- lifecycle -- */
+
+/* In a forked child: other threads may have held the mutex, so it is not touched. */
+static void flow_forget(Handle *handle) {
+        o7s_flow *flow = container_of(handle, o7s_flow, handle);
+
+        pollable_done(&flow->pollable);
+        flow->doorbell_fd = safe_close(flow->doorbell_fd);
+        flow->own_lane = lane_free(flow->own_lane);
+        flow->channel = channel_free(flow->channel);
+}
+
+static int condition_init(pthread_cond_t *condition) {
+        pthread_condattr_t attributes;
+        int r;
+
+        r = pthread_condattr_init(&attributes);
+        if (r != 0)
+                return -r;
+
+        r = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        if (r == 0)
+                r = pthread_cond_init(condition, &attributes);
+
+        (void) pthread_condattr_destroy(&attributes);
+        return -r;
+}
+
+int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret) {
+        o7s_flow *flow;
+        int r;
+
+        flow = aligned_alloc(_Alignof(o7s_flow), sizeof(*flow));
+        if (!flow)
+                return -ENOMEM;
+
+        *flow = (o7s_flow) {
+                .n_refs = 1,
+                .flags = flags,
+                .qos_asked = *qos,
+                .reader = { .timeout_usec = O7S_FOREVER, .spin = SPIN_INIT },
+                .writer = { .timeout_usec = O7S_FOREVER, .spin = SPIN_INIT },
+                .doorbell_fd = -1,
+                .pollable = POLLABLE_INIT,
+                .handle = { .is_flow = true, .forget = flow_forget },
+        };
+        list_init(&flow->handle.by_process);
+        flow->handle.generation = process_generation();
+        (void) pthread_mutex_init(&flow->mutex, NULL);
+
+        r = condition_init(&flow->condition);
+        if (r < 0) {
+                (void) pthread_mutex_destroy(&flow->mutex);
+                free(flow);
+                return r;
+        }
+
+        *ret = flow;
+        return 0;
+}
+
+int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info) {
+        int r;
+
+        r = channel_new(flow->lane_class, own, peer, doorbell_fd, &flow->channel);
+        if (r < 0)
+                return r;
+
+        flow->info = *info;
+        flow->message_max = channel_message_max(flow->channel);
+        if (info->mtu > 0 && info->mtu < flow->message_max)
+                flow->message_max = info->mtu;
+        flow_set_state(flow, FLOW_UP);
+        return 0;
+}
+
+static o7s_flow *flow_free(o7s_flow *flow) {
+        bool foreign = handle_is_foreign(&flow->handle);
+
+        process_remove(&flow->handle);
+        flow_forget(&flow->handle);
+        free(flow->reader.copy);
+
+        /* In a forked child a thread that is not there may hold them. */
+        if (!foreign) {
+                (void) pthread_cond_destroy(&flow->condition);
+                (void) pthread_mutex_destroy(&flow->mutex);
+        }
+
+        return mfree(flow);
+}
+
+/* -- ending -- */
+
+void flow_end(o7s_flow *flow, CloseReason reason) {
+        uint32_t expected = FLOW_NOT_ENDED;
+
+        (void) __atomic_compare_exchange_n(&flow->ended, &expected, 1U + (uint32_t) reason, false, __ATOMIC_ACQ_REL,
+                                           __ATOMIC_ACQUIRE);
+}
+
+int flow_check(const o7s_flow *flow, int closed) {
+        if (!flow)
+                return -EINVAL;
+        if (handle_is_foreign(&flow->handle))
+                return -ECHILD;
+
+        switch (flow_state(flow)) {
+        case FLOW_UP:
+                return 0;
+        case FLOW_PENDING:
+                return -EINPROGRESS;
+        case FLOW_FAILED:
+                return flow->error;
+        case FLOW_CLOSED:
+        case _FLOW_STATE_MAX:
+        case _FLOW_STATE_INVALID:
+                break;
+        }
+
+        return closed;
+}
+
+/* How the other side ended, for people; NULL where that says nothing beyond the errno. */
+static const char *end_text(uint32_t ended) {
+        static const char *const texts[1 + _CLOSE_REASON_MAX] = {
+                [1 + CLOSE_NORMAL] = "The other side closed the flow. Open a new one",
+                [1 + CLOSE_PEER_DIED] = "The program on the other side ended without closing. Open a new flow once it is back",
+                [1 + CLOSE_PEER_TIMEOUT] = "Nothing was heard from the other side for the flow's time-out. Open a new flow",
+                [1 + CLOSE_LAYER_DOWN] = "The layer that carried the flow went away. See its state with: o7sctl status",
+                [1 + CLOSE_REFUSED] = "The other side did not accept the flow after all",
+                [1 + CLOSE_VIOLATION] = "The other side broke the rules of shared memory, the flow was ended",
+                [1 + CLOSE_BY_OPERATOR] = "An administrator ended the flow",
+        };
+
+        return ended < ELEMENTSOF(texts) ? texts[ended] : NULL;
+}
+
+int flow_fail(const o7s_flow *flow, int error, const char *what) {
+        const char *why = NULL;
+
+        if (!flow || error == -EAGAIN || error == -ECHILD || error == -EINPROGRESS)
+                return process_fail(error, what, NULL, NULL, NULL, NULL);       /* often, or info is not settled */
+
+        if (error == -EPIPE || error == -ENOTCONN)
+                why = end_text(flow_ended(flow));
+        else if (flow_state(flow) == FLOW_FAILED)
+                why = flow->text;
+
+        return process_fail(error, what, flow->info.name, flow->info.layer, flow->info.peer, why);
+}
+
+/* Waits until the peer has taken everything. An armed writer is rung when half of the lane is free; the rest of
+ * the way has no bell, so it is looked at now and then, while the doorbell tells if the other side ends. */
+static int flow_wait_empty(o7s_flow *flow, usec_t timeout) {
+        usec_t deadline = usec_add(time_now(), timeout), nap = 20;
+
+        for (;;) {
+                uint32_t queued = channel_queued(flow->channel);
+                int r;
+
+                if (queued == 0)
+                        return 0;
+
+                flow_look_for_end(flow);
+                if (flow_ended(flow) != FLOW_NOT_ENDED)
+                        return channel_queued(flow->channel) == 0 ? 0 : -EPIPE;
+                if (timeout == 0)
+                        return -EAGAIN;
+                if (time_now() >= deadline)
+                        return -ETIMEDOUT;
+
+                r = wait_for_fd(-1, 0, MIN(deadline, usec_add(time_now(), nap)));
+                if (r < 0 && r != -ETIMEDOUT)
+                        return r;
+                nap = MIN(2 * nap, USEC_PER_MSEC);
+        }
+}
+
+/* Tells both the other side and the IRM. Mutex held. */
+static void flow_shut(o7s_flow *flow) {
+        uint32_t ended = flow_ended(flow);
+        IrmMessage message = {
+                .type = IRM_DEALLOCATE,
+                .flow_id = flow->handle.flow_id,
+                .close_reason = ended == FLOW_NOT_ENDED ? CLOSE_NORMAL : ended - 1,
+        };
+
+        flow_set_state(flow, FLOW_CLOSED);
+        flow_end(flow, CLOSE_NORMAL);
+        channel_close(flow->channel, CLOSE_NORMAL);
+        process_remove(&flow->handle);
+        (void) process_notify(&message, NULL, 0);       /* an IRM that is not there has nothing to forget */
+}
+
+o7s_flow *o7s_flow_ref(o7s_flow *flow) {
+        if (flow)
+                (void) __atomic_add_fetch(&flow->n_refs, 1, __ATOMIC_RELAXED);
+
+        return flow;
+}
+
+o7s_flow *o7s_flow_unref(o7s_flow *flow) {
+        if (!flow || __atomic_sub_fetch(&flow->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
+                return NULL;
+
+        if (!handle_is_foreign(&flow->handle) && flow_state(flow) == FLOW_UP) {
+                if (flow->flags & O7S_LINGER)
+                        (void) flow_wait_empty(flow, MIN(flow->writer.timeout_usec, LINGER_USEC_MAX));
+                flow_shut(flow);
+        }
+
+        return flow_free(flow);
+}
+
+int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec) {
+        static const char what[] = "Closing the flow";
+        bool gone;
+        int r;
+
+        r = flow_check(flow, -ENOTCONN);
+        if (r < 0)
+                return flow_fail(flow, r, what);
+
+        r = flow_wait_empty(flow, timeout_usec);
+        gone = flow_ended(flow) != FLOW_NOT_ENDED;
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        if (flow_state(flow) == FLOW_UP)
+                flow_shut(flow);
+        (void) pthread_mutex_unlock(&flow->mutex);
+
+        if (r == 0 && gone)
+                r = -EPIPE;
+        return r < 0 ? flow_fail(flow, r, what) : 0;
+}
+
+int o7s_flow_flush(o7s_flow *flow, uint64_t timeout_usec) {
+        int r;
+
+        r = flow_check(flow, -EPIPE);
+        if (r >= 0)
+                r = flow_wait_empty(flow, timeout_usec);
+
+        return r < 0 ? flow_fail(flow, r, "Flushing the flow") : 0;
+}
+
+/* -- settings and facts -- */
+
+int o7s_flow_set_timeout(o7s_flow *flow, int which, uint64_t usec) {
+        int r;
+
+        r = flow_check(flow, 0);
+        if (r == -ECHILD || !flow || (which != O7S_TIMEOUT_READ && which != O7S_TIMEOUT_WRITE))
+                return process_fail(r == -ECHILD ? r : -EINVAL, "Setting a time-out", NULL, NULL, NULL, NULL);
+
+        __atomic_store_n(which == O7S_TIMEOUT_READ ? &flow->reader.timeout_usec : &flow->writer.timeout_usec, usec,
+                         __ATOMIC_RELAXED);
+        return 0;
+}
+
+int o7s_flow_set_flags(o7s_flow *flow, uint64_t flags) {
+        static const char what[] = "Setting the flags of the flow";
+
+        if (!flow)
+                return flow_fail(flow, -EINVAL, what);
+        if (handle_is_foreign(&flow->handle))
+                return flow_fail(flow, -ECHILD, what);
+        if ((flags ^ flow_get(&flow->flags)) & ~FLOW_FLAGS_SETTABLE)
+                return flow_fail(flow, -EINVAL, what);
+
+        __atomic_store_n(&flow->flags, flags, __ATOMIC_RELAXED);
+        return 0;
+}
+
+int o7s_flow_get_flags(o7s_flow *flow, uint64_t *ret) {
+        if (!flow || !ret)
+                return flow_fail(NULL, -EINVAL, "Getting the flags of the flow");
+        if (handle_is_foreign(&flow->handle))
+                return flow_fail(flow, -ECHILD, "Getting the flags of the flow");
+
+        *ret = flow_get(&flow->flags);
+        return 0;
+}
+
+int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret) {
+        static const char what[] = "Looking at the flow";
+        const IrmFlowInfo *info;
+
+        if (!flow || !ret || ret->size != sizeof(*ret))
+                return flow_fail(NULL, -EINVAL, what);
+        if (handle_is_foreign(&flow->handle))
+                return flow_fail(flow, -ECHILD, what);
+
+        (void) pthread_mutex_lock(&flow->mutex);
+
+        info = &flow->info;
+        *ret = (struct o7s_flow_info) {
+                .size = sizeof(*ret),
+                .flow_id = flow->handle.flow_id,
+                .is_local = info->local,
+                .protection = "none",
+                .qos_asked = flow->qos_asked,
+                .qos_granted = info->qos,
+                .mtu = (uint32_t) flow->message_max,
+                .slots = lane_class_slots(flow->lane_class),
+        };
+        (void) copy_string(ret->name, sizeof(ret->name), info->name);
+        (void) copy_string(ret->layer, sizeof(ret->layer), info->layer);
+        (void) copy_string(ret->peer, sizeof(ret->peer), info->peer);
+
+        (void) pthread_mutex_unlock(&flow->mutex);
+        return 0;
+}
+
+int o7s_flow_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
+        static const char what[] = "Counting";
+
+        if (!flow || !ret || ret->size != sizeof(*ret))
+                return flow_fail(NULL, -EINVAL, what);
+        if (handle_is_foreign(&flow->handle))
+                return flow_fail(flow, -ECHILD, what);
+
+        *ret = (struct o7s_flow_stats) {
+                .size = sizeof(*ret),
+                .tx_messages = flow_get(&flow->writer.n_messages),
+                .tx_bytes = flow_get(&flow->writer.n_bytes),
+                .rx_messages = flow_get(&flow->reader.n_messages),
+                .rx_bytes = flow_get(&flow->reader.n_bytes),
+                .read_waits = flow_get(&flow->reader.n_waits),
+                .write_waits = flow_get(&flow->writer.n_waits),
+        };
+        ret->drops[O7S_DROP_TOO_LARGE] = flow_get(&flow->reader.n_cut);
+        if (flow_ended(flow) == 1 + CLOSE_VIOLATION)
+                ret->drops[O7S_DROP_HOSTILE] = 1;
+        if (flow_state(flow) >= FLOW_UP && flow->channel)
+                channel_depths(flow->channel, &ret->tx_queued, &ret->rx_queued);
+
+        return 0;
+}
+
+int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret) {
+        (void) timeout_usec;
+        (void) ret;
+
+        if (!layer)
+                return process_fail(-EINVAL, "Joining a layer", NULL, NULL, NULL, NULL);
+
+        return process_fail(-EOPNOTSUPP, "Joining the layer", layer, layer, NULL,
+                            "This version has no broadcast layers; use flows to names");
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The inside of an o7s_flow. flow.c makes and ends it, flow-alloc.c gets it from the IRM, flow-wait.c sleeps and
+ * tells event loops, flow-recv.c and flow-send.c move messages, flow-set.c waits for many.
+ *
+ * Threads: one reads, one writes, any may do the rest. What the two share is the doorbell, and that is delicate, because
+ * a record that one takes off it may be meant for the other. Hence:
+ *
+ *  - Only flow_drain() takes records, with the mutex held. It counts up "turns" and wakes whoever sleeps on the condition,
+ *    and it makes event loops look (the eventfd of flow_fd(), the ready list of the set).
+ *  - Of the threads that block, one polls the doorbell (the "poller"), others sleep on the condition. While there
+ *    is a poller nobody else drains: the kernel would not wake it for a record that is gone.
+ *  - Who is going to sleep reads "turns" before it arms its word in the lane: if it changed since, its ring may have
+ *    been taken by another, and it looks again instead of sleeping.
+ *
+ * "watched" says that an event loop relies on us: then every call of the reading side ends in flow_settle(), which keeps
+ * this true: messages left => the descriptor is readable; none left => the peer will ring.
+ */
+
+#include <pthread.h>
+#include <time.h>
+
+#include "basic/time.h"
+#include "libo7s/channel.h"
+#include "libo7s/pollable.h"
+#include "libo7s/process.h"
+#include "libo7s/spin.h"
+
+#define FLOW_FLAGS_SETTABLE ((uint64_t) (O7S_TRUNCATE | O7S_LINGER))
+#define FLOW_PARTS_MAX 1024U
+
+typedef struct SetMember SetMember;
+
+typedef enum FlowState {
+        FLOW_PENDING,           /* asked for; the outcome will come on the doorbell */
+        FLOW_UP,                /* there is a channel; it may have ended, see .ended */
+        FLOW_FAILED,            /* never came up: .error */
+        FLOW_CLOSED,            /* by us */
+        _FLOW_STATE_MAX,
+        _FLOW_STATE_INVALID = -EINVAL,
+} FlowState;
+
+#define FLOW_NOT_ENDED 0U
+
+/* Of the thread that reads. */
+typedef struct FlowReader {
+        uint64_t timeout_usec;          /* atomic */
+        Spin spin;
+        bool end_pending;               /* the message ended with the buffer: the next read says 0 */
+        bool held;                      /* a message is peeked */
+        uint8_t *copy;                  /* of a message that spans slots, for peek; kept for the next */
+        size_t copy_size;               /* 0: the peeked message is in the lane */
+        uint64_t n_messages;            /* counters: atomic, so that others can look */
+        uint64_t n_bytes;
+        uint64_t n_waits;
+        uint64_t n_cut;
+} FlowReader;
+
+/* Of the thread that writes. */
+typedef struct FlowWriter {
+        uint64_t timeout_usec;          /* atomic */
+        Spin spin;
+        size_t reserved;                /* bytes handed out by reserve; 0: none */
+        uint32_t slots_wanted;          /* by the message that waits */
+        struct timespec checked;        /* when we last looked whether the other side is still there; coarse clock */
+        uint64_t n_messages;
+        uint64_t n_bytes;
+        uint64_t n_waits;
+} FlowWriter;
+
+struct o7s_flow {
+        Handle handle;
+        unsigned n_refs;                /* atomic */
+        FlowState state;                /* atomic; changes with the mutex held */
+        uint32_t ended;                 /* atomic; FLOW_NOT_ENDED or 1 + CloseReason */
+        uint64_t flags;                 /* atomic */
+        LaneClass lane_class;
+        o7s_qos qos_asked;
+        Channel *channel;               /* set once, with FLOW_UP */
+        size_t message_max;             /* bytes; what both the lane and the layer carry */
+
+        FlowReader reader __attribute__((aligned(128)));
+        FlowWriter writer __attribute__((aligned(128)));
+
+        pthread_mutex_t mutex __attribute__((aligned(128)));
+        pthread_cond_t condition;       /* turns changed, or the poller left; on the monotonic clock */
+        bool has_poller;
+        unsigned n_sleepers;            /* on the condition */
+        uint32_t turns;                 /* atomic; drains so far */
+
+        int doorbell_fd;                /* while pending; then it is the channel's */
+        Lane *own_lane;                 /* while pending */
+        bool up_untold;                 /* decided, and finish was not called since: O7S_UP */
+        int error;                      /* FLOW_FAILED */
+        char text[IRM_TEXT_BYTES_MAX];  /* what the IRM said of it */
+        IrmFlowInfo info;
+
+        bool watched;                   /* atomic; by an event loop through .pollable, or by a set */
+        bool signalled;                 /* atomic; all of the watchers have been told that something is left */
+        bool write_armed;               /* atomic; O7S_WRITABLE is reported */
+        Pollable pollable;
+        SetMember *member;              /* of the set that we are in; not owned, the set's */
+};
+
+/* -- making and ending, flow.c -- */
+
+/* A pending flow with nothing in it. Returns: 0; -ENOMEM. */
+int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret);
+
+/* Makes a pending flow one that is up. Takes the lanes and the doorbell, also on failure. Mutex held, or not yet shared.
+ * Returns: 0; -ENOMEM. */
+int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info);
+
+void flow_set_state(o7s_flow *flow, FlowState state);
+DEFINE_CLEANUP(o7s_flow, o7s_flow_unref);
+
+/* Notes what ended it; the first reason stays. */
+void flow_end(o7s_flow *flow, CloseReason reason);
+
+static inline uint32_t flow_ended(const o7s_flow *f) {
+        return __atomic_load_n(&f->ended, __ATOMIC_ACQUIRE);
+}
+
+/* Whether messages can be moved. Returns: 0; -ECHILD; -EINPROGRESS; closed; or why it never came up. */
+int flow_check(const o7s_flow *flow, int closed);
+
+/* process_fail() with all that is known of the flow. */
+int flow_fail(const o7s_flow *flow, int error, const char *what);
+
+/* -- the IRM's answer, flow-alloc.c -- */
+
+/* Looks for the outcome. Mutex held. Returns: 0: decided, see the state; -EINPROGRESS. */
+int flow_receive_outcome(o7s_flow *flow);
+
+/* -- waiting, flow-wait.c -- */
+
+typedef enum FlowSide {
+        FLOW_READING,
+        FLOW_WRITING,
+        _FLOW_SIDE_MAX,
+        _FLOW_SIDE_INVALID = -EINVAL,
+} FlowSide;
+
+/* Waits for one side; the deadline is made from its time-out at the first wait (0 before).
+ * Returns: 0: look again; -EAGAIN, -ETIMEDOUT. */
+int flow_wait(o7s_flow *flow, FlowSide side, usec_t timeout, usec_t *deadline);
+
+/* Takes records off the doorbell. Mutex held. */
+void flow_drain(o7s_flow *flow);
+
+/* For writers: whether the other side is still there, asked of the kernel at most once per tick of the coarse
+ * clock, so that a write costs no system call and yet none goes to a peer that died long ago. */
+void flow_look_for_end(o7s_flow *flow);
+
+/* Keeps the promise to event loops; see the top. By the reading thread. */
+void flow_settle(o7s_flow *flow);
+
+/* The watchers' view: mask of events, after draining and arming. By the reading thread. */
+uint32_t flow_events(o7s_flow *flow);
+
+/* Begins to be watched; mutex held. Stays so. */
+void flow_watch(o7s_flow *flow);
+
+/* What the watchers should poll: the doorbell, pending or not. Mutex held. -1 where it is closed. */
+int flow_doorbell(const o7s_flow *flow);
+
+/* -- counters -- */
+
+static inline void flow_count(uint64_t *counter, uint64_t n) {
+        /* One thread writes it: no locked instruction is needed, only that readers see no half of it. */
+        __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t flow_get(const uint64_t *value) {
+        return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+static inline bool flow_get_flag(const bool *flag) {
+        return __atomic_load_n(flag, __ATOMIC_RELAXED);
+}

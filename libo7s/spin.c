@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Looking before sleeping. */
+
+#include <sched.h>
+#include <time.h>
+
+#include "libo7s/spin.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+#define BUDGET_NSEC_MIN 3000U
+#define PENALTY_MAX 256U
+
+/* Affinity changes rarely, and asking is a system call. */
+#define WAITS_PER_AFFINITY 1024U
+
+uint64_t spin_now(void) {
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) now.tv_sec * NSEC_PER_SEC + (uint64_t) now.tv_nsec;
+}
+
+static bool has_one_cpu(void) {
+        cpu_set_t cpus;
+
+        /* A host with more CPUs than fit the set has more than one. */
+        return sched_getaffinity(0, sizeof(cpus), &cpus) >= 0 && CPU_COUNT(&cpus) == 1;
+}
+
+uint32_t spin_begin(Spin *spin) {
+        if (spin->n_waits++ % WAITS_PER_AFFINITY == 0)
+                spin->alone = has_one_cpu();
+
+        if (spin->alone || spin->average_nsec >= SPIN_NSEC_MAX)
+                return 0;
+
+        if (spin->skip > 0) {
+                spin->skip--;
+                return 0;
+        }
+
+        return CLAMP(2 * spin->average_nsec, BUDGET_NSEC_MIN, SPIN_NSEC_MAX);
+}
+
+void spin_end(Spin *spin, uint32_t budget_nsec, uint64_t waited_nsec, bool found) {
+        /* One long wait counts as long, not as endless: a burst after a pause is found again soon. */
+        uint32_t waited = (uint32_t) MIN(waited_nsec, (uint64_t) (2 * SPIN_NSEC_MAX));
+
+        spin->average_nsec += (uint32_t) ((int32_t) (waited - spin->average_nsec) / 8);
+
+        if (found) {
+                spin->penalty = 0;
+        } else if (budget_nsec > 0) {
+                spin->penalty = spin->penalty == 0 ? 1 : MIN(2 * spin->penalty, PENALTY_MAX);
+                spin->skip = spin->penalty;
+        }
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * How long to look before going to sleep. Being woken costs 15 to 30 microseconds, the waker several more; where the
+ * other side answers sooner than that, looking is cheaper for both. So a thread remembers how long it waited of late, and
+ * looks for about twice as long, never for more than SPIN_NSEC_MAX, and not at all where waits are longer.
+ *
+ * Looking in vain means that the other side does not run: there is one CPU, or another thread has it. Each vain look doubles the
+ * number of waits that go straight to sleep.
+ */
+
+#include "basic/macro.h"
+
+#define SPIN_NSEC_MAX 50000U
+
+typedef struct Spin {
+        uint32_t average_nsec;  /* of past waits, an eighth each; SPIN_NSEC_MAX and above: long */
+        uint32_t skip;          /* waits yet to come that do not look */
+        uint32_t penalty;       /* how many, after the next look in vain */
+        uint32_t n_waits;
+        bool alone;             /* this thread may use one CPU only */
+} Spin;
+
+#define SPIN_INIT                                                                                                 \
+        (Spin) {                                                                                                  \
+                .average_nsec = SPIN_NSEC_MAX                                                                     \
+        }
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t spin_now(void);
+
+/* How long the wait that begins may look, in nanoseconds; 0: sleep at once. */
+uint32_t spin_begin(Spin *spin);
+
+/* The wait is over: how long it took in all, and whether looking found what it wanted (false also where none was done). */
+void spin_end(Spin *spin, uint32_t budget_nsec, uint64_t waited_nsec, bool found);
+
+static inline void spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("isb" ::: "memory");
+#else
+        __asm__ volatile("" ::: "memory");
+#endif
+}
