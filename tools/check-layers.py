@@ -130,10 +130,9 @@ def check_include(root, path, quote, included):
             return
 
     if quote == '"' or is_ours(root, included):
-        generated = '/' not in included and not os.path.exists(os.path.join(root, included))
-        if quote == '"' and generated and not folder.path == 'apps':
+        if quote == '"' and '/' not in included:
             yield f'includes {included}', 'paths start at the source root'
-        elif folder and not may_include(folder, own_directory, included):
+        elif not may_include(folder, own_directory, included):
             yield f'includes {included}', folder.why
 
 
