@@ -47,6 +47,8 @@ int exit_status_of(int error) {
         case ETIMEDOUT:
         case EAGAIN:
                 return EXIT_TIMEOUT;
+        case EHOSTDOWN:
+                return EXIT_NOT_RUNNING;
         default:
                 return EXIT_FAILED;
         }

@@ -16,8 +16,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include <json-c/json.h>
-
 #include "apps/common.h"
 #include "apps/complain.h"
 #include "apps/histogram.h"
