@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Which files make up a configuration: the strongest root's main file, then every drop-in of all roots in the order
- * of their file names, where a name in a stronger root hides the same name in the weaker ones.
+ * Which files make up a configuration: the strongest root's main file, then every drop-in of all roots in
+ * the order of their file names, where a name in a stronger root hides the same name in the weaker ones.
  */
 
 #include <dirent.h>
@@ -37,7 +37,8 @@ static void drop_ins_done(DropIns *drop_ins) {
         *drop_ins = (DropIns) {};
 }
 
-/* Opens what may be read as configuration; a device or a FIFO must not make us wait or act. *ret is -1 for /dev/null. */
+/* Opens what may be read as configuration; a device or a FIFO must not make us wait or act. *ret is -1 for
+ * /dev/null. */
 static int open_regular(const char *path, int *ret) {
         _cleanup_close_ int fd = -1;
         struct stat st, null;
@@ -74,7 +75,7 @@ int conf_add_file(ConfFile *file, const char *path) {
         if (fd < 0)
                 return conf_add_text(file, path, NULL, 0);
 
-        /* One byte more than allowed, which is how a file that is too large is told from one that just fits. */
+        /* One byte more than allowed: that is how a file too large is told from one that just fits. */
         text = malloc(CONF_FILE_BYTES_MAX + 1);
         if (!text)
                 return -ENOMEM;
@@ -94,8 +95,10 @@ int conf_add_file(ConfFile *file, const char *path) {
         return conf_add_text(file, path, text, size);
 }
 
-static int join_path(const char *root, const char *directory, const char *name, const char *suffix, char **ret) {
-        return format_string(ret, "%s%s%s/%s%s", root, directory[0] != '\0' ? "/" : "", directory, name, suffix);
+static int join_path(const char *root, const char *directory, const char *name, const char *suffix,
+                     char **ret) {
+        return format_string(ret, "%s%s%s/%s%s", root, directory[0] != '\0' ? "/" : "", directory, name,
+                             suffix);
 }
 
 static int load_main(ConfFile *file, const char *const *roots, const char *directory, const char *name) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Values. Every parser says in its complaint what it would have taken. An empty value reaches a parser only when
- * nothing of its key counts before it: lists are emptied, since they may have begun with a default; for all else the
- * default stands already.
+ * Values. Every parser says in its complaint what it would have taken. An empty value reaches a parser only
+ * when nothing of its key counts before it: lists are emptied, since they may have begun with a default; for
+ * all else the default stands already.
  */
 
 #include "basic/conf-internal.h"
@@ -53,8 +53,8 @@ int conf_parse_string(ConfFile *file, const ConfAssignment *a, void *field, cons
         return 0;
 }
 
-/* Cuts the next word off the text. Returns: 1; 0: there is none; -EINVAL: a quote is not closed, or ends within a
- * word; -ENOMEM. */
+/* Cuts the next word off the text. Returns: 1; 0: there is none; -EINVAL: a quote is not closed, or ends
+ * within a word; -ENOMEM. */
 static int next_word(const char **text, char **ret) {
         const char *p = *text + strspn(*text, BLANK), *stop;
         char *word;
@@ -97,8 +97,10 @@ int conf_parse_strings(ConfFile *file, const ConfAssignment *a, void *field, con
 
                 r = next_word(&text, &word);
                 if (r == -EINVAL)
-                        return conf_complain(file, CONF_ERROR, a->value_place,
-                                             "%s=: a quote is not closed, or something follows it without a blank", a->key);
+                        return conf_complain(
+                                file, CONF_ERROR, a->value_place,
+                                "%s=: a quote is not closed, or something follows it without a blank",
+                                a->key);
                 if (r < 0)
                         return r;
                 if (r == 0)
@@ -127,7 +129,8 @@ int conf_parse_bool(ConfFile *file, const ConfAssignment *a, void *field, const 
 
         r = parse_bool(a->value);
         if (r < 0)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is neither \"yes\" nor \"no\"", a->key, a->value);
+                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is neither \"yes\" nor \"no\"",
+                                     a->key, a->value);
 
         *(bool *) field = r > 0;
         return 0;
@@ -163,7 +166,8 @@ static int parse_size(const char *text, uint64_t *ret) {
 }
 
 /* Returns: 1: *ret is set; 0: empty value; negative after a complaint. */
-static int parse_number(ConfFile *file, const ConfAssignment *a, const ConfKey *key, uint64_t type_max, uint64_t *ret) {
+static int parse_number(ConfFile *file, const ConfAssignment *a, const ConfKey *key, uint64_t type_max,
+                        uint64_t *ret) {
         ConfRange range = key->data ? *(const ConfRange *) key->data : (ConfRange) { .max = UINT64_MAX };
         uint64_t value = 0;
         int r;
@@ -177,10 +181,12 @@ static int parse_number(ConfFile *file, const ConfAssignment *a, const ConfKey *
         if (r == -ENOMEM)
                 return r;
         if (r == -EINVAL)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not a number", a->key, a->value);
+                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not a number", a->key,
+                                     a->value);
         if (r < 0 || value < range.min || value > range.max)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not within %" PRIu64 " and %" PRIu64, a->key,
-                                     a->value, range.min, range.max);
+                return conf_complain(file, CONF_ERROR, a->value_place,
+                                     "%s=%s is not within %" PRIu64 " and %" PRIu64, a->key, a->value,
+                                     range.min, range.max);
 
         *ret = value;
         return 1;
@@ -230,13 +236,15 @@ int conf_parse_usec(ConfFile *file, const ConfAssignment *a, void *field, const 
                 return 0;
 
         if (usec_parse(a->value, &usec) < 0)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is no time span such as \"2s\" or \"1h 30min\"",
-                                     a->key, a->value);
+                return conf_complain(file, CONF_ERROR, a->value_place,
+                                     "%s=%s is no time span such as \"2s\" or \"1h 30min\"", a->key,
+                                     a->value);
         if (range && (usec < range->min || usec > range->max)) {
                 char low[32], high[32];
 
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not within %s and %s", a->key, a->value,
-                                     usec_format(low, sizeof(low), range->min), usec_format(high, sizeof(high), range->max));
+                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not within %s and %s",
+                                     a->key, a->value, usec_format(low, sizeof(low), range->min),
+                                     usec_format(high, sizeof(high), range->max));
         }
 
         *(usec_t *) field = usec;
@@ -293,6 +301,6 @@ int conf_parse_enum(ConfFile *file, const ConfAssignment *a, void *field, const 
         if (r < 0)
                 return r;
 
-        return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not known; it is one of %s", a->key, a->value,
-                             strempty(known));
+        return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is not known; it is one of %s", a->key,
+                             a->value, strempty(known));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Assignments against a table of what is known. Four passes: sections, then each assignment's key, then, from the end,
- * what an empty value makes void, and last the values themselves. So a mistake in a name is reported even where
- * a value before it is wrong too, and a parser sees only what counts.
+ * Assignments against a table of what is known. Four passes: sections, then each assignment's key, then,
+ * from the end, what an empty value makes void, and last the values themselves. So a mistake in a name is
+ * reported even where a value before it is wrong too, and a parser sees only what counts.
  */
 
 #include "basic/conf-internal.h"
@@ -37,10 +37,11 @@ static void complain_section(ConfFile *file, const ConfSchema *schema, const Con
 
         near = nearest_word(header->section, names, n);
         if (near)
-                (void) conf_complain(file, CONF_ERROR, header->place, "Unknown section [%s], did you mean [%s]?",
-                                     header->section, near);
+                (void) conf_complain(file, CONF_ERROR, header->place,
+                                     "Unknown section [%s], did you mean [%s]?", header->section, near);
         else
-                (void) conf_complain(file, CONF_ERROR, header->place, "Unknown section [%s]", header->section);
+                (void) conf_complain(file, CONF_ERROR, header->place, "Unknown section [%s]",
+                                     header->section);
 }
 
 static void complain_key(ConfFile *file, const ConfSchema *schema, const ConfAssignment *assignment) {
@@ -50,9 +51,10 @@ static void complain_key(ConfFile *file, const ConfSchema *schema, const ConfAss
         /* The right word in the wrong section is the commonest mistake. */
         for (size_t i = 0; i < schema->n_keys; i++)
                 if (streq(schema->keys[i].key, assignment->key)) {
-                        (void) conf_complain(file, CONF_WARNING, assignment->key_place,
-                                             "Key \"%s\" does not belong in section [%s] but in [%s], ignored",
-                                             assignment->key, assignment->section, schema->keys[i].section);
+                        (void) conf_complain(
+                                file, CONF_WARNING, assignment->key_place,
+                                "Key \"%s\" does not belong in section [%s] but in [%s], ignored",
+                                assignment->key, assignment->section, schema->keys[i].section);
                         return;
                 }
 
@@ -63,11 +65,12 @@ static void complain_key(ConfFile *file, const ConfSchema *schema, const ConfAss
         near = nearest_word(assignment->key, names, n);
         if (near)
                 (void) conf_complain(file, CONF_WARNING, assignment->key_place,
-                                     "Unknown key \"%s\" in section [%s], ignored; did you mean \"%s\"?", assignment->key,
-                                     assignment->section, near);
+                                     "Unknown key \"%s\" in section [%s], ignored; did you mean \"%s\"?",
+                                     assignment->key, assignment->section, near);
         else
                 (void) conf_complain(file, CONF_WARNING, assignment->key_place,
-                                     "Unknown key \"%s\" in section [%s], ignored", assignment->key, assignment->section);
+                                     "Unknown key \"%s\" in section [%s], ignored", assignment->key,
+                                     assignment->section);
 }
 
 static void check_sections(ConfFile *file, const ConfSchema *schema) {
@@ -100,8 +103,8 @@ static void resolve_keys(ConfFile *file, const ConfSchema *schema, const ConfKey
         }
 }
 
-/* From the end: everything before an empty value of its key is void. An instance of a section that repeats is
- * contiguous, so one number for each key, the instance that was emptied last, says all. */
+/* From the end: everything before an empty value of its key is void. An instance of a section that repeats
+ * is contiguous, so one number for each key, the instance that was emptied last, says all. */
 static int drop_void(const ConfFile *file, const ConfSchema *schema, const ConfKey **keys) {
         _cleanup_free_ size_t *emptied = NULL;          /* instance + 1; 0: not emptied */
 
@@ -142,7 +145,8 @@ static int deliver(ConfFile *file, const ConfAssignment *a, const ConfKey *key, 
         if (r == -ENOMEM)
                 return r;
         if (r < 0 && file->n_errors == n_errors)
-                (void) conf_complain(file, CONF_ERROR, a->value_place, "Value \"%s\" of %s= is not valid", a->value, a->key);
+                (void) conf_complain(file, CONF_ERROR, a->value_place, "Value \"%s\" of %s= is not valid",
+                                     a->value, a->key);
 
         return 0;
 }
@@ -175,7 +179,8 @@ int conf_apply(ConfFile *file, const ConfSchema *schema, void *object,
                         continue;
 
                 if (instance && schema_section(schema, a->section)->repeats) {
-                        if (!previous || !streq(previous->section, a->section) || previous->instance != a->instance)
+                        if (!previous || !streq(previous->section, a->section) ||
+                            previous->instance != a->instance)
                                 current = instance(object, a->section, a->instance);
                         previous = a;
                         target = current;

@@ -120,15 +120,22 @@ const ConfMessage *conf_messages(const ConfFile *file, size_t *ret_n);
 /* "path:line:column: error: message", as compilers write. */
 void conf_print_messages(const ConfFile *file, FILE *stream);
 
-/* Ready-made value parsers. The field's type, and what data is where it is not NULL, stand behind each. */
-int conf_parse_string(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);        /* char * */
-int conf_parse_strings(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);       /* ConfStrings, split at white space; quotes hold a word together */
-int conf_parse_bool(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* bool */
-int conf_parse_u16(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint16_t; ConfRange */
-int conf_parse_u32(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint32_t; ConfRange; K, M, G suffixes, of 1024 */
-int conf_parse_u64(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);           /* uint64_t; ConfRange; K, M, G suffixes, of 1024 */
-int conf_parse_usec(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* usec_t; ConfRange */
-int conf_parse_enum(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);          /* int; ConfEnum, never NULL */
+/* Ready-made value parsers. Type of the field; what data is, where it is not NULL. */
+
+/* char * */
+int conf_parse_string(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+/* ConfStrings, split at white space; quotes hold a word together */
+int conf_parse_strings(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+/* bool */
+int conf_parse_bool(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+/* uint16_t, uint32_t, uint64_t; ConfRange. Suffixes K, M and G count in 1024. */
+int conf_parse_u16(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+int conf_parse_u32(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+int conf_parse_u64(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+/* usec_t; ConfRange */
+int conf_parse_usec(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
+/* int; ConfEnum, never NULL */
+int conf_parse_enum(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key);
 
 typedef struct ConfRange {
         uint64_t min, max;

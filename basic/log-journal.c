@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The journal's native protocol is a datagram of fields. A value without a newline is "NAME=value\n"; any other is
- * "NAME\n", its length as 64 bits little-endian, the value, "\n". What does not fit a datagram is sent as
- * a sealed memfd that holds the same bytes.
+ * The journal's native protocol is a datagram of fields. A value without a newline is "NAME=value\n"; any
+ * other is "NAME\n", its length as 64 bits little-endian, the value, "\n". What does not fit a datagram is
+ * sent as a sealed memfd that holds the same bytes.
  *
- * A socket is made for each message: a daemon at rest writes few, and a descriptor kept open here would be state
- * that forks, descriptor sweeps and sandboxes would all have to know about.
+ * A socket is made for each message: a daemon at rest writes few, and a descriptor kept open here would be
+ * state that forks, descriptor sweeps and sandboxes would all have to know about.
  */
 
 #include <ctype.h>
@@ -47,7 +47,7 @@ static void append_number(Writer *w, const char *name, int value) {
         append_field(w, name, text);
 }
 
-/* A field given as "NAME=value". Names that the journal would refuse are left out, rather than the message. */
+/* A field given as "NAME=value". Names that the journal would refuse are left out, not the message. */
 static void append_assignment(Writer *w, const char *assignment) {
         const char *equals = strchr(assignment, '=');
         char name[FIELD_NAME_BYTES_MAX + 1];

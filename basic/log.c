@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Logging. A message goes to the journal in its native protocol when standard error *is* the journal, which systemd
- * says in JOURNAL_STREAM (device and inode): only then does it carry fields. A line on a terminal or in a
- * file is for the person or the pipe that asked for it.
+ * Logging. A message goes to the journal in its native protocol when standard error *is* the journal, which
+ * systemd says in JOURNAL_STREAM (device and inode): only then does it carry fields. A line on a terminal or
+ * in a file is for the person or the pipe that asked for it.
  */
 
 #include <inttypes.h>
@@ -63,7 +63,7 @@ void log_open(void) {
 
         level = log_level_from_string(text);
         if (level < 0)
-                log_warning("O7S_LOG_LEVEL=%s is not a level (debug, info, notice, warning, err ...), ignored", text);
+                log_warning("O7S_LOG_LEVEL=%s is no level (debug, info, notice, ...), ignored", text);
         else
                 log_set_max_level(level);
 }
@@ -105,7 +105,8 @@ static int log_valist(LogMessage *m, int error, const char *format, va_list argu
         return -m->error;
 }
 
-int log_internal(int level, int error, const char *file, int line, const char *function, const char *format, ...) {
+int log_internal(int level, int error, const char *file, int line, const char *function, const char *format,
+                 ...) {
         LogMessage m = { .level = level, .file = file, .line = line, .function = function };
         va_list arguments;
         int r;
@@ -117,8 +118,8 @@ int log_internal(int level, int error, const char *file, int line, const char *f
         return r;
 }
 
-int log_struct(int level, int error, const char *const *fields, const char *file, int line, const char *function,
-               const char *format, ...) {
+int log_struct(int level, int error, const char *const *fields, const char *file, int line,
+               const char *function, const char *format, ...) {
         LogMessage m = { .level = level, .fields = fields, .file = file, .line = line, .function = function };
         va_list arguments;
         int r;

@@ -14,14 +14,15 @@
  *   log.[ch]                the journal's own protocol, or standard error
  *   conf.[ch] conf-*.c      configuration files: text to assignments, files and drop-ins, schema, values
  *
- * Nothing here knows what a flow is, nothing waits, and nothing is global but the log level. Errors are negative
- * errno; outputs are untouched on failure. What is read from outside has a named limit in the header.
+ * Nothing here knows what a flow is, nothing waits, and nothing is global but the log level. Errors are
+ * negative errno; outputs are untouched on failure. What is read from outside has a named limit in the
+ * header.
  *
- * This file: open addressing with linear probing. The number of slots is a power of two and at most three quarters
- * of them are in use, so a probe always meets a free slot. A removed entry leaves a marker (REMOVED) that
- * probes walk over: moving later entries back instead would be tidier, but then a walk could not remove the
- * entry that it is at without missing another. A marker with nothing behind it is freed at once; the others
- * go when the table is rebuilt. map_remove() never allocates and thus never fails.
+ * This file: open addressing with linear probing. The number of slots is a power of two and at most three
+ * quarters of them are in use, so a probe always meets a free slot. A removed entry leaves a marker
+ * (REMOVED) that probes walk over: moving later entries back instead would be tidier, but then a walk could
+ * not remove the entry that it is at without missing another. A marker with nothing behind it is freed at
+ * once; the others go when the table is rebuilt. map_remove() never allocates and thus never fails.
  */
 
 #include "basic/map.h"

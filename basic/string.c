@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Text. Names are checked where they enter the system, by these functions alone, so that every other file may
- * print, compare and put them into paths without a second thought.
+ * Text. Names are checked where they enter the system, by these functions alone, so that every other file
+ * may print, compare and put them into paths without a second thought.
  */
 
 #include <ctype.h>
@@ -14,7 +14,7 @@
 
 #define WORD_BYTES_MAX 63U      /* longer words are not compared: nobody mistypes them by a letter */
 
-/* The length of the UTF-8 sequence at p, or 0: overlong forms, surrogates and what is above U+10FFFF are none. */
+/* The length of the UTF-8 sequence at p, or 0: overlong forms, surrogates and above U+10FFFF are none. */
 static size_t utf8_sequence(const uint8_t *p, size_t left, uint32_t *ret) {
         static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
         uint32_t code;
@@ -109,6 +109,10 @@ bool endswith(const char *text, const char *suffix) {
         return text_size >= suffix_size && streq(text + text_size - suffix_size, suffix);
 }
 
+static bool same_letter(char a, char b, bool ignore_case) {
+        return ignore_case ? tolower((unsigned char) a) == tolower((unsigned char) b) : a == b;
+}
+
 static size_t distance(const char *a, const char *b, bool ignore_case) {
         size_t a_size = strlen(a), b_size = strlen(b);
         uint8_t row[WORD_BYTES_MAX + 1];
@@ -126,10 +130,8 @@ static size_t distance(const char *a, const char *b, bool ignore_case) {
                 row[0] = (uint8_t) i;
                 for (size_t j = 1; j <= b_size; j++) {
                         uint8_t above = row[j], kept = diagonal;
-                        bool same = ignore_case ? tolower((unsigned char) a[i - 1]) == tolower((unsigned char) b[j - 1])
-                                                : a[i - 1] == b[j - 1];
 
-                        if (!same)
+                        if (!same_letter(a[i - 1], b[j - 1], ignore_case))
                                 kept = (uint8_t) (MIN(diagonal, MIN(above, row[j - 1])) + 1);
                         row[j] = kept;
                         diagonal = above;
@@ -220,7 +222,8 @@ int parse_u64(const char *text, uint64_t max, uint64_t *ret) {
         for (; *p != '\0'; p++) {
                 uint64_t digit = (uint64_t) (strchr(digits, tolower((unsigned char) *p)) - digits);
 
-                if (__builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value))
+                if (__builtin_mul_overflow(value, base, &value) ||
+                    __builtin_add_overflow(value, digit, &value))
                         return -ERANGE;
         }
 

@@ -176,18 +176,20 @@ char *usec_format(char *buffer, size_t size, usec_t usec) {
                 if (usec < pairs[i].usec)
                         continue;
                 if (below > 0)
-                        (void) snprintf(buffer, size, USEC_FMT "%s " USEC_FMT "%s", usec / pairs[i].usec, pairs[i].name,
-                                        below, pairs[i].below_name);
+                        (void) snprintf(buffer, size, USEC_FMT "%s " USEC_FMT "%s", usec / pairs[i].usec,
+                                        pairs[i].name, below, pairs[i].below_name);
                 else
                         (void) snprintf(buffer, size, USEC_FMT "%s", usec / pairs[i].usec, pairs[i].name);
                 return buffer;
         }
 
         if (usec == 0 || usec >= USEC_PER_SEC)
-                (void) snprintf(buffer, size, usec / 100000 % 10 > 0 ? USEC_FMT "." USEC_FMT "s" : USEC_FMT "s",
+                (void) snprintf(buffer, size,
+                                usec / 100000 % 10 > 0 ? USEC_FMT "." USEC_FMT "s" : USEC_FMT "s",
                                 usec / USEC_PER_SEC, usec / 100000 % 10);
         else if (usec >= USEC_PER_MSEC)
-                (void) snprintf(buffer, size, usec / 100 % 10 > 0 ? USEC_FMT "." USEC_FMT "ms" : USEC_FMT "ms",
+                (void) snprintf(buffer, size,
+                                usec / 100 % 10 > 0 ? USEC_FMT "." USEC_FMT "ms" : USEC_FMT "ms",
                                 usec / USEC_PER_MSEC, usec / 100 % 10);
         else
                 (void) snprintf(buffer, size, USEC_FMT "us", usec);

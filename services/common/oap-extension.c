@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What o7s hosts say to each other in the data field of OAP. Hosts of the reference carry it along unread, so it
- * costs nothing to say it to everybody, and its absence in an answer says that the peer is not one of ours.
+ * What o7s hosts say to each other in the data field of OAP. Hosts of the reference carry it along unread,
+ * so it costs nothing to say it to everybody, and its absence in an answer says that the peer is not one of
+ * ours.
  *
  *   offset size  field
  *        0    4  magic "O7sX"
@@ -119,9 +120,11 @@ ssize_t oap_extension_pack(const OapExtension *extension, bool response, void *b
         writer_u8(&w, 0);
         writer_be16(&w, (uint16_t) length);
 
-        write_record(&w, response ? RESPONSE_CAPABILITIES : REQUEST_CAPABILITIES, capabilities, sizeof(capabilities));
+        write_record(&w, response ? RESPONSE_CAPABILITIES : REQUEST_CAPABILITIES, capabilities,
+                     sizeof(capabilities));
         if (extension->have_token)
-                write_record(&w, response ? RESPONSE_TOKEN : REQUEST_TOKEN, extension->token, sizeof(extension->token));
+                write_record(&w, response ? RESPONSE_TOKEN : REQUEST_TOKEN, extension->token,
+                             sizeof(extension->token));
         if (extension->have_replaced && !response)
                 write_record(&w, REQUEST_REPLACED, extension->replaced, sizeof(extension->replaced));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The header of OAP messages, request and response alike: see the diagram in oap.h. The signature has no length of
- * its own: it is what is left, which is why an unsigned message with bytes left over is malformed.
+ * The header of OAP messages, request and response alike: see the diagram in oap.h. The signature has no
+ * length of its own: it is what is left, which is why an unsigned message with bytes left over is malformed.
  */
 
 #include "services/common/oap.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Which requests have been seen. An entry is needed until its time stamp leaves the window, since an older request is
- * refused for its age; so entries hang, besides in their hash chain, in a wheel of ticks by the time they expire,
- * and a check first empties the ticks that have passed. The work of that is paid by the entries' arrival.
+ * Which requests have been seen. An entry is needed until its time stamp leaves the window, since an older
+ * request is refused for its age; so entries hang, besides in their hash chain, in a wheel of ticks by the
+ * time they expire, and a check first empties the ticks that have passed. The work of that is paid by the
+ * entries' arrival.
  *
- *   heads[hash]  ─► entry ─► entry           by keyed hash of stamp and id: who sends requests cannot aim at a chain
- *   wheel[tick]  ─► entry ─► entry           by expiry, 134 ms each, 34 s around: the window always fits
+ *   heads[hash]  ─► entry ─► entry     by keyed hash of stamp and id: a sender cannot aim at a chain
+ *   wheel[tick]  ─► entry ─► entry     by expiry: 134 ms each, 34 s around, so that the window always fits
  *
  * Memory is taken once. Links are numbers of entries, from 1, so that memory of zeroes is an empty cache.
  */

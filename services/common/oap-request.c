@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A plain allocation, from both sides: request and response, each built and checked next to the other. Who is asked
- * knows a request by its id and refuses it when its time stamp is old; who asked knows the answer by the digest of
- * its own request in it.
+ * A plain allocation, from both sides: request and response, each built and checked next to the other. Who
+ * is asked knows a request by its id and refuses it when its time stamp is old; who asked knows the answer
+ * by the digest of its own request in it.
  *
  *   request   36 + data     id, stamp, all else zero
  *   response  84 + data     the same id, another stamp, all else zero, digest of the request
@@ -18,7 +18,11 @@
 
 ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec,
                           const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret) {
-        OapExtension extension = { .capabilities = OUR_CAPABILITIES, .have_token = true, .have_replaced = replaced };
+        OapExtension extension = {
+                .capabilities = OUR_CAPABILITIES,
+                .have_token = true,
+                .have_replaced = replaced,
+        };
         uint8_t data[EXTENSION_BYTES_MAX];
         OapHeader header = { .data = data };
         OapRequest request = {};
@@ -77,7 +81,8 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
         if (header.certificate_size > 0 || header.key_exchange_size > 0)
                 return -EOPNOTSUPP;
 
-        /* A broken extension makes its sender a stranger, not the request a bad one: the field is free for all. */
+        /* A broken extension makes its sender a stranger, not the request a bad one: the field is free for
+         * all. */
         (void) oap_extension_parse(header.data, header.data_size, false, &extension);
 
         *ret_header = header;

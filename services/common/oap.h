@@ -18,7 +18,7 @@
  *       34    2  data length
  *       36       certificate, key exchange, data, request hash (response only), signature (the rest)
  *
- *   data     "O7sX" | version u8 = 1 | flags u8 = 0 | length u16 | { type u16 | length u16 | value }*   ascending types
+ *   data     "O7sX" | version u8 = 1 | flags u8 = 0 | length u16 | { type u16 | length u16 | value }*
  */
 
 #include "basic/cursor.h"
@@ -76,7 +76,8 @@ typedef struct OapExtension {
  * Returns: 0; -EBADMSG: lengths; -EPROTO: unknown cipher, kdf or digest id. */
 int oap_header_parse(const void *data, size_t size, size_t hash_size, OapHeader *ret);
 
-/* Returns: bytes written; -ENOBUFS; -EINVAL: a part is longer than its length field, or a signature has no certificate. */
+/* Returns: bytes written; -ENOBUFS; -EINVAL: a part is longer than its length field can say, or there is a
+ * signature without a certificate. */
 ssize_t oap_header_pack(const OapHeader *header, void *buffer, size_t size);
 
 /* The algorithm behind a digest id; 0 stands for the default. Returns: a HashAlgorithm; -EPROTO: no such id;
@@ -86,8 +87,9 @@ int oap_digest_to_hash(uint16_t digest);
 /* Whether a time stamp lies within the window. */
 bool oap_stamp_is_timely(uint64_t stamp, uint64_t now_realtime_nsec);
 
-/* Unknown types are skipped; duplicates, descending types, overruns, another version and unknown flags reject the whole extension (-EBADMSG; the message
- * itself is still good, its peer is then "not known to be o7s"). No magic: 0 with present = false. */
+/* Unknown types are skipped; duplicates, descending types, overruns, another version and unknown flags reject the
+ * whole extension (-EBADMSG; the message itself is still good, its peer is then "not known to be o7s"). No magic: 0
+ * with present = false. */
 int oap_extension_parse(const uint8_t *data, size_t size, bool response, OapExtension *ret);
 ssize_t oap_extension_pack(const OapExtension *extension, bool response, void *buffer, size_t size);
 
@@ -114,8 +116,8 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
 ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
                            uint64_t now_realtime_nsec, void *buffer, size_t size);
 
-/* Client: id and request hash must be ours (compared in constant time). Returns: 0; -EBADMSG; -EPROTO; -EKEYREJECTED: not an
- * answer to this request. */
+/* Client: id and request hash must be ours (compared in constant time). Returns: 0; -EBADMSG; -EPROTO;
+ * -EKEYREJECTED: not an answer to this request. */
 int oap_response_parse(const OapRequest *request, const void *data, size_t size, OapHeader *ret_header,
                        OapExtension *ret_extension);
 
@@ -126,5 +128,5 @@ typedef struct OapReplay OapReplay;
 int oap_replay_new(OapReplay **ret);
 OapReplay *oap_replay_free(OapReplay *replay);
 DEFINE_CLEANUP(OapReplay, oap_replay_free);
-/* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ETIME: outside the window, as oap_request_parse(). */
+/* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ETIME: outside the window. */
 int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Configuration text, cut at each NUL into files, against a schema that uses every parser. Whatever the text is, what
- * comes out must hold together: places within their files, words without line breaks, messages fit for a terminal.
+ * Configuration text, cut at each NUL into files, against a schema that uses every parser. Whatever the text
+ * is, what comes out must hold together: places within their files, words without line breaks, messages fit
+ * for a terminal.
  */
 
 #include "basic/conf.h"

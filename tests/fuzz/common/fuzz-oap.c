@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * OAP bytes from a stranger. The first byte chooses the length of the request hash; the rest is the message, read as
- * request and as response. What is accepted must survive being written again, byte for byte.
+ * OAP bytes from a stranger. The first byte chooses the length of the request hash; the rest is the message,
+ * read as request and as response. What is accepted must survive being written again, byte for byte.
  */
 
 #include "services/common/oap.h"

@@ -162,8 +162,8 @@ static void check_object(const Object *o, const char *expected) {
                 strcat(words, o->words.items[i]);
                 strcat(words, "/");
         }
-        (void) snprintf(text, sizeof(text), "%s,%s,%d,%" PRIu16 ",%" PRIu32 ",%" PRIu64 "," USEC_FMT ",%d", o->text ? o->text : "-",
-                        words, o->flag, o->u16, o->u32, o->u64, o->time, o->colour);
+        (void) snprintf(text, sizeof(text), "%s,%s,%d,%" PRIu16 ",%" PRIu32 ",%" PRIu64 "," USEC_FMT ",%d",
+                        o->text ? o->text : "-", words, o->flag, o->u16, o->u32, o->u64, o->time, o->colour);
         assert_string_equal(text, expected);
 }
 
@@ -205,7 +205,8 @@ static void test_before_header(void **state) {
         assert_int_equal(conf_new(&file), 0);
         assert_int_equal(load("Text=x\n[Main]\n", &object, &file), -EBADMSG);
         assert_null(object.text);
-        assert_string_equal(conf_messages(file, &n)[0].text, "Key \"Text\" stands before the first [Section]");
+        assert_string_equal(conf_messages(file, &n)[0].text,
+                            "Key \"Text\" stands before the first [Section]");
         assert_int_equal(n, 1);
 }
 

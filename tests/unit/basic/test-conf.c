@@ -70,8 +70,8 @@ static void print_assignments(const ConfFile *file, char *to, size_t size) {
         a = conf_assignments(file, &n);
         to[0] = '\0';
         for (size_t i = 0; i < n; i++)
-                used += (size_t) snprintf(to + used, size - used, "[%s#%u]%s=%s|", a[i].section, a[i].instance, a[i].key,
-                                          a[i].value);
+                used += (size_t) snprintf(to + used, size - used, "[%s#%u]%s=%s|", a[i].section,
+                                          a[i].instance, a[i].key, a[i].value);
 }
 
 /* The beginnings of the messages, up to a ";" or "," or ":", which is where the advice starts. */
@@ -200,7 +200,8 @@ static void test_limits(void **state) {
 }
 
 static void test_long_line(void **state) {
-        _cleanup_free_ char *text = repeat("y", CONF_LINE_BYTES_MAX + 1), *continued = repeat("yyyyyyy\\\n", 9000);
+        _cleanup_free_ char *text = repeat("y", CONF_LINE_BYTES_MAX + 1),
+                            *continued = repeat("yyyyyyy\\\n", 9000);
         _cleanup_(conf_freep) ConfFile *file = NULL;
         size_t n;
 
@@ -266,7 +267,10 @@ static void test_complain(void **state) {
 
         assert_int_equal(conf_new(&file), 0);
         assert_int_equal(conf_complain(file, CONF_WARNING, place, "warn %d", 1), 0);
-        assert_int_equal(conf_complain(file, CONF_ERROR, (ConfPlace) { .path = "f" }, "a\x1b[m\nb\xc2\x9b" "c"), -EBADMSG);
+        assert_int_equal(conf_complain(file, CONF_ERROR, (ConfPlace) { .path = "f" },
+                                       "a\x1b[m\nb\xc2\x9b"
+                                       "c"),
+                         -EBADMSG);
         assert_int_equal(conf_complain(file, CONF_ERROR, (ConfPlace) {}, "%s", lengthy), -EBADMSG);
 
         m = conf_messages(file, &n);

@@ -36,7 +36,8 @@ static void test_read(void **state) {
         assert_int_equal(cursor_be32(&c), 0x01020304);
 }
 
-/* For every size that is too short: the read yields zero, and so does all that follows, though bytes are left. */
+/* For every size that is too short: the read yields zero, and so does all that follows, though bytes are
+ * left. */
 static void test_short_read(void **state) {
         for (size_t size = 0; size < 8; size++) {
                 Cursor c = cursor_from(bytes, size);
@@ -81,7 +82,8 @@ static void test_write(void **state) {
         assert_false(w.bad);
         assert_int_equal(w.written, 20);
         assert_int_equal(w.left, 12);
-        assert_memory_equal(buffer, "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\0\0xyz\xaa", 21);
+        assert_memory_equal(buffer,
+                            "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\0\0xyz\xaa", 21);
 }
 
 /* What does not fit is not begun, and nothing follows it. */

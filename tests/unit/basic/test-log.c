@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is logged: to standard error, and in the journal's protocol, with this test in the journal's place. */
+/* What is logged: to standard error, and to a journal whose place this test takes. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,7 +66,8 @@ static void test_stderr(void **state) {
         /* Somebody else's stream is not ours. */
         setenv("JOURNAL_STREAM", "1:1", 1);
         log_set_max_level(LOG_ERR);
-        assert_string_equal(capture(say_things, text, sizeof(text)), "<3>Cannot open x: No such file or directory\n");
+        assert_string_equal(capture(say_things, text, sizeof(text)),
+                            "<3>Cannot open x: No such file or directory\n");
         unsetenv("JOURNAL_STREAM");
 }
 
@@ -147,8 +148,9 @@ static void test_journal(void **state) {
                 "OUROBOROS_LAYER=lan", "lower=no", "_TRUSTED=no", "=no", "NOTHING", "EMPTY=", NULL,
         };
         static const char before[] = "MESSAGE\n\x09\0\0\0\0\0\0\0Two\nlines\nPRIORITY=3\nSYSLOG_IDENTIFIER=";
-        static const char after[] = "\nCODE_FILE=a/b.c\nCODE_LINE=42\nCODE_FUNC=work\nERRNO=2\nOUROBOROS_ERROR=ENOENT\n"
-                                    "OUROBOROS_LAYER=lan\nEMPTY=\n";
+        static const char after[] =
+                "\nCODE_FILE=a/b.c\nCODE_LINE=42\nCODE_FUNC=work\nERRNO=2\nOUROBOROS_ERROR=ENOENT\n"
+                "OUROBOROS_LAYER=lan\nEMPTY=\n";
         size_t name_size = strlen(program_invocation_short_name);
         LogMessage message = example;
         Journal journal;

@@ -59,11 +59,13 @@ static void test_model(void **state) {
                 assert_int_equal(map_new(&map), 0);
 
                 for (unsigned step = 0; step < N_STEPS; step++) {
-                        /* The share of removals swings, so that the table is sometimes full and sometimes empty. */
+                        /* The share of removals swings, so that the table is sometimes full and sometimes
+                         * empty. */
                         bool put = next_random(&random) % 100 < (step / 8000 % 2 ? 25 : 75);
                         Item *item = items + next_random(&random) % N_KEYS;
 
-                        assert_ptr_equal(map_get(map, &item->key, sizeof(item->key)), item->present ? item : NULL);
+                        assert_ptr_equal(map_get(map, &item->key, sizeof(item->key)),
+                                         item->present ? item : NULL);
 
                         if (put) {
                                 assert_int_equal(map_put(map, &item->key, sizeof(item->key), item),

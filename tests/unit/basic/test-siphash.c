@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SipHash-2-4 against the known answers of its authors: key 00 01 ... 0f, inputs 00 01 ... of every length to 63. */
+/* SipHash-2-4 against the known answers of its authors: key 00 01 ... 0f, inputs 00 01 ... of every length
+ * to 63. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -43,7 +43,8 @@ static void test_known_answers(void **state) {
                 char hex[2 * HASH_BYTES_MAX + 1];
                 ssize_t n;
 
-                print_message("%s of \"%s\"\n", hash_algorithm_to_string(answers[i].algorithm), answers[i].text);
+                print_message("%s of \"%s\"\n", hash_algorithm_to_string(answers[i].algorithm),
+                              answers[i].text);
                 n = hash_compute(answers[i].algorithm, answers[i].text, strlen(answers[i].text), digest);
                 assert_int_equal(n, hash_size(answers[i].algorithm));
                 assert_string_equal(hex_encode(hex, digest, (size_t) n), answers[i].digest);
@@ -64,7 +65,8 @@ static void test_numbers(void **state) {
         assert_int_equal(_HASH_DIRECTORY_MAX, ELEMENTSOF(numbers));
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
                 assert_int_equal(hash_algorithm_from_string(numbers[i].name), numbers[i].number);
-                assert_string_equal(hash_algorithm_to_string((HashAlgorithm) numbers[i].number), numbers[i].name);
+                assert_string_equal(hash_algorithm_to_string((HashAlgorithm) numbers[i].number),
+                                    numbers[i].name);
                 assert_int_equal(hash_size((HashAlgorithm) numbers[i].number), numbers[i].size);
         }
 }

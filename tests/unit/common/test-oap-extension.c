@@ -59,8 +59,9 @@ static void test_extensions(void **state) {
                 int r = extensions[i].r;
 
                 print_message("%s\n", extensions[i].name);
-                assert_int_equal(oap_extension_parse(extensions[i].data, extensions[i].size, extensions[i].response,
-                                                     &extension), r);
+                assert_int_equal(oap_extension_parse(extensions[i].data, extensions[i].size,
+                                                     extensions[i].response, &extension),
+                                 r);
                 assert_int_equal(extension.present, extensions[i].present);
                 assert_int_equal(extension.have_token, extensions[i].token);
                 assert_int_equal(extension.have_replaced, extensions[i].replaced);

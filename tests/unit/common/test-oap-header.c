@@ -87,16 +87,17 @@ static void test_pack_limits(void **state) {
         assert_int_equal(oap_header_pack(&header, buffer, sizeof(buffer)), -EINVAL);
 }
 
-/* Every id of the tables is accepted where it belongs, its neighbours are not, and each digest is the right one. */
+/* Every id of the tables is accepted where it belongs, its neighbours are not, and each digest is the right
+ * one. */
 static void test_ids(void **state) {
         static const uint16_t ciphers[] = { 0, 895, 898, 901, 904, 905, 906, 1018 };
         static const struct {
                 uint16_t id;
                 int algorithm;
         } digests[] = {
-                { 0, HASH_SHA384 },       { 672, HASH_SHA256 },    { 673, HASH_SHA384 },     { 674, HASH_SHA512 },
-                { 1056, -EOPNOTSUPP },    { 1057, -EOPNOTSUPP },   { 1097, HASH_SHA3_256 },  { 1098, HASH_SHA3_384 },
-                { 1099, HASH_SHA3_512 },
+                { 0, HASH_SHA384 },       { 672, HASH_SHA256 },    { 673, HASH_SHA384 },
+                { 674, HASH_SHA512 },     { 1056, -EOPNOTSUPP },   { 1057, -EOPNOTSUPP },
+                { 1097, HASH_SHA3_256 },  { 1098, HASH_SHA3_384 }, { 1099, HASH_SHA3_512 },
         };
         size_t cipher = 0, digest = 0;
 
@@ -114,10 +115,12 @@ static void test_ids(void **state) {
                         memset(wire + 24, 0, 6);
                         wire[field] = (uint8_t) (id >> 8);
                         wire[field + 1] = (uint8_t) id;
-                        assert_int_equal(oap_header_parse(wire, sizeof(wire), 0, &header), is_digest ? 0 : -EPROTO);
+                        assert_int_equal(oap_header_parse(wire, sizeof(wire), 0, &header),
+                                         is_digest ? 0 : -EPROTO);
                 }
 
-                assert_int_equal(oap_digest_to_hash((uint16_t) id), is_digest ? digests[digest].algorithm : -EPROTO);
+                assert_int_equal(oap_digest_to_hash((uint16_t) id),
+                                 is_digest ? digests[digest].algorithm : -EPROTO);
                 cipher += is_cipher;
                 digest += is_digest;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The replay cache: what it remembers, for how long, and how it behaves when it is full or the clock moves. */
+/* The replay cache: what it remembers and how long; when it is full; when the clock moves. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +65,8 @@ static void test_whole_window(void **state) {
                 for (uint32_t i = 0; i < 200; i++) {
                         uint64_t stamp = NOW - i * 100 * 1000 * 1000;
 
-                        assert_int_equal(check(replay, i, stamp, now), now - stamp <= OAP_WINDOW_PAST_NSEC ? -EEXIST : -ETIME);
+                        assert_int_equal(check(replay, i, stamp, now),
+                                         now - stamp <= OAP_WINDOW_PAST_NSEC ? -EEXIST : -ETIME);
                 }
 }
 
@@ -98,7 +99,9 @@ static void test_stream(void **state) {
 
                 assert_int_equal(check(replay, i, now - 2 * NSEC_PER_SEC, now), 0);
                 if (i % 7 == 0 && i >= 50000)
-                        assert_int_equal(check(replay, i - 50000, now - 50000 * interval - 2 * NSEC_PER_SEC, now), -EEXIST);
+                        assert_int_equal(
+                                check(replay, i - 50000, now - 50000 * interval - 2 * NSEC_PER_SEC, now),
+                                -EEXIST);
         }
 }
 

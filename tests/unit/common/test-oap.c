@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * OAP: the messages that two hosts of the reference sent each other are read, checked against each other and written
- * again; then the plain exchange between two of ours, and what makes either side refuse it.
+ * OAP: the messages that two hosts of the reference sent each other are read, checked against each other and
+ * written again; then the plain exchange between two of ours, and what makes either side refuse it.
  */
 
 #include <setjmp.h>
@@ -75,7 +75,8 @@ static void check_captured_request(const Cursor *oap, OapRequest *ret) {
         ret->hash_size = (size_t) hash_compute(HASH_SHA384, oap->p, oap->left, ret->hash);
 }
 
-/* What the reference answered is what our client accepts, and what our server would have said but for the extension. */
+/* What the reference answered is what our client accepts, and what our server would have said but for the
+ * extension. */
 static void check_captured_reply(const Cursor *oap, const Cursor *request_oap, const OapRequest *request) {
         static const uint8_t token[OAP_TOKEN_BYTES];
         uint8_t again[OAP_HEADER_BYTES + 48], ours[128];
@@ -91,7 +92,8 @@ static void check_captured_reply(const Cursor *oap, const Cursor *request_oap, c
         assert_int_equal(oap_header_pack(&header, again, sizeof(again)), sizeof(again));
         assert_memory_equal(again, oap->p, sizeof(again));
 
-        n = oap_response_build(request_oap->p, request_oap->left, token, header.timestamp, ours, sizeof(ours));
+        n = oap_response_build(request_oap->p, request_oap->left, token, header.timestamp, ours,
+                               sizeof(ours));
         assert_true(n > 0);
         assert_int_equal(oap_header_parse(ours, (size_t) n, 48, &our_header), 0);
         our_header.data_size = 0;
@@ -181,8 +183,10 @@ static void test_foreign_answers(void **state) {
         OapExtension extension;
         OapRequest request;
 
-        assert_int_equal(oap_request_build(first_random, NOW, NULL, wire, sizeof(wire), &request), sizeof(wire));
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)), sizeof(answer));
+        assert_int_equal(oap_request_build(first_random, NOW, NULL, wire, sizeof(wire), &request),
+                         sizeof(wire));
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+                         sizeof(answer));
 
         for (size_t i = 0; i < sizeof(answer); i++) {
                 bool bound = i < OAP_ID_BYTES || i >= sizeof(answer) - 48;
@@ -190,7 +194,8 @@ static void test_foreign_answers(void **state) {
                 if (!bound)
                         continue;
                 answer[i] ^= 0x01;
-                assert_int_equal(oap_response_parse(&request, answer, sizeof(answer), &header, &extension), -EKEYREJECTED);
+                assert_int_equal(oap_response_parse(&request, answer, sizeof(answer), &header, &extension),
+                                 -EKEYREJECTED);
                 assert_int_equal(header.timestamp, 4711);       /* untouched */
                 answer[i] ^= 0x01;
         }
@@ -201,8 +206,10 @@ static void test_foreign_answers(void **state) {
 
         /* An answer to a request that was tampered with on its way carries the digest of something else. */
         wire[40] ^= 0x01;
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)), sizeof(answer));
-        assert_int_equal(oap_response_parse(&request, answer, sizeof(answer), &header, &extension), -EKEYREJECTED);
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+                         sizeof(answer));
+        assert_int_equal(oap_response_parse(&request, answer, sizeof(answer), &header, &extension),
+                         -EKEYREJECTED);
 }
 
 static void test_no_room(void **state) {
@@ -215,7 +222,8 @@ static void test_no_room(void **state) {
 
         assert_int_equal(oap_request_build(first_random, NOW, NULL, request_wire, 64, &request), 64);
         for (size_t size = 0; size < 112; size++)
-                assert_int_equal(oap_response_build(request_wire, 64, server_token, NOW, wire, size), -ENOBUFS);
+                assert_int_equal(oap_response_build(request_wire, 64, server_token, NOW, wire, size),
+                                 -ENOBUFS);
 }
 
 /* A response is hashed as the request asks for. */
@@ -235,9 +243,11 @@ static void test_digests(void **state) {
         assert_memory_equal(header.request_hash, hash, 32);
 
         wire[29] = 0x20;        /* BLAKE2b */
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)), -EOPNOTSUPP);
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+                         -EOPNOTSUPP);
         wire[29] = 0x48;
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)), -EPROTO);
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+                         -EPROTO);
         assert_int_equal(oap_response_build(wire, 35, server_token, NOW, answer, sizeof(answer)), -EBADMSG);
 }
 
@@ -267,7 +277,8 @@ static void test_window(void **state) {
 
                 print_message("%s\n", stamps[i].name);
                 assert_int_equal(oap_header_pack(&header, wire, sizeof(wire)), sizeof(wire));
-                assert_int_equal(oap_request_parse(wire, sizeof(wire), NOW, &header, &extension), stamps[i].r);
+                assert_int_equal(oap_request_parse(wire, sizeof(wire), NOW, &header, &extension),
+                                 stamps[i].r);
         }
 
         assert_true(oap_stamp_is_timely(0, 0));
@@ -295,7 +306,11 @@ static void test_stranger(void **state) {
         static const char *const data[] = { "hello", "O7sX\1\1\1\1" };
 
         for (size_t i = 0; i < ELEMENTSOF(data); i++) {
-                OapHeader header = { .timestamp = NOW, .data = (const uint8_t *) data[i], .data_size = strlen(data[i]) };
+                OapHeader header = {
+                        .timestamp = NOW,
+                        .data = (const uint8_t *) data[i],
+                        .data_size = strlen(data[i]),
+                };
                 OapExtension extension = { .present = true };
                 uint8_t wire[64];
                 ssize_t n;
