@@ -70,8 +70,8 @@ start_time() { # UNIT
 }
 
 resident() { # UNIT: the process's share, bytes
-        awk '/^Pss:/ { print $2 * 1024 }' \
-                "/proc/$(lab_host_pid beta "$(lab_exec beta systemctl show -P MainPID "$1")")/smaps_rollup"
+        lab_exec beta cat "/proc/$(lab_exec beta systemctl show -P MainPID "$1")/smaps_rollup" |
+                awk '/^Pss:/ { print $2 * 1024 }'
 }
 
 setup_nodes "${1:?build directory}" alpha beta >/dev/null

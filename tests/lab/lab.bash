@@ -12,7 +12,6 @@
 #   lab_exec NODE [-u USER] [--] CMD   in the node, without a login session
 #   lab_session NODE USER CMD...       in a real logind session of USER
 #   lab_unit NODE [systemd-run options] -- CMD   as a transient service, and waits for it
-#   lab_host_pid NODE PID              the same process as the script sees it
 #   lab_wire A:if B:if [mtu N]         veth pair between two nodes
 #   lab_emulate NAME A:if B:if [OPT=V...]   wire with delay, loss, ... (linkem); lab_emulate_set NAME OPT=V...
 #   lab_ip NODE ARGS...                ip(8) in the node's network namespace, before boot too
@@ -295,17 +294,6 @@ lab_unit() { # NODE [systemd-run options] -- CMD...: with the privileges of a se
         local node=$1
         shift
         _lab_enter "$node" systemd-run --quiet --pipe --wait --collect "$@"
-}
-
-lab_host_pid() { # NODE PID: what /proc here calls a process of the node
-        local status namespace
-        namespace=$(readlink "/proc/$(_lab_leader "$1")/ns/pid")
-        for status in /proc/[0-9]*/status; do
-                [[ $(awk '$1 == "NSpid:" { print $NF }' "$status" 2>/dev/null) == "$2" ]] || continue
-                status=${status%/status}
-                [[ $(readlink "$status/ns/pid") != "$namespace" ]] || { echo "${status#/proc/}"; return; }
-        done
-        return 1
 }
 
 # ----------------------------------------------------------------------------------------- networks ---
