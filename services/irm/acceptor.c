@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Listeners as a name sees them, and the flows that wait for one. */
+
+#include "services/irm/balance.h"
+#include "services/irm/flow.h"
+
+#define CANDIDATES_MAX 256U     /* listeners of one name that a flow is balanced over; more wait their turn */
+
+static Acceptor *acceptor_find(const Name *n, const Client *c) {
+        Acceptor *a;
+
+        list_for_each(a, &c->acceptors, by_client)
+                if (a->name == n)
+                        return a;
+
+        return NULL;
+}
+
+int acceptor_new(Name *n, Client *c, Acceptor **ret) {
+        Acceptor *a;
+
+        if (acceptor_find(n, c))
+                return -EEXIST;
+
+        a = malloc(sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+
+        *a = (Acceptor) { .client = c, .name = n };
+        list_init(&a->offers);
+        list_init(&a->by_client);
+        list_init(&a->by_name);
+        list_append(&c->acceptors, &a->by_client);
+        list_append(&n->acceptors, &a->by_name);
+
+        *ret = a;
+        return 0;
+}
+
+/* Flows that it accepted go on without it: they belong to its process. */
+Acceptor *acceptor_free(Acceptor *a) {
+        Name *n;
+        size_t position;
+        Flow *f;
+
+        if (!a)
+                return NULL;
+
+        n = a->name;
+        list_unlink(&a->by_client);
+        list_unlink(&a->by_name);
+
+        while (!list_is_empty(&a->offers)) {
+                f = list_first(&a->offers, Flow, by_offer);
+                flow_set_offer(f, NULL);
+                (void) flow_handle(f, FLOW_EVENT_RETRACT);
+        }
+
+        if (a->n_flows > 0)
+                map_for_each(f, n->manager->flows, position)
+                        if (f->served_by == a)
+                                f->served_by = NULL;
+
+        return mfree(a);
+}
+
+Acceptor *name_choose_acceptor(Name *n) {
+        BalanceCandidate candidates[CANDIDATES_MAX];
+        Acceptor *acceptors[CANDIDATES_MAX];
+        size_t count = 0;
+        Acceptor *a;
+        int chosen;
+
+        if (name_is_full(n))
+                return NULL;
+
+        list_for_each(a, &n->acceptors, by_name) {
+                if (count >= CANDIDATES_MAX)
+                        break;
+                if (a->client->doomed)
+                        continue;
+
+                candidates[count] = (BalanceCandidate) { .n_offers = a->n_offers, .n_flows = a->n_flows };
+                acceptors[count++] = a;
+        }
+
+        chosen = balance_choose(n->balance, candidates, count, &n->rotor);
+        return chosen >= 0 ? acceptors[chosen] : NULL;
+}
+
+/* Oldest first. One that cannot be offered (a limit) keeps its place and lets the next try: so the queue is walked once. */
+void name_dispatch(Name *n) {
+        uint32_t left = n->n_waiting;
+
+        while (left-- > 0 && !list_is_empty(&n->waiting)) {
+                Flow *f = list_first(&n->waiting, Flow, by_name);
+                Acceptor *a;
+
+                a = name_choose_acceptor(n);
+                if (!a)
+                        return;
+
+                flow_wait_no_more(f);
+                flow_set_offer(f, a);
+                (void) flow_handle(f, FLOW_EVENT_ACCEPTOR);
+        }
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* ALLOCATE: whether a request for a flow can be tried at all, and the flow with its doorbell. The search is connect.c. */
+
+#include <sys/epoll.h>
+
+#include "services/irm/flow.h"
+
+/* Nothing comes from the client's end while the flow is pending: anything at all is its end. */
+static int doorbell_hangup(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Flow *f = userdata;
+
+        f->error = -ECANCELED;
+        (void) copy_string(f->text, sizeof(f->text), "The program that asked for the flow gave up");
+        (void) flow_handle(f, FLOW_EVENT_GIVE_UP);
+        return 0;
+}
+
+static void refuse_allocation(Client *c, int error, const char *format, ...) _printf_(3, 4);
+static void refuse_allocation(Client *c, int error, const char *format, ...) {
+        IrmMessage reply = { .type = IRM_REPLY, .result = error };
+        va_list list;
+
+        va_start(list, format);
+        (void) vsnprintf(reply.text, sizeof(reply.text), format, list);
+        va_end(list);
+
+        c->manager->flows_failed_total++;
+        client_send(c, &reply, NULL, 0);
+}
+
+/* Returns: whether the request is one that we can try to fulfil; else it is answered already. */
+static bool check_allocation(Client *c, const IrmMessage *message, const Name *served) {
+        const o7s_qos *qos = &message->info.qos;
+
+        if (message->version != IRM_PROTOCOL_VERSION) {
+                refuse_allocation(c, -EPROTONOSUPPORT, "The IRM speaks version %u of its protocol, this program %u",
+                                  IRM_PROTOCOL_VERSION, message->version);
+                return false;
+        }
+        if (!flow_name_is_valid_on_wire(message->info.name)) {
+                refuse_allocation(c, -EINVAL, "A name has 1 to %u bytes", FLOW_NAME_WIRE_BYTES_MAX);
+                return false;
+        }
+        if (!flow_qos_is_supported(qos)) {
+                refuse_allocation(c, -EOPNOTSUPP,
+                                  "This quality of service needs reliable transfer (in_order=%u, ber=%u), which is not "
+                                  "there yet; ask for in_order=0 and ber=1",
+                                  qos->in_order, qos->ber);
+                return false;
+        }
+        if (served && !name_allows_user(served, c->process->key.uid)) {
+                refuse_allocation(c, -EACCES, "User %u may not open flows to '%.150s' (AllowUser= of its file)",
+                                  c->process->key.uid, served->name);
+                return false;
+        }
+        if (served && name_is_full(served)) {
+                refuse_allocation(c, -EMFILE, "'%.150s' has %u flows, and may have %u (MaxFlows= of its file)", served->name,
+                                  served->n_flows, served->max_flows);
+                return false;
+        }
+
+        return true;
+}
+
+static LaneClass wanted_class(const IrmMessage *message) {
+        if (message->flags & O7S_THIN)
+                return LANE_THIN;
+        if ((message->flags & O7S_BULK) || message->info.qos.bandwidth_bps > 0)
+                return LANE_BULK;
+
+        return LANE_NORMAL;
+}
+
+/* The flow, its doorbell and its clock. */
+static int prepare_flow(Client *c, const IrmMessage *message, Name *served, Flow **ret, int *ret_doorbell) {
+        _cleanup_(flow_freep) Flow *f = NULL;
+        Manager *m = c->manager;
+        usec_t timeout = message->timeout_usec == O7S_FOREVER ? USEC_INFINITY : message->timeout_usec;
+        int ends[2], r;
+
+        r = flow_new(m, manager_next_flow_id(m), false, message->info.name, &message->info.qos, &f);
+        if (r < 0)
+                return r;
+
+        f->served = served;
+        f->allocation = malloc(sizeof(*f->allocation));
+        if (!f->allocation)
+                return -ENOMEM;
+        allocation_init(f->allocation, time_now(), timeout, served != NULL);
+
+        r = doorbell_pair(ends);
+        if (r < 0)
+                return r;
+
+        f->doorbell = ends[0];
+        r = sd_event_add_io(m->event, &f->doorbell_source, f->doorbell, EPOLLIN, doorbell_hangup, f);
+        if (r < 0) {
+                (void) safe_close(ends[1]);
+                return r;
+        }
+
+        flow_set_caller(f, c->process);
+        *ret_doorbell = ends[1];
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+void allocate(Client *c, const IrmMessage *message) {
+        Manager *m = c->manager;
+        _cleanup_close_ int doorbell = -1;
+        IrmMessage reply = { .type = IRM_REPLY };
+        char text[QUOTA_TEXT_MAX];
+        QuotaCharge charge = {};
+        Permission permission;
+        LaneClass class;
+        Name *served;
+        Flow *f;
+        int r;
+
+        served = name_find(m, message->info.name);
+        if (served && !served->local)
+                served = NULL;
+        if (!check_allocation(c, message, served))
+                return;
+
+        class = quota_lane_class(&m->quota, c->process->key.uid, wanted_class(message));
+        r = quota_take_flow(&m->quota, c->process->key.uid, class, time_now(), &charge, text);
+        if (r < 0) {
+                refuse_allocation(c, r, "%s", r == -EDQUOT ? text : strerror(-r));
+                return;
+        }
+
+        r = prepare_flow(c, message, served, &f, &doorbell);
+        if (r < 0) {
+                quota_return_flow(&m->quota, &charge);
+                refuse_allocation(c, r, "The IRM cannot prepare the flow: %s", strerror(-r));
+                return;
+        }
+        f->charge = charge;
+        f->lane_class = class;
+
+        reply.flow_id = f->id;
+        reply.lane_class = class;
+        client_send(c, &reply, &doorbell, 1);
+
+        permission = process_may_open_flows(c->process);
+        if (permission != PERMISSION_ASKED)
+                connect_permitted(f, permission == PERMISSION_GRANTED);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The search for a way to a name: which layers were asked, what they said, which of them carries the request
+ * and when to try again or give up. Pure: told events and the time, it returns the next step; connect.c
+ * speaks to the layers.
+ *
+ * All layers are asked at once. The first that says yes gets the request. A request without an answer is
+ * repeated after 3 s, at most twice; one that failed goes on to the next layer that said yes. A name that is
+ * known on this host (somebody may listen on it yet) waits as long as the caller does; any other fails as
+ * soon as everybody has said no, in any case before a second has gone.
+ */
+
+#include "basic/string.h"
+#include "basic/time.h"
+
+#define ALLOCATION_LAYERS_MAX 32U
+#define ALLOCATION_ATTEMPTS_MAX 3U
+#define ALLOCATION_QUERY_USEC (900 * USEC_PER_MSEC)     /* a layer that has said nothing by then does not know */
+#define ALLOCATION_RETRY_USEC (3 * USEC_PER_SEC)
+#define ALLOCATION_KEPT_USEC (20 * USEC_PER_SEC)        /* how long the other host keeps a request that nobody accepts */
+#define ALLOCATION_TEXT_MAX 512U
+
+typedef enum AllocationVerdict {
+        ALLOCATION_ASKED,
+        ALLOCATION_HAS,         /* reaches the name, not tried yet */
+        ALLOCATION_HAS_NOT,
+        ALLOCATION_SILENT,      /* did not answer in time */
+        ALLOCATION_TRIED,       /* carried a request that failed */
+        ALLOCATION_GONE,        /* the layer went away */
+} AllocationVerdict;
+
+typedef struct AllocationLayer {
+        uint64_t key;           /* of the connection of the layer: a new one is a new layer */
+        char name[LAYER_NAME_BYTES_MAX + 1];
+        AllocationVerdict verdict;
+        int error;              /* why it has not, or failed */
+} AllocationLayer;
+
+typedef enum AllocationStep {
+        ALLOCATION_WAIT,
+        ALLOCATION_REQUEST,     /* send the request number "attempt" through layers[current] */
+        ALLOCATION_FAIL,        /* with "error"; allocation_explain() has the sentence */
+} AllocationStep;
+
+typedef struct Allocation {
+        usec_t started;
+        usec_t asked;           /* when the last layer was asked */
+        usec_t deadline;        /* of the caller */
+        usec_t answer_by;       /* no answer to a request will come after this; USEC_INFINITY: none is out */
+        usec_t retry_at;        /* USEC_INFINITY: no (further) attempt */
+        bool known_here;        /* a name of this host */
+        bool held;              /* a listener of this host has the offer: do not ask a layer to carry anything */
+        unsigned n_layers;
+        AllocationLayer layers[ALLOCATION_LAYERS_MAX];
+        int current;            /* index of the layer that carries the request, or -1 */
+        uint32_t attempt;       /* of that request, from 0 */
+        int error;
+} Allocation;
+
+/* timeout_usec is relative, USEC_INFINITY: none. */
+void allocation_init(Allocation *a, usec_t now, usec_t timeout_usec, bool known_here);
+
+/* One more layer to ask, at the start or when it comes up later. Returns: 0: ask it; -EEXIST; -ENOSPC: not asked. */
+int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t now);
+
+/* What happened. */
+AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now);
+AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now);
+AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
+void allocation_hold(Allocation *a);                            /* a listener of this host has the offer now */
+AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start, after asking */
+AllocationStep allocation_elapsed(Allocation *a, usec_t now);
+
+/* When to call allocation_elapsed(); USEC_INFINITY: never. */
+usec_t allocation_next(const Allocation *a);
+
+/* Whom was asked, what they said and how long it took, in one sentence. */
+void allocation_explain(const Allocation *a, const char *name, usec_t now, char text[ALLOCATION_TEXT_MAX]);

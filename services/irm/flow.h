@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One flow. It holds what both ends have brought so far (lanes, our end of the doorbell) until they are
+ * brought together, and afterwards only who they are. flow_handle() is the one place where a flow's state
+ * changes; connect.c and accept.c do what the table says.
+ */
+
+#include "libo7s/doorbell.h"
+#include "services/irm/allocation.h"
+#include "services/irm/flow-state.h"
+#include "services/irm/layer.h"
+
+typedef struct Flow Flow;
+
+struct Flow {
+        Manager *manager;               /* not owned */
+        uint64_t id;
+        FlowState state;
+        bool incoming;                  /* asked for at another host */
+        LaneClass lane_class;
+        o7s_qos qos;
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        usec_t since;                   /* CLOCK_REALTIME of being established */
+        QuotaCharge charge;
+
+        Process *caller;                /* not owned; NULL: at another host */
+        Process *acceptor;              /* not owned; NULL: at another host, or none yet */
+        Acceptor *offered_to;           /* not owned; while OFFERED, PROPOSED, ACCEPTING, ANSWERED */
+        Acceptor *served_by;            /* not owned; whose n_flows counts this one */
+        Name *served;                   /* not owned; the name of this host that it is to, where it is one */
+        bool counted;                   /* in served->n_flows */
+        Layer *layer;                   /* not owned; carries it, or is asked to */
+
+        Allocation *allocation;         /* outgoing, while pending */
+        AllocationStep step;            /* what the search said last, for connect_search() */
+        bool have_step;
+        OapRequest requests[ALLOCATION_ATTEMPTS_MAX];   /* to the current layer */
+        uint32_t n_requests;
+        uint32_t won;                   /* the attempt that was answered */
+        CloseTokens tokens;
+        Incoming *incoming_request;     /* not owned; in Manager.incoming, while pending */
+
+        int caller_lane;                /* of the asking side: the client, or the layer of an incoming flow; -1: not here yet */
+        int peer_lane;                  /* of the answering side: the listener, or the layer of an outgoing flow */
+        int doorbell;                   /* our end, until it is handed out */
+        sd_event_source *doorbell_source;
+        sd_event_source *timer;
+        uint32_t state_slot;
+        bool confirmed;                 /* its layer has named it since it connected */
+
+        /* for the actions: why it ends */
+        int error;
+        char text[IRM_TEXT_BYTES_MAX];
+        CloseReason close_reason;
+        bool ended_by_layer;            /* the layer knows already */
+
+        ListNode by_caller;             /* Process.called_flows */
+        ListNode by_acceptor;           /* Process.accepted_flows */
+        ListNode by_offer;              /* Acceptor.offers */
+        ListNode by_name;               /* Name.waiting */
+        ListNode by_layer;              /* Layer.flows */
+};
+
+int flow_new(Manager *m, uint64_t id, bool incoming, const char *name, const o7s_qos *qos, Flow **ret);
+Flow *flow_free(Flow *f);
+DEFINE_CLEANUP(Flow, flow_free);
+
+/* An established flow of before a restart. state_slot: where it is remembered, or STATE_NO_SLOT. */
+int flow_restore(Manager *m, const StateFlow *record, uint32_t state_slot, Flow **ret);
+
+Flow *flow_find(Manager *m, uint64_t id);
+
+/* The one place where the state changes. After an action that ends it (FAIL, REFUSE, FINISH) the flow is gone. */
+FlowAction flow_handle(Flow *f, FlowEvent event);
+
+static inline bool flow_action_ends(FlowAction action) {
+        return action == FLOW_DO_FAIL || action == FLOW_DO_REFUSE || action == FLOW_DO_FINISH;
+}
+
+/* Ends it whatever its state. The flow is gone. */
+void flow_end(Flow *f, CloseReason reason, int error, const char *text);
+
+void flow_set_caller(Flow *f, Process *p);
+void flow_set_acceptor(Flow *f, Process *p);
+void flow_set_layer(Flow *f, Layer *l);
+void flow_set_offer(Flow *f, Acceptor *a);
+void flow_wait(Flow *f);                /* in the queue of its name */
+void flow_wait_no_more(Flow *f);
+
+/* Arms (or with USEC_INFINITY stops) its one timer; connect.c and accept.c know what it means. */
+int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed);
+
+void flow_fill_info(const Flow *f, IrmFlowInfo *ret);
+
+/* Counts, remembers and announces an established flow. */
+void flow_established(Flow *f);
+
+/* No reliable transfer yet: what needs it is refused. */
+bool flow_qos_is_supported(const o7s_qos *qos);
+
+/* -- allocate.c, connect.c: asked for here -- */
+
+/* ALLOCATE of a client: answers it, and starts to search. */
+void allocate(Client *c, const IrmMessage *message);
+
+/* polkit has answered, or need not be asked. */
+void connect_permitted(Flow *f, bool granted);
+
+void connect_offer(Flow *f);
+void connect_request(Flow *f);
+void connect_search(Flow *f);
+void connect_complete(Flow *f);
+void connect_establish(Flow *f);
+void connect_fail(Flow *f);
+
+/* What the layers say. */
+void connect_query_done(Flow *f, Layer *l, int result);
+void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd);
+void connect_layer_up(Flow *f, Layer *l);
+void connect_layer_gone(Flow *f, Layer *l);
+
+/* A reply that nobody waits for: its host gets a close, if it can be closed. */
+void connect_abort_stray(Layer *l, const LayerMessage *reply);
+
+/* -- accept.c: offered to listeners, and asked for elsewhere -- */
+
+void accept_incoming(Layer *l, const LayerMessage *message);
+void accept_incoming_gone(Layer *l, uint64_t reference);
+void accept_send_offer(Flow *f);
+void accept_withdraw(Flow *f, int result);
+void accept_offer(Flow *f);
+void accept_search(Flow *f);
+void accept_answer(Flow *f);
+void accept_establish(Flow *f);
+void accept_refuse(Flow *f);
+void accept_reply(Flow *f, const LayerMessage *message, int lane_fd);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Layers and the connections of their IPCPs, see layer.h. */
+
+#include <stdarg.h>
+
+#include "basic/log.h"
+#include "libo7s/bus-names.h"
+#include "services/irm/announce.h"
+
+Layer *layer_find(Manager *m, const char *name) {
+        return map_get_string(m->layers, name);
+}
+
+Layer *layer_free(Layer *l) {
+        Process *p;
+
+        if (!l)
+                return NULL;
+
+        layer_link_free(l->link);
+        while (!list_is_empty(&l->flows)) {
+                Flow *f = list_first(&l->flows, Flow, by_layer);
+
+                f->ended_by_layer = true;
+                flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, NULL);
+        }
+
+        if (map_get_string(l->manager->layers, l->name) == l)
+                map_remove_string(l->manager->layers, l->name);
+
+        p = l->process;
+        if (p) {
+                p->n_layers--;
+                process_settle(p);
+        }
+
+        layer_file_free(l->file);
+        free(l->reason);
+        return mfree(l);
+}
+
+int layer_get(Manager *m, const char *name, Layer **ret) {
+        Layer *l = layer_find(m, name);
+        int r;
+
+        if (l) {
+                *ret = l;
+                return 0;
+        }
+        if (!layer_name_is_valid(name))
+                return -EINVAL;
+        if (map_size(m->layers) >= LAYERS_MAX)
+                return -E2BIG;
+
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+
+        l->manager = m;
+        l->type = _LAYER_TYPE_INVALID;
+        l->hash = HASH_SHA3_256;
+        list_init(&l->flows);
+        (void) copy_string(l->name, sizeof(l->name), name);
+
+        l->reason = strdup("Not started");
+        r = l->reason ? map_put_string(m->layers, l->name, l) : -ENOMEM;
+        if (r < 0) {
+                layer_free(l);
+                return r;
+        }
+
+        announce_layer_new(l);
+        manager_changed(m);
+        *ret = l;
+        return 0;
+}
+
+void layer_reload_file(Layer *l) {
+        LayerFile *file = NULL;
+        Name *n;
+        size_t position;
+        int r;
+
+        r = layer_file_load(l->manager->config.root, l->name, &file);
+        if (r < 0 && file) {
+                config_log_messages(file->conf);
+                if (l->state == LAYER_CREATED)
+                        layer_set_state(l, LAYER_CREATED, "%s%s has errors; see: o7sctl verify %s", l->name,
+                                        LAYER_FILE_SUFFIX, l->name);
+        } else if (r < 0 && r != -ENOENT)
+                log_warning_errno(r, "Failed to read %s%s: %m", l->name, LAYER_FILE_SUFFIX);
+
+        /* Names that only its file registers come and go with it. */
+        map_for_each(n, l->manager->names, position) {
+                bool before = layer_lists_name(l, n->name);
+                bool after = false;
+
+                for (size_t i = 0; file && i < file->register_names.n; i++)
+                        after = after || streq(file->register_names.items[i], n->name);
+
+                if (before != after && !registration_find(n, l->name))
+                        layer_send_registration(l, after ? LAYER_REGISTER : LAYER_UNREGISTER, n);
+        }
+
+        layer_file_free(l->file);
+        l->file = file;
+}
+
+void layer_settle(Layer *l) {
+        if (l->file || l->link || l->process || !list_is_empty(&l->flows))
+                return;
+
+        announce_layer_removed(l);
+        manager_changed(l->manager);
+        layer_free(l);
+}
+
+bool layer_lists_name(const Layer *l, const char *name) {
+        for (size_t i = 0; l->file && i < l->file->register_names.n; i++)
+                if (streq(l->file->register_names.items[i], name))
+                        return true;
+
+        return false;
+}
+
+const char *layer_kind_name(const Layer *l) {
+        const char *name = NULL;
+
+        if (l->type > 0)
+                name = layer_type_to_string(l->type);
+        if (!name && l->file)
+                name = layer_kind_to_string((LayerKind) l->file->kind);
+
+        return name ? name : "unknown";
+}
+
+/* The IPCP's own word on its state is taken as it is; what it means for us is only whether it can be asked. */
+void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
+        char field[STRLEN(LOG_FIELD_LAYER) + 1 + LAYER_NAME_BYTES_MAX + 1];
+        _cleanup_free_ char *reason = NULL;
+        LayerState before = l->state;
+        va_list list;
+        int r;
+
+        va_start(list, format);
+        r = vasprintf(&reason, format, list);
+        va_end(list);
+        if (r < 0)
+                reason = NULL;
+
+        if (!layer_state_may_follow(before, state))
+                log_debug("Layer %s: unusual change from %s to %s", l->name, layer_state_to_string(before),
+                          layer_state_to_string(state));
+        (void) snprintf(field, sizeof(field), LOG_FIELD_LAYER "=%s", l->name);
+        if (before != state)
+                log_with(LOG_INFO, LOG_FIELDS(field), "Layer %s: %s → %s: %s", l->name,
+                         layer_state_to_string(before), layer_state_to_string(state), strempty(reason));
+
+        l->state = state;
+        if (reason) {
+                free(l->reason);
+                l->reason = TAKE_PTR(reason);
+        }
+
+        announce_layer_state(l, before);
+        operation_layer_changed(l->manager, l->name);
+        manager_changed(l->manager);
+}
+
+void layer_send_registration(Layer *l, LayerMessageType type, const Name *name) {
+        LayerMessage message = { .type = type };
+        size_t size = hash_size(l->hash);
+
+        if (!l->link || size == 0)
+                return;
+
+        message.hash_size = size;
+        memcpy(message.hash, name->hashes[l->hash], size);
+        (void) copy_string(message.name, sizeof(message.name), name->name);
+        layer_send(l, &message, NULL, 0);
+}
+
+void layer_process_died(Layer *l) {
+        Process *p = TAKE_PTR(l->process);
+        Flow *f, *following;
+
+        list_for_each_safe(f, following, &l->flows, by_layer) {
+                f->ended_by_layer = true;
+                flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, "The layer went away");
+        }
+
+        if (p) {
+                p->n_layers--;
+                process_settle(p);
+        }
+
+        if (l->state == LAYER_STOPPING || l->state == LAYER_CREATED)
+                layer_set_state(l, LAYER_CREATED, "Stopped");
+        else
+                layer_set_state(l, LAYER_FAILED, "Its process has ended; see: systemctl status " O7S_UNIT_PREFIX "%s", l->name);
+
+        layer_settle(l);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * o7s-irm, the IPC resource manager of a host. It keeps names and who may serve them, knows the layers,
+ * and joins the two ends of every flow; it never sees a packet. Reading order:
+ *
+ *   flow-state, allocation, incoming, balance, quota     the decisions: pure, told events and the time
+ *   client, client-request       a connection of an application, and what it may ask
+ *   process                      who is behind it: pidfd, user, unit; its end ends what it had
+ *   layer, layer-request         a connection of an IPCP, and what it reports
+ *   name, binding                names of this host, who may serve them, where they are registered
+ *   flow                         one flow; feeds the table of flow-state and does what it says
+ *   connect, accept              a flow that is asked for here; one that is asked for elsewhere or offered
+ *   state, restore               what survives a crash, in a memfd that systemd keeps
+ *   config, systemd, operation   irm.conf and .name files; units; long work on the bus
+ *   *-bus, describe              what the bus sees
+ *
+ * The Manager owns the tables below and nothing else of interest: objects look after themselves.
+ */
+
+#include "basic/list.h"
+#include "basic/map.h"
+#include "services/common/daemon.h"
+#include "services/common/oap.h"
+#include "services/common/polkit.h"
+#include "services/irm/config.h"
+#include "services/irm/incoming.h"
+#include "services/irm/quota.h"
+#include "services/irm/state.h"
+
+/* Ids start at the time of day times this, so that they are new after every restart. */
+#define FLOW_IDS_PER_SECOND 1024U
+
+typedef struct Manager Manager;
+
+struct Manager {
+        Daemon *daemon;                 /* not owned */
+        sd_event *event;                /* the daemon's */
+        sd_bus *bus;                    /* the daemon's; NULL without a bus */
+        Polkit *polkit;                 /* NULL without a bus */
+        sd_bus_track *subscribers;      /* of signals about flows */
+        sd_bus_slot *jobs_slot;
+        Config config;
+        Quota quota;
+        State *state;
+        OapReplay *replay;
+        IncomingTable incoming;
+
+        Map *processes;                 /* ProcessKey -> Process, owned */
+        Map *names;                     /* string -> Name, owned */
+        Map *name_hashes[_HASH_DIRECTORY_MAX];  /* digest -> Name, one map per algorithm */
+        Map *layers;                    /* string -> Layer, owned */
+        Map *flows;                     /* id -> Flow, owned */
+        Map *operations;                /* id -> Operation, owned */
+        List clients;                   /* Client.by_manager, owned */
+        List wildcard_listeners;        /* Client.by_wildcard: serve every name bound to them */
+
+        int irm_fd;                     /* listening, for applications */
+        int layer_fd;                   /* listening, for IPCPs */
+        sd_event_source *irm_source;
+        sd_event_source *layer_source;
+        sd_event_source *status_source; /* deferred: STATUS= once per turn of the loop */
+
+        bool stopping;                  /* being freed: what survives in the store stays there */
+        uint64_t next_flow_id;
+        uint64_t next_layer_key;
+        uint64_t next_operation_id;
+        uint64_t flows_total;
+        uint64_t flows_failed_total;
+        uint64_t polkit_generation;     /* counts up when rules change: kept answers of an older one are stale */
+        usec_t started;                 /* CLOCK_REALTIME */
+};
+
+int manager_new(Daemon *daemon, const char *root, Manager **ret);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager, manager_free);
+
+/* Takes over sockets and what survived of an earlier life, reads the configuration, listens. */
+int manager_start(Manager *m);
+
+/* Reads the files again: new names appear, changed ones change, removed ones go. */
+int manager_reload(Manager *m);
+
+/* Something that STATUS= shows has changed. */
+void manager_changed(Manager *m);
+
+/* An id that no flow of this host had before, also across restarts. */
+uint64_t manager_next_flow_id(Manager *m);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Starting and stopping layers by systemd, see operation.h. */
+
+#include "basic/log.h"
+#include "basic/string.h"
+#include "services/common/bus.h"
+#include "services/irm/announce.h"
+#include "services/irm/systemd.h"
+
+static const char *const operation_kind_table[_OPERATION_KIND_MAX] = {
+        [OPERATION_START_LAYER] = "start-layer",
+        [OPERATION_STOP_LAYER] = "stop-layer",
+};
+
+DEFINE_ENUM_NAMES(operation_kind, OperationKind);
+
+static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
+        [OPERATION_RUNNING] = "running",
+        [OPERATION_DONE] = "done",
+        [OPERATION_FAILED] = "failed",
+        [OPERATION_CANCELLED] = "cancelled",
+};
+
+DEFINE_ENUM_NAMES(operation_state, OperationState);
+
+static const char *const kind_methods[_OPERATION_KIND_MAX] = {
+        [OPERATION_START_LAYER] = "StartUnit",
+        [OPERATION_STOP_LAYER] = "StopUnit",
+};
+
+Operation *operation_free(Operation *o) {
+        if (!o)
+                return NULL;
+
+        if (map_get(o->manager->operations, &o->id, sizeof(o->id)) == o)
+                map_remove(o->manager->operations, &o->id, sizeof(o->id));
+
+        sd_bus_slot_unref(o->slot);
+        sd_event_source_disable_unref(o->timer);
+        free(o->subject);
+        free(o->job);
+        free(o->message);
+        return mfree(o);
+}
+DEFINE_CLEANUP(Operation, operation_free);
+
+static int operation_expired(sd_event_source *s, uint64_t usec, void *userdata) {
+        Operation *o = userdata;
+        _cleanup_free_ char *path = NULL;
+
+        if (o->manager->bus && operation_path(o, &path) >= 0)
+                (void) sd_bus_emit_object_removed(o->manager->bus, path);
+
+        operation_free(o);
+        return 0;
+}
+
+static void operation_set_timer(Operation *o, usec_t after, sd_event_time_handler_t elapsed) {
+        o->timer = sd_event_source_disable_unref(o->timer);
+        (void) sd_event_add_time_relative(o->manager->event, &o->timer, CLOCK_MONOTONIC, after, 0, elapsed, o);
+}
+
+static void operation_finish(Operation *o, OperationState state, int error, const char *format, ...) _printf_(4, 5);
+static void operation_finish(Operation *o, OperationState state, int error, const char *format, ...) {
+        va_list list;
+        char *text;
+        int r;
+
+        if (o->state != OPERATION_RUNNING)
+                return;
+
+        va_start(list, format);
+        r = vasprintf(&text, format, list);
+        va_end(list);
+        if (r >= 0) {
+                free(o->message);
+                o->message = text;
+        }
+
+        o->state = state;
+        o->error = error;
+        o->slot = sd_bus_slot_unref(o->slot);
+        log_debug("Operation %" PRIu64 " (%s %s): %s: %s", o->id, operation_kind_to_string(o->kind), o->subject,
+                  operation_state_to_string(state), o->message);
+        announce_operation_changed(o);
+        announce_operation_removed(o);
+        operation_set_timer(o, OPERATION_KEPT_USEC, operation_expired);
+}
+
+static int operation_timed_out(sd_event_source *s, uint64_t usec, void *userdata) {
+        Operation *o = userdata;
+        const Layer *l = layer_find(o->manager, o->subject);
+
+        operation_finish(o, OPERATION_FAILED, -ETIMEDOUT, "Layer %s is still %s: %s", o->subject,
+                         l ? layer_state_to_string(l->state) : "unknown", l ? l->reason : "nothing is known of it");
+        return 0;
+}
+
+static int job_queued(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Operation *o = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        const char *job;
+
+        o->slot = sd_bus_slot_unref(o->slot);
+
+        if (e)
+                operation_finish(o, OPERATION_FAILED, -sd_bus_error_get_errno(e), "systemd refused: %s", strempty(e->message));
+        else if (sd_bus_message_read(reply, "o", &job) < 0)
+                operation_finish(o, OPERATION_FAILED, -EBADMSG, "systemd's answer makes no sense");
+        else if (o->no_wait)
+                operation_finish(o, OPERATION_DONE, 0, "The job is queued");
+        else {
+                o->job = strdup(job);
+                operation_layer_changed(o->manager, o->subject);
+        }
+
+        return 0;
+}
+
+static int operation_queue_job(Operation *o) {
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        r = bus_layer_unit(o->subject, &unit);
+        if (r < 0)
+                return r;
+
+        return systemd_queue_job(o->manager->bus, kind_methods[o->kind], unit, job_queued, o, &o->slot);
+}
+
+static int reloaded(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Operation *o = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        int r;
+
+        o->slot = sd_bus_slot_unref(o->slot);
+
+        /* Perhaps nothing was new to it: starting tells. */
+        if (e)
+                log_warning("systemd did not reload: %s", strempty(e->message));
+
+        r = operation_queue_job(o);
+        if (r < 0)
+                operation_finish(o, OPERATION_FAILED, r, "Cannot ask systemd: %s", strerror(-r));
+        return 0;
+}
+
+int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret) {
+        _cleanup_(operation_freep) Operation *o = NULL;
+        int r;
+
+        if (map_size(m->operations) >= OPERATIONS_MAX)
+                return -EBUSY;
+
+        o = malloc(sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+
+        *o = (Operation) {
+                .manager = m,
+                .id = ++m->next_operation_id,
+                .kind = kind,
+                .no_wait = no_wait,
+                .started = time_realtime_nsec() / NSEC_PER_USEC,
+        };
+        o->subject = strdup(layer);
+        o->message = strdup(reload ? "Reloading systemd" : "Asking systemd");
+        if (!o->subject || !o->message)
+                return -ENOMEM;
+
+        r = reload ? systemd_reload(m->bus, reloaded, o, &o->slot) : operation_queue_job(o);
+        if (r < 0)
+                return r;
+
+        r = map_put(m->operations, &o->id, sizeof(o->id), o);
+        if (r < 0)
+                return r;
+
+        operation_set_timer(o, OPERATION_TIMEOUT_USEC, operation_timed_out);
+        announce_operation_new(o);
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+void operation_cancel(Operation *o) {
+        operation_finish(o, OPERATION_CANCELLED, -ECANCELED, "Cancelled; what systemd has begun goes on");
+}
+
+/* The layer says where it is: for a start that is the end of it, or of the hope. */
+void operation_layer_changed(Manager *m, const char *layer) {
+        const Layer *l = layer_find(m, layer);
+        size_t position;
+        Operation *o;
+
+        map_for_each(o, m->operations, position) {
+                if (o->state != OPERATION_RUNNING || !o->job || !streq(o->subject, layer))
+                        continue;
+
+                if (o->kind == OPERATION_START_LAYER && l && layer_is_usable(l))
+                        operation_finish(o, OPERATION_DONE, 0, "Layer %s is %s", layer, layer_state_to_string(l->state));
+        }
+}
+
+/* A job that ended well is not yet a layer that is online; one that ended badly is the end. */
+int operation_job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        const char *job, *unit, *result;
+        size_t position;
+        Operation *o;
+        uint32_t id;
+        int r;
+
+        r = sd_bus_message_read(message, "uoss", &id, &job, &unit, &result);
+        if (r < 0)
+                return 0;
+
+        map_for_each(o, m->operations, position) {
+                if (o->state != OPERATION_RUNNING || !o->job || !streq(o->job, job))
+                        continue;
+
+                if (!streq(result, "done"))
+                        operation_finish(o, OPERATION_FAILED, -EIO, "The job of systemd ended with \"%s\"; see: systemctl status %s",
+                                         result, unit);
+                else if (o->kind == OPERATION_STOP_LAYER)
+                        operation_finish(o, OPERATION_DONE, 0, "Layer %s is stopped", o->subject);
+        }
+
+        return 0;
+}

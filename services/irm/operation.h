@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Long work that somebody asked for on the bus: starting and stopping a layer. Kept for a while after its end,
+ * so that a slow caller can still read how it went.
+ */
+
+#include "basic/enum.h"
+#include "basic/time.h"
+#include "services/irm/manager.h"
+
+#define OPERATIONS_MAX 256U
+#define OPERATION_KEPT_USEC (30 * USEC_PER_SEC)
+#define OPERATION_TIMEOUT_USEC (120 * USEC_PER_SEC)
+
+typedef struct Operation Operation;
+
+typedef enum OperationKind {
+        OPERATION_START_LAYER,
+        OPERATION_STOP_LAYER,
+        _OPERATION_KIND_MAX,
+        _OPERATION_KIND_INVALID = -EINVAL,
+} OperationKind;
+
+DECLARE_ENUM_NAMES(operation_kind, OperationKind);
+
+typedef enum OperationState {
+        OPERATION_RUNNING,
+        OPERATION_DONE,
+        OPERATION_FAILED,
+        OPERATION_CANCELLED,
+        _OPERATION_STATE_MAX,
+        _OPERATION_STATE_INVALID = -EINVAL,
+} OperationState;
+
+DECLARE_ENUM_NAMES(operation_state, OperationState);
+
+struct Operation {
+        Manager *manager;               /* not owned */
+        uint64_t id;
+        OperationKind kind;
+        OperationState state;
+        char *subject;                  /* the layer */
+        char *job;                      /* systemd's, once it is queued */
+        char *message;                  /* what it does or how it ended, in words; never NULL */
+        bool no_wait;                   /* done as soon as the job is queued */
+        int error;
+        usec_t started;                 /* CLOCK_REALTIME */
+        sd_bus_slot *slot;              /* of the call to systemd */
+        sd_event_source *timer;
+};
+
+/* Reloads systemd first where reload is set, then queues the job. Returns: 0; -ENOTCONN: no bus; -EBUSY: too many. */
+int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret);
+Operation *operation_free(Operation *o);
+
+void operation_cancel(Operation *o);
+
+/* What happened. */
+void operation_layer_changed(Manager *m, const char *layer);
+int operation_job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error);
