@@ -95,7 +95,7 @@ static int log_valist(LogMessage *m, int error, const char *format, va_list argu
         m->error = abs(error);
         m->text = text;
 
-        errno = m->error;               /* for %m */
+        errno = m->error > 0 ? m->error : saved;        /* for %m */
         (void) vsnprintf(text, sizeof(text), format, arguments);
 
         if (!stderr_is_journal() || journal_send(JOURNAL_SOCKET, m) < 0)

@@ -11,7 +11,7 @@
  *   string.[ch]             which names are names; numbers from text; "did you mean"
  *   time.[ch]               microseconds, saturating; the two clocks; "1h 5min" to a number and back
  *   random.[ch]             bytes from the kernel
- *   log.[ch]                the journal's own protocol, or standard error
+ *   log.[ch] log-journal.*  the journal's own protocol, or standard error
  *   conf.[ch] conf-*.c      configuration files: text to assignments, files and drop-ins, schema, values
  *
  * Nothing here knows what a flow is, nothing waits, and nothing is global but the log level. Errors are

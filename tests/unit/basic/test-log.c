@@ -46,7 +46,7 @@ static void say_things(void) {
         assert_int_equal(log_error_errno(-ENOENT, "Cannot open %s: %m", "x"), -ENOENT);
         assert_int_equal(log_warning_errno(EIO, "Positive: %m"), -EIO);
         assert_int_equal(errno, EPERM);         /* what the caller had stays */
-        log_info("Plain");
+        log_info("Plain: %m");
         log_debug("Not said");
         assert_int_equal(log_debug_errno(-EAGAIN, "Not said either"), -EAGAIN);
         log_with(LOG_NOTICE, LOG_FIELDS(LOG_FIELD_LAYER "=lan"), "Layer %s is online", "lan");
@@ -60,7 +60,7 @@ static void test_stderr(void **state) {
         assert_string_equal(capture(say_things, text, sizeof(text)),
                             "<3>Cannot open x: No such file or directory\n"
                             "<4>Positive: Input/output error\n"
-                            "<6>Plain\n"
+                            "<6>Plain: Operation not permitted\n"
                             "<5>Layer lan is online\n");
 
         /* Somebody else's stream is not ours. */
