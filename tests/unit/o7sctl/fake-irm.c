@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A private bus with a small o7s-irm on it. */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <systemd/sd-bus.h>
+
+#include "basic/string.h"
+#include "libo7s/bus-names.h"
+#include "tests/unit/o7sctl/fake-irm.h"
+
+#define LOOKS_UNTIL_DONE 3
+
+typedef struct Fake {
+        sd_bus *bus;
+        char calls[4096];       /* "CreateName a; Register a lan; " */
+        int looks;              /* at operation 1 */
+} Fake;
+
+typedef struct FakeLayer {
+        const char *name;
+        const char *state;
+        const char *reason;
+        uint32_t n_flows;
+} FakeLayer;
+
+static const FakeLayer fake_layers[] = {
+        { "lan", "online", "", 2 },
+        { "lab", "degraded", "no carrier on eth1", 0 },
+};
+
+static int bus_error(sd_bus_error *e, const char *name, const char *text) {
+        char full[128];
+
+        (void) snprintf(full, sizeof(full), BUS_ERROR_PREFIX "%s", name);
+        (void) sd_bus_error_set(e, full, text);
+        return -EIO;
+}
+
+static void note(Fake *f, const char *member, const char *first, const char *second) {
+        size_t n = strlen(f->calls);
+
+        (void) snprintf(f->calls + n, sizeof(f->calls) - n, "%s %s%s%s; ", member, first, *second ? " " : "", second);
+}
+
+/* -- manager -- */
+
+static int list_layers(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ssssso)");
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fake_layers); i++) {
+                _cleanup_free_ char *path = NULL, *unit = NULL;
+
+                (void) sd_bus_path_encode(BUS_PATH_LAYER, fake_layers[i].name, &path);
+                (void) format_string(&unit, O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, fake_layers[i].name);
+                r = sd_bus_message_append(reply, "(ssssso)", fake_layers[i].name, "eth", fake_layers[i].state, unit,
+                                          "org.o7s.ipcp1.none", path);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int get_object(sd_bus_message *m, sd_bus_error *e, const char *prefix, const char *known, const char *error) {
+        _cleanup_free_ char *path = NULL;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (!streq(name, known))
+                return bus_error(e, error, "There is none of this name");
+
+        (void) sd_bus_path_encode(prefix, name, &path);
+        return sd_bus_reply_method_return(m, "o", path);
+}
+
+static int get_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return get_object(m, e, BUS_PATH_LAYER, "lan", "NoSuchLayer");
+}
+
+static int get_name(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return get_object(m, e, BUS_PATH_NAME, "web.example", "NoSuchName");
+}
+
+static int list_names(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "a(ssuuuo)", 1, "web.example", "round-robin", 1U, 1U, 2U,
+                                          BUS_PATH_NAME "/web_2eexample");
+}
+
+/* Operation 1 is done after some looks, 2 has failed, 3 goes on for ever. */
+static int start_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Fake *f = userdata;
+        const char *name;
+        uint64_t flags;
+        int r, operation;
+
+        r = sd_bus_message_read(m, "st", &name, &flags);
+        if (r < 0)
+                return r;
+        note(f, sd_bus_message_get_member(m), name, flags & 2 ? "no-wait" : "");
+        f->looks = 0;
+
+        if (streq(name, "denied"))
+                return sd_bus_error_set(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "Interactive authentication required");
+
+        operation = streq(name, "lan") || streq(name, "lab") ? 1 : streq(name, "broken") ? 2 : streq(name, "slow") ? 3 : 0;
+        if (operation == 0)
+                return bus_error(e, "NoSuchLayer", "There is no layer of this name. Make one with: o7sctl new NAME.");
+
+        return sd_bus_reply_method_return(m, "o", operation == 1   ? BUS_PATH_OPERATION "/1"
+                                                  : operation == 2 ? BUS_PATH_OPERATION "/2"
+                                                                   : BUS_PATH_OPERATION "/3");
+}
+
+/* Name first, what else there is second. */
+static int change_name(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *member = sd_bus_message_get_member(m), *name, *second = "";
+        Fake *f = userdata;
+        uint32_t pid;
+        char number[16];
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0 && sd_bus_message_get_signature(m, true)[1] == 's')
+                r = sd_bus_message_read(m, "s", &second);
+        if (r >= 0 && sd_bus_message_get_signature(m, true)[1] == 'u') {
+                r = sd_bus_message_read(m, "u", &pid);
+                (void) snprintf(number, sizeof(number), "%u", pid);
+                second = number;
+        }
+        if (r < 0)
+                return r;
+        note(f, member, name, second);
+
+        if (streq(member, "CreateName") && streq(name, "web.example"))
+                return bus_error(e, "NameExists", "The name exists already");
+        if (streq(member, "Register") && streq(second, "nowhere"))
+                return bus_error(e, "NoSuchLayer", "There is no layer of this name");
+        if (streq(member, "CreateName"))
+                return sd_bus_reply_method_return(m, "o", BUS_PATH_NAME "/new");
+
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+/* "Ethernet.Interface=eth0" for each assignment. */
+static int create_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name, *key, *value;
+        Fake *f = userdata;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        note(f, "CreateLayer", r >= 0 ? name : "?", "");
+        while (r >= 0 && (r = sd_bus_message_read(m, "{sv}", &key, "s", &value)) > 0)
+                note(f, "set", key, value);
+
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", BUS_PATH_LAYER "/new");
+}
+
+static int append_flow(sd_bus_message *reply, uint64_t id, const char *name, const char *state) {
+        return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U, id * 10, id * 20,
+                                     1, "mtu", "u", 1486U);
+}
+
+/* Two flows, then one more; the filter may ask for a name that none has. */
+static int list_flows(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *key, *value, *name = NULL;
+        uint64_t cursor;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_read(m, "{sv}", &key, "s", &value)) > 0)
+                if (streq(key, "name"))
+                        name = value;
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "t", &cursor);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(tssssuutta{sv})");
+        if (r >= 0 && !name && cursor == 0)
+                r = append_flow(reply, 1, "web.example", "established");
+        if (r >= 0 && !name && cursor == 0)
+                r = append_flow(reply, 2, "web.example", "pending");
+        if (r >= 0 && !name && cursor == 2)
+                r = append_flow(reply, UINT64_C(1) << 60, "oping", "established");
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "t", !name && cursor == 0 ? UINT64_C(2) : UINT64_C(0));
+
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int describe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Fake *f = userdata;
+        char text[sizeof(f->calls) + 64];
+
+        (void) snprintf(text, sizeof(text), "{\"calls\":\"%s\"}", f->calls);
+        return sd_bus_reply_method_return(m, "s", text);
+}
+
+static int explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (!streq(name, "NoSuchLayer"))
+                return bus_error(e, "InvalidArgument", "There is no such error");
+
+        return sd_bus_reply_method_return(m, "sas", "There is no layer of this name", 1, "See o7sctl layers");
+}
+
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "u", 2U);
+}
+
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                       void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "s", "9.9");
+}
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("ListLayers", NULL, "a(ssssso)", list_layers, 0),
+        SD_BUS_METHOD("GetLayer", "s", "o", get_layer, 0),
+        SD_BUS_METHOD("CreateLayer", "sa{sv}t", "o", create_layer, 0),
+        SD_BUS_METHOD("StartLayer", "st", "o", start_layer, 0),
+        SD_BUS_METHOD("StopLayer", "st", "o", start_layer, 0),
+        SD_BUS_METHOD("ListNames", NULL, "a(ssuuuo)", list_names, 0),
+        SD_BUS_METHOD("GetName", "s", "o", get_name, 0),
+        SD_BUS_METHOD("CreateName", "sa{sv}t", "o", change_name, 0),
+        SD_BUS_METHOD("RemoveName", "st", NULL, change_name, 0),
+        SD_BUS_METHOD("BindUnit", "ssa{sv}t", NULL, change_name, 0),
+        SD_BUS_METHOD("BindProgram", "ssasa{sv}t", NULL, change_name, 0),
+        SD_BUS_METHOD("BindProcess", "sut", NULL, change_name, 0),
+        SD_BUS_METHOD("BindUser", "sst", NULL, change_name, 0),
+        SD_BUS_METHOD("Register", "ssa{sv}t", NULL, change_name, 0),
+        SD_BUS_METHOD("ListFlows", "a{sv}tu", "a(tssssuutta{sv})t", list_flows, 0),
+        SD_BUS_METHOD("Describe", NULL, "s", describe, 0),
+        SD_BUS_METHOD("Explain", "s", "sas", explain, 0),
+        SD_BUS_PROPERTY("Version", "s", get_version, 0, 0),
+        SD_BUS_PROPERTY("NLayers", "u", get_number, 0, 0),
+        SD_BUS_PROPERTY("NFlows", "u", get_number, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* -- layers, names, operations -- */
+
+static int get_layer_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                          void *userdata, sd_bus_error *e) {
+        const FakeLayer *l = userdata;
+
+        return sd_bus_message_append(reply, "s", streq(property, "Name")    ? l->name
+                                                 : streq(property, "State") ? l->state
+                                                 : streq(property, "Type")  ? "eth"
+                                                                            : l->reason);
+}
+
+static int get_drops(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "a{st}", 2, "queue-full", UINT64_C(10), "malformed", UINT64_C(2));
+}
+
+static int get_bytes(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "t", UINT64_C(2202010));
+}
+
+static const sd_bus_vtable layer_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", get_layer_text, 0, 0),
+        SD_BUS_PROPERTY("Type", "s", get_layer_text, 0, 0),
+        SD_BUS_PROPERTY("State", "s", get_layer_text, 0, 0),
+        SD_BUS_PROPERTY("StateReason", "s", get_layer_text, 0, 0),
+        SD_BUS_PROPERTY("NFlows", "u", NULL, offsetof(FakeLayer, n_flows), 0),
+        SD_BUS_PROPERTY("RxBytes", "t", get_bytes, 0, 0),
+        SD_BUS_PROPERTY("Drops", "a{st}", get_drops, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static int get_bindings(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                        void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "a(sss)", 1, "unit", "web.service", "active");
+}
+
+static int get_name_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "s", "web.example");
+}
+
+static const sd_bus_vtable name_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", get_name_text, 0, 0),
+        SD_BUS_PROPERTY("Bindings", "a(sss)", get_bindings, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static int get_operation(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *e) {
+        Fake *f = userdata;
+        char number = path[strlen(path) - 1];
+        const char *state = number == '2' ? "failed" : number == '1' && ++f->looks >= LOOKS_UNTIL_DONE ? "done" : "running";
+
+        if (streq(property, "Error"))
+                return sd_bus_message_append(reply, "(ss)", number == '2' ? BUS_ERROR_PREFIX "ConfigInvalid" : "",
+                                             number == '2' ? "broken.layer:3:1: Unknown section" : "");
+
+        return sd_bus_message_append(reply, "s", streq(property, "State") ? state : "waiting for the unit");
+}
+
+static const sd_bus_vtable operation_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("State", "s", get_operation, 0, 0),
+        SD_BUS_PROPERTY("Message", "s", get_operation, 0, 0),
+        SD_BUS_PROPERTY("Error", "(ss)", get_operation, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static int add_objects(Fake *f) {
+        int r;
+
+        r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, manager_vtable, f);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fake_layers); i++) {
+                _cleanup_free_ char *path = NULL;
+
+                (void) sd_bus_path_encode(BUS_PATH_LAYER, fake_layers[i].name, &path);
+                r = sd_bus_add_object_vtable(f->bus, NULL, path, BUS_INTERFACE_LAYER, layer_vtable,
+                                             (void *) (uintptr_t) &fake_layers[i]);
+        }
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_NAME "/web_2eexample", BUS_INTERFACE_NAME, name_vtable, f);
+        for (char path[] = BUS_PATH_OPERATION "/1"; r >= 0 && path[sizeof(path) - 2] <= '3'; path[sizeof(path) - 2]++)
+                r = sd_bus_add_object_vtable(f->bus, NULL, path, BUS_INTERFACE_OPERATION, operation_vtable, f);
+
+        return r;
+}
+
+static _Noreturn void serve(int ready_fd) {
+        Fake f = {};
+        int r;
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+        r = sd_bus_open_system(&f.bus);
+        if (r >= 0)
+                r = add_objects(&f);
+        if (r >= 0)
+                r = sd_bus_request_name(f.bus, BUS_NAME_IRM, 0);
+        if (r >= 0 && write(ready_fd, "y", 1) != 1)
+                r = -errno;
+
+        while (r >= 0) {
+                r = sd_bus_process(f.bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(f.bus, UINT64_MAX);
+        }
+
+        _exit(1);
+}
+
+/* -- the bus -- */
+
+static int write_config(const FakeIrm *fake, char *path, size_t size) {
+        _cleanup_close_ int fd = -1;
+        int n;
+
+        (void) snprintf(path, size, "%s/bus.conf", fake->directory);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+
+        n = dprintf(fd, "<busconfig><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
+                        "<policy context=\"default\"><allow send_destination=\"*\"/><allow receive_sender=\"*\"/>"
+                        "<allow own=\"*\"/></policy></busconfig>", fake->directory);
+        return n < 0 ? -EIO : 0;
+}
+
+/* Whether anything came through the pipe before it was closed. */
+static bool wait_ready(int fd) {
+        char byte;
+        ssize_t n;
+
+        do
+                n = read(fd, &byte, 1);
+        while (n < 0 && errno == EINTR);
+
+        return n == 1;
+}
+
+int fake_irm_start(FakeIrm *fake) {
+        char config[128], address[128];
+        int bus_ready[2], service_ready[2], r;
+
+        *fake = (FakeIrm) { .directory = "/tmp/o7sctl-test-XXXXXX" };
+        if (!mkdtemp(fake->directory))
+                return -errno;
+
+        r = write_config(fake, config, sizeof(config));
+        if (r < 0)
+                return r;
+        if (pipe2(bus_ready, O_CLOEXEC) < 0 || pipe2(service_ready, O_CLOEXEC) < 0)
+                return -errno;
+
+        fake->daemon = fork();
+        if (fake->daemon == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) dup2(bus_ready[1], STDOUT_FILENO);
+                (void) execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--config-file", config,
+                              "--print-address=1", (char *) NULL);
+                _exit(127);
+        }
+        (void) close(bus_ready[1]);
+        r = wait_ready(bus_ready[0]);
+        (void) close(bus_ready[0]);
+        if (!r)
+                return -ENOENT;
+
+        (void) snprintf(address, sizeof(address), "unix:path=%s/bus", fake->directory);
+        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+
+        fake->service = fork();
+        if (fake->service == 0)
+                serve(service_ready[1]);
+        (void) close(service_ready[1]);
+        r = wait_ready(service_ready[0]);
+        (void) close(service_ready[0]);
+
+        return r ? 0 : -EIO;
+}
+
+static void end(pid_t pid) {
+        if (pid <= 0)
+                return;
+
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, 0);
+}
+
+void fake_irm_stop_service(FakeIrm *fake) {
+        end(fake->service);
+        fake->service = 0;
+}
+
+void fake_irm_stop(FakeIrm *fake) {
+        char path[128];
+
+        fake_irm_stop_service(fake);
+        end(fake->daemon);
+
+        (void) snprintf(path, sizeof(path), "%s/bus.conf", fake->directory);
+        (void) unlink(path);
+        (void) snprintf(path, sizeof(path), "%s/bus", fake->directory);
+        (void) unlink(path);
+        (void) rmdir(fake->directory);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the tools compute: units, percentiles, the ledger of o7s-ping, the messages of o7s-perf, exit statuses. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "apps/common.h"
+#include "apps/complain.h"
+#include "apps/histogram.h"
+#include "apps/perf-message.h"
+#include "apps/ping-message.h"
+#include "apps/units.h"
+
+static void test_duration_parse(void **state) {
+        static const struct {
+                const char *text;
+                int r;
+                uint64_t usec;
+        } rows[] = {
+                { "1", 0, 1000000 }, { "0.2", 0, 200000 }, { "200ms", 0, 200000 }, { "50us", 0, 50 }, { "2s", 0, 2000000 },
+                { "1min", 0, 60000000 }, { "24h", 0, 86400000000 }, { "0", 0, 0 },
+                { "25h", -ERANGE, 0 }, { "", -EINVAL, 0 }, { "-1", -EINVAL, 0 }, { "nan", -EINVAL, 0 }, { "0x10", -EINVAL, 0 },
+                { "1 s", -EINVAL, 0 }, { "1e3", -EINVAL, 0 }, { "1..2", -EINVAL, 0 }, { "s", -EINVAL, 0 }, { "inf", -EINVAL, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                uint64_t usec = 77;
+                int r = duration_parse(rows[i].text, &usec);
+
+                if (r != rows[i].r || usec != (r < 0 ? 77 : rows[i].usec))
+                        fail_msg("'%s': %d, %llu", rows[i].text, r, (unsigned long long) usec);
+        }
+}
+
+static void test_sizes_and_rates(void **state) {
+        uint64_t value;
+
+        assert_int_equal(size_parse("16K", UINT64_C(1) << 20, &value), 0);
+        assert_int_equal(value, 16384);
+        assert_int_equal(size_parse("2M", UINT64_C(1) << 20, &value), -ERANGE);
+        assert_int_equal(size_parse("K", 100, &value), -EINVAL);
+        assert_int_equal(rate_parse("1.5G", &value), 0);
+        assert_int_equal(value, 1500000000);
+        assert_int_equal(rate_parse("10Q", &value), -EINVAL);
+}
+
+static void test_format(void **state) {
+        static const struct {
+                uint64_t nsec;
+                const char *text;
+        } rows[] = {
+                { 0, "0 ns" }, { 870, "870 ns" }, { 1000, "1.00 µs" }, { 22400, "22.4 µs" }, { 941000, "941 µs" },
+                { 999600, "1.00 ms" }, { 1310000, "1.31 ms" }, { 2000000000, "2.00 s" },
+        };
+        char buffer[UNIT_CHARS_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                assert_string_equal(duration_format(buffer, sizeof(buffer), rows[i].nsec), rows[i].text);
+
+        assert_string_equal(quantity_format(buffer, sizeof(buffer), 941e6, "b/s"), "941 Mb/s");
+        assert_string_equal(quantity_format(buffer, sizeof(buffer), 1.17e9, "B"), "1.17 GB");
+        assert_string_equal(quantity_format(buffer, sizeof(buffer), 12, "pkt/s"), "12 pkt/s");
+        assert_string_equal(quantity_format(buffer, sizeof(buffer), 999.7, "b/s"), "1.00 kb/s");
+}
+
+static int compare(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* Against the plain definition: sort, and take the element at that rank. */
+static void test_histogram(void **state) {
+        enum { N = 5000 };
+        static uint64_t values[N];
+        static Histogram h;
+        uint64_t seed = 1;
+
+        for (size_t i = 0; i < N; i++) {
+                seed = seed * 6364136223846793005U + 1442695040888963407U;
+                values[i] = (seed >> 33) >> (seed >> 59);       /* over many magnitudes */
+                histogram_add(&h, values[i]);
+        }
+        qsort(values, N, sizeof(values[0]), compare);
+
+        assert_int_equal(h.minimum, values[0]);
+        assert_int_equal(h.maximum, values[N - 1]);
+        assert_int_equal(histogram_percentile(&h, 0), values[0]);
+        assert_int_equal(histogram_percentile(&h, 100), values[N - 1]);
+
+        for (unsigned percent = 1; percent < 100; percent++) {
+                uint64_t exact = values[(size_t) percent * N / 100 - 1], near = histogram_percentile(&h, percent);
+
+                if (near > exact + exact / 50 + 1 || near + exact / 50 + 1 < exact)
+                        fail_msg("p%u is %llu, not about %llu", percent, (unsigned long long) near, (unsigned long long) exact);
+        }
+}
+
+static void test_histogram_edges(void **state) {
+        static Histogram h;
+
+        assert_int_equal(histogram_percentile(&h, 50), 0);
+        assert_int_equal(histogram_mean(&h), 0);
+
+        histogram_add(&h, UINT64_MAX);
+        assert_int_equal(histogram_percentile(&h, 50), UINT64_MAX);
+        histogram_add(&h, 0);
+        assert_int_equal(histogram_percentile(&h, 50), 0);
+        assert_int_equal(h.minimum, 0);
+}
+
+static void test_ping_ledger(void **state) {
+        static PingLedger ledger = { .session = 42 };
+        uint8_t buffer[PING_BYTES_MIN + 8];
+        PingMessage m[4], copy;
+        uint64_t rtt = 0;
+
+        for (unsigned i = 1; i < 4; i++)
+                m[i] = ping_ledger_send(&ledger, i * 100);
+        assert_int_equal(m[3].sequence, 3);
+
+        /* Through bytes and back. */
+        ping_message_write(&m[1], buffer, sizeof(buffer));
+        assert_false(ping_message_parse(buffer, PING_BYTES_MIN - 1, &copy));
+        assert_true(ping_message_parse(buffer, sizeof(buffer), &copy));
+        assert_memory_equal(&copy, &m[1], sizeof(copy));
+
+        assert_int_equal(ping_ledger_receive(&ledger, &m[2], 250, 1000, &rtt), PING_ANSWER_OK);
+        assert_int_equal(rtt, 50);
+        assert_int_equal(ping_ledger_receive(&ledger, &m[2], 260, 1000, &rtt), PING_ANSWER_DUPLICATE);
+        assert_int_equal(ping_ledger_receive(&ledger, &m[1], 300, 1000, &rtt), PING_ANSWER_OK);
+        assert_int_equal(ledger.n_out_of_order, 1);
+        assert_int_equal(ping_ledger_receive(&ledger, &m[3], 5000, 1000, &rtt), PING_ANSWER_LATE);
+        assert_int_equal(ledger.n_received, 3);
+
+        copy = m[3];
+        copy.sequence = 4;                      /* not sent yet */
+        assert_int_equal(ping_ledger_receive(&ledger, &copy, 1, 1000, &rtt), PING_ANSWER_FOREIGN);
+        copy = m[3];
+        copy.session = 43;
+        assert_int_equal(ping_ledger_receive(&ledger, &copy, 1, 1000, &rtt), PING_ANSWER_FOREIGN);
+        copy = ping_ledger_send(&ledger, 600);
+        copy.sent_nsec = 1;                     /* somebody wants to look fast */
+        assert_int_equal(ping_ledger_receive(&ledger, &copy, 700, 1000, &rtt), PING_ANSWER_FOREIGN);
+        assert_int_equal(ledger.n_foreign, 3);
+
+        /* An answer so old that its place in the window is somebody else's by now. */
+        for (unsigned i = 0; i < PING_WINDOW; i++)
+                (void) ping_ledger_send(&ledger, 1000 + i);
+        assert_int_equal(ping_ledger_receive(&ledger, &m[3], 9999, 1000, &rtt), PING_ANSWER_FOREIGN);
+}
+
+static void test_perf_message(void **state) {
+        static const PerfMessage messages[] = {
+                { .type = PERF_REQUEST, .test = 7, .sequence = 8, .sent_nsec = 9,
+                  .request = { .mode = PERF_FORWARD, .size = 1400, .duration_usec = 10, .rate_bps = UINT64_MAX } },
+                { .type = PERF_ACCEPT, .test = UINT64_MAX },
+                { .type = PERF_DATA, .test = 1, .sequence = UINT64_MAX - 1 },
+                { .type = PERF_END, .test = 1, .n_sent = 12345 },
+                { .type = PERF_REPORT, .test = 1,
+                  .report = { .n_messages = 1, .n_bytes = 2, .n_out_of_order = 3, .duration_usec = 4, .cpu_permille = 5 } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(messages); i++) {
+                uint8_t buffer[PERF_CONTROL_BYTES_MAX];
+                PerfMessage parsed = {};
+                size_t size;
+
+                memset(buffer, 0xaa, sizeof(buffer));
+                size = perf_message_write(&messages[i], buffer);
+                assert_int_equal(perf_message_parse(buffer, size, &parsed), 0);
+                assert_memory_equal(&parsed, &messages[i], sizeof(parsed));
+
+                /* Every shorter one is refused, except that data may be cut down to its header. */
+                for (size_t n = 0; n < size; n++)
+                        assert_int_equal(perf_message_parse(buffer, n, &parsed), -EBADMSG);
+        }
+}
+
+/* What a stranger may not make us do. */
+static void test_perf_request(void **state) {
+        static const struct {
+                const char *name;
+                PerfRequest request;
+                int r;
+        } rows[] = {
+                { "fine", { PERF_FORWARD | PERF_REVERSE, 32, 1, 0 }, 0 },
+                { "nothing to do", { 0, 64, 1000, 0 }, -EPROTO },
+                { "latency and more", { PERF_LATENCY | PERF_REVERSE, 64, 1000, 0 }, -EPROTO },
+                { "unknown mode", { 8, 64, 1000, 0 }, -EPROTO },
+                { "smaller than a header", { PERF_FORWARD, 31, 1000, 0 }, -EPROTO },
+                { "huge messages", { PERF_FORWARD, PERF_MESSAGE_BYTES_MAX + 1, 1000, 0 }, -EPROTO },
+                { "no time", { PERF_FORWARD, 64, 0, 0 }, -EPROTO },
+                { "for ever", { PERF_REVERSE, 64, UINT64_MAX, 0 }, -EPROTO },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                PerfMessage message = { .type = PERF_REQUEST, .request = rows[i].request }, parsed;
+                uint8_t buffer[PERF_CONTROL_BYTES_MAX];
+                size_t size = perf_message_write(&message, buffer);
+
+                if (perf_message_parse(buffer, size, &parsed) != rows[i].r)
+                        fail_msg("%s", rows[i].name);
+        }
+}
+
+static void test_perf_garbage(void **state) {
+        PerfMessage message = { .type = PERF_ACCEPT }, parsed;
+        uint8_t buffer[PERF_CONTROL_BYTES_MAX];
+        size_t size = perf_message_write(&message, buffer);
+
+        for (size_t i = 0; i < 6; i++) {        /* magic, version, type */
+                buffer[i] ^= 0x80;
+                assert_int_equal(perf_message_parse(buffer, size, &parsed), -EBADMSG);
+                buffer[i] ^= 0x80;
+        }
+        buffer[5] = 0;
+        assert_int_equal(perf_message_parse(buffer, size, &parsed), -EBADMSG);
+        buffer[5] = PERF_REPORT + 1;
+        assert_int_equal(perf_message_parse(buffer, size, &parsed), -EBADMSG);
+}
+
+static void test_exit_status(void **state) {
+        static const struct {
+                int error;
+                int status;
+        } rows[] = {
+                { 0, EXIT_FINE }, { -ENOENT, EXIT_UNREACHABLE }, { -ECONNREFUSED, EXIT_UNREACHABLE },
+                { -EHOSTUNREACH, EXIT_UNREACHABLE }, { -EPERM, EXIT_DENIED }, { -EACCES, EXIT_DENIED },
+                { -ETIMEDOUT, EXIT_TIMEOUT }, { -EHOSTDOWN, EXIT_NOT_RUNNING }, { -EDQUOT, EXIT_FAILED }, { -ENOMEM, EXIT_FAILED },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                assert_int_equal(exit_status_of(rows[i].error), rows[i].status);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_duration_parse),
+                cmocka_unit_test(test_sizes_and_rates),
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_histogram),
+                cmocka_unit_test(test_histogram_edges),
+                cmocka_unit_test(test_ping_ledger),
+                cmocka_unit_test(test_perf_message),
+                cmocka_unit_test(test_perf_request),
+                cmocka_unit_test(test_perf_garbage),
+                cmocka_unit_test(test_exit_status),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

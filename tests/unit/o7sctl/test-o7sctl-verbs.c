@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Whole command lines against a private bus with a fixed o7s-irm: what is printed, where, and the exit status.
+ * Each runs in a child of its own, through the same function that main() calls.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include "basic/string.h"
+#include "o7sctl/verb.h"
+#include "tests/unit/o7sctl/fake-irm.h"
+
+#define WORDS_MAX 10
+
+typedef struct Run {
+        int status;
+        char out[16384];
+        char err[16384];
+} Run;
+
+static void read_back(FILE *stream, char *buffer, size_t size) {
+        rewind(stream);
+        buffer[fread(buffer, 1, size - 1, stream)] = '\0';
+        (void) fclose(stream);
+}
+
+static _Noreturn void run_child(char *argv[], FILE *out, FILE *err) {
+        Ctl ctl = { .options = OPTIONS_INIT };
+        int argc = 0, status;
+
+        (void) dup2(fileno(out), STDOUT_FILENO);
+        (void) dup2(fileno(err), STDERR_FILENO);
+
+        while (argv[argc])
+                argc++;
+        status = verb_dispatch(&ctl, argc, argv);
+        (void) fflush(NULL);
+        ctl_done(&ctl);
+        _exit(status);
+}
+
+static void run(Run *ret, const char *line) {
+        char *text = strdup(line), *argv[WORDS_MAX + 1] = {}, *save = NULL;
+        FILE *out = tmpfile(), *err = tmpfile();
+        int n = 0, status;
+        pid_t pid;
+
+        assert_non_null(text);
+        assert_non_null(out);
+        assert_non_null(err);
+
+        for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+                assert_true(n < WORDS_MAX);
+                argv[n++] = word;
+        }
+
+        (void) fflush(NULL);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                run_child(argv, out, err);
+
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        ret->status = WEXITSTATUS(status);
+        read_back(out, ret->out, sizeof(ret->out));
+        read_back(err, ret->err, sizeof(ret->err));
+        free(text);
+}
+
+typedef struct Case {
+        const char *name;
+        const char *line;
+        int status;
+        const char *out[4];     /* all of these are in the output ... */
+        const char *err[3];     /* ... and these in the complaints; none: there must be no complaint */
+} Case;
+
+static const Case cases[] = {
+        { "status shows the whole", "o7sctl", EXIT_FINE, { "o7s 9.9", "Layers: 2", "lab", "no carrier on eth1" }, {} },
+        { "layer", "o7sctl status lan", EXIT_FINE,
+          { "lan", "online", "2.1 MiB", "12 (queue-full 10, malformed 2)" }, {} },
+        { "name", "o7sctl status web.example", EXIT_FINE, { "unit web.service", "start the program" }, {} },
+        { "neither layer nor name", "o7sctl status nobody", EXIT_FAILED, {}, { "neither a layer nor a name 'nobody'" } },
+        { "layers", "o7sctl layers", EXIT_FINE, { "LAYER", "lan", "o7s-ipcp@lan.service", "2 layers." },
+          { "lab is degraded: no carrier" } },
+        { "layers without legend", "o7sctl --no-legend layers", EXIT_FINE, { "lan" }, {} },
+        { "names", "o7sctl names", EXIT_FINE, { "web.example", "unit web.service", "1 name." }, {} },
+        { "flows come in pages", "o7sctl flows", EXIT_FINE, { "1152921504606846976", "pending", "3 flows." }, {} },
+        { "flows are filtered there", "o7sctl flows --name=other", EXIT_FINE, { "0 flows." }, {} },
+        { "up", "o7sctl up lan", EXIT_FINE, { "starting: waiting for the unit", "online" }, {} },
+        { "up, and something is missing", "o7sctl up lab", EXIT_FINE, { "degraded: no carrier on eth1" }, {} },
+        { "up fails", "o7sctl up broken", EXIT_CONFIG, { "failed" },
+          { "Layer 'broken' failed: broken.layer:3:1", "journalctl -u o7s-ipcp@broken" } },
+        { "up takes too long", "o7sctl --timeout=300ms up slow", EXIT_TIMEOUT, {}, { "still starting, and goes on" } },
+        { "up without waiting", "o7sctl --no-block up slow", EXIT_FINE, {}, {} },
+        { "up of no layer", "o7sctl up nothing", EXIT_FAILED, {},
+          { "Cannot start layer 'nothing': There is no layer of this name.", "o7sctl new NAME" } },
+        { "not allowed", "o7sctl up denied", EXIT_DENIED, {}, { "Interactive authentication required", "sudo" } },
+        { "first failure decides, the rest is done", "o7sctl up nothing lan", EXIT_FAILED, { "online" }, { "'nothing'" } },
+        { "down", "o7sctl down lan", EXIT_FINE, { "stopped" }, {} },
+        { "quiet", "o7sctl -q down lan", EXIT_FINE, {}, {} },
+        { "explain a name", "o7sctl explain NoSuchLayer", EXIT_FINE, { "There is no layer", "See o7sctl layers" }, {} },
+        { "explain nothing", "o7sctl explain Nonsense", EXIT_FAILED, {}, { "Cannot explain 'Nonsense'" } },
+        { "new needs a kind", "o7sctl new wan", EXIT_USAGE, {}, { "--eth=INTERFACE" } },
+        { "new checks as the daemons do", "o7sctl new wan --eth=eth0 --framing=token-ring", EXIT_CONFIG, {},
+          { "token-ring", "Cannot make layer 'wan'" } },
+        { "new", "o7sctl new wan --eth=eth0 --framing=llc", EXIT_FINE, { "o7sctl up wan" }, {} },
+        { "layer with a bad name", "o7sctl new a/b --eth=eth0", EXIT_USAGE, {}, { "'a/b' cannot be" } },
+        { "name in one step", "o7sctl name a --unit=a.service --user=root --pid=7 --layer=lan", EXIT_FINE,
+          { "Created 'a', registered in lan." }, {} },
+        { "name that exists", "o7sctl name web.example --layer=lan", EXIT_FINE, { "Updated 'web.example'" }, {} },
+        { "name that fails is taken back", "o7sctl name b --user=root --layer=nowhere", EXIT_FAILED, {},
+          { "Cannot register 'b' in layer 'nowhere'" } },
+        { "name that nobody may serve", "o7sctl name c", EXIT_FINE, { "Nobody may serve it yet", "this host only" }, {} },
+        { "unname", "o7sctl unname a c", EXIT_FINE, {}, {} },
+        { "candidates: layers", "o7sctl __complete up l", EXIT_FINE, { "lan\n", "lab\n" }, {} },
+        { "candidates: names", "o7sctl __complete unname w", EXIT_FINE, { "web.example\n" }, {} },
+};
+
+static void test_cases(void **state) {
+        static Run result;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const Case *c = &cases[i];
+
+                run(&result, c->line);
+                if (result.status != c->status)
+                        fail_msg("%s: status %d, not %d\n%s%s", c->name, result.status, c->status, result.out, result.err);
+                for (size_t k = 0; k < ELEMENTSOF(c->out) && c->out[k]; k++)
+                        if (!strstr(result.out, c->out[k]))
+                                fail_msg("%s: no '%s' in the output:\n%s%s", c->name, c->out[k], result.out, result.err);
+                for (size_t k = 0; k < ELEMENTSOF(c->err) && c->err[k]; k++)
+                        if (!strstr(result.err, c->err[k]))
+                                fail_msg("%s: no '%s' in the complaints:\n%s", c->name, c->err[k], result.err);
+                if (!c->err[0] && result.err[0] != '\0')
+                        fail_msg("%s: complains: %s", c->name, result.err);
+                if (!c->out[0] && result.out[0] != '\0' && c->status == EXIT_FINE)
+                        fail_msg("%s: prints: %s", c->name, result.out);
+        }
+}
+
+/* What reached the bus, in order, of the cases above. */
+static void test_calls(void **state) {
+        static const char *const expected[] = {
+                "StartLayer slow no-wait; ",
+                "StopLayer lan; ",
+                "CreateLayer wan; set Layer.Type eth; set Ethernet.Interface eth0; set Ethernet.Framing llc; ",
+                "CreateName a; BindUnit a a.service; BindUser a root; BindProcess a 7; Register a lan; ",
+                "CreateName web.example; Register web.example lan; ",
+                "CreateName b; BindUser b root; Register b nowhere; RemoveName b; ",
+                "RemoveName a; RemoveName c; ",
+        };
+        static Run result;
+        const char *position;
+
+        run(&result, "o7sctl --json=short status");
+        assert_int_equal(result.status, EXIT_FINE);
+
+        position = result.out;
+        for (size_t i = 0; i < ELEMENTSOF(expected); i++) {
+                const char *found = strstr(position, expected[i]);
+
+                if (!found)
+                        fail_msg("no '%s' in: %s", expected[i], position);
+                position = found;
+        }
+}
+
+static json_object *parse(const Run *result) {
+        json_object *value = json_tokener_parse(result->out);
+
+        if (!value)
+                fail_msg("not JSON: %s", result->out);
+        return value;
+}
+
+static void test_json(void **state) {
+        json_object *value, *row, *member;
+        static Run result;
+
+        run(&result, "o7sctl --json=short flows");
+        value = parse(&result);
+        assert_int_equal(json_object_array_length(value), 3);
+        row = json_object_array_get_idx(value, 2);
+        assert_true(json_object_object_get_ex(row, "id", &member));
+        assert_int_equal(json_object_get_type(member), json_type_string);       /* 2^60 is beyond what a double holds */
+        assert_string_equal(json_object_get_string(member), "1152921504606846976");
+        assert_true(json_object_object_get_ex(row, "pid", &member));
+        assert_int_equal(json_object_get_type(member), json_type_int);
+        assert_true(json_object_object_get_ex(row, "details", &member));
+        assert_true(json_object_object_get_ex(member, "mtu", &member));
+        assert_int_equal(json_object_get_int(member), 1486);
+        (void) json_object_put(value);
+
+        run(&result, "o7sctl --json=pretty layers");
+        value = parse(&result);
+        row = json_object_array_get_idx(value, 1);
+        assert_true(json_object_object_get_ex(row, "reason", &member));
+        assert_string_equal(json_object_get_string(member), "no carrier on eth1");
+        (void) json_object_put(value);
+}
+
+static void test_no_daemon(void **state) {
+        static Run result;
+        char *address = strdup(getenv("DBUS_SYSTEM_BUS_ADDRESS"));
+
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1), 0);
+        run(&result, "o7sctl layers");
+        assert_int_equal(result.status, EXIT_NOT_RUNNING);
+        assert_non_null(strstr(result.err, "Cannot connect to the system bus"));
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1), 0);
+        free(address);
+}
+
+/* Last: the service ends here. */
+static void test_service_gone(void **state) {
+        FakeIrm *fake = *state;
+        static Run result;
+
+        fake_irm_stop_service(fake);
+        run(&result, "o7sctl layers");
+        assert_int_equal(result.status, EXIT_NOT_RUNNING);
+        assert_non_null(strstr(result.err, "Cannot list layers: o7s-irm does not run"));
+        assert_non_null(strstr(result.err, "systemctl start"));
+}
+
+static int start(void **state) {
+        static FakeIrm fake;
+        int r;
+
+        (void) setenv("O7S_COLORS", "0", 1);
+        r = fake_irm_start(&fake);
+        if (r < 0)
+                (void) fprintf(stderr, "no private bus: %s\n", strerror(-r));
+        *state = &fake;
+        return r;
+}
+
+static int stop(void **state) {
+        fake_irm_stop(*state);
+        return 0;
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_cases),
+                cmocka_unit_test(test_calls),
+                cmocka_unit_test(test_json),
+                cmocka_unit_test(test_no_daemon),
+                cmocka_unit_test(test_service_gone),
+        };
+
+        return cmocka_run_group_tests(tests, start, stop);
+}
