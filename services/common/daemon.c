@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The frame of every daemon of ours: daemon_init(), daemon_connect_bus(), daemon_loop(), daemon_done(). What the service
- * manager passes in (descriptors) and what it wants to hear (READY=, STATUS=, WATCHDOG=, STOPPING=) goes through here and
- * nowhere else. Level and target of the log on the bus: daemon-log.c.
+ * The folder's tour. What makes a process one of our daemons:
+ *
+ *   daemon.c            the frame: daemon_init(), daemon_connect_bus(), daemon_loop(), daemon_done(). What the service manager
+ *                       passes in (descriptors) and wants to hear (READY=, STATUS=, WATCHDOG=, STOPPING=), here and nowhere else
+ *   daemon-log.c        level and target of the log on the bus
+ *   bus.c bus-error.c   names and paths; errors from the one table
+ *   polkit.c            may the caller do this? asked without waiting, the call is replayed
+ *   json.c              Describe()
+ *   file-check.c layer-file.c name-file.c       NAME.layer and NAME.name, for everybody who reads them
+ *   layer-message.c layer-socket.c layer-state.c        what IPCPs and the resource manager say to each other
+ *   hash.c oap*.c       digests; flow allocation between hosts, pure
+ *   layer*.c upper.c    an IPCP around its layer: connection to the resource manager, flows of applications
+ *   shim*.c             flow allocation of layers that use the host's own networks
  */
 
 #include <signal.h>
