@@ -249,9 +249,10 @@ static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void 
                 if (n <= 0)
                         return 0;
 
+                /* The last step may leave less than nothing, where a message is not padded. */
                 left = (int) n;
-                for (const struct nlmsghdr *m = (const struct nlmsghdr *) (const void *) link->buffer; NLMSG_OK(m, left);
-                     m = NLMSG_NEXT(m, left))
+                for (const struct nlmsghdr *m = (const struct nlmsghdr *) (const void *) link->buffer;
+                     left > 0 && NLMSG_OK(m, (unsigned) left); m = NLMSG_NEXT(m, left))
                         message_received(link, m);
         }
 
