@@ -2,42 +2,35 @@
 #pragma once
 
 /*
- * An IRM in a thread, for tests and benches of the library: it joins whoever asks for a name with whoever listens on it, and knows
- * nothing of layers, names' owners or rights. Some names are played differently:
- *
- *   "refused"           the outcome is -ECONNREFUSED, with the text FAKE_IRM_REFUSAL
- *   "denied"            the reply itself is -EPERM
- *   "silent"            there never is an outcome
- *   "bad-lane"          the peer's lane is a memfd of the right size without seals
- *   "no-doorbell"       the reply is 0 and brings none
- *   "wrong-reply"       the reply is an OFFER
- *   "ring-first"        the doorbell rings before it tells the outcome
- *   "died"              the doorbell is hung up instead of an outcome
- *   "short-mtu"         as any other, with an mtu of 100
+ * The IRM's end of a layer's connection, for tests of layers: it listens, takes one connection, and lets the test send
+ * orders and wait for what the layer says. Blocking, with a limit.
  */
 
-#include "libo7s/irm-message.h"
+#include "libo7s/channel.h"
+#include "services/common/layer-message.h"
 
-#define FAKE_IRM_REFUSAL "the baker said no"
+typedef struct FakeIrm {
+        int listener;
+        int fd;                         /* -1: no layer is connected */
+        char path[108];
+} FakeIrm;
 
-typedef struct FakeIrm FakeIrm;
+/* Listens at path; an older socket there goes. Returns: 0; -errno. */
+int fake_irm_init(FakeIrm *irm, const char *path);
+void fake_irm_done(FakeIrm *irm);
 
-typedef struct FakeIrmCounts {
-        unsigned n_messages[_IRM_MESSAGE_TYPE_MAX];
-        unsigned n_cancelled;           /* doorbells hung up by those who had asked */
-} FakeIrmCounts;
+/* Waits for the layer to connect. */
+int fake_irm_accept(FakeIrm *irm);
 
-/* Serves at an address of its own, to which it points O7S_SOCKET. */
-int fake_irm_start(FakeIrm **ret);
+/* Hangs up, as a crash would. */
+void fake_irm_crash(FakeIrm *irm);
 
-/* Ends: connections hang up. fake_irm_resume() serves again at the same address, with nothing remembered. */
-void fake_irm_pause(FakeIrm *irm);
-int fake_irm_resume(FakeIrm *irm);
+/* Waits for the next message of this type and skips others. *ret_fd: its descriptor or -1, the caller's.
+ * Returns: 0; -ETIMEDOUT after two seconds; what layer_message_receive() says. */
+int fake_irm_expect(FakeIrm *irm, LayerMessageType type, LayerMessage *ret, int *ret_fd);
 
-FakeIrm *fake_irm_free(FakeIrm *irm);
-DEFINE_CLEANUP(FakeIrm, fake_irm_free);
+int fake_irm_send(FakeIrm *irm, const LayerMessage *message);
 
-/* In a forked child: closes what was inherited. The thread exists in the parent only. */
-void fake_irm_forget(FakeIrm *irm);
-
-FakeIrmCounts fake_irm_counts(FakeIrm *irm);
+/* Makes the application's end for a layer's reply with its lane, and tells the layer. */
+int fake_irm_establish(FakeIrm *irm, const LayerMessage *reply, int lane_fd, LaneClass class, const CloseTokens *tokens,
+                       Channel **ret);
