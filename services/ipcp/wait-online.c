@@ -44,8 +44,10 @@ static int properties_received(sd_bus_message *reply, void *userdata, sd_bus_err
                 r = sd_bus_message_read(reply, "v", "s", &state);
                 if (r < 0)
                         return log_error_errno(r, "The resource manager's answer makes no sense: %m");
-                if (layer_state_from_string(state) == LAYER_ONLINE)
+                if (layer_state_from_string(state) == LAYER_ONLINE) {
+                        daemon_status(&wait->daemon, "Layer %s is online", wait->layer);
                         return sd_event_exit(wait->daemon.event, EXIT_SUCCESS);
+                }
 
                 daemon_status(&wait->daemon, "Waiting for layer %s, which is %s", wait->layer, state);
         }
