@@ -11,11 +11,13 @@
  *
  *   echo.c          the smallest server: listen, wait on many flows with a set, read, write
  *   ping.c          a client in an event loop of its own: poll() on the flow's descriptor and on a signalfd
- *   perf.c          options and the two roles of o7s-perf
+ *   perf.c          the two roles of o7s-perf and the loop that both run
+ *   perf-options.c  its command line
  *   perf-message.c  the messages that its two ends exchange, byte by byte
  *   perf-stream.c   one flow under test: sending, counting, the exchange of reports at the end
  *   perf-show.c     progress, summary, JSON
  *   complain.c      errors as a sentence, and the exit status that goes with them
+ *   show.c          what is known of a flow, percentiles, JSON lines
  *   units.c         durations, sizes and rates, read and written
  *   histogram.c     percentiles in constant memory
  */

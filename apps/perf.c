@@ -7,7 +7,6 @@
  * has room or a time has come, and receive. What a stream does with that is in perf-stream.c.
  */
 
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +15,19 @@
 #include <time.h>
 
 #include "apps/complain.h"
+#include "apps/perf-options.h"
 #include "apps/perf-show.h"
 #include "apps/perf-stream.h"
 #include "apps/show.h"
 #include "apps/units.h"
 
 #define STREAMS_MAX 128U
-#define PARALLEL_MAX 64U
 #define EVENTS 64U
 #define ALLOCATE_USEC (5ULL * USEC_PER_SEC)
 #define PROGRESS_NSEC (200ULL * NSEC_PER_MSEC)
-#define MESSAGE_BYTES_DEFAULT 1400U
-#define PROBE_BYTES_DEFAULT 64U
 
 typedef struct Perf {
+        const PerfOptions *options;     /* not owned */
         o7s_set *set;
         o7s_listener *listener;         /* serving only */
         PerfStream *streams[STREAMS_MAX];
@@ -39,13 +37,6 @@ typedef struct Perf {
         bool running;                   /* asking side: all streams have begun */
         uint64_t next_progress_nsec;
 } Perf;
-
-static const char *arg_name = NULL;
-static bool arg_serve = false;
-static bool arg_json = false;
-static bool arg_quiet = false;
-static unsigned arg_parallel = 1;
-static PerfRequest arg_request = { .mode = PERF_FORWARD, .duration_usec = 10 * USEC_PER_SEC };
 
 static void perf_freep(Perf **p) {
         if (!*p)
@@ -60,7 +51,7 @@ static void perf_freep(Perf **p) {
         *p = NULL;
 }
 
-static int perf_new(Perf **ret) {
+static int perf_new(const PerfOptions *options, Perf **ret) {
         _cleanup_(perf_freep) Perf *p = NULL;
         int r;
 
@@ -68,6 +59,7 @@ static int perf_new(Perf **ret) {
         if (!p)
                 return -ENOMEM;
 
+        p->options = options;
         r = perf_inbox_init(&p->inbox);
         if (r < 0)
                 return r;
@@ -101,7 +93,7 @@ static int perf_add(Perf *p, o7s_flow *flow, const PerfRequest *request, uint64_
 }
 
 static void perf_remove(Perf *p, size_t i) {
-        if (p->streams[i]->state != PERF_STATE_WAITING && !arg_quiet)
+        if (p->streams[i]->state != PERF_STATE_WAITING && !p->options->quiet)
                 perf_show_served(p->streams[i]);
 
         (void) o7s_set_remove(p->set, p->streams[i]->flow);
@@ -162,7 +154,7 @@ static int perf_dispatch(Perf *p) {
                 r = events[k].events & ~O7S_WRITABLE ? perf_stream_receive(p->streams[i], &p->inbox, clock_nsec()) : 0;
                 if (r >= 0)
                         continue;
-                if (!arg_serve)
+                if (!p->options->serve)
                         return r;
                 perf_remove(p, i);
         }
@@ -180,7 +172,7 @@ static int perf_transmit(Perf *p, uint64_t now, uint64_t *ret_deadline) {
                 int r;
 
                 r = perf_stream_transmit(p->streams[i], now);
-                if (r < 0 && !arg_serve)
+                if (r < 0 && !p->options->serve)
                         return r;
                 if (r < 0) {
                         perf_remove(p, i--);
@@ -217,7 +209,7 @@ static bool perf_watch(Perf *p, uint64_t now, uint64_t *deadline) {
                 totals = perf_totals(p->streams, p->n_streams, now);
 
                 if (now - p->view.last_nsec >= NSEC_PER_SEC &&
-                    now - p->view.begun_nsec <= arg_request.duration_usec * NSEC_PER_USEC + PROGRESS_NSEC)
+                    now - p->view.begun_nsec <= p->options->request.duration_usec * NSEC_PER_USEC + PROGRESS_NSEC)
                         perf_show_interval(&p->view, &totals, now);
                 perf_show_progress(&p->view, &totals, now);
                 p->next_progress_nsec = now + PROGRESS_NSEC;
@@ -245,7 +237,7 @@ static int perf_run(Perf *p, int signal_fd) {
                 sent = perf_transmit(p, now, &deadline);
                 if (sent < 0)
                         return sent;
-                if (!arg_serve && perf_watch(p, now, &deadline))
+                if (!p->options->serve && perf_watch(p, now, &deadline))
                         return 0;
 
                 now = clock_nsec();
@@ -268,20 +260,20 @@ static int perf_run(Perf *p, int signal_fd) {
 static int serve(Perf *p, int signal_fd) {
         int r;
 
-        r = o7s_listen(arg_name, 0, &p->listener);
+        r = o7s_listen(p->options->name, 0, &p->listener);
         if (r < 0)
-                return complain_error(r, "Cannot serve '%s'", arg_name);
+                return complain_error(r, "Cannot serve '%s'", p->options->name);
 
         r = o7s_set_add(p->set, O7S_KIND_LISTENER, p->listener);
         if (r < 0)
                 return complain_error(r, "Cannot wait for flows");
 
-        if (!arg_quiet)
-                (void) printf("serving %s\n", arg_name);
+        if (!p->options->quiet)
+                (void) printf("serving %s\n", p->options->name);
         (void) fflush(stdout);
 
         r = perf_run(p, signal_fd);
-        return r < 0 ? complain_error(r, "Stopped serving '%s'", arg_name) : EXIT_FINE;
+        return r < 0 ? complain_error(r, "Stopped serving '%s'", p->options->name) : EXIT_FINE;
 }
 
 static void show_connection(const Perf *p) {
@@ -291,16 +283,16 @@ static void show_connection(const Perf *p) {
         if (o7s_flow_info(p->streams[0]->flow, &info) < 0)
                 return;
 
-        if (arg_json) {
+        if (p->options->json) {
                 line = show_event("connected");
                 show_flow_json(line, &info);
                 show_add(line, "streams", json_object_new_uint64(p->n_streams));
-                show_add(line, "size", json_object_new_uint64(arg_request.size));
+                show_add(line, "size", json_object_new_uint64(p->options->request.size));
                 show_line(line);
-        } else if (!arg_quiet) {
-                show_flow(arg_name, &info);
+        } else if (!p->options->quiet) {
+                show_flow(p->options->name, &info);
                 (void) printf("; %zu flow%s, messages of %u B\n", p->n_streams, p->n_streams == 1 ? "" : "s",
-                              arg_request.size);
+                              p->options->request.size);
                 (void) fflush(stdout);
         }
 }
@@ -312,32 +304,32 @@ static int measure(Perf *p, int signal_fd) {
         if (getrandom(&test, sizeof(test), 0) < 0)
                 return complain_error(-errno, "Cannot draw a test number");
 
-        for (unsigned i = 0; i < arg_parallel; i++) {
+        for (unsigned i = 0; i < p->options->parallel; i++) {
                 o7s_flow *flow;
 
-                r = o7s_flow_alloc(arg_name, NULL, arg_request.mode == PERF_LATENCY ? 0 : O7S_BULK, ALLOCATE_USEC, &flow);
+                r = o7s_flow_alloc(p->options->name, NULL, p->options->request.mode == PERF_LATENCY ? 0 : O7S_BULK, ALLOCATE_USEC, &flow);
                 if (r < 0)
-                        return complain_error(r, "Cannot reach '%s'", arg_name);
+                        return complain_error(r, "Cannot reach '%s'", p->options->name);
 
-                r = perf_add(p, flow, &arg_request, test + i);
+                r = perf_add(p, flow, &p->options->request, test + i);
                 if (r < 0)
-                        return complain_error(r, "Cannot use the flow to '%s'", arg_name);
+                        return complain_error(r, "Cannot use the flow to '%s'", p->options->name);
         }
 
-        p->view.request = arg_request;
-        p->view.json = arg_json;
-        p->view.quiet = arg_quiet;
+        p->view.request = p->options->request;
+        p->view.json = p->options->json;
+        p->view.quiet = p->options->quiet;
         p->view.bar = isatty(STDOUT_FILENO);
         show_connection(p);
 
         r = perf_run(p, signal_fd);
         if (r == -ETIMEDOUT && !p->running) {
                 (void) fprintf(stderr, "Cannot measure '%s': its other side does not answer as o7s-perf does.\n"
-                                       "  There, run: o7s-perf --serve %s\n", arg_name, arg_name);
+                                       "  There, run: o7s-perf --serve %s\n", p->options->name, p->options->name);
                 return EXIT_TIMEOUT;
         }
         if (r < 0 && r != -ETIMEDOUT)
-                (void) complain_error(r, "Lost the flow to '%s'", arg_name);
+                (void) complain_error(r, "Lost the flow to '%s'", p->options->name);
 
         if (!p->running)
                 return r < 0 ? exit_status_of(r) : EXIT_FAILED;
@@ -346,131 +338,17 @@ static int measure(Perf *p, int signal_fd) {
         return EXIT_FINE;
 }
 
-static int help(void) {
-        (void) printf("o7s-perf [OPTIONS...] NAME\n"
-                      "o7s-perf --serve NAME\n\n"
-                      "Measure what flows to NAME carry. There, o7s-perf --serve has to run.\n\n"
-                      "  -h --help           Show this help\n"
-                      "     --version        Show the version\n"
-                      "     --serve          Be the other side\n"
-                      "  -t --time=TIME      How long to measure (default: 10s)\n"
-                      "  -s --size=BYTES     Size of a message (default: 1400, with -l 64; at least 32)\n"
-                      "  -b --rate=BITS      Send no more than this per second, such as 10M\n"
-                      "  -P --parallel=N     Use N flows at once (default: 1)\n"
-                      "  -R --reverse        Let the other side send\n"
-                      "     --bidir          Let both sides send\n"
-                      "  -l --latency        Measure round trips, one message at a time\n"
-                      "     --json           Print one JSON object per line\n"
-                      "  -q --quiet          Print the summary only\n\n"
-                      "Exit status: 0 measured, 1 failed, 2 usage, 3 cannot be reached, 4 not allowed,\n"
-                      "5 no answer or no report in time, 69 o7s-irm does not run.\n\n"
-                      "See the o7s-perf(1) man page for details.\n");
-        return 0;
-}
-
-/* Options that exclude each other, and defaults that depend on others. Returns: > 0; the negated exit status. */
-static int check_arguments(int argc, char *argv[]) {
-        if (argc - optind != 1)
-                return -complain_usage("o7s-perf", argc == optind ? "Which name?" : "One name at a time.");
-        if ((arg_request.mode & PERF_LATENCY) && arg_request.mode != PERF_LATENCY)
-                return -complain_usage("o7s-perf", "--latency measures both ways already: no --reverse or --bidir with it.");
-
-        if (arg_request.size == 0)
-                arg_request.size = arg_request.mode == PERF_LATENCY ? PROBE_BYTES_DEFAULT : MESSAGE_BYTES_DEFAULT;
-
-        arg_name = argv[optind];
-        return 1;
-}
-
-/* Returns: > 0: go on; 0: done; negative: the exit status to end with, negated. */
-static int parse_arguments(int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100, ARG_SERVE, ARG_BIDIR, ARG_JSON };
-        static const struct option options[] = {
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, ARG_VERSION },
-                { "serve", no_argument, NULL, ARG_SERVE },
-                { "time", required_argument, NULL, 't' },
-                { "size", required_argument, NULL, 's' },
-                { "rate", required_argument, NULL, 'b' },
-                { "parallel", required_argument, NULL, 'P' },
-                { "reverse", no_argument, NULL, 'R' },
-                { "bidir", no_argument, NULL, ARG_BIDIR },
-                { "latency", no_argument, NULL, 'l' },
-                { "json", no_argument, NULL, ARG_JSON },
-                { "quiet", no_argument, NULL, 'q' },
-                {},
-        };
-        bool latency = false;
-        uint64_t value;
-        int c;
-
-        while ((c = getopt_long(argc, argv, "ht:s:b:P:Rlq", options, NULL)) >= 0)
-                switch (c) {
-                case 'h':
-                        return help();
-                case ARG_VERSION:
-                        (void) printf("o7s-perf %s\n", o7s_version());
-                        return 0;
-                case ARG_SERVE:
-                        arg_serve = true;
-                        break;
-                case 't':
-                        if (duration_parse(optarg, &value) < 0 || value == 0 || value > PERF_DURATION_USEC_MAX)
-                                return -complain_usage("o7s-perf", "'%s' is not a time of up to 1h, such as 10s.", optarg);
-                        arg_request.duration_usec = value;
-                        break;
-                case 's':
-                        if (size_parse(optarg, PERF_MESSAGE_BYTES_MAX, &value) < 0 || value < PERF_HEADER_BYTES)
-                                return -complain_usage("o7s-perf", "'%s' is not a size of %u to %u bytes.", optarg,
-                                                       PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX);
-                        arg_request.size = (uint32_t) value;
-                        break;
-                case 'b':
-                        if (rate_parse(optarg, &value) < 0 || value == 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a rate such as 800K or 10M.", optarg);
-                        arg_request.rate_bps = value;
-                        break;
-                case 'P':
-                        if (size_parse(optarg, PARALLEL_MAX, &value) < 0 || value == 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a number from 1 to %u.", optarg, PARALLEL_MAX);
-                        arg_parallel = (unsigned) value;
-                        break;
-                case 'R':
-                        arg_request.mode = PERF_REVERSE;
-                        break;
-                case ARG_BIDIR:
-                        arg_request.mode = PERF_FORWARD | PERF_REVERSE;
-                        break;
-                case 'l':
-                        latency = true;
-                        break;
-                case ARG_JSON:
-                        arg_json = true;
-                        break;
-                case 'q':
-                        arg_quiet = true;
-                        break;
-                default:
-                        (void) fprintf(stderr, "See 'o7s-perf --help'.\n");
-                        return -EXIT_USAGE;
-                }
-
-        if (latency)
-                arg_request.mode = arg_request.mode == PERF_FORWARD ? PERF_LATENCY : arg_request.mode | PERF_LATENCY;
-
-        return check_arguments(argc, argv);
-}
-
 int main(int argc, char *argv[]) {
+        PerfOptions options = PERF_OPTIONS_INIT;
         _cleanup_(perf_freep) Perf *p = NULL;
         _cleanup_(fd_closep) int signal_fd = -1;
         int r;
 
-        r = parse_arguments(argc, argv);
+        r = perf_options_parse(&options, argc, argv);
         if (r <= 0)
                 return -r;
 
-        r = perf_new(&p);
+        r = perf_new(&options, &p);
         if (r < 0)
                 return complain_error(r, "Cannot start");
 
@@ -478,5 +356,5 @@ int main(int argc, char *argv[]) {
         if (signal_fd < 0)
                 return complain_error(signal_fd, "Cannot watch for signals");
 
-        return arg_serve ? serve(p, signal_fd) : measure(p, signal_fd);
+        return options.serve ? serve(p, signal_fd) : measure(p, signal_fd);
 }

@@ -30,9 +30,21 @@ static const Column layer_columns[] = {
         [REASON] = { "REASON", "reason", COLUMN_JSON_ONLY },
 };
 
+/* A layer that is well needs no explanation; for the others it is what one looks for. */
+static void note_reason(ConfStrings *notes, const char *name, const char *state, const char *reason) {
+        _cleanup_free_ char *note = NULL;
+
+        if (streq(state, "online") || isempty(reason))
+                return;
+
+        if (format_string(&note, "%s%s%s %s is %s: %s", terminal_sequence(state_color(state)),
+                          terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, state, reason) >= 0)
+                (void) conf_strings_add(notes, note);
+}
+
 /* What the list does not say, from the layer's own object. */
-static int add_layer(Ctl *ctl, Table *table, const char *name, const char *type, const char *state, const char *unit,
-                     const char *path) {
+static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, const char *name, const char *type,
+                     const char *state, const char *unit, const char *path) {
         _cleanup_json_ json_object *properties = NULL;
         int r;
 
@@ -51,13 +63,7 @@ static int add_layer(Ctl *ctl, Table *table, const char *name, const char *type,
         table_set_string(table, UNIT, unit);
         table_set_string(table, REASON, json_string(properties, "StateReason"));
 
-        /* A layer that is well needs no explanation; for the others it is what one looks for. */
-        if (ctl->options.json == JSON_OFF && !ctl->options.quiet && ctl->options.legend && !streq(state, "online") &&
-            !isempty(json_string(properties, "StateReason")))
-                (void) fprintf(stderr, "%s%s%s %s is %s: %s\n", terminal_sequence(state_color(state)),
-                               terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, state,
-                               json_string(properties, "StateReason"));
-
+        note_reason(notes, name, state, json_string(properties, "StateReason"));
         return 0;
 }
 
@@ -65,6 +71,7 @@ int verb_layers(Ctl *ctl, int argc, char *argv[]) {
         BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
         const char *name, *type, *state, *unit, *bus_name, *path;
         _cleanup_(table_freep) Table *table = NULL;
+        _cleanup_(conf_strings_done) ConfStrings notes = {};
         int r;
 
         r = bus_prepare(ctl, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ListLayers", &call);
@@ -81,7 +88,7 @@ int verb_layers(Ctl *ctl, int argc, char *argv[]) {
 
         r = sd_bus_message_enter_container(reply, 'a', "(ssssso)");
         while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssso)", &name, &type, &state, &unit, &bus_name, &path)) > 0) {
-                int status = add_layer(ctl, table, name, type, state, unit, path);
+                int status = add_layer(ctl, table, &notes, name, type, state, unit, path);
 
                 if (status > 0)
                         return status;
@@ -99,6 +106,8 @@ int verb_layers(Ctl *ctl, int argc, char *argv[]) {
                         (void) printf("No layers. Make one with: o7sctl new NAME --eth=INTERFACE --now\n");
                 else
                         (void) printf("%zu layer%s.\n", table_rows(table), table_rows(table) == 1 ? "" : "s");
+                for (size_t i = 0; i < notes.n; i++)
+                        (void) printf("%s\n", notes.items[i]);
         }
 
         return EXIT_FINE;

@@ -266,8 +266,10 @@ int verb_name(Ctl *ctl, int argc, char *argv[]) {
         for (size_t i = 0; i < o->n_layers; i++)
                 (void) printf("%s%s", i == 0 ? ", registered in " : " and ", o->layers[i]);
         (void) printf(".\n");
-        if (created && !o->unit && !o->user && !o->pid && !o->program)
-                (void) printf("  Nobody may serve it yet: o7sctl name %s --user=USER or --unit=UNIT\n", name);
+
+        /* Whoever else creates a name is bound to it by that. */
+        if (created && geteuid() == 0 && !o->unit && !o->user && !o->pid)
+                (void) printf("  Only root may serve it yet: o7sctl name %s --user=USER or --unit=UNIT\n", name);
         if (created && o->n_layers == 0)
                 (void) printf("  It can be reached from this host only; for others: o7sctl name %s --layer=LAYER\n", name);
 

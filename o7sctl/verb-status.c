@@ -97,7 +97,7 @@ static void print_uptime(json_object *manager) {
 static int print_layers(Ctl *ctl) {
         BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
         const char *name, *type, *state, *unit, *bus_name, *path;
-        size_t n = 0, n_online = 0;
+        size_t n = 0;
         int r;
 
         r = bus_prepare(ctl, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ListLayers", &call);
@@ -115,7 +115,6 @@ static int print_layers(Ctl *ctl) {
 
                 if (n++ == 0)
                         (void) printf("\n");
-                n_online += streq(state, "online");
 
                 status = bus_properties(ctl, path, BUS_INTERFACE_LAYER, &layer);
                 if (status > 0)
@@ -329,7 +328,7 @@ static int status_of_name(Ctl *ctl, const char *path, json_object **ret) {
 
         /* Which of the steps is missing, and the command for it. */
         if (!bound || json_object_array_length(bound) == 0)
-                (void) printf("  Nobody may serve it: o7sctl name %s --user=USER or --unit=UNIT\n", json_string(name, "Name"));
+                (void) printf("  Only root may serve it: o7sctl name %s --user=USER or --unit=UNIT\n", json_string(name, "Name"));
         else if (json_u64(name, "Accepting") == 0)
                 (void) printf("  Nobody serves it now: start the program that it is bound to.\n");
         if (!registered || json_object_array_length(registered) == 0)

@@ -5,7 +5,6 @@
  * layer has come to rest. All layers are asked for first and then waited for together.
  */
 
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -56,7 +55,6 @@ static int work_start(Ctl *ctl, const char *member, Work *work) {
 /* One line per layer; on a terminal it is drawn over until it is final. */
 static void work_show(const Ctl *ctl, Work *work, Color color, Glyph glyph, const char *state, const char *text, bool last) {
         _cleanup_free_ char *line = NULL;
-        char elapsed[32];
 
         if (ctl->options.quiet || ctl->options.json != JSON_OFF)
                 return;
@@ -69,7 +67,7 @@ static void work_show(const Ctl *ctl, Work *work, Color color, Glyph glyph, cons
         (void) printf("%s %s%s%s %-12s %s", isatty(STDOUT_FILENO) ? "\r\033[K" : "", terminal_sequence(color),
                       terminal_glyph(glyph), terminal_sequence(COLOR_NORMAL), work->layer, line);
         if (last)
-                (void) printf("   %s", usec_format(elapsed, sizeof(elapsed), usec_sub(time_now(), work->begun)));
+                (void) printf("   %.1f s", (double) usec_sub(time_now(), work->begun) / (double) USEC_PER_SEC);
         if (last || !isatty(STDOUT_FILENO))
                 (void) printf("\n");
         (void) fflush(stdout);
