@@ -58,12 +58,15 @@ int bus_exit_status(const char *name) {
 }
 
 /* Errors that o7s-irm did not make itself say too little; ours carry their hint in the message. */
-static const char *foreign_hint(const Ctl *ctl, const char *name) {
-        switch (bus_exit_status(name)) {
+static const char *foreign_hint(const Ctl *ctl, const sd_bus_error *error) {
+        switch (bus_exit_status(error->name)) {
         case EXIT_NOT_RUNNING:
                 return ctl->options.host ? "Is o7s installed and running there?"
                                          : "Start it with: systemctl start o7s-irm.socket o7s-irm.service";
         case EXIT_DENIED:
+                /* Where the action is named, so is what to do. */
+                if (error->message && strstr(error->message, POLKIT_ACTION_PREFIX))
+                        return NULL;
                 return ctl->options.ask_password ? "Run the command with sudo, or let an administrator add a polkit rule."
                                                  : "Run it again without --no-ask-password, or with sudo.";
         case EXIT_TIMEOUT:
@@ -97,7 +100,7 @@ static int complain_valist(Ctl *ctl, const sd_bus_error *error, int r, const cha
                   : isempty(error->message)           ? error->name
                                                       : error->message);
 
-        hint = ours ? NULL : foreign_hint(ctl, error->name);
+        hint = ours ? NULL : foreign_hint(ctl, error);
         if (hint)
                 (void) fprintf(stderr, "  %s\n", hint);
 

@@ -56,8 +56,7 @@ static const struct {
         { "enrolling", COLOR_YELLOW, GLYPH_CHANGING },
         { "stopping", COLOR_YELLOW, GLYPH_CHANGING },
         { "failed", COLOR_RED, GLYPH_FAILED },
-        { "up", COLOR_GREEN, GLYPH_ACTIVE },
-        { "established", COLOR_GREEN, GLYPH_ACTIVE },
+        { "established", COLOR_GREEN, GLYPH_ACTIVE },   /* of a flow */
 };
 
 bool terminal_color(void) {

@@ -13,7 +13,7 @@
 
 #define PAGE 1000U
 
-enum { ID, NAME, LAYER, PEER, STATE, SENT, RECEIVED, USER, PID, MORE };
+enum { ID, NAME, LAYER, PEER, STATE, SINCE, MEMORY, USER, PID, MORE };
 
 static const Column flow_columns[] = {
         [ID] = { "ID", "id", COLUMN_RIGHT },
@@ -21,11 +21,11 @@ static const Column flow_columns[] = {
         [LAYER] = { "LAYER", "layer", 0 },
         [PEER] = { "PEER", "peer", COLUMN_SHORTEN },
         [STATE] = { "STATE", "state", 0 },
-        [SENT] = { "TX", "tx_packets", COLUMN_RIGHT },
-        [RECEIVED] = { "RX", "rx_packets", COLUMN_RIGHT },
+        [SINCE] = { "SINCE", "since_usec", COLUMN_RIGHT },
+        [MEMORY] = { "MEMORY", "memory_bytes", COLUMN_RIGHT },
         [USER] = { "USER", "uid", 0 },
         [PID] = { "PID", "pid", COLUMN_RIGHT },
-        [MORE] = { "MORE", "details", COLUMN_JSON_ONLY },
+        [MORE] = { "DETAILS", "details", COLUMN_JSON_ONLY },
 };
 
 /* The filter is applied by o7s-irm: on a busy host the list is long. */
@@ -43,18 +43,49 @@ static int append_filter(const Options *o, sd_bus_message *call) {
         return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
+/* Nobody's: its process on this host is not known yet, or no longer. */
 static void set_user(Table *table, uint32_t uid) {
-        const struct passwd *user = getpwuid((uid_t) uid);
+        const struct passwd *user = uid == UINT32_MAX ? NULL : getpwuid((uid_t) uid);
         char number[32];
+
+        if (uid == UINT32_MAX)
+                return;
 
         (void) snprintf(number, sizeof(number), "%" PRIu32, uid);
         table_set(table, USER, user ? user->pw_name : number, json_object_new_uint64(uid), COLOR_NORMAL);
 }
 
+/* "3min", of a time on the wall clock; whole seconds, as nobody watches them tick. */
+static void set_since(Table *table, uint64_t since_usec) {
+        usec_t now = time_realtime_nsec() / NSEC_PER_USEC;
+        char number[32], age[32];
+
+        if (since_usec == 0)
+                return;
+
+        /* 64 bits: a string for programs. */
+        (void) snprintf(number, sizeof(number), "%" PRIu64, since_usec);
+        table_set(table, SINCE, usec_format(age, sizeof(age), usec_sub(now, since_usec) / USEC_PER_SEC * USEC_PER_SEC),
+                  json_object_new_string(number), COLOR_NORMAL);
+}
+
+/* An arrow says who asked for the flow: up, this host; down, the other. */
+static void set_peer(Table *table, const char *peer, json_object *details) {
+        const char *direction = json_string(details, "Direction");
+        _cleanup_free_ char *text = NULL;
+
+        (void) format_string(&text, "%s%s%s",
+                             streq(direction, "incoming")   ? terminal_glyph(GLYPH_DOWN)
+                             : streq(direction, "outgoing") ? terminal_glyph(GLYPH_UP)
+                                                            : "",
+                             isempty(direction) || streq(direction, "local") ? "" : " ", peer);
+        table_set(table, PEER, text, json_object_new_string(peer), COLOR_NORMAL);
+}
+
 static int read_flow(sd_bus_message *reply, Table *table) {
-        _cleanup_json_ json_object *more = NULL;
+        _cleanup_json_ json_object *details = NULL;
         const char *name, *layer, *peer, *state;
-        uint64_t id, tx, rx;
+        uint64_t id, since, memory;
         uint32_t uid, pid;
         int r;
 
@@ -62,7 +93,11 @@ static int read_flow(sd_bus_message *reply, Table *table) {
         if (r <= 0)
                 return r;
 
-        r = sd_bus_message_read(reply, "tssssuutt", &id, &name, &layer, &peer, &state, &uid, &pid, &tx, &rx);
+        r = sd_bus_message_read(reply, "tssssuutt", &id, &name, &layer, &peer, &state, &uid, &pid, &since, &memory);
+        if (r < 0)
+                return r;
+
+        r = bus_json_read(reply, &details);
         if (r < 0)
                 return r;
 
@@ -70,17 +105,14 @@ static int read_flow(sd_bus_message *reply, Table *table) {
         table_set_id(table, ID, id);
         table_set_string(table, NAME, name);
         table_set(table, LAYER, isempty(layer) ? "(this host)" : layer, json_object_new_string(layer), COLOR_NORMAL);
-        table_set_string(table, PEER, peer);
+        set_peer(table, peer, details);
         table_set_state(table, STATE, state);
-        table_set_u64(table, SENT, tx);
-        table_set_u64(table, RECEIVED, rx);
+        set_since(table, since);
+        table_set_bytes(table, MEMORY, memory);
         set_user(table, uid);
-        table_set_u64(table, PID, pid);
-
-        r = bus_json_read(reply, &more);
-        if (r < 0)
-                return r;
-        table_set(table, MORE, NULL, TAKE_PTR(more), COLOR_NORMAL);
+        if (pid != 0)
+                table_set_u64(table, PID, pid);
+        table_set(table, MORE, NULL, TAKE_PTR(details), COLOR_NORMAL);
 
         r = sd_bus_message_exit_container(reply);
         return r < 0 ? r : 1;

@@ -171,8 +171,8 @@ static int create_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 static int append_flow(sd_bus_message *reply, uint64_t id, const char *name, const char *state) {
-        return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U, id * 10, id * 20,
-                                     1, "mtu", "u", 1486U);
+        return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U, UINT64_C(1700000000000000),
+                                     UINT64_C(270336), 2, "Direction", "s", "incoming", "MaxMessage", "u", 1486U);
 }
 
 /* Two flows, then one more; the filter may ask for a name that none has. */

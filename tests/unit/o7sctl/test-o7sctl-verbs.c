@@ -93,7 +93,7 @@ static const Case cases[] = {
           "lab is degraded: no carrier" }, {} },
         { "layers without legend", "o7sctl --no-legend layers", EXIT_FINE, { "lan" }, {} },
         { "names", "o7sctl names", EXIT_FINE, { "web.example", "unit web.service", "1 name." }, {} },
-        { "flows come in pages", "o7sctl flows", EXIT_FINE, { "1152921504606846976", "pending", "3 flows." }, {} },
+        { "flows come in pages", "o7sctl flows", EXIT_FINE, { "1152921504606846976", "v beta", "264 KiB", "3 flows." }, {} },
         { "flows are filtered there", "o7sctl flows --name=other", EXIT_FINE, { "0 flows." }, {} },
         { "up", "o7sctl up lan", EXIT_FINE, { "starting: waiting for the unit", "online" }, {} },
         { "up, and something is missing", "o7sctl up lab", EXIT_FINE, { "degraded: no carrier on eth1" }, {} },
@@ -196,7 +196,7 @@ static void test_json(void **state) {
         assert_true(json_object_object_get_ex(row, "pid", &member));
         assert_int_equal(json_object_get_type(member), json_type_int);
         assert_true(json_object_object_get_ex(row, "details", &member));
-        assert_true(json_object_object_get_ex(member, "mtu", &member));
+        assert_true(json_object_object_get_ex(member, "MaxMessage", &member));
         assert_int_equal(json_object_get_int(member), 1486);
         (void) json_object_put(value);
 
