@@ -122,12 +122,12 @@ static int read_entry(sd_bus_message *m, const char *contents, unsigned depth, j
 }
 
 /* Arrays, structs and variants. The container has been entered. */
-static int read_elements(sd_bus_message *m, unsigned depth, json_object *array) {
+static int read_elements(sd_bus_message *m, const char *key, unsigned depth, json_object *array) {
         while (sd_bus_message_at_end(m, false) == 0) {
                 _cleanup_json_ json_object *value = NULL;
                 int r;
 
-                r = read_value(m, NULL, depth, &value);
+                r = read_value(m, key, depth, &value);
                 if (r < 0)
                         return r;
 
@@ -164,7 +164,7 @@ static int read_container(sd_bus_message *m, char type, const char *contents, un
                 while (r >= 0 && sd_bus_message_at_end(m, false) == 0)
                         r = read_entry(m, entry, depth, result);
         else
-                r = read_elements(m, depth, result);
+                r = read_elements(m, NULL, depth, result);
 
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
@@ -234,7 +234,8 @@ int bus_json_read_all(sd_bus_message *m, json_object **ret) {
         if (!array)
                 return -ENOMEM;
 
-        r = read_elements(m, 0, array);
+        /* A 64-bit number that is an argument of its own is the number of a flow. */
+        r = read_elements(m, "id", 0, array);
         if (r < 0)
                 return r;
 
@@ -242,7 +243,7 @@ int bus_json_read_all(sd_bus_message *m, json_object **ret) {
         return 0;
 }
 
-const char *json_string(json_object *object, const char *key) {
+const char *member_string(json_object *object, const char *key) {
         json_object *value;
 
         if (!json_object_object_get_ex(object, key, &value) || json_object_get_type(value) == json_type_null)
@@ -251,13 +252,13 @@ const char *json_string(json_object *object, const char *key) {
         return json_object_get_string(value) ?: "";
 }
 
-uint64_t json_u64(json_object *object, const char *key) {
+uint64_t member_u64(json_object *object, const char *key) {
         json_object *value;
 
         return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
 }
 
-json_object *json_array(json_object *object, const char *key) {
+json_object *member_array(json_object *object, const char *key) {
         json_object *value;
 
         return json_object_object_get_ex(object, key, &value) && json_object_get_type(value) == json_type_array ? value : NULL;

@@ -24,6 +24,6 @@ int bus_json_read(sd_bus_message *message, json_object **ret);
 int bus_json_read_all(sd_bus_message *message, json_object **ret);
 
 /* Members of an object, with a default where there is none. */
-const char *json_string(json_object *object, const char *key);          /* "" */
-uint64_t json_u64(json_object *object, const char *key);                /* 0 */
-json_object *json_array(json_object *object, const char *key);          /* NULL; borrowed */
+const char *member_string(json_object *object, const char *key);          /* "" */
+uint64_t member_u64(json_object *object, const char *key);                /* 0 */
+json_object *member_array(json_object *object, const char *key);          /* NULL; borrowed */

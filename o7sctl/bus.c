@@ -215,6 +215,6 @@ int bus_try_properties(Ctl *ctl, const char *service, const char *path, const ch
         return r < 0 ? r : r == 0 ? -ENODATA : 0;
 }
 
-int bus_object_path(const char *prefix, const char *name, char **ret) {
+int bus_path_of(const char *prefix, const char *name, char **ret) {
         return sd_bus_path_encode(prefix, name, ret) < 0 ? -ENOMEM : 0;
 }

@@ -47,7 +47,7 @@ int bus_properties(Ctl *ctl, const char *path, const char *interface, json_objec
 int bus_try_properties(Ctl *ctl, const char *service, const char *path, const char *interface, json_object **ret);
 
 /* Where an object of that name is: "/org/o7s/irm1/layer" and "udp-0". Returns: 0; -ENOMEM. */
-int bus_object_path(const char *prefix, const char *name, char **ret);
+int bus_path_of(const char *prefix, const char *name, char **ret);
 
 /* Starts an agent that can ask for a password on the terminal, once, where one may be needed. */
 void agent_open(Ctl *ctl);

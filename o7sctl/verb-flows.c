@@ -71,7 +71,7 @@ static void set_since(Table *table, uint64_t since_usec) {
 
 /* An arrow says who asked for the flow: up, this host; down, the other. */
 static void set_peer(Table *table, const char *peer, json_object *details) {
-        const char *direction = json_string(details, "Direction");
+        const char *direction = member_string(details, "Direction");
         _cleanup_free_ char *text = NULL;
 
         (void) format_string(&text, "%s%s%s",

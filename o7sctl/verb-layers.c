@@ -56,14 +56,14 @@ static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, const char *nam
         table_set_string(table, LAYER, name);
         table_set_string(table, TYPE, type);
         table_set_state(table, STATE, state);
-        table_set_u64(table, FLOWS, json_u64(properties, "NFlows"));
-        table_set_strings(table, OVER, json_array(properties, "Over"));
-        table_set_bytes(table, RECEIVED, json_u64(properties, "RxBytes"));
-        table_set_bytes(table, SENT, json_u64(properties, "TxBytes"));
+        table_set_u64(table, FLOWS, member_u64(properties, "NFlows"));
+        table_set_strings(table, OVER, member_array(properties, "Over"));
+        table_set_bytes(table, RECEIVED, member_u64(properties, "RxBytes"));
+        table_set_bytes(table, SENT, member_u64(properties, "TxBytes"));
         table_set_string(table, UNIT, unit);
-        table_set_string(table, REASON, json_string(properties, "StateReason"));
+        table_set_string(table, REASON, member_string(properties, "StateReason"));
 
-        note_reason(notes, name, state, json_string(properties, "StateReason"));
+        note_reason(notes, name, state, member_string(properties, "StateReason"));
         return 0;
 }
 

@@ -61,8 +61,9 @@ static void print_event(const char *member, const char *path, json_object *argum
         else if (streq(member, "FlowNew")) {
                 json_object *info = json_object_array_get_idx(arguments, 1);
 
-                (void) printf("flow  %-12s new   %s%s%s", argument(arguments, 0), json_string(info, "name"),
-                              isempty(json_string(info, "layer")) ? "" : "  via ", json_string(info, "layer"));
+                (void) printf("flow  %-12s new   %s%s%s%s%s", argument(arguments, 0), member_string(info, "Name"),
+                              isempty(member_string(info, "Layer")) ? "" : "  via ", member_string(info, "Layer"),
+                              isempty(member_string(info, "Peer")) ? "" : ", ", member_string(info, "Peer"));
         } else if (streq(member, "FlowRemoved"))
                 (void) printf("flow  %-12s ended %s", argument(arguments, 0), argument(arguments, 1));
         else if (streq(member, "OperationRemoved"))

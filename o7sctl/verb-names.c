@@ -61,11 +61,11 @@ static int add_name(Ctl *ctl, Table *table, const char *name, const char *balanc
 
         table_row(table);
         table_set_string(table, NAME, name);
-        set_owner(table, json_u64(properties, "Owner"));
+        set_owner(table, member_u64(properties, "Owner"));
         table_set_string(table, BALANCE, balance);
-        set_pairs(table, BOUND, json_array(properties, "Bindings"), true);
-        set_pairs(table, LAYERS, json_array(properties, "RegisteredIn"), false);
-        table_set_u64(table, ACCEPTING, json_u64(properties, "Accepting"));
+        set_pairs(table, BOUND, member_array(properties, "Bindings"), true);
+        set_pairs(table, LAYERS, member_array(properties, "RegisteredIn"), false);
+        table_set_u64(table, ACCEPTING, member_u64(properties, "Accepting"));
         table_set_u64(table, FLOWS, n_flows);
 
         return 0;

@@ -79,7 +79,7 @@ static int describe(Ctl *ctl, const char *path, const char *interface, json_obje
 /* -- the whole -- */
 
 static void print_uptime(json_object *manager) {
-        uint64_t started = json_u64(manager, "StartTimestamp");
+        uint64_t started = member_u64(manager, "StartTimestamp");
         struct timespec now;
         char text[32];
         uint64_t now_usec;
@@ -123,9 +123,9 @@ static int print_layers(Ctl *ctl) {
                 (void) printf("%s%s%s %-12s %-9s %s%s%s", terminal_sequence(state_color(state)),
                               terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, type, state,
                               streq(state, "online") ? "" : ": ",
-                              streq(state, "online") ? "" : json_string(layer, "StateReason"));
+                              streq(state, "online") ? "" : member_string(layer, "StateReason"));
                 if (streq(state, "online"))
-                        (void) printf(", %" PRIu64 " flows", json_u64(layer, "NFlows"));
+                        (void) printf(", %" PRIu64 " flows", member_u64(layer, "NFlows"));
                 (void) printf("\n");
                 if (!streq(state, "online"))
                         (void) printf("  %s o7sctl %s %s\n", terminal_glyph(GLYPH_ARROW),
@@ -162,19 +162,19 @@ static int status_of_all(Ctl *ctl) {
         (void) printf("%s%s%s %s%s%s   o7s %s", terminal_sequence(COLOR_GREEN), terminal_glyph(GLYPH_ACTIVE),
                       terminal_sequence(COLOR_NORMAL), terminal_sequence(COLOR_BOLD),
                       ctl->options.host ?: ctl->options.machine ?: host, terminal_sequence(COLOR_NORMAL),
-                      json_string(manager, "Version"));
+                      member_string(manager, "Version"));
         print_uptime(manager);
         (void) printf("\n");
 
-        if (!isempty(json_string(manager, "State")))
-                print_state(json_string(manager, "State"), json_string(manager, "StateReason"));
+        if (!isempty(member_string(manager, "State")))
+                print_state(member_string(manager, "State"), member_string(manager, "StateReason"));
         label("Layers");
-        (void) printf("%" PRIu64 "\n", json_u64(manager, "NLayers"));
+        (void) printf("%" PRIu64 "\n", member_u64(manager, "NLayers"));
         label("Names");
-        (void) printf("%" PRIu64 "\n", json_u64(manager, "NNames"));
+        (void) printf("%" PRIu64 "\n", member_u64(manager, "NNames"));
         label("Flows");
         (void) printf("%" PRIu64 " now, %" PRIu64 " since the start, %" PRIu64 " could not be made\n",
-                      json_u64(manager, "NFlows"), json_u64(manager, "FlowsTotal"), json_u64(manager, "FlowsFailedTotal"));
+                      member_u64(manager, "NFlows"), member_u64(manager, "FlowsTotal"), member_u64(manager, "FlowsFailedTotal"));
 
         return print_layers(ctl);
 }
@@ -215,10 +215,10 @@ static void print_traffic(json_object *layer) {
 
         label("Traffic");
         (void) printf("%s %s in %" PRIu64 " packets   %s %s in %" PRIu64 " packets\n",
-                      terminal_glyph(GLYPH_DOWN), bytes_format(rx, sizeof(rx), json_u64(layer, "RxBytes")),
-                      json_u64(layer, "RxPackets"),
-                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), json_u64(layer, "TxBytes")),
-                      json_u64(layer, "TxPackets"));
+                      terminal_glyph(GLYPH_DOWN), bytes_format(rx, sizeof(rx), member_u64(layer, "RxBytes")),
+                      member_u64(layer, "RxPackets"),
+                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), member_u64(layer, "TxBytes")),
+                      member_u64(layer, "TxPackets"));
 }
 
 /* What the IPCP itself tells, on its own bus name. */
@@ -231,27 +231,27 @@ static void print_ethernet(Ctl *ctl, const char *service) {
                 return;
 
         label("Ethernet");
-        (void) printf("%s", json_string(ethernet, "Interface"));
-        address = json_array(ethernet, "HardwareAddress");
+        (void) printf("%s", member_string(ethernet, "Interface"));
+        address = member_array(ethernet, "HardwareAddress");
         for (size_t i = 0; address && i < json_object_array_length(address); i++)
                 (void) printf("%s%02x", i == 0 ? ", " : ":", (unsigned) json_object_get_int(json_object_array_get_idx(address, i)));
-        (void) printf(", %s", json_string(ethernet, "Framing"));
-        if (streq(json_string(ethernet, "Framing"), "dix"))
-                (void) printf(" 0x%04" PRIx64, json_u64(ethernet, "EtherType"));
+        (void) printf(", %s", member_string(ethernet, "Framing"));
+        if (streq(member_string(ethernet, "Framing"), "dix"))
+                (void) printf(" 0x%04" PRIx64, member_u64(ethernet, "EtherType"));
         if (json_object_object_get_ex(ethernet, "Carrier", &carrier) && !json_object_get_boolean(carrier))
                 (void) printf(", %sno carrier%s", terminal_sequence(COLOR_RED), terminal_sequence(COLOR_NORMAL));
         (void) printf("\n");
 }
 
 static void print_file(json_object *layer) {
-        json_object *dropins = json_array(layer, "DropInPaths");
+        json_object *dropins = member_array(layer, "DropInPaths");
         size_t n = dropins ? json_object_array_length(dropins) : 0;
 
         label("File");
-        (void) printf("%s", isempty(json_string(layer, "FragmentPath")) ? "none" : json_string(layer, "FragmentPath"));
+        (void) printf("%s", isempty(member_string(layer, "FragmentPath")) ? "none" : member_string(layer, "FragmentPath"));
         if (n > 0)
                 (void) printf(" (+ %zu drop-in%s)", n, n == 1 ? "" : "s");
-        if (streq(json_string(layer, "NeedReload"), "true"))
+        if (streq(member_string(layer, "NeedReload"), "true"))
                 (void) printf("   %schanged on disk: o7sctl up reloads it%s", terminal_sequence(COLOR_YELLOW),
                               terminal_sequence(COLOR_NORMAL));
         (void) printf("\n");
@@ -266,7 +266,7 @@ static int status_of_layer(Ctl *ctl, const char *path, json_object **ret) {
         if (r > 0)
                 return r;
 
-        state = json_string(layer, "State");
+        state = member_string(layer, "State");
         if (ctl->options.json != JSON_OFF) {
                 r = describe(ctl, path, BUS_INTERFACE_LAYER, ret);
                 if (r > 0)
@@ -274,24 +274,24 @@ static int status_of_layer(Ctl *ctl, const char *path, json_object **ret) {
                 return streq(state, "online") || streq(state, "degraded") ? EXIT_FINE : EXIT_NOT_ACTIVE;
         }
 
-        heading(state, json_string(layer, "Name"), json_string(layer, "Description"), json_string(layer, "Type"));
+        heading(state, member_string(layer, "Name"), member_string(layer, "Description"), member_string(layer, "Type"));
         print_file(layer);
         label("Unit");
-        (void) printf("%s", json_string(layer, "Unit"));
-        if (json_u64(layer, "MainPID") > 0)
-                (void) printf(", pid %" PRIu64, json_u64(layer, "MainPID"));
+        (void) printf("%s", member_string(layer, "Unit"));
+        if (member_u64(layer, "MainPID") > 0)
+                (void) printf(", pid %" PRIu64, member_u64(layer, "MainPID"));
         (void) printf("\n");
-        print_state(state, json_string(layer, "StateReason"));
-        print_list("Over", json_array(layer, "Over"), false);
-        print_list("Used by", json_array(layer, "UsedBy"), false);
-        print_ethernet(ctl, json_string(layer, "BusName"));
-        if (json_u64(layer, "MaxPacketSize") > 0) {
+        print_state(state, member_string(layer, "StateReason"));
+        print_list("Over", member_array(layer, "Over"), false);
+        print_list("Used by", member_array(layer, "UsedBy"), false);
+        print_ethernet(ctl, member_string(layer, "BusName"));
+        if (member_u64(layer, "MaxPacketSize") > 0) {
                 label("Max pkt");
-                (void) printf("%" PRIu64 " B\n", json_u64(layer, "MaxPacketSize"));
+                (void) printf("%" PRIu64 " B\n", member_u64(layer, "MaxPacketSize"));
         }
-        print_list("Names", json_array(layer, "Names"), false);
+        print_list("Names", member_array(layer, "Names"), false);
         label("Flows");
-        (void) printf("%" PRIu64 "\n", json_u64(layer, "NFlows"));
+        (void) printf("%" PRIu64 "\n", member_u64(layer, "NFlows"));
         print_traffic(layer);
         print_drops(layer);
 
@@ -314,25 +314,25 @@ static int status_of_name(Ctl *ctl, const char *path, json_object **ret) {
                 return EXIT_FINE;
         }
 
-        bound = json_array(name, "Bindings");
-        registered = json_array(name, "RegisteredIn");
-        heading(json_u64(name, "Accepting") > 0 ? "online" : "created", json_string(name, "Name"), NULL,
-                json_string(name, "LoadBalance"));
+        bound = member_array(name, "Bindings");
+        registered = member_array(name, "RegisteredIn");
+        heading(member_u64(name, "Accepting") > 0 ? "online" : "created", member_string(name, "Name"), NULL,
+                member_string(name, "LoadBalance"));
 
         print_list("Bound to", bound, true);
         print_list("Layers", registered, true);
         label("Accepting");
         (void) printf("%" PRIu64 " program%s, %" PRIu64 " flows waiting, %" PRIu64 " accepted so far\n",
-                      json_u64(name, "Accepting"), json_u64(name, "Accepting") == 1 ? "" : "s", json_u64(name, "Pending"),
-                      json_u64(name, "AcceptedTotal"));
+                      member_u64(name, "Accepting"), member_u64(name, "Accepting") == 1 ? "" : "s", member_u64(name, "Pending"),
+                      member_u64(name, "AcceptedTotal"));
 
         /* Which of the steps is missing, and the command for it. */
         if (!bound || json_object_array_length(bound) == 0)
-                (void) printf("  Only root may serve it: o7sctl name %s --user=USER or --unit=UNIT\n", json_string(name, "Name"));
-        else if (json_u64(name, "Accepting") == 0)
+                (void) printf("  Only root may serve it: o7sctl name %s --user=USER or --unit=UNIT\n", member_string(name, "Name"));
+        else if (member_u64(name, "Accepting") == 0)
                 (void) printf("  Nobody serves it now: start the program that it is bound to.\n");
         if (!registered || json_object_array_length(registered) == 0)
-                (void) printf("  Only this host can reach it: o7sctl name %s --layer=LAYER\n", json_string(name, "Name"));
+                (void) printf("  Only this host can reach it: o7sctl name %s --layer=LAYER\n", member_string(name, "Name"));
 
         return EXIT_FINE;
 }

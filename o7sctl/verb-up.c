@@ -107,17 +107,17 @@ static void work_describe_layer(Ctl *ctl, const Work *work, char **ret_state, ch
         _cleanup_free_ char *path = NULL;
         _cleanup_json_ json_object *layer = NULL;
 
-        if (bus_object_path(BUS_PATH_LAYER, work->layer, &path) < 0 ||
+        if (bus_path_of(BUS_PATH_LAYER, work->layer, &path) < 0 ||
             bus_properties(ctl, path, BUS_INTERFACE_LAYER, &layer) > 0)
                 return;
 
-        (void) format_string(ret_state, "%s", json_string(layer, "State"));
-        (void) format_string(ret_reason, "%s", json_string(layer, "StateReason"));
+        (void) format_string(ret_state, "%s", member_string(layer, "State"));
+        (void) format_string(ret_reason, "%s", member_string(layer, "StateReason"));
 }
 
 static void work_failed(const Ctl *ctl, Work *work, json_object *operation) {
-        json_object *error = json_array(operation, "Error");
-        const char *name = "", *text = json_string(operation, "Message");
+        json_object *error = member_array(operation, "Error");
+        const char *name = "", *text = member_string(operation, "Message");
 
         if (error && json_object_array_length(error) == 2) {
                 const char *said = json_object_get_string(json_object_array_get_idx(error, 1));
@@ -162,14 +162,14 @@ static int work_step(Ctl *ctl, Work *work, bool start) {
         if (r > 0)
                 return r;
 
-        state = operation ? json_string(operation, "State") : "done";
+        state = operation ? member_string(operation, "State") : "done";
         if (streq(state, "failed") || streq(state, "cancelled"))
                 work_failed(ctl, work, operation);
         else if (streq(state, "done"))
                 work_done(ctl, work, start);
         else
                 work_show(ctl, work, COLOR_YELLOW, GLYPH_CHANGING, start ? "starting" : "stopping",
-                          json_string(operation, "Message"), false);
+                          member_string(operation, "Message"), false);
 
         return 0;
 }
