@@ -243,6 +243,37 @@ int bus_json_read_all(sd_bus_message *m, json_object **ret) {
         return 0;
 }
 
+static int compare_rows(const void *a, const void *b) {
+        return strcmp(item_string(*(json_object *const *) a, 0), item_string(*(json_object *const *) b, 0));
+}
+
+int bus_json_read_rows(sd_bus_message *m, json_object **ret) {
+        _cleanup_json_ json_object *rows = NULL;
+        int r;
+
+        r = bus_json_read(m, &rows);
+        if (r < 0)
+                return r;
+        if (r == 0 || json_object_get_type(rows) != json_type_array)
+                return -EBADMSG;
+
+        json_object_array_sort(rows, compare_rows);
+        *ret = TAKE_PTR(rows);
+        return 0;
+}
+
+const char *item_string(json_object *row, size_t i) {
+        json_object *item = json_object_get_type(row) == json_type_array ? json_object_array_get_idx(row, i) : NULL;
+
+        return item ? strempty(json_object_get_string(item)) : "";
+}
+
+uint64_t item_u64(json_object *row, size_t i) {
+        json_object *item = json_object_get_type(row) == json_type_array ? json_object_array_get_idx(row, i) : NULL;
+
+        return item ? json_object_get_uint64(item) : 0;
+}
+
 const char *member_string(json_object *object, const char *key) {
         json_object *value;
 

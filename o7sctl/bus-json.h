@@ -23,6 +23,14 @@ int bus_json_read(sd_bus_message *message, json_object **ret);
 /* All values that are left, as an array. Returns: 0; a negative errno. */
 int bus_json_read_all(sd_bus_message *message, json_object **ret);
 
+/* A list of rows, sorted by their first column, so that what is printed does not depend on a hash table.
+ * Returns: 0; a negative errno. */
+int bus_json_read_rows(sd_bus_message *message, json_object **ret);
+
+/* A column of a row; "" and 0 where there is none. */
+const char *item_string(json_object *row, size_t i);
+uint64_t item_u64(json_object *row, size_t i);
+
 /* Members of an object, with a default where there is none. */
 const char *member_string(json_object *object, const char *key);          /* "" */
 uint64_t member_u64(json_object *object, const char *key);                /* 0 */

@@ -42,9 +42,9 @@ static void note_reason(ConfStrings *notes, const char *name, const char *state,
                 (void) conf_strings_add(notes, note);
 }
 
-/* What the list does not say, from the layer's own object. */
-static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, const char *name, const char *type,
-                     const char *state, const char *unit, const char *path) {
+/* name type state unit bus-name path; what the list does not say is read from the layer's own object. */
+static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, json_object *row) {
+        const char *name = item_string(row, 0), *state = item_string(row, 2), *path = item_string(row, 5);
         _cleanup_json_ json_object *properties = NULL;
         int r;
 
@@ -54,24 +54,39 @@ static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, const char *nam
 
         table_row(table);
         table_set_string(table, LAYER, name);
-        table_set_string(table, TYPE, type);
+        table_set_string(table, TYPE, item_string(row, 1));
         table_set_state(table, STATE, state);
         table_set_u64(table, FLOWS, member_u64(properties, "NFlows"));
         table_set_strings(table, OVER, member_array(properties, "Over"));
         table_set_bytes(table, RECEIVED, member_u64(properties, "RxBytes"));
         table_set_bytes(table, SENT, member_u64(properties, "TxBytes"));
-        table_set_string(table, UNIT, unit);
+        table_set_string(table, UNIT, item_string(row, 3));
         table_set_string(table, REASON, member_string(properties, "StateReason"));
 
         note_reason(notes, name, state, member_string(properties, "StateReason"));
         return 0;
 }
 
+static void print_count(const Ctl *ctl, const Table *table, const ConfStrings *notes) {
+        size_t n = table_rows(table);
+
+        if (ctl->options.json != JSON_OFF || !ctl->options.legend || ctl->options.quiet)
+                return;
+
+        if (n == 0)
+                (void) printf("No layers. Make one with: o7sctl new NAME --eth=INTERFACE --now\n");
+        else
+                (void) printf("%zu layer%s.\n", n, n == 1 ? "" : "s");
+
+        for (size_t i = 0; i < notes->n; i++)
+                (void) printf("%s\n", notes->items[i]);
+}
+
 int verb_layers(Ctl *ctl, int argc, char *argv[]) {
         BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
-        const char *name, *type, *state, *unit, *bus_name, *path;
-        _cleanup_(table_freep) Table *table = NULL;
         _cleanup_(conf_strings_done) ConfStrings notes = {};
+        _cleanup_json_ json_object *rows = NULL;
+        _cleanup_(table_freep) Table *table = NULL;
         int r;
 
         r = bus_prepare(ctl, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ListLayers", &call);
@@ -82,34 +97,24 @@ int verb_layers(Ctl *ctl, int argc, char *argv[]) {
         if (r > 0)
                 return r;
 
-        r = table_new(layer_columns, ELEMENTSOF(layer_columns), &table);
+        r = bus_json_read_rows(reply, &rows);
+        if (r >= 0)
+                r = table_new(layer_columns, ELEMENTSOF(layer_columns), &table);
         if (r < 0)
                 return bus_complain_message(r);
 
-        r = sd_bus_message_enter_container(reply, 'a', "(ssssso)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssso)", &name, &type, &state, &unit, &bus_name, &path)) > 0) {
-                int status = add_layer(ctl, table, &notes, name, type, state, unit, path);
-
-                if (status > 0)
-                        return status;
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                r = add_layer(ctl, table, &notes, json_object_array_get_idx(rows, i));
+                if (r > 0)
+                        return r;
         }
-        if (r < 0)
-                return bus_complain_message(r);
 
         terminal_page(ctl);
         r = table_print(table, &ctl->options);
         if (r < 0)
                 return bus_complain_message(r);
 
-        if (ctl->options.json == JSON_OFF && ctl->options.legend && !ctl->options.quiet) {
-                if (table_rows(table) == 0)
-                        (void) printf("No layers. Make one with: o7sctl new NAME --eth=INTERFACE --now\n");
-                else
-                        (void) printf("%zu layer%s.\n", table_rows(table), table_rows(table) == 1 ? "" : "s");
-                for (size_t i = 0; i < notes.n; i++)
-                        (void) printf("%s\n", notes.items[i]);
-        }
-
+        print_count(ctl, table, &notes);
         return EXIT_FINE;
 }
 

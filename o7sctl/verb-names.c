@@ -51,31 +51,30 @@ static void set_owner(Table *table, uint64_t uid) {
         table_set(table, OWNER, user ? user->pw_name : number, json_object_new_uint64(uid), COLOR_NORMAL);
 }
 
-static int add_name(Ctl *ctl, Table *table, const char *name, const char *balance, uint32_t n_flows, const char *path) {
+/* name balance bound registered flows path */
+static int add_name(Ctl *ctl, Table *table, json_object *row) {
         _cleanup_json_ json_object *properties = NULL;
         int r;
 
-        r = bus_properties(ctl, path, BUS_INTERFACE_NAME, &properties);
+        r = bus_properties(ctl, item_string(row, 5), BUS_INTERFACE_NAME, &properties);
         if (r > 0)
                 return r;
 
         table_row(table);
-        table_set_string(table, NAME, name);
+        table_set_string(table, NAME, item_string(row, 0));
         set_owner(table, member_u64(properties, "Owner"));
-        table_set_string(table, BALANCE, balance);
+        table_set_string(table, BALANCE, item_string(row, 1));
         set_pairs(table, BOUND, member_array(properties, "Bindings"), true);
         set_pairs(table, LAYERS, member_array(properties, "RegisteredIn"), false);
         table_set_u64(table, ACCEPTING, member_u64(properties, "Accepting"));
-        table_set_u64(table, FLOWS, n_flows);
-
+        table_set_u64(table, FLOWS, item_u64(row, 4));
         return 0;
 }
 
 int verb_names(Ctl *ctl, int argc, char *argv[]) {
         BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
+        _cleanup_json_ json_object *rows = NULL;
         _cleanup_(table_freep) Table *table = NULL;
-        const char *name, *balance, *path;
-        uint32_t bound, registered, n_flows;
         int r;
 
         r = bus_prepare(ctl, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ListNames", &call);
@@ -86,19 +85,17 @@ int verb_names(Ctl *ctl, int argc, char *argv[]) {
         if (r > 0)
                 return r;
 
-        r = table_new(name_columns, ELEMENTSOF(name_columns), &table);
+        r = bus_json_read_rows(reply, &rows);
+        if (r >= 0)
+                r = table_new(name_columns, ELEMENTSOF(name_columns), &table);
         if (r < 0)
                 return bus_complain_message(r);
 
-        r = sd_bus_message_enter_container(reply, 'a', "(ssuuuo)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssuuuo)", &name, &balance, &bound, &registered, &n_flows, &path)) > 0) {
-                int status = add_name(ctl, table, name, balance, n_flows, path);
-
-                if (status > 0)
-                        return status;
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                r = add_name(ctl, table, json_object_array_get_idx(rows, i));
+                if (r > 0)
+                        return r;
         }
-        if (r < 0)
-                return bus_complain_message(r);
 
         terminal_page(ctl);
         r = table_print(table, &ctl->options);

@@ -93,11 +93,32 @@ static void print_uptime(json_object *manager) {
         (void) printf(", up %s", usec_format(text, sizeof(text), (now_usec - started) / USEC_PER_SEC * USEC_PER_SEC));
 }
 
-/* Counts layers by state, and says why those that are not well are not. */
+/* "● lan          eth       online, 2 flows"; where it is not online, why, and what to look at next. */
+static int print_layer(Ctl *ctl, json_object *row) {
+        const char *name = item_string(row, 0), *type = item_string(row, 1), *state = item_string(row, 2);
+        _cleanup_json_ json_object *layer = NULL;
+        int r;
+
+        r = bus_properties(ctl, item_string(row, 5), BUS_INTERFACE_LAYER, &layer);
+        if (r > 0)
+                return r;
+
+        (void) printf("%s%s%s %-12s %-9s %s", terminal_sequence(state_color(state)), terminal_glyph(state_glyph(state)),
+                      terminal_sequence(COLOR_NORMAL), name, type, state);
+
+        if (streq(state, "online")) {
+                (void) printf(", %" PRIu64 " flow%s\n", member_u64(layer, "NFlows"), member_u64(layer, "NFlows") == 1 ? "" : "s");
+                return 0;
+        }
+
+        (void) printf(": %s\n  %s o7sctl %s %s\n", member_string(layer, "StateReason"), terminal_glyph(GLYPH_ARROW),
+                      streq(state, "created") ? "up" : "status", name);
+        return 0;
+}
+
 static int print_layers(Ctl *ctl) {
         BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
-        const char *name, *type, *state, *unit, *bus_name, *path;
-        size_t n = 0;
+        _cleanup_json_ json_object *rows = NULL;
         int r;
 
         r = bus_prepare(ctl, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ListLayers", &call);
@@ -108,34 +129,19 @@ static int print_layers(Ctl *ctl) {
         if (r > 0)
                 return r;
 
-        r = sd_bus_message_enter_container(reply, 'a', "(ssssso)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssso)", &name, &type, &state, &unit, &bus_name, &path)) > 0) {
-                _cleanup_json_ json_object *layer = NULL;
-                int status;
-
-                if (n++ == 0)
-                        (void) printf("\n");
-
-                status = bus_properties(ctl, path, BUS_INTERFACE_LAYER, &layer);
-                if (status > 0)
-                        return status;
-
-                (void) printf("%s%s%s %-12s %-9s %s%s%s", terminal_sequence(state_color(state)),
-                              terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, type, state,
-                              streq(state, "online") ? "" : ": ",
-                              streq(state, "online") ? "" : member_string(layer, "StateReason"));
-                if (streq(state, "online"))
-                        (void) printf(", %" PRIu64 " flows", member_u64(layer, "NFlows"));
-                (void) printf("\n");
-                if (!streq(state, "online"))
-                        (void) printf("  %s o7sctl %s %s\n", terminal_glyph(GLYPH_ARROW),
-                                      streq(state, "created") ? "up" : "status", name);
-        }
+        r = bus_json_read_rows(reply, &rows);
         if (r < 0)
                 return bus_complain_message(r);
 
-        if (n == 0)
-                (void) printf("\nNo layers yet: o7sctl new NAME --eth=INTERFACE --now\n");
+        (void) printf("\n");
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                r = print_layer(ctl, json_object_array_get_idx(rows, i));
+                if (r > 0)
+                        return r;
+        }
+        if (json_object_array_length(rows) == 0)
+                (void) printf("No layers yet: o7sctl new NAME --eth=INTERFACE --now\n");
+
         return 0;
 }
 
