@@ -201,6 +201,12 @@ static uint32_t flow_events_known(o7s_flow *flow) {
         return events;
 }
 
+/* Nothing is left that a watcher has not been told. Mutex held. */
+static void flow_unsignal(o7s_flow *flow) {
+        pollable_signal(&flow->pollable, false);
+        __atomic_store_n(&flow->signalled, false, __ATOMIC_RELAXED);
+}
+
 /* Nothing more is known, so drain, then look, then arm. Returns the events that turned up; 0: armed. */
 static uint32_t flow_events_fresh(o7s_flow *flow) {
         uint32_t events;
@@ -208,8 +214,7 @@ static uint32_t flow_events_fresh(o7s_flow *flow) {
         (void) pthread_mutex_lock(&flow->mutex);
 
         /* Cleared before arming: a writer that takes the ring from now on sets it again. */
-        pollable_signal(&flow->pollable, false);
-        __atomic_store_n(&flow->signalled, false, __ATOMIC_RELAXED);
+        flow_unsignal(flow);
         if (!flow->has_poller)
                 flow_drain(flow);
 
@@ -246,6 +251,8 @@ static uint32_t flow_events_down(o7s_flow *flow) {
                 events |= O7S_UP;
         if (flow->state == FLOW_FAILED || flow->state == FLOW_CLOSED)
                 events |= O7S_DOWN;
+        if (events == 0)
+                flow_unsignal(flow);    /* the outcome will make the doorbell readable */
         (void) pthread_mutex_unlock(&flow->mutex);
 
         return events;

@@ -28,7 +28,7 @@ void flow_pair_open(FlowPair *pair, uint64_t flags) {
         o7s_flow *flow;
 
         *pair = (FlowPair) {};
-        assert_int_equal(fake_irm_start(&pair->irm), 0);
+        assert_int_equal(irm_thread_start(&pair->irm), 0);
         assert_int_equal(o7s_listen("echo", 0, &pair->listener), 0);
 
         /* Without a descriptor, as most programs have it: the other way round is what flow_pair_more() does. */
@@ -42,5 +42,5 @@ void flow_pair_close(FlowPair *pair) {
         pair->asking = o7s_flow_unref(pair->asking);
         pair->serving = o7s_flow_unref(pair->serving);
         pair->listener = o7s_listener_unref(pair->listener);
-        pair->irm = fake_irm_free(pair->irm);
+        pair->irm = irm_thread_free(pair->irm);
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Two ends of a flow in one process, got through the public interface from a fake IRM. Failures end the test. */
+/* Two ends of a flow in one process, got through the public interface from an IRM in a thread. Failures end the test. */
 
 #include "libo7s/o7s.h"
-#include "tests/support/fake-irm.h"
+#include "tests/support/irm-thread.h"
 
 /* Long enough never to be reached where all is well. */
 #define TEST_TIMEOUT_USEC (10 * UINT64_C(1000000))
 
 typedef struct FlowPair {
-        FakeIrm *irm;
+        IrmThread *irm;
         o7s_listener *listener;
         o7s_flow *asking;
         o7s_flow *serving;

@@ -32,7 +32,7 @@ static const struct {
         const char *text;               /* part of what o7s_last_error() says */
 } refusals[] = {
         { "nobody",      TEST_TIMEOUT_USEC, -ENOENT,       "o7sctl names" },
-        { "refused",     TEST_TIMEOUT_USEC, -ECONNREFUSED, FAKE_IRM_REFUSAL },
+        { "refused",     TEST_TIMEOUT_USEC, -ECONNREFUSED, IRM_THREAD_REFUSAL },
         { "denied",      TEST_TIMEOUT_USEC, -EPERM,        "may not" },
         { "silent",      SHORT_USEC,        -ETIMEDOUT,    "in time" },
         { "silent",      0,                 -EAGAIN,       "without waiting" },
@@ -45,9 +45,9 @@ static const struct {
 };
 
 static void test_refusals(void **state) {
-        _cleanup_(fake_irm_freep) FakeIrm *irm = NULL;
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
 
-        assert_int_equal(fake_irm_start(&irm), 0);
+        assert_int_equal(irm_thread_start(&irm), 0);
 
         for (size_t i = 0; i < ELEMENTSOF(refusals); i++) {
                 o7s_flow *flow = (o7s_flow *) 1;
@@ -100,11 +100,11 @@ static void test_unsupported(void **state) {
 }
 
 static void test_pending(void **state) {
-        _cleanup_(fake_irm_freep) FakeIrm *irm = NULL;
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
         o7s_flow *flow;
         char byte;
 
-        assert_int_equal(fake_irm_start(&irm), 0);
+        assert_int_equal(irm_thread_start(&irm), 0);
         assert_int_equal(o7s_flow_alloc_start("silent", NULL, 0, O7S_FOREVER, &flow), 0);
 
         assert_int_equal(o7s_flow_alloc_finish(flow), -EINPROGRESS);
@@ -116,9 +116,9 @@ static void test_pending(void **state) {
 
         /* The last reference cancels, and the IRM hears of it. */
         assert_null(o7s_flow_unref(flow));
-        while (fake_irm_counts(irm).n_cancelled == 0)
+        while (irm_thread_counts(irm).n_cancelled == 0)
                 sched_yield();
-        assert_int_equal(fake_irm_counts(irm).n_messages[IRM_DEALLOCATE], 0);
+        assert_int_equal(irm_thread_counts(irm).n_messages[IRM_DEALLOCATE], 0);
 }
 
 static void test_info(void **state) {
@@ -477,7 +477,7 @@ static void test_close(void **state) {
         assert_int_equal(o7s_flow_flush(pair.serving, 0), 0);
         assert_int_equal(o7s_flow_close(pair.serving, 0), -EPIPE);
 
-        while (fake_irm_counts(pair.irm).n_messages[IRM_DEALLOCATE] < 2)
+        while (irm_thread_counts(pair.irm).n_messages[IRM_DEALLOCATE] < 2)
                 sched_yield();
 }
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * An IRM in a thread, for tests and benches of the library: it joins whoever asks for a name with whoever listens on it, and knows
+ * nothing of layers, names' owners or rights. Some names are played differently:
+ *
+ *   "refused"           the outcome is -ECONNREFUSED, with the text IRM_THREAD_REFUSAL
+ *   "denied"            the reply itself is -EPERM
+ *   "silent"            there never is an outcome
+ *   "bad-lane"          the peer's lane is a memfd of the right size without seals
+ *   "no-doorbell"       the reply is 0 and brings none
+ *   "wrong-reply"       the reply is an OFFER
+ *   "ring-first"        the doorbell rings before it tells the outcome
+ *   "died"              the doorbell is hung up instead of an outcome
+ *   "short-mtu"         as any other, with an mtu of 100
+ */
+
+#include "libo7s/irm-message.h"
+
+#define IRM_THREAD_REFUSAL "the baker said no"
+
+typedef struct IrmThread IrmThread;
+
+typedef struct IrmThreadCounts {
+        unsigned n_messages[_IRM_MESSAGE_TYPE_MAX];
+        unsigned n_cancelled;           /* doorbells hung up by those who had asked */
+} IrmThreadCounts;
+
+/* Serves at an address of its own, to which it points O7S_SOCKET. */
+int irm_thread_start(IrmThread **ret);
+
+/* Ends: connections hang up. irm_thread_resume() serves again at the same address, with nothing remembered. */
+void irm_thread_pause(IrmThread *irm);
+int irm_thread_resume(IrmThread *irm);
+
+IrmThread *irm_thread_free(IrmThread *irm);
+DEFINE_CLEANUP(IrmThread, irm_thread_free);
+
+/* In a forked child: closes what was inherited. The thread exists in the parent only. */
+void irm_thread_forget(IrmThread *irm);
+
+IrmThreadCounts irm_thread_counts(IrmThread *irm);
