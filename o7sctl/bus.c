@@ -201,18 +201,38 @@ int bus_properties(Ctl *ctl, const char *path, const char *interface, json_objec
         return r <= 0 ? bus_complain_message(r ?: -ENODATA) : 0;
 }
 
-int bus_try_properties(Ctl *ctl, const char *service, const char *path, const char *interface, json_object **ret) {
+/* An IPCP is never started by asking about it. */
+static int try_read(Ctl *ctl, sd_bus_message *call, json_object **ret) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         BUS_REPLY_FREE sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_call_method(ctl->bus, service, path, "org.freedesktop.DBus.Properties", "GetAll", &error, &reply, "s",
-                               interface);
-        if (r < 0)
-                return r;
+        r = sd_bus_message_set_auto_start(call, false);
+        if (r >= 0)
+                r = bus_try(ctl, call, &error, &reply);
+        if (r >= 0)
+                r = bus_json_read(reply, ret);
 
-        r = bus_json_read(reply, ret);
         return r < 0 ? r : r == 0 ? -ENODATA : 0;
+}
+
+int bus_try_properties(Ctl *ctl, const char *service, const char *path, const char *interface, json_object **ret) {
+        BUS_REPLY_FREE sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(ctl->bus, &call, service, path, "org.freedesktop.DBus.Properties", "GetAll");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", interface);
+
+        return r < 0 ? r : try_read(ctl, call, ret);
+}
+
+int bus_try_counters(Ctl *ctl, const char *service, json_object **ret) {
+        BUS_REPLY_FREE sd_bus_message *call = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(ctl->bus, &call, service, BUS_PATH_IPCP, BUS_INTERFACE_STATISTICS, "GetAll");
+        return r < 0 ? r : try_read(ctl, call, ret);
 }
 
 int bus_path_of(const char *prefix, const char *name, char **ret) {

@@ -46,6 +46,9 @@ int bus_properties(Ctl *ctl, const char *path, const char *interface, json_objec
 /* The same of any service, without a complaint: for what is nice to know. Returns: 0; a negative errno. */
 int bus_try_properties(Ctl *ctl, const char *service, const char *path, const char *interface, json_object **ret);
 
+/* The counters of a layer, from its IPCP; without a complaint, as it may not run. Returns: 0; a negative errno. */
+int bus_try_counters(Ctl *ctl, const char *service, json_object **ret);
+
 /* Where an object of that name is: "/org/o7s/irm1/layer" and "udp-0". Returns: 0; -ENOMEM. */
 int bus_path_of(const char *prefix, const char *name, char **ret);
 

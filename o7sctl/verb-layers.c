@@ -45,7 +45,7 @@ static void note_reason(ConfStrings *notes, const char *name, const char *state,
 /* name type state unit bus-name path; what the list does not say is read from the layer's own object. */
 static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, json_object *row) {
         const char *name = item_string(row, 0), *state = item_string(row, 2), *path = item_string(row, 5);
-        _cleanup_json_ json_object *properties = NULL;
+        _cleanup_json_ json_object *properties = NULL, *counters = NULL;
         int r;
 
         r = bus_properties(ctl, path, BUS_INTERFACE_LAYER, &properties);
@@ -58,8 +58,10 @@ static int add_layer(Ctl *ctl, Table *table, ConfStrings *notes, json_object *ro
         table_set_state(table, STATE, state);
         table_set_u64(table, FLOWS, member_u64(properties, "NFlows"));
         table_set_strings(table, OVER, member_array(properties, "Over"));
-        table_set_bytes(table, RECEIVED, member_u64(properties, "RxBytes"));
-        table_set_bytes(table, SENT, member_u64(properties, "TxBytes"));
+        if (bus_try_counters(ctl, item_string(row, 4), &counters) >= 0) {
+                table_set_bytes(table, RECEIVED, member_u64(counters, "frames-rx-bytes"));
+                table_set_bytes(table, SENT, member_u64(counters, "frames-tx-bytes"));
+        }
         table_set_string(table, UNIT, item_string(row, 3));
         table_set_string(table, REASON, member_string(properties, "StateReason"));
 

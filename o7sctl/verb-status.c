@@ -187,44 +187,33 @@ static int status_of_all(Ctl *ctl) {
 
 /* -- a layer -- */
 
-/* "12 (queue-full 10, malformed 2)" */
-static void print_drops(json_object *layer) {
-        json_object *drops;
-        uint64_t sum = 0;
-
-        if (!json_object_object_get_ex(layer, "Drops", &drops) || json_object_get_type(drops) != json_type_object)
-                return;
-
-        json_object_object_foreach(drops, reason, count) {
-                (void) reason;
-                sum += json_object_get_uint64(count);
-        }
-
-        label("Drops");
-        (void) printf("%" PRIu64, sum);
-        if (sum > 0) {
-                const char *separator = " (";
-
-                json_object_object_foreach(drops, why, n) {
-                        if (json_object_get_uint64(n) == 0)
-                                continue;
-                        (void) printf("%s%s %" PRIu64, separator, why, json_object_get_uint64(n));
-                        separator = ", ";
-                }
-                (void) printf(")");
-        }
-        (void) printf("\n");
-}
-
-static void print_traffic(json_object *layer) {
+/* "Traffic: ↓ 2.1 MiB in 1500 frames   ↑ ..." */
+static void print_traffic(json_object *counters) {
         char rx[32], tx[32];
 
         label("Traffic");
-        (void) printf("%s %s in %" PRIu64 " packets   %s %s in %" PRIu64 " packets\n",
-                      terminal_glyph(GLYPH_DOWN), bytes_format(rx, sizeof(rx), member_u64(layer, "RxBytes")),
-                      member_u64(layer, "RxPackets"),
-                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), member_u64(layer, "TxBytes")),
-                      member_u64(layer, "TxPackets"));
+        (void) printf("%s %s in %" PRIu64 " frames   %s %s in %" PRIu64 " frames\n",
+                      terminal_glyph(GLYPH_DOWN), bytes_format(rx, sizeof(rx), member_u64(counters, "frames-rx-bytes")),
+                      member_u64(counters, "frames-rx-packets"),
+                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), member_u64(counters, "frames-tx-bytes")),
+                      member_u64(counters, "frames-tx-packets"));
+}
+
+/* "Drops: frames queue-full 10, flows malformed 2": from the counters named PREFIX-drop-REASON, which exist once one happened. */
+static void print_drops(json_object *counters) {
+        bool first = true;
+
+        label("Drops");
+        json_object_object_foreach(counters, key, value) {
+                const char *drop = strstr(key, "-drop-");
+
+                if (!drop)
+                        continue;
+                (void) printf("%s%.*s %s %" PRIu64, first ? "" : ", ", (int) (drop - key), key, drop + STRLEN("-drop-"),
+                              json_object_get_uint64(value));
+                first = false;
+        }
+        (void) printf("%s\n", first ? "none" : "");
 }
 
 /* What the IPCP itself tells, on its own bus name. */
@@ -247,6 +236,16 @@ static void print_ethernet(Ctl *ctl, const char *service) {
         if (json_object_object_get_ex(ethernet, "Carrier", &carrier) && !json_object_get_boolean(carrier))
                 (void) printf(", %sno carrier%s", terminal_sequence(COLOR_RED), terminal_sequence(COLOR_NORMAL));
         (void) printf("\n");
+}
+
+static void print_counters(Ctl *ctl, const char *service) {
+        _cleanup_json_ json_object *counters = NULL;
+
+        if (isempty(service) || bus_try_counters(ctl, service, &counters) < 0)
+                return;
+
+        print_traffic(counters);
+        print_drops(counters);
 }
 
 static void print_file(json_object *layer) {
@@ -298,8 +297,7 @@ static int status_of_layer(Ctl *ctl, const char *path, json_object **ret) {
         print_list("Names", member_array(layer, "Names"), false);
         label("Flows");
         (void) printf("%" PRIu64 "\n", member_u64(layer, "NFlows"));
-        print_traffic(layer);
-        print_drops(layer);
+        print_counters(ctl, member_string(layer, "BusName"));
 
         return streq(state, "online") || streq(state, "degraded") ? EXIT_FINE : EXIT_NOT_ACTIVE;
 }

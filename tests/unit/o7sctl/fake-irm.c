@@ -15,6 +15,7 @@
 #include "tests/unit/o7sctl/fake-irm.h"
 
 #define LOOKS_UNTIL_DONE 3
+#define SERVICE_LAN BUS_NAME_IPCP_PREFIX ".lan"
 
 typedef struct Fake {
         sd_bus *bus;
@@ -26,12 +27,13 @@ typedef struct FakeLayer {
         const char *name;
         const char *state;
         const char *reason;
+        const char *service;
         uint32_t n_flows;
 } FakeLayer;
 
 static const FakeLayer fake_layers[] = {
-        { "lan", "online", "", 2 },
-        { "lab", "degraded", "no carrier on eth1", 0 },
+        { "lan", "online", "", SERVICE_LAN, 2 },
+        { "lab", "degraded", "no carrier on eth1", BUS_NAME_IPCP_PREFIX ".lab", 0 },    /* does not run */
 };
 
 static int bus_error(sd_bus_error *e, const char *name, const char *text) {
@@ -63,7 +65,7 @@ static int list_layers(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 (void) sd_bus_path_encode(BUS_PATH_LAYER, fake_layers[i].name, &path);
                 (void) format_string(&unit, O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, fake_layers[i].name);
                 r = sd_bus_message_append(reply, "(ssssso)", fake_layers[i].name, "eth", fake_layers[i].state, unit,
-                                          "org.o7s.ipcp1.none", path);
+                                          fake_layers[i].service, path);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
@@ -264,26 +266,17 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-/* -- layers, names, operations -- */
+/* -- layers -- */
 
 static int get_layer_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                           void *userdata, sd_bus_error *e) {
         const FakeLayer *l = userdata;
 
-        return sd_bus_message_append(reply, "s", streq(property, "Name")    ? l->name
-                                                 : streq(property, "State") ? l->state
-                                                 : streq(property, "Type")  ? "eth"
-                                                                            : l->reason);
-}
-
-static int get_drops(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                     void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append(reply, "a{st}", 2, "queue-full", UINT64_C(10), "malformed", UINT64_C(2));
-}
-
-static int get_bytes(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                     void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append(reply, "t", UINT64_C(2202010));
+        return sd_bus_message_append(reply, "s", streq(property, "Name")      ? l->name
+                                                 : streq(property, "State")   ? l->state
+                                                 : streq(property, "Type")    ? "eth"
+                                                 : streq(property, "BusName") ? l->service
+                                                                              : l->reason);
 }
 
 static const sd_bus_vtable layer_vtable[] = {
@@ -293,10 +286,50 @@ static const sd_bus_vtable layer_vtable[] = {
         SD_BUS_PROPERTY("State", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("StateReason", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("NFlows", "u", NULL, offsetof(FakeLayer, n_flows), 0),
-        SD_BUS_PROPERTY("RxBytes", "t", get_bytes, 0, 0),
-        SD_BUS_PROPERTY("Drops", "a{st}", get_drops, 0, 0),
+        SD_BUS_PROPERTY("BusName", "s", get_layer_text, 0, 0),
         SD_BUS_VTABLE_END,
 };
+
+/* -- the IPCP of lan -- */
+
+static int get_counters(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "a{st}", 4, "frames-rx-bytes", UINT64_C(2202010), "frames-rx-packets", UINT64_C(1500),
+                                          "frames-drop-queue-full", UINT64_C(10), "flows-drop-malformed", UINT64_C(2));
+}
+
+static int get_interface(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "s", streq(property, "Framing") ? "dix" : "eth0");
+}
+
+static int get_address(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                       void *userdata, sd_bus_error *e) {
+        static const uint8_t address[] = { 0x02, 0, 0, 0, 0xab, 1 };
+
+        return sd_bus_message_append_array(reply, 'y', address, sizeof(address));
+}
+
+static int get_ethertype(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                         void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "q", 0xa000);
+}
+
+static const sd_bus_vtable statistics_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("GetAll", NULL, "a{st}", get_counters, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable ethernet_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Interface", "s", get_interface, 0, 0),
+        SD_BUS_PROPERTY("Framing", "s", get_interface, 0, 0),
+        SD_BUS_PROPERTY("HardwareAddress", "ay", get_address, 0, 0),
+        SD_BUS_PROPERTY("EtherType", "q", get_ethertype, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* -- names and operations -- */
 
 static int get_bindings(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                         void *userdata, sd_bus_error *e) {
@@ -349,6 +382,10 @@ static int add_objects(Fake *f) {
         }
         if (r >= 0)
                 r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_NAME "/web_2eexample", BUS_INTERFACE_NAME, name_vtable, f);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_STATISTICS, statistics_vtable, f);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET, ethernet_vtable, f);
         for (char path[] = BUS_PATH_OPERATION "/1"; r >= 0 && path[sizeof(path) - 2] <= '3'; path[sizeof(path) - 2]++)
                 r = sd_bus_add_object_vtable(f->bus, NULL, path, BUS_INTERFACE_OPERATION, operation_vtable, f);
 
@@ -364,6 +401,8 @@ static _Noreturn void serve(int ready_fd) {
         r = sd_bus_open_system(&f.bus);
         if (r >= 0)
                 r = add_objects(&f);
+        if (r >= 0)
+                r = sd_bus_request_name(f.bus, SERVICE_LAN, 0);
         if (r >= 0)
                 r = sd_bus_request_name(f.bus, BUS_NAME_IRM, 0);
         if (r >= 0 && write(ready_fd, "y", 1) != 1)

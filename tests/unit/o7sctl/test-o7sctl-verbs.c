@@ -86,7 +86,8 @@ typedef struct Case {
 static const Case cases[] = {
         { "status shows the whole", "o7sctl", EXIT_FINE, { "o7s 9.9", "Layers: 2", "lab", "no carrier on eth1" }, {} },
         { "layer", "o7sctl status lan", EXIT_FINE,
-          { "lan", "online", "2.1 MiB", "12 (queue-full 10, malformed 2)" }, {} },
+          { "v 2.1 MiB in 1500 frames", "Drops: frames queue-full 10, flows malformed 2",
+            "eth0, 02:00:00:00:ab:01, dix 0xa000" }, {} },
         { "name", "o7sctl status web.example", EXIT_FINE, { "unit web.service", "start the program" }, {} },
         { "neither layer nor name", "o7sctl status nobody", EXIT_FAILED, {}, { "neither a layer nor a name 'nobody'" } },
         { "layers", "o7sctl layers", EXIT_FINE, { "LAYER", "o7s-ipcp@lan.service", "2 layers.",
