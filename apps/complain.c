@@ -69,6 +69,19 @@ static void print_reason(const char *text) {
                 (void) fputc('\n', stderr);
 }
 
+/* The library's text begins with what failed, "Opening a flow to 'NAME': ", which has been said by then. */
+static const char *reason_of(const o7s_error *last) {
+        char about[sizeof(last->name) + 5];
+        const char *found;
+
+        if (last->name[0] == '\0')
+                return last->text;
+
+        (void) snprintf(about, sizeof(about), "'%s': ", last->name);
+        found = strstr(last->text, about);
+        return found ? found + strlen(about) : last->text;
+}
+
 int complain_error(int error, const char *format, ...) {
         o7s_error last = { .size = sizeof(last) };
         va_list arguments;
@@ -84,7 +97,7 @@ int complain_error(int error, const char *format, ...) {
                 return exit_status_of(error);
         }
 
-        print_reason(last.text);
+        print_reason(reason_of(&last));
 
         /* About no name and no flow: it was the IRM itself that could not be reached. */
         if ((error == -ENOENT || error == -ECONNREFUSED) && last.name[0] == '\0')

@@ -193,7 +193,7 @@ int bus_properties(Ctl *ctl, const char *path, const char *interface, json_objec
         if (r < 0)
                 return bus_complain_message(r);
 
-        r = bus_send(ctl, call, &reply, "Cannot read %s", path);
+        r = bus_send(ctl, call, &reply, "Cannot ask o7s-irm about %s", path);
         if (r > 0)
                 return r;
 

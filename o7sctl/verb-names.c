@@ -23,6 +23,18 @@ static const Column name_columns[] = {
         [FLOWS] = { "FLOWS", "flows", COLUMN_RIGHT },
 };
 
+/* Users go over the bus by number. */
+static const char *user_name(const char *kind, const char *id) {
+        const struct passwd *user;
+        uint64_t uid;
+
+        if (!streq(kind, "user") || parse_u64(id, UINT32_MAX, &uid) < 0)
+                return id;
+
+        user = getpwuid((uid_t) uid);
+        return user ? user->pw_name : id;
+}
+
 /* "unit web.service, user alice" from an array of (first, second, state), for both columns. */
 static void set_pairs(Table *table, size_t column, json_object *array, bool with_kind) {
         size_t n = array ? json_object_array_length(array) : 0;
@@ -30,13 +42,13 @@ static void set_pairs(Table *table, size_t column, json_object *array, bool with
 
         for (size_t i = 0; i < n; i++) {
                 json_object *triple = json_object_array_get_idx(array, i);
-                const char *first = json_object_get_string(json_object_array_get_idx(triple, 0));
-                const char *second = json_object_get_string(json_object_array_get_idx(triple, 1));
+                const char *first = item_string(triple, 0);
+                const char *second = with_kind ? user_name(first, item_string(triple, 1)) : "";
                 _cleanup_free_ char *before = text;
 
                 text = NULL;
-                if (format_string(&text, "%s%s%s%s%s", strempty(before), before ? ", " : "", strempty(first),
-                                  with_kind ? " " : "", with_kind ? strempty(second) : "") < 0)
+                if (format_string(&text, "%s%s%s%s%s", strempty(before), before ? ", " : "", first, with_kind ? " " : "",
+                                  second) < 0)
                         break;
         }
 

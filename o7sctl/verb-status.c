@@ -111,8 +111,10 @@ static int print_layer(Ctl *ctl, json_object *row) {
                 return 0;
         }
 
-        (void) printf(": %s\n  %s o7sctl %s %s\n", member_string(layer, "StateReason"), terminal_glyph(GLYPH_ARROW),
-                      streq(state, "created") ? "up" : "status", name);
+        (void) printf(": %s\n", member_string(layer, "StateReason"));
+        if (!strstr(member_string(layer, "StateReason"), "o7sctl"))     /* else it says what to do by itself */
+                (void) printf("  %s o7sctl %s %s\n", terminal_glyph(GLYPH_ARROW), streq(state, "created") ? "up" : "status",
+                              name);
         return 0;
 }
 
