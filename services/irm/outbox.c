@@ -62,7 +62,7 @@ void outbox_done(Outbox *outbox) {
 }
 
 int outbox_send(Outbox *outbox, int fd, const void *message, const int *fds, unsigned n_fds) {
-        Parcel *p;
+        Parcel *p = NULL;
         int r;
 
         if (outbox->n == 0) {

@@ -60,7 +60,14 @@ struct State {
         size_t size;
         uint32_t *free_slots[_STATE_KIND_MAX];  /* a stack per kind */
         uint32_t n_free[_STATE_KIND_MAX];
+        bool *in_use[_STATE_KIND_MAX];          /* asking the map itself would allocate the page that is asked */
 };
+
+/* The part of the file that is next known to have pages. */
+typedef struct Extent {
+        off_t start;
+        off_t end;
+} Extent;
 
 static size_t slot_size(StateKind kind) {
         return (sizeof(Slot) + kinds[kind].size + 7) & ~(size_t) 7;
@@ -75,7 +82,7 @@ static size_t state_size(void) {
         return size;
 }
 
-static Slot *slot_at(const State *state, StateKind kind, uint32_t slot) {
+static size_t slot_offset(StateKind kind, uint32_t slot) {
         size_t offset = STATE_HEADER_BYTES;
 
         assert(slot < kinds[kind].capacity);
@@ -83,7 +90,11 @@ static Slot *slot_at(const State *state, StateKind kind, uint32_t slot) {
         for (StateKind before = 0; before < kind; before++)
                 offset += slot_size(before) * kinds[before].capacity;
 
-        return (Slot *) (void *) (state->map + offset + slot_size(kind) * slot);
+        return offset + slot_size(kind) * slot;
+}
+
+static Slot *slot_at(const State *state, StateKind kind, uint32_t slot) {
+        return (Slot *) (void *) (state->map + slot_offset(kind, slot));
 }
 
 static void header_fill(StateHeader *header) {
@@ -101,8 +112,10 @@ State *state_free(State *state) {
         if (!state)
                 return NULL;
 
-        for (StateKind kind = 0; kind < _STATE_KIND_MAX; kind++)
+        for (StateKind kind = 0; kind < _STATE_KIND_MAX; kind++) {
                 free(state->free_slots[kind]);
+                free(state->in_use[kind]);
+        }
         if (state->map)
                 (void) munmap(state->map, state->size);
 
@@ -110,15 +123,38 @@ State *state_free(State *state) {
         return mfree(state);
 }
 
+/* Whether the file has a page at this offset; offsets ascend from call to call. Even a read through the map would
+ * give a hole its page, and looking at every slot that way would make the whole file memory. */
+static bool has_page(int fd, off_t offset, Extent *extent) {
+        if (offset >= extent->end) {
+                extent->start = lseek(fd, offset, SEEK_DATA);
+                if (extent->start < 0)          /* ENXIO: only a hole follows; else we cannot know and have to look */
+                        *extent = errno == ENXIO ? (Extent) { INT64_MAX, INT64_MAX } : (Extent) { 0, INT64_MAX };
+                else
+                        extent->end = lseek(fd, extent->start, SEEK_HOLE);
+        }
+
+        return offset >= extent->start;
+}
+
 /* Low numbers are handed out first: then few pages are touched. */
-static int collect_free_slots(State *state) {
+static int collect_slots(State *state) {
+        Extent extent = {};
+
         for (StateKind kind = 0; kind < _STATE_KIND_MAX; kind++) {
-                state->free_slots[kind] = calloc(kinds[kind].capacity, sizeof(uint32_t));
-                if (!state->free_slots[kind])
+                uint32_t capacity = kinds[kind].capacity;
+
+                state->free_slots[kind] = calloc(capacity, sizeof(uint32_t));
+                state->in_use[kind] = calloc(capacity, sizeof(bool));
+                if (!state->free_slots[kind] || !state->in_use[kind])
                         return -ENOMEM;
 
-                for (uint32_t i = kinds[kind].capacity; i > 0; i--)
-                        if (slot_at(state, kind, i - 1)->used == 0)
+                for (uint32_t i = 0; i < capacity; i++)
+                        state->in_use[kind][i] = has_page(state->fd, (off_t) slot_offset(kind, i), &extent) &&
+                                                 slot_at(state, kind, i)->used != 0;
+
+                for (uint32_t i = capacity; i > 0; i--)
+                        if (!state->in_use[kind][i - 1])
                                 state->free_slots[kind][state->n_free[kind]++] = i - 1;
         }
 
@@ -167,7 +203,7 @@ int state_new(State **ret) {
 
         header_fill((StateHeader *) (void *) state->map);
 
-        r = collect_free_slots(state);
+        r = collect_slots(state);
         if (r < 0)
                 return r;
 
@@ -198,7 +234,7 @@ int state_open(int fd, State **ret) {
         if (memcmp(state->map, &expected, sizeof(expected)) != 0)
                 return -EBADMSG;
 
-        r = collect_free_slots(state);
+        r = collect_slots(state);
         if (r < 0)
                 return r;
 
@@ -224,6 +260,7 @@ uint32_t state_put(State *state, StateKind kind, const void *record) {
                 return STATE_NO_SLOT;
 
         slot = state->free_slots[kind][--state->n_free[kind]];
+        state->in_use[kind][slot] = true;
         slot_write(slot_at(state, kind, slot), kind, record);
         return slot;
 }
@@ -234,24 +271,26 @@ void state_update(State *state, StateKind kind, uint32_t slot, const void *recor
 }
 
 void state_remove(State *state, StateKind kind, uint32_t slot) {
-        Slot *s;
-
         if (!state || slot == STATE_NO_SLOT)
                 return;
 
-        s = slot_at(state, kind, slot);
-        assert(s->used);
+        assert(state->in_use[kind][slot]);
         assert(state->n_free[kind] < kinds[kind].capacity);
 
-        __atomic_store_n(&s->used, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&slot_at(state, kind, slot)->used, 0, __ATOMIC_RELEASE);
+        state->in_use[kind][slot] = false;
         state->free_slots[kind][state->n_free[kind]++] = slot;
 }
 
 int state_get(State *state, StateKind kind, uint32_t slot, void *ret_record) {
-        const Slot *s = slot_at(state, kind, slot);
+        const Slot *s;
 
-        if (s->used == 0)
+        assert(slot < kinds[kind].capacity);
+
+        if (!state->in_use[kind][slot])
                 return 0;
+
+        s = slot_at(state, kind, slot);
 
         for (unsigned i = 0; i < TEXTS_MAX; i++) {
                 const Text *t = &kinds[kind].texts[i];
