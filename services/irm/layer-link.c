@@ -131,7 +131,8 @@ static int link_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                         (void) sd_event_source_set_io_events(link->io, EPOLLIN);
         }
 
-        for (unsigned i = 0; i < LAYER_BURST_MAX && r >= 0 && !link->doomed && (revents & EPOLLIN); i++) {
+        /* Behind a HELLO that is still being looked into, everything waits in the socket. */
+        for (unsigned i = 0; i < LAYER_BURST_MAX && r >= 0 && !link->doomed && !link->hello && (revents & EPOLLIN); i++) {
                 r = link_receive(link);
                 if (r == 0)
                         break;
