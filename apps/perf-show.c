@@ -152,7 +152,7 @@ static Direction reverse_of(PerfStream *const *streams, size_t n) {
                 d.n_received += receiving->n_messages;
                 d.bytes_received += receiving->n_bytes;
                 d.n_out_of_order += receiving->n_out_of_order;
-                d.known = d.known && receiving->ended;
+                d.known = d.known && receiving->ended && !receiving->cut;
                 if (usec > d.duration_usec)
                         d.duration_usec = usec;
         }
@@ -176,7 +176,7 @@ static void print_direction(const char *arrow, const Direction *d) {
                               d->n_sent ? (double) lost_of(d) * 100 / (double) d->n_sent : 0.0,
                               (unsigned long long) d->n_out_of_order);
         else
-                (void) printf("sent %s, received %s (the report at the end got lost), ",
+                (void) printf("no report from the other side; here: sent %s, received %s, ",
                               quantity_format(sent, sizeof(sent), (double) d->bytes_sent, "B"),
                               quantity_format(received, sizeof(received), (double) d->bytes_received, "B"));
         (void) printf("goodput %s, %s\n",

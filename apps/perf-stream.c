@@ -355,6 +355,18 @@ void perf_stream_writable(PerfStream *s) {
         (void) o7s_flow_arm_write(s->flow, false);
 }
 
+void perf_stream_stop(PerfStream *s, uint64_t now) {
+        if (s->state != PERF_STATE_RUNNING)
+                return;
+
+        if (s->sending.active && s->sending.n_ends == 0)
+                s->sending.ends_nsec = s->sending.next_nsec = now;
+        if (s->receiving.active && !s->receiving.ended)
+                s->receiving.ended = s->receiving.cut = true;
+
+        settle(s);
+}
+
 uint64_t perf_stream_deadline(const PerfStream *s) {
         uint64_t deadline = s->give_up_nsec;
 

@@ -38,6 +38,7 @@ typedef struct PerfSending {
 typedef struct PerfReceiving {
         bool active;
         bool ended;
+        bool cut;               /* by perf_stream_stop(): the other side's count is not known */
         uint64_t n_messages;
         uint64_t n_bytes;
         uint64_t n_out_of_order;
@@ -84,6 +85,9 @@ int perf_stream_receive(PerfStream *stream, PerfInbox *inbox, uint64_t now_nsec)
 
 /* The queue has room again. */
 void perf_stream_writable(PerfStream *stream);
+
+/* Ends the test early: what was sent is asked about, what would still come is not waited for. */
+void perf_stream_stop(PerfStream *stream, uint64_t now_nsec);
 
 /* When to transmit next, if nothing happens before; UINT64_MAX: never. */
 uint64_t perf_stream_deadline(const PerfStream *stream);

@@ -10,8 +10,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <time.h>
 
 #include "apps/complain.h"
@@ -35,6 +35,7 @@ typedef struct Perf {
         PerfInbox inbox;
         PerfView view;
         bool running;                   /* asking side: all streams have begun */
+        bool stopped;                   /* asking side: by a signal, the reports are still waited for */
         uint64_t next_progress_nsec;
 } Perf;
 
@@ -219,6 +220,20 @@ static bool perf_watch(Perf *p, uint64_t now, uint64_t *deadline) {
         return false;
 }
 
+/* A first signal cuts the test short, a second one, or one to a server, ends the loop. Returns whether to go on. */
+static bool perf_stop(Perf *p, int signal_fd) {
+        struct signalfd_siginfo signal;
+
+        if (p->options->serve || !p->running || p->stopped || read(signal_fd, &signal, sizeof(signal)) < 0)
+                return false;
+
+        p->stopped = true;
+        for (size_t i = 0; i < p->n_streams; i++)
+                perf_stream_stop(p->streams[i], clock_nsec());
+
+        return true;
+}
+
 /* Returns: 0: the test is done, or a signal came; a negative errno. */
 static int perf_run(Perf *p, int signal_fd) {
         struct pollfd polled[] = {
@@ -248,7 +263,7 @@ static int perf_run(Perf *p, int signal_fd) {
                 if (ppoll(polled, ELEMENTSOF(polled), deadline == UINT64_MAX && sent == 0 ? NULL : &wait, NULL) < 0 &&
                     errno != EINTR)
                         return -errno;
-                if (polled[1].revents != 0)
+                if (polled[1].revents != 0 && !perf_stop(p, signal_fd))
                         return 0;
 
                 r = perf_dispatch(p);
@@ -334,7 +349,7 @@ static int measure(Perf *p, int signal_fd) {
         if (!p->running)
                 return r < 0 ? exit_status_of(r) : EXIT_FAILED;
         if (!perf_show_summary(&p->view, p->streams, p->n_streams, clock_nsec()))
-                return r < 0 ? exit_status_of(r) : EXIT_TIMEOUT;
+                return r < 0 ? exit_status_of(r) : p->stopped ? EXIT_FINE : EXIT_TIMEOUT;
         return EXIT_FINE;
 }
 

@@ -218,6 +218,24 @@ static int describe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, "s", text);
 }
 
+/* Whoever subscribes hears something at once. */
+static int subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Fake *f = userdata;
+        int r;
+
+        r = sd_bus_reply_method_return(m, NULL);
+        if (r >= 0)
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER, "StateChanged", "sss", "degraded",
+                                       "online", "carrier is back");
+        if (r >= 0)
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew", "ta{sv}", UINT64_C(1) << 60, 2,
+                                       "Name", "s", "web.example", "Layer", "s", "lan");
+        if (r >= 0)
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowRemoved", "tsa{sv}", UINT64_C(1) << 60,
+                                       "normal", 0);
+        return r;
+}
+
 static int explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *name;
         int r;
@@ -259,6 +277,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("Register", "ssa{sv}t", NULL, change_name, 0),
         SD_BUS_METHOD("ListFlows", "a{sv}tu", "a(tssssuutta{sv})t", list_flows, 0),
         SD_BUS_METHOD("Describe", NULL, "s", describe, 0),
+        SD_BUS_METHOD("Subscribe", NULL, NULL, subscribe, 0),
         SD_BUS_METHOD("Explain", "s", "sas", explain, 0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, 0),
         SD_BUS_PROPERTY("NLayers", "u", get_number, 0, 0),

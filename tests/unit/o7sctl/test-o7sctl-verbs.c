@@ -6,6 +6,7 @@
  */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -209,6 +210,64 @@ static void test_json(void **state) {
         (void) json_object_put(value);
 }
 
+/* It never ends by itself: read as many lines as there must be, then end it. */
+static void watch(char *argv[], size_t n_lines, char *buffer, size_t size) {
+        size_t filled = 0, seen = 0;
+        int ends[2];
+        FILE *out;
+        pid_t pid;
+
+        assert_int_equal(pipe(ends), 0);
+        out = fdopen(ends[1], "w");
+        assert_non_null(out);
+
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                run_child(argv, out, stderr);
+        (void) fclose(out);
+
+        while (seen < n_lines && filled < size - 1 && read(ends[0], buffer + filled, 1) == 1)
+                seen += buffer[filled++] == '\n';
+        buffer[filled] = '\0';
+
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, 0);
+        (void) close(ends[0]);
+        assert_int_equal(seen, n_lines);
+}
+
+static void test_monitor(void **state) {
+        char *argv[] = { (char[]) { "o7sctl" }, (char[]) { "monitor" }, NULL };
+        static char text[4096];
+
+        watch(argv, 3, text, sizeof(text));
+        assert_non_null(strstr(text, "layer lan          degraded -> online  carrier is back\n"));
+        assert_non_null(strstr(text, "flow  1152921504606846976 new   web.example  via lan\n"));
+        assert_non_null(strstr(text, "flow  1152921504606846976 ended normal\n"));
+}
+
+static void test_monitor_json(void **state) {
+        char *argv[] = { (char[]) { "o7sctl" }, (char[]) { "--json=pretty" }, (char[]) { "monitor" }, NULL };
+        json_object *value, *member;
+        static char text[4096];
+        char *save = NULL;
+        size_t n = 0;
+
+        watch(argv, 3, text, sizeof(text));
+        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save), n++) {
+                value = json_tokener_parse(line);
+                assert_non_null(value);
+                assert_true(json_object_object_get_ex(value, "event", &member));
+                assert_string_equal(json_object_get_string(member), n == 0 ? "StateChanged" : n == 1 ? "FlowNew" : "FlowRemoved");
+                assert_true(json_object_object_get_ex(value, "arguments", &member));
+                if (n > 0)      /* 64 bits: a string */
+                        assert_int_equal(json_object_get_type(json_object_array_get_idx(member, 0)), json_type_string);
+                (void) json_object_put(value);
+        }
+        assert_int_equal(n, 3);
+}
+
 static void test_no_daemon(void **state) {
         static Run result;
         char *address = strdup(getenv("DBUS_SYSTEM_BUS_ADDRESS"));
@@ -255,6 +314,8 @@ int main(void) {
                 cmocka_unit_test(test_cases),
                 cmocka_unit_test(test_calls),
                 cmocka_unit_test(test_json),
+                cmocka_unit_test(test_monitor),
+                cmocka_unit_test(test_monitor_json),
                 cmocka_unit_test(test_no_daemon),
                 cmocka_unit_test(test_service_gone),
         };
