@@ -178,6 +178,40 @@ static void test_help_of_verbs(void **state) {
         }
 }
 
+/* The manual page knows every command and every option. */
+static void test_manual(void **state) {
+        static char text[65536];
+        char word[64];
+        size_t n = 0;
+        FILE *page;
+
+        page = fopen(TEST_DATA "/../../man/o7sctl.1", "re");
+        assert_non_null(page);
+        for (int c; n < sizeof(text) - 1 && (c = getc(page)) != EOF;)
+                if (c != '\\')         /* of "\-"; "\fB" becomes "fB" */
+                        text[n++] = (char) c;
+        (void) fclose(page);
+
+        for (const Verb *verb = verb_table; verb->name; verb++) {
+                bool found = false;
+
+                (void) snprintf(word, sizeof(word), ".B %s\n", verb->name);
+                found = found || strstr(text, word);
+                (void) snprintf(word, sizeof(word), "fB%sfR", verb->name);
+                found = found || strstr(text, word);
+                if (found != !!verb->help)
+                        fail_msg("'%s' is %s the manual page", verb->name, found ? "in" : "not in");
+        }
+
+        for (int i = 0; i < _OPTION_MAX; i++) {
+                if (!option_name((Option) i))
+                        continue;
+                (void) snprintf(word, sizeof(word), "--%s", option_name((Option) i));
+                if (!strstr(text, word))
+                        fail_msg("%s is not in the manual page", word);
+        }
+}
+
 static void test_exit_status(void **state) {
         static const struct {
                 const char *name;
@@ -323,6 +357,7 @@ int main(void) {
                 cmocka_unit_test(test_parse),
                 cmocka_unit_test(test_help),
                 cmocka_unit_test(test_help_of_verbs),
+                cmocka_unit_test(test_manual),
                 cmocka_unit_test(test_exit_status),
                 cmocka_unit_test(test_completion),
                 cmocka_unit_test(test_table_text),
