@@ -133,7 +133,12 @@ static int run(void) {
         if (r < 0)
                 return EXIT_FAILURE;
 
-        return daemon_loop(&daemon);
+        r = daemon_loop(&daemon);
+
+        /* So that the IRM can tell a layer that was stopped from one that broke. */
+        if (r == EXIT_SUCCESS)
+                layer_set_state(service.layer, LAYER_STOPPING, "its service is being stopped");
+        return r;
 }
 
 int main(int argc, char *argv[]) {
