@@ -224,7 +224,7 @@ count_memfds() { # NODE: memory files of lanes that any process has open or mapp
         local pid
         for pid in $(_node_pids "$1"); do
                 { ls -l "/proc/$pid/fd" 2>/dev/null; cat "/proc/$pid/maps" 2>/dev/null; } |
-                        grep -oE '/memfd:o7s[^ ]*' || :
+                        grep -oE '/memfd:o7s-lane[^ ]*' || :
         done | wc -l
 }
 
@@ -251,7 +251,9 @@ no_failed_units() { # NODE
 check_nothing_left() { # NODE...
         local node
         for node; do
-                lab_exec "$node" systemctl stop 'serve-*.service' 'o7s-ipcp@*.service' || :
+                # what run_in_background started, and the layers
+                lab_exec "$node" sh -c 'cd /run/systemd/transient && systemctl stop *.service' 2>/dev/null || :
+                lab_exec "$node" systemctl stop 'o7s-ipcp@*.service' || :
                 check "$node: no flow is left" lab_wait 3 no_flows "$node"
                 check "$node: no memory of a lane is left" lab_wait 3 no_memfds "$node"
                 check "$node: no process is left" no_processes "$node" 'o7s-(ipcp|echo|ping|perf)|o7s-lab/'
