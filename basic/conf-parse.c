@@ -193,7 +193,7 @@ static int parse_number(ConfFile *file, const ConfAssignment *a, const ConfKey *
 }
 
 int conf_parse_u16(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
-        uint64_t value;
+        uint64_t value = 0;
         int r;
 
         r = parse_number(file, a, key, UINT16_MAX, &value);
@@ -205,7 +205,7 @@ int conf_parse_u16(ConfFile *file, const ConfAssignment *a, void *field, const C
 }
 
 int conf_parse_u32(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
-        uint64_t value;
+        uint64_t value = 0;
         int r;
 
         r = parse_number(file, a, key, UINT32_MAX, &value);
@@ -217,7 +217,7 @@ int conf_parse_u32(ConfFile *file, const ConfAssignment *a, void *field, const C
 }
 
 int conf_parse_u64(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
-        uint64_t value;
+        uint64_t value = 0;
         int r;
 
         r = parse_number(file, a, key, UINT64_MAX, &value);
