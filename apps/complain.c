@@ -58,7 +58,8 @@ int exit_status_of(int error) {
 static void print_reason(const char *text) {
         size_t length = strlen(text);
 
-        if (isupper((unsigned char) text[0]) && islower((unsigned char) text[1]) && !isupper((unsigned char) text[2])) {
+        if (isupper((unsigned char) text[0]) && islower((unsigned char) text[1]) &&
+            !isupper((unsigned char) text[2])) {
                 (void) fputc(tolower((unsigned char) text[0]), stderr);
                 text++;
                 length--;

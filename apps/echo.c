@@ -232,8 +232,8 @@ int main(int argc, char *argv[]) {
 
         r = server_new(arg_name, &server);
         if (r < 0)
-                return complain_error(r, "Cannot serve %s%s%s", arg_name ? "'" : "", arg_name ?: "what is bound to us",
-                                      arg_name ? "'" : "");
+                return complain_error(r, "Cannot serve %s%s%s", arg_name ? "'" : "",
+                                      arg_name ?: "what is bound to us", arg_name ? "'" : "");
 
         /* Whoever started us may wait for this line, so it goes out before the first flow comes in. */
         if (!arg_quiet)
@@ -245,7 +245,8 @@ int main(int argc, char *argv[]) {
                 return complain_error(r, "Stopped serving");
 
         if (!arg_quiet)
-                (void) printf("%llu flows, %llu messages echoed, %llu dropped\n", (unsigned long long) server->n_accepted,
-                              (unsigned long long) server->n_echoed, (unsigned long long) server->n_dropped);
+                (void) printf("%llu flows, %llu messages echoed, %llu dropped\n",
+                              (unsigned long long) server->n_accepted, (unsigned long long) server->n_echoed,
+                              (unsigned long long) server->n_dropped);
         return EXIT_FINE;
 }

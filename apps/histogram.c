@@ -16,7 +16,8 @@ static size_t bucket_of(uint64_t value) {
                 return (size_t) value;
 
         shift = 63U - (unsigned) __builtin_clzll(value) - HISTOGRAM_SUB_BITS;
-        return ((size_t) (shift + 1U) << HISTOGRAM_SUB_BITS) + (size_t) ((value >> shift) - (1U << HISTOGRAM_SUB_BITS));
+        return ((size_t) (shift + 1U) << HISTOGRAM_SUB_BITS) +
+               (size_t) ((value >> shift) - (1U << HISTOGRAM_SUB_BITS));
 }
 
 /* The middle of a bucket. */

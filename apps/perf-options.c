@@ -39,7 +39,8 @@ static int check_options(PerfOptions *o, int argc, char *argv[]) {
         if (argc - optind != 1)
                 return -complain_usage("o7s-perf", argc == optind ? "Which name?" : "One name at a time.");
         if ((o->request.mode & PERF_LATENCY) && o->request.mode != PERF_LATENCY)
-                return -complain_usage("o7s-perf", "--latency measures both ways already: no --reverse or --bidir with it.");
+                return -complain_usage(
+                        "o7s-perf", "--latency measures both ways already: no --reverse or --bidir with it.");
 
         if (o->request.size == 0)
                 o->request.size = o->request.mode == PERF_LATENCY ? PROBE_BYTES_DEFAULT : MESSAGE_BYTES_DEFAULT;
@@ -81,23 +82,26 @@ int perf_options_parse(PerfOptions *o, int argc, char *argv[]) {
                         break;
                 case 't':
                         if (duration_parse(optarg, &value) < 0 || value == 0 || value > PERF_DURATION_USEC_MAX)
-                                return -complain_usage("o7s-perf", "'%s' is not a time of up to 1h, such as 10s.", optarg);
+                                return -complain_usage("o7s-perf",
+                                                       "'%s' is not a time of up to 1h, such as 10s.", optarg);
                         o->request.duration_usec = value;
                         break;
                 case 's':
                         if (size_parse(optarg, PERF_MESSAGE_BYTES_MAX, &value) < 0 || value < PERF_HEADER_BYTES)
-                                return -complain_usage("o7s-perf", "'%s' is not a size of %u to %u bytes.", optarg,
-                                                       PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX);
+                                return -complain_usage("o7s-perf", "'%s' is not a size of %u to %u bytes.",
+                                                       optarg, PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX);
                         o->request.size = (uint32_t) value;
                         break;
                 case 'b':
                         if (rate_parse(optarg, &value) < 0 || value == 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a rate such as 800K or 10M.", optarg);
+                                return -complain_usage("o7s-perf", "'%s' is not a rate such as 800K or 10M.",
+                                                       optarg);
                         o->request.rate_bps = value;
                         break;
                 case 'P':
                         if (size_parse(optarg, PERF_PARALLEL_MAX, &value) < 0 || value == 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a number from 1 to %u.", optarg, PERF_PARALLEL_MAX);
+                                return -complain_usage("o7s-perf", "'%s' is not a number from 1 to %u.", optarg,
+                                                       PERF_PARALLEL_MAX);
                         o->parallel = (unsigned) value;
                         break;
                 case 'R':

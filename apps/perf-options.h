@@ -17,9 +17,9 @@ typedef struct PerfOptions {
         PerfRequest request;
 } PerfOptions;
 
-#define PERF_OPTIONS_INIT                                                                                         \
-        (PerfOptions) {                                                                                           \
-                .parallel = 1, .request = { .mode = PERF_FORWARD, .duration_usec = 10 * 1000000ULL },             \
+#define PERF_OPTIONS_INIT                                                                                      \
+        (PerfOptions) {                                                                                        \
+                .parallel = 1, .request = { .mode = PERF_FORWARD, .duration_usec = 10 * 1000000ULL },          \
         }
 
 /* Complains by itself. Returns: > 0: go on; 0: done, after --help; negative: the exit status to end with, negated. */

@@ -105,7 +105,8 @@ void perf_show_progress(PerfView *view, const PerfTotals *totals, uint64_t now) 
         for (int i = 0; i < BAR_CHARS; i++)
                 (void) fputc(i < filled ? '=' : i == filled ? '>' : ' ', stdout);
         (void) printf("] %4.1f/%g s   avg %s   cpu %llu %%", seconds < all ? seconds : all, all,
-                      quantity_format(rate, sizeof(rate), per_second((totals->tx_bytes + totals->rx_bytes) * 8, usec), "b/s"),
+                      quantity_format(rate, sizeof(rate),
+                                      per_second((totals->tx_bytes + totals->rx_bytes) * 8, usec), "b/s"),
                       (unsigned long long) (totals->cpu_permille / 10));
         (void) fflush(stdout);
         view->bar_drawn = true;
@@ -179,9 +180,11 @@ static void print_direction(const char *arrow, const Direction *d) {
                 (void) printf("no report from the other side; here: sent %s, received %s, ",
                               quantity_format(sent, sizeof(sent), (double) d->bytes_sent, "B"),
                               quantity_format(received, sizeof(received), (double) d->bytes_received, "B"));
-        (void) printf("goodput %s, %s\n",
-                      quantity_format(rate, sizeof(rate), per_second(d->bytes_received * 8, d->duration_usec), "b/s"),
-                      quantity_format(packets, sizeof(packets), per_second(d->n_received, d->duration_usec), "pkt/s"));
+        (void) printf(
+                "goodput %s, %s\n",
+                quantity_format(rate, sizeof(rate), per_second(d->bytes_received * 8, d->duration_usec), "b/s"),
+                quantity_format(packets, sizeof(packets), per_second(d->n_received, d->duration_usec),
+                                "pkt/s"));
 }
 
 static void add_direction(json_object *line, const char *key, const Direction *d) {
@@ -261,7 +264,8 @@ bool perf_show_summary(PerfView *view, PerfStream *const *streams, size_t n, uin
 void perf_show_served(const PerfStream *s) {
         char received[UNIT_CHARS_MAX], sent[UNIT_CHARS_MAX];
 
-        (void) printf("test %016llx: received %s in %llu messages, sent %s in %llu\n", (unsigned long long) s->test,
+        (void) printf("test %016llx: received %s in %llu messages, sent %s in %llu\n",
+                      (unsigned long long) s->test,
                       quantity_format(received, sizeof(received), (double) s->receiving.n_bytes, "B"),
                       (unsigned long long) s->receiving.n_messages,
                       quantity_format(sent, sizeof(sent), (double) s->sending.n_bytes, "B"),

@@ -37,7 +37,8 @@ static int send_message(PerfStream *s, const PerfMessage *message, size_t size) 
 /* Request and state are known: the halves begin. */
 static int begin(PerfStream *s, uint64_t now) {
         bool latency = s->request.mode == PERF_LATENCY;
-        uint32_t sends = s->asker ? PERF_FORWARD : PERF_REVERSE, receives = s->asker ? PERF_REVERSE : PERF_FORWARD;
+        uint32_t sends = s->asker ? PERF_FORWARD : PERF_REVERSE,
+                 receives = s->asker ? PERF_REVERSE : PERF_FORWARD;
 
         s->state = PERF_STATE_RUNNING;
         s->begun_nsec = now;
@@ -52,8 +53,9 @@ static int begin(PerfStream *s, uint64_t now) {
         s->receiving = (PerfReceiving) { .active = latency ? !s->asker : (s->request.mode & receives) != 0 };
 
         if (s->sending.active) {
-                uint8_t *buffer = calloc(PERF_BATCH, s->request.size > PERF_CONTROL_BYTES_MAX ? s->request.size
-                                                                                              : PERF_CONTROL_BYTES_MAX);
+                uint8_t *buffer =
+                        calloc(PERF_BATCH, s->request.size > PERF_CONTROL_BYTES_MAX ? s->request.size
+                                                                                    : PERF_CONTROL_BYTES_MAX);
 
                 if (!buffer)
                         return -ENOMEM;
@@ -66,7 +68,8 @@ static int begin(PerfStream *s, uint64_t now) {
 }
 
 static void settle(PerfStream *s) {
-        bool sent = !s->sending.active || s->sending.reported, received = !s->receiving.active || s->receiving.ended;
+        bool sent = !s->sending.active || s->sending.reported,
+             received = !s->receiving.active || s->receiving.ended;
 
         if (s->state == PERF_STATE_RUNNING && sent && received)
                 s->state = PERF_STATE_DONE;
@@ -137,7 +140,8 @@ static unsigned batch_due(const PerfStream *s, uint64_t now) {
         if (now < paced_nsec(s))
                 return 0;
 
-        due = (double) (now - paced_nsec(s)) / NSEC_PER_SEC * (double) s->request.rate_bps / 8.0 / s->request.size;
+        due = (double) (now - paced_nsec(s)) / NSEC_PER_SEC * (double) s->request.rate_bps / 8.0 /
+              s->request.size;
         return due >= PERF_BATCH ? PERF_BATCH : 1U + (unsigned) due;
 }
 
@@ -287,7 +291,8 @@ static int receive_message(PerfStream *s, const PerfMessage *message, const o7s_
                 r = (int) o7s_flow_write(s->flow, raw->data, raw->size);
                 break;
         case PERF_ECHO:
-                if (!s->sending.active || message->sequence != s->sending.n_messages || s->rtt.n >= s->sending.n_messages)
+                if (!s->sending.active || message->sequence != s->sending.n_messages ||
+                    s->rtt.n >= s->sending.n_messages)
                         break;
                 rtt = now - message->sent_nsec;
                 if (rtt > PROBE_LOST_NSEC * 2)          /* not a time that we wrote there */

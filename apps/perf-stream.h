@@ -74,7 +74,8 @@ int perf_inbox_init(PerfInbox *inbox);
 void perf_inbox_done(PerfInbox *inbox);
 
 /* The stream takes over the flow, whatever the result. request is NULL on the asked side. */
-int perf_stream_new(o7s_flow *flow, const PerfRequest *request, uint64_t test, uint64_t now_nsec, PerfStream **ret);
+int perf_stream_new(o7s_flow *flow, const PerfRequest *request, uint64_t test, uint64_t now_nsec,
+                    PerfStream **ret);
 PerfStream *perf_stream_free(PerfStream *stream);
 
 /* Returns: messages sent; a negative errno: the test is over (-ETIMEDOUT: the other side does not answer). */

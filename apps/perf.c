@@ -152,7 +152,9 @@ static int perf_dispatch(Perf *p) {
                 if (events[k].events & O7S_WRITABLE)
                         perf_stream_writable(p->streams[i]);
 
-                r = events[k].events & ~O7S_WRITABLE ? perf_stream_receive(p->streams[i], &p->inbox, clock_nsec()) : 0;
+                r = events[k].events & ~O7S_WRITABLE
+                            ? perf_stream_receive(p->streams[i], &p->inbox, clock_nsec())
+                            : 0;
                 if (r >= 0)
                         continue;
                 if (!p->options->serve)
@@ -260,7 +262,8 @@ static int perf_run(Perf *p, int signal_fd) {
                 wait.tv_sec = (time_t) (left / NSEC_PER_SEC);
                 wait.tv_nsec = (long) (left % NSEC_PER_SEC);
 
-                if (ppoll(polled, ELEMENTSOF(polled), deadline == UINT64_MAX && sent == 0 ? NULL : &wait, NULL) < 0 &&
+                if (ppoll(polled, ELEMENTSOF(polled), deadline == UINT64_MAX && sent == 0 ? NULL : &wait,
+                          NULL) < 0 &&
                     errno != EINTR)
                         return -errno;
                 if (polled[1].revents != 0 && !perf_stop(p, signal_fd))
@@ -322,7 +325,9 @@ static int measure(Perf *p, int signal_fd) {
         for (unsigned i = 0; i < p->options->parallel; i++) {
                 o7s_flow *flow;
 
-                r = o7s_flow_alloc(p->options->name, NULL, p->options->request.mode == PERF_LATENCY ? 0 : O7S_BULK, ALLOCATE_USEC, &flow);
+                r = o7s_flow_alloc(p->options->name, NULL,
+                                   p->options->request.mode == PERF_LATENCY ? 0 : O7S_BULK, ALLOCATE_USEC,
+                                   &flow);
                 if (r < 0)
                         return complain_error(r, "Cannot reach '%s'", p->options->name);
 

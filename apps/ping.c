@@ -104,7 +104,8 @@ static void show_answer(PingAnswer answer, const PingMessage *message, size_t si
 
         if (timed)
                 (void) printf("%zu B seq=%llu %s%s\n", size, (unsigned long long) message->sequence,
-                              duration_format(rtt, sizeof(rtt), rtt_nsec), answer == PING_ANSWER_LATE ? " (late)" : "");
+                              duration_format(rtt, sizeof(rtt), rtt_nsec),
+                              answer == PING_ANSWER_LATE ? " (late)" : "");
         else if (answer == PING_ANSWER_DUPLICATE)
                 (void) printf("%zu B seq=%llu again\n", size, (unsigned long long) message->sequence);
         else
@@ -132,8 +133,8 @@ static void show_summary(const Ping *p) {
                 return;
         }
 
-        (void) printf("%llu sent, %llu received, %llu lost, %llu out of order", (unsigned long long) p->ledger.n_sent,
-                      (unsigned long long) p->ledger.n_received,
+        (void) printf("%llu sent, %llu received, %llu lost, %llu out of order",
+                      (unsigned long long) p->ledger.n_sent, (unsigned long long) p->ledger.n_received,
                       (unsigned long long) (p->ledger.n_sent - p->ledger.n_received),
                       (unsigned long long) p->ledger.n_out_of_order);
         if (p->ledger.n_late > 0)
@@ -241,7 +242,8 @@ static int ping_run(Ping *p) {
         for (;;) {
                 uint64_t now = clock_nsec(), deadline = ping_deadline(p);
                 uint64_t left = deadline > now ? deadline - now : 0;
-                struct timespec wait = { .tv_sec = (time_t) (left / NSEC_PER_SEC), .tv_nsec = (long) (left % NSEC_PER_SEC) };
+                struct timespec wait = { .tv_sec = (time_t) (left / NSEC_PER_SEC),
+                                         .tv_nsec = (long) (left % NSEC_PER_SEC) };
                 int r;
 
                 if (left == 0) {
@@ -314,17 +316,20 @@ static int parse_arguments(int argc, char *argv[]) {
                                 return -complain_usage("o7s-ping", "'%s' is not a number of messages.", optarg);
                         break;
                 case 'i':
-                        if (duration_parse(optarg, &arg_interval_usec) < 0 || arg_interval_usec < INTERVAL_USEC_MIN)
-                                return -complain_usage("o7s-ping", "'%s' is not an interval of 1ms or more.", optarg);
+                        if (duration_parse(optarg, &arg_interval_usec) < 0 ||
+                            arg_interval_usec < INTERVAL_USEC_MIN)
+                                return -complain_usage("o7s-ping", "'%s' is not an interval of 1ms or more.",
+                                                       optarg);
                         break;
                 case 's':
                         if (size_parse(optarg, MESSAGE_BYTES_MAX, &arg_size) < 0 || arg_size < PING_BYTES_MIN)
-                                return -complain_usage("o7s-ping", "'%s' is not a size of %u to %u bytes.", optarg,
-                                                       PING_BYTES_MIN, MESSAGE_BYTES_MAX);
+                                return -complain_usage("o7s-ping", "'%s' is not a size of %u to %u bytes.",
+                                                       optarg, PING_BYTES_MIN, MESSAGE_BYTES_MAX);
                         break;
                 case ARG_TIMEOUT:
                         if (duration_parse(optarg, &arg_timeout_usec) < 0 || arg_timeout_usec == 0)
-                                return -complain_usage("o7s-ping", "'%s' is not a time such as 500ms or 5s.", optarg);
+                                return -complain_usage("o7s-ping", "'%s' is not a time such as 500ms or 5s.",
+                                                       optarg);
                         break;
                 case ARG_UNTIL_UP:
                         arg_until_up = true;

@@ -27,7 +27,9 @@ void show_flow(const char *name, const struct o7s_flow_info *info) {
 void show_histogram(const char *title, const Histogram *h) {
         uint64_t median = histogram_percentile(h, 50);
         const char *unit = median < NSEC_PER_MSEC ? "µs" : median < NSEC_PER_SEC ? "ms" : "s";
-        double divisor = median < NSEC_PER_MSEC ? NSEC_PER_USEC : median < NSEC_PER_SEC ? NSEC_PER_MSEC : NSEC_PER_SEC;
+        double divisor = median < NSEC_PER_MSEC  ? NSEC_PER_USEC
+                         : median < NSEC_PER_SEC ? NSEC_PER_MSEC
+                                                 : NSEC_PER_SEC;
         int digits = (double) median / divisor < 99.95 ? 2 : 0;
 
         if (h->n == 0)
@@ -57,7 +59,8 @@ void show_add_number(json_object *line, const char *key, double value) {
 
         /* The nearest thousandth, not the nearest double. */
         if (number)
-                json_object_set_serializer(number, json_object_double_to_json_string, (void *) (uintptr_t) "%.3f", NULL);
+                json_object_set_serializer(number, json_object_double_to_json_string,
+                                           (void *) (uintptr_t) "%.3f", NULL);
         show_add(line, key, number);
 }
 
@@ -95,8 +98,8 @@ void show_histogram_json(json_object *line, const char *key, const Histogram *h)
 
 void show_line(json_object *line) {
         if (line)
-                (void) printf("%s\n", json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
-                                                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
+                (void) printf("%s\n", json_object_to_json_string_ext(
+                                              line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         (void) fflush(stdout);
         json_object_put(line);
 }

@@ -133,6 +133,7 @@ char *quantity_format(char *buffer, size_t size, double value, const char *unit)
                 i++;
         }
 
-        (void) snprintf(buffer, size, "%.*f %s%s", i == 0 ? 0 : digits_after_point(value), value, prefixes[i], unit);
+        (void) snprintf(buffer, size, "%.*f %s%s", i == 0 ? 0 : digits_after_point(value), value, prefixes[i],
+                        unit);
         return buffer;
 }

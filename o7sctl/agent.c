@@ -34,8 +34,8 @@ void agent_open(Ctl *ctl) {
         int ends[2];
         pid_t pid;
 
-        if (ctl->agent > 0 || !ctl->options.ask_password || ctl->options.host || ctl->options.machine || geteuid() == 0 ||
-            !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        if (ctl->agent > 0 || !ctl->options.ask_password || ctl->options.host || ctl->options.machine ||
+            geteuid() == 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
                 return;
 
         if (pipe2(ends, O_CLOEXEC) < 0)

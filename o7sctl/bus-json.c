@@ -10,7 +10,8 @@
 
 #define DEPTH_MAX 32U           /* D-Bus itself allows 64; ours nest three or four deep */
 
-static const char *const identifier_keys[] = { "Id", "Address", "FlowId", "id", "address", "flow_id", "eid", "peer_eid" };
+static const char *const identifier_keys[] = { "Id",      "Address", "FlowId", "id",
+                                               "address", "flow_id", "eid",    "peer_eid" };
 
 static int read_value(sd_bus_message *m, const char *key, unsigned depth, json_object **ret);
 
@@ -175,7 +176,8 @@ static int read_container(sd_bus_message *m, char type, const char *contents, un
         return 0;
 }
 
-static int read_variant(sd_bus_message *m, const char *contents, const char *key, unsigned depth, json_object **ret) {
+static int read_variant(sd_bus_message *m, const char *contents, const char *key, unsigned depth,
+                        json_object **ret) {
         _cleanup_json_ json_object *value = NULL;
         int r;
 
@@ -263,13 +265,15 @@ int bus_json_read_rows(sd_bus_message *m, json_object **ret) {
 }
 
 const char *item_string(json_object *row, size_t i) {
-        json_object *item = json_object_get_type(row) == json_type_array ? json_object_array_get_idx(row, i) : NULL;
+        json_object *item =
+                json_object_get_type(row) == json_type_array ? json_object_array_get_idx(row, i) : NULL;
 
         return item ? strempty(json_object_get_string(item)) : "";
 }
 
 uint64_t item_u64(json_object *row, size_t i) {
-        json_object *item = json_object_get_type(row) == json_type_array ? json_object_array_get_idx(row, i) : NULL;
+        json_object *item =
+                json_object_get_type(row) == json_type_array ? json_object_array_get_idx(row, i) : NULL;
 
         return item ? json_object_get_uint64(item) : 0;
 }
@@ -292,5 +296,7 @@ uint64_t member_u64(json_object *object, const char *key) {
 json_object *member_array(json_object *object, const char *key) {
         json_object *value;
 
-        return json_object_object_get_ex(object, key, &value) && json_object_get_type(value) == json_type_array ? value : NULL;
+        return json_object_object_get_ex(object, key, &value) && json_object_get_type(value) == json_type_array
+                       ? value
+                       : NULL;
 }

@@ -67,8 +67,9 @@ static const char *foreign_hint(const Ctl *ctl, const sd_bus_error *error) {
                 /* Where the action is named, so is what to do. */
                 if (error->message && strstr(error->message, POLKIT_ACTION_PREFIX))
                         return NULL;
-                return ctl->options.ask_password ? "Run the command with sudo, or let an administrator add a polkit rule."
-                                                 : "Run it again without --no-ask-password, or with sudo.";
+                return ctl->options.ask_password
+                               ? "Run the command with sudo, or let an administrator add a polkit rule."
+                               : "Run it again without --no-ask-password, or with sudo.";
         case EXIT_TIMEOUT:
                 return "It may be at work still: o7sctl status. Allow more time with --timeout=.";
         default:
@@ -119,7 +120,8 @@ int bus_complain(Ctl *ctl, const sd_bus_error *error, int r, const char *what, .
 }
 
 int bus_complain_message(int r) {
-        (void) fprintf(stderr, "Cannot understand o7s-irm: %s. Are both of the same version?\n", strerror(abs(r)));
+        (void) fprintf(stderr, "Cannot understand o7s-irm: %s. Are both of the same version?\n",
+                       strerror(abs(r)));
         return EXIT_FAILED;
 }
 
@@ -137,8 +139,9 @@ int bus_open(Ctl *ctl) {
         else
                 r = sd_bus_open_system(&ctl->bus);
         if (r < 0) {
-                (void) fprintf(stderr, "Cannot connect to the system bus%s%s: %s.\n", o->host || o->machine ? " of " : "",
-                               o->host ?: strempty(o->machine), strerror(-r));
+                (void) fprintf(stderr, "Cannot connect to the system bus%s%s: %s.\n",
+                               o->host || o->machine ? " of " : "", o->host ?: strempty(o->machine),
+                               strerror(-r));
                 return r == -EACCES || r == -EPERM ? EXIT_DENIED : EXIT_NOT_RUNNING;
         }
 
@@ -216,11 +219,13 @@ static int try_read(Ctl *ctl, sd_bus_message *call, json_object **ret) {
         return r < 0 ? r : r == 0 ? -ENODATA : 0;
 }
 
-int bus_try_properties(Ctl *ctl, const char *service, const char *path, const char *interface, json_object **ret) {
+int bus_try_properties(Ctl *ctl, const char *service, const char *path, const char *interface,
+                       json_object **ret) {
         BUS_REPLY_FREE sd_bus_message *call = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(ctl->bus, &call, service, path, "org.freedesktop.DBus.Properties", "GetAll");
+        r = sd_bus_message_new_method_call(ctl->bus, &call, service, path, "org.freedesktop.DBus.Properties",
+                                           "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(call, "s", interface);
 
@@ -231,7 +236,8 @@ int bus_try_counters(Ctl *ctl, const char *service, json_object **ret) {
         BUS_REPLY_FREE sd_bus_message *call = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(ctl->bus, &call, service, BUS_PATH_IPCP, BUS_INTERFACE_STATISTICS, "GetAll");
+        r = sd_bus_message_new_method_call(ctl->bus, &call, service, BUS_PATH_IPCP, BUS_INTERFACE_STATISTICS,
+                                           "GetAll");
         return r < 0 ? r : try_read(ctl, call, ret);
 }
 

@@ -26,7 +26,8 @@ static void print_options_for(const Verb *verb) {
                 bool applies = i < _OPTION_GLOBAL_MAX || (verb && (verb->options & OPTION_BIT(i)));
 
                 if (applies && option_name((Option) i))
-                        (void) printf("--%s%s\n", option_name((Option) i), option_takes_value((Option) i) ? "=" : "");
+                        (void) printf("--%s%s\n", option_name((Option) i),
+                                      option_takes_value((Option) i) ? "=" : "");
         }
 }
 
@@ -39,7 +40,8 @@ static void print_listed(Ctl *ctl, const char *member, const char *element) {
 
         if (!ctl->bus && sd_bus_open_system(&ctl->bus) < 0)
                 return;
-        if (sd_bus_message_new_method_call(ctl->bus, &call, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, member) < 0)
+        if (sd_bus_message_new_method_call(ctl->bus, &call, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                           member) < 0)
                 return;
         (void) sd_bus_message_set_auto_start(call, false);
         if (sd_bus_call(ctl->bus, call, ASK_USEC, &error, &reply) < 0)

@@ -71,7 +71,9 @@ static int invalid(const char *option, const char *value, const char *expected) 
 }
 
 static int take_json(Options *o, const char *value) {
-        static const char *const modes[] = { [JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty" };
+        static const char *const modes[] = {
+                [JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty"
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(modes); i++)
                 if (streq(modes[i], value)) {
@@ -243,7 +245,8 @@ int options_check(const Options *o, uint64_t allowed, const char *verb) {
                 if (!(o->given & OPTION_BIT(i)) || (allowed & OPTION_BIT(i)))
                         continue;
 
-                (void) fprintf(stderr, "'%s' takes no --%s.\nSee 'o7sctl %s --help'.\n", verb, option_table[i].name, verb);
+                (void) fprintf(stderr, "'%s' takes no --%s.\nSee 'o7sctl %s --help'.\n", verb,
+                               option_table[i].name, verb);
                 return -EINVAL;
         }
 

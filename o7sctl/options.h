@@ -77,9 +77,10 @@ typedef struct Options {
         bool save;
 } Options;
 
-#define OPTIONS_INIT                                                                                              \
-        (Options) {                                                                                               \
-                .pager = true, .legend = true, .ask_password = true, .block = true, .timeout = 30 * USEC_PER_SEC, \
+#define OPTIONS_INIT                                                                                           \
+        (Options) {                                                                                            \
+                .pager = true, .legend = true, .ask_password = true, .block = true,                            \
+                .timeout = 30 * USEC_PER_SEC,                                                                  \
         }
 
 #define OPTION_USAGE_CHARS_MAX 40U

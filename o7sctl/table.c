@@ -91,7 +91,8 @@ void table_row(Table *t) {
 void table_set(Table *t, size_t column, const char *text, json_object *value, Color color) {
         struct libscols_cell *cell;
 
-        if (!t->row || column >= t->n_columns || json_object_object_add(t->row, t->columns[column].key, value) < 0) {
+        if (!t->row || column >= t->n_columns ||
+            json_object_object_add(t->row, t->columns[column].key, value) < 0) {
                 json_object_put(value);
                 t->error = t->error ?: -ENOMEM;
                 return;
@@ -142,7 +143,8 @@ char *bytes_format(char *buffer, size_t size, uint64_t bytes) {
 void table_set_bytes(Table *t, size_t column, uint64_t bytes) {
         char text[32];
 
-        table_set(t, column, bytes_format(text, sizeof(text), bytes), json_object_new_uint64(bytes), COLOR_NORMAL);
+        table_set(t, column, bytes_format(text, sizeof(text), bytes), json_object_new_uint64(bytes),
+                  COLOR_NORMAL);
 }
 
 void table_set_strings(Table *t, size_t column, json_object *array) {
@@ -172,7 +174,8 @@ size_t table_rows(const Table *t) {
 }
 
 void json_print(json_object *value, JsonMode mode) {
-        int flags = mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
+        int flags = mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
+                                        : JSON_C_TO_STRING_PLAIN;
 
         (void) printf("%s\n", json_object_to_json_string_ext(value, flags | JSON_C_TO_STRING_NOSLASHESCAPE));
         (void) fflush(stdout);

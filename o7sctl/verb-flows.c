@@ -65,7 +65,8 @@ static void set_since(Table *table, uint64_t since_usec) {
 
         /* 64 bits: a string for programs. */
         (void) snprintf(number, sizeof(number), "%" PRIu64, since_usec);
-        table_set(table, SINCE, usec_format(age, sizeof(age), usec_sub(now, since_usec) / USEC_PER_SEC * USEC_PER_SEC),
+        table_set(table, SINCE,
+                  usec_format(age, sizeof(age), usec_sub(now, since_usec) / USEC_PER_SEC * USEC_PER_SEC),
                   json_object_new_string(number), COLOR_NORMAL);
 }
 
@@ -93,7 +94,8 @@ static int read_flow(sd_bus_message *reply, Table *table) {
         if (r <= 0)
                 return r;
 
-        r = sd_bus_message_read(reply, "tssssuutt", &id, &name, &layer, &peer, &state, &uid, &pid, &since, &memory);
+        r = sd_bus_message_read(reply, "tssssuutt", &id, &name, &layer, &peer, &state, &uid, &pid, &since,
+                                &memory);
         if (r < 0)
                 return r;
 
@@ -104,7 +106,8 @@ static int read_flow(sd_bus_message *reply, Table *table) {
         table_row(table);
         table_set_id(table, ID, id);
         table_set_string(table, NAME, name);
-        table_set(table, LAYER, isempty(layer) ? "(this host)" : layer, json_object_new_string(layer), COLOR_NORMAL);
+        table_set(table, LAYER, isempty(layer) ? "(this host)" : layer, json_object_new_string(layer),
+                  COLOR_NORMAL);
         set_peer(table, peer, details);
         table_set_state(table, STATE, state);
         set_since(table, since);

@@ -38,7 +38,8 @@ static void note_reason(ConfStrings *notes, const char *name, const char *state,
                 return;
 
         if (format_string(&note, "%s%s%s %s is %s: %s", terminal_sequence(state_color(state)),
-                          terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, state, reason) >= 0)
+                          terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, state,
+                          reason) >= 0)
                 (void) conf_strings_add(notes, note);
 }
 
@@ -224,7 +225,8 @@ static int new_create(Ctl *ctl, const char *name) {
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         if (r >= 0)
-                r = sd_bus_message_append(call, "{sv}{sv}", "Layer.Type", "s", "eth", "Ethernet.Interface", "s", o->eth);
+                r = sd_bus_message_append(call, "{sv}{sv}", "Layer.Type", "s", "eth", "Ethernet.Interface", "s",
+                                          o->eth);
         if (r >= 0 && o->framing)
                 r = sd_bus_message_append(call, "{sv}", "Ethernet.Framing", "s", o->framing);
         if (r >= 0 && o->ethertype)
@@ -246,12 +248,15 @@ int verb_new(Ctl *ctl, int argc, char *argv[]) {
         int r;
 
         if (!layer_name_is_valid(name)) {
-                (void) fprintf(stderr, "'%s' cannot be the name of a layer: use letters, digits, '.', '_' and '-', at most 63.\n",
-                               name);
+                (void) fprintf(
+                        stderr,
+                        "'%s' cannot be the name of a layer: use letters, digits, '.', '_' and '-', at most 63.\n",
+                        name);
                 return EXIT_USAGE;
         }
         if (!ctl->options.eth) {
-                (void) fprintf(stderr, "What kind of layer? Name its interface: o7sctl new %s --eth=INTERFACE\n", name);
+                (void) fprintf(stderr,
+                               "What kind of layer? Name its interface: o7sctl new %s --eth=INTERFACE\n", name);
                 return EXIT_USAGE;
         }
 

@@ -55,9 +55,11 @@ static void print_event(const char *member, const char *path, json_object *argum
                               terminal_glyph(GLYPH_ARROW), terminal_sequence(state_color(argument(arguments, 1))),
                               argument(arguments, 1), terminal_sequence(COLOR_NORMAL), argument(arguments, 2));
         else if (streq(member, "LayerNew") || streq(member, "LayerRemoved"))
-                (void) printf("layer %-12s %s", argument(arguments, 0), streq(member, "LayerNew") ? "new" : "removed");
+                (void) printf("layer %-12s %s", argument(arguments, 0),
+                              streq(member, "LayerNew") ? "new" : "removed");
         else if (streq(member, "NameNew") || streq(member, "NameRemoved"))
-                (void) printf("name  %-12s %s", argument(arguments, 0), streq(member, "NameNew") ? "new" : "removed");
+                (void) printf("name  %-12s %s", argument(arguments, 0),
+                              streq(member, "NameNew") ? "new" : "removed");
         else if (streq(member, "FlowNew")) {
                 json_object *info = json_object_array_get_idx(arguments, 1);
 
@@ -69,7 +71,8 @@ static void print_event(const char *member, const char *path, json_object *argum
         else if (streq(member, "OperationRemoved"))
                 (void) printf("operation %s %s", argument(arguments, 1), argument(arguments, 3));
         else if (streq(member, "Reloading"))
-                (void) printf("o7s-irm %s", streq(argument(arguments, 0), "true") ? "is reloading" : "has reloaded");
+                (void) printf("o7s-irm %s",
+                              streq(argument(arguments, 0), "true") ? "is reloading" : "has reloaded");
         else
                 (void) printf("%s%s%s %s", strempty(name), name ? " " : "", member,
                               json_object_to_json_string_ext(arguments, JSON_C_TO_STRING_PLAIN));
@@ -91,7 +94,9 @@ static void print_event_json(const char *member, const char *path, json_object *
         (void) json_object_object_add(line, "event", json_object_new_string(member));
         (void) json_object_object_add(line, "path", json_object_new_string(path));
         (void) json_object_object_add(line, "arguments", json_object_get(arguments));
-        json_print(line, JSON_SHORT);   /* one line each, whatever was asked for: a stream has no end to format for */
+
+        /* One line each, whatever was asked for: a stream has no end to format for. */
+        json_print(line, JSON_SHORT);
 }
 
 static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -104,9 +109,12 @@ static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *erro
                 if (sd_bus_message_is_signal(message, "org.freedesktop.DBus", "NameOwnerChanged")) {
                         const char *name, *old, *new;
 
-                        if (sd_bus_message_read(message, "sss", &name, &old, &new) >= 0 && monitor->ctl->options.json == JSON_OFF) {
+                        if (sd_bus_message_read(message, "sss", &name, &old, &new) >= 0 &&
+                            monitor->ctl->options.json == JSON_OFF) {
                                 print_time();
-                                (void) printf("o7s-irm %s\n", isempty(new) ? "ended" : isempty(old) ? "started" : "was replaced");
+                                (void) printf("o7s-irm %s\n", isempty(new)   ? "ended"
+                                                              : isempty(old) ? "started"
+                                                                             : "was replaced");
                                 (void) fflush(stdout);
                         }
                 }
@@ -144,8 +152,10 @@ int verb_monitor(Ctl *ctl, int argc, char *argv[]) {
 
         r = sd_bus_add_match(ctl->bus, NULL, "type='signal',sender='" BUS_NAME_IRM "'", on_signal, &monitor);
         if (r >= 0)
-                r = sd_bus_add_match(ctl->bus, NULL, "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
-                                                     "arg0='" BUS_NAME_IRM "'", on_signal, &monitor);
+                r = sd_bus_add_match(ctl->bus, NULL,
+                                     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                     "arg0='" BUS_NAME_IRM "'",
+                                     on_signal, &monitor);
         if (r < 0)
                 return bus_complain_message(r);
 

@@ -47,8 +47,8 @@ static void set_pairs(Table *table, size_t column, json_object *array, bool with
                 _cleanup_free_ char *before = text;
 
                 text = NULL;
-                if (format_string(&text, "%s%s%s%s%s", strempty(before), before ? ", " : "", first, with_kind ? " " : "",
-                                  second) < 0)
+                if (format_string(&text, "%s%s%s%s%s", strempty(before), before ? ", " : "", first,
+                                  with_kind ? " " : "", second) < 0)
                         break;
         }
 
@@ -138,8 +138,9 @@ static int name_create(Ctl *ctl, const char *name, bool *ret_created) {
 
         r = sd_bus_message_append(call, "s", name);
         if (r >= 0)
-                r = ctl->options.balance ? sd_bus_message_append(call, "a{sv}", 1, "LoadBalance", "s", ctl->options.balance)
-                                         : sd_bus_message_append(call, "a{sv}", 0);
+                r = ctl->options.balance
+                            ? sd_bus_message_append(call, "a{sv}", 1, "LoadBalance", "s", ctl->options.balance)
+                            : sd_bus_message_append(call, "a{sv}", 0);
         if (r >= 0)
                 r = sd_bus_message_append(call, "t", (uint64_t) 0);
         if (r < 0)
@@ -250,8 +251,10 @@ int verb_name(Ctl *ctl, int argc, char *argv[]) {
         int r;
 
         if (!flow_name_is_valid(name)) {
-                (void) fprintf(stderr, "'%s' cannot be a name: UTF-8 without control characters and '/', at most %u bytes.\n",
-                               name, FLOW_NAME_BYTES_MAX);
+                (void) fprintf(
+                        stderr,
+                        "'%s' cannot be a name: UTF-8 without control characters and '/', at most %u bytes.\n",
+                        name, FLOW_NAME_BYTES_MAX);
                 return EXIT_USAGE;
         }
 
@@ -280,7 +283,9 @@ int verb_name(Ctl *ctl, int argc, char *argv[]) {
         if (created && geteuid() == 0 && !o->unit && !o->user && !o->pid)
                 (void) printf("  Only root may serve it yet: o7sctl name %s --user=USER or --unit=UNIT\n", name);
         if (created && o->n_layers == 0)
-                (void) printf("  It can be reached from this host only; for others: o7sctl name %s --layer=LAYER\n", name);
+                (void) printf(
+                        "  It can be reached from this host only; for others: o7sctl name %s --layer=LAYER\n",
+                        name);
 
         return EXIT_FINE;
 }

@@ -20,17 +20,17 @@ static void label(const char *text) {
 }
 
 static void heading(const char *state, const char *name, const char *description, const char *right) {
-        (void) printf("%s%s%s %s%s%s%s%s   %s%s%s\n",
-                      terminal_sequence(state_color(state)), terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL),
+        (void) printf("%s%s%s %s%s%s%s%s   %s%s%s\n", terminal_sequence(state_color(state)),
+                      terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL),
                       terminal_sequence(COLOR_BOLD), name, terminal_sequence(COLOR_NORMAL),
-                      isempty(description) ? "" : " - ", strempty(description),
-                      terminal_sequence(COLOR_GREY), right, terminal_sequence(COLOR_NORMAL));
+                      isempty(description) ? "" : " - ", strempty(description), terminal_sequence(COLOR_GREY),
+                      right, terminal_sequence(COLOR_NORMAL));
 }
 
 static void print_state(const char *state, const char *reason) {
         label("State");
-        (void) printf("%s%s%s%s%s\n", terminal_sequence(state_color(state)), state, terminal_sequence(COLOR_NORMAL),
-                      isempty(reason) ? "" : ": ", strempty(reason));
+        (void) printf("%s%s%s%s%s\n", terminal_sequence(state_color(state)), state,
+                      terminal_sequence(COLOR_NORMAL), isempty(reason) ? "" : ": ", strempty(reason));
 }
 
 /* "a, b, c", of strings or of the first (and second) members of tuples. Nothing where there are none. */
@@ -48,8 +48,8 @@ static void print_list(const char *title, json_object *array, bool two) {
                         second = two ? json_object_array_get_idx(item, 1) : NULL;
                         item = json_object_array_get_idx(item, 0);
                 }
-                (void) printf("%s%s%s%s", i > 0 ? ", " : "", strempty(json_object_get_string(item)), second ? " " : "",
-                              second ? strempty(json_object_get_string(second)) : "");
+                (void) printf("%s%s%s%s", i > 0 ? ", " : "", strempty(json_object_get_string(item)),
+                              second ? " " : "", second ? strempty(json_object_get_string(second)) : "");
         }
         (void) printf("\n");
 }
@@ -90,7 +90,8 @@ static void print_uptime(json_object *manager) {
                 return;
 
         /* Whole seconds: nobody wants the milliseconds of an uptime. */
-        (void) printf(", up %s", usec_format(text, sizeof(text), (now_usec - started) / USEC_PER_SEC * USEC_PER_SEC));
+        (void) printf(", up %s",
+                      usec_format(text, sizeof(text), (now_usec - started) / USEC_PER_SEC * USEC_PER_SEC));
 }
 
 /* "● lan          eth       online, 2 flows"; where it is not online, why, and what to look at next. */
@@ -103,18 +104,19 @@ static int print_layer(Ctl *ctl, json_object *row) {
         if (r > 0)
                 return r;
 
-        (void) printf("%s%s%s %-12s %-9s %s", terminal_sequence(state_color(state)), terminal_glyph(state_glyph(state)),
-                      terminal_sequence(COLOR_NORMAL), name, type, state);
+        (void) printf("%s%s%s %-12s %-9s %s", terminal_sequence(state_color(state)),
+                      terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, type, state);
 
         if (streq(state, "online")) {
-                (void) printf(", %" PRIu64 " flow%s\n", member_u64(layer, "NFlows"), member_u64(layer, "NFlows") == 1 ? "" : "s");
+                (void) printf(", %" PRIu64 " flow%s\n", member_u64(layer, "NFlows"),
+                              member_u64(layer, "NFlows") == 1 ? "" : "s");
                 return 0;
         }
 
         (void) printf(": %s\n", member_string(layer, "StateReason"));
         if (!strstr(member_string(layer, "StateReason"), "o7sctl"))     /* else it says what to do by itself */
-                (void) printf("  %s o7sctl %s %s\n", terminal_glyph(GLYPH_ARROW), streq(state, "created") ? "up" : "status",
-                              name);
+                (void) printf("  %s o7sctl %s %s\n", terminal_glyph(GLYPH_ARROW),
+                              streq(state, "created") ? "up" : "status", name);
         return 0;
 }
 
@@ -182,7 +184,8 @@ static int status_of_all(Ctl *ctl) {
         (void) printf("%" PRIu64 "\n", member_u64(manager, "NNames"));
         label("Flows");
         (void) printf("%" PRIu64 " now, %" PRIu64 " since the start, %" PRIu64 " could not be made\n",
-                      member_u64(manager, "NFlows"), member_u64(manager, "FlowsTotal"), member_u64(manager, "FlowsFailedTotal"));
+                      member_u64(manager, "NFlows"), member_u64(manager, "FlowsTotal"),
+                      member_u64(manager, "FlowsFailedTotal"));
 
         return print_layers(ctl);
 }
@@ -194,10 +197,10 @@ static void print_traffic(json_object *counters) {
         char rx[32], tx[32];
 
         label("Traffic");
-        (void) printf("%s %s in %" PRIu64 " frames   %s %s in %" PRIu64 " frames\n",
-                      terminal_glyph(GLYPH_DOWN), bytes_format(rx, sizeof(rx), member_u64(counters, "frames-rx-bytes")),
-                      member_u64(counters, "frames-rx-packets"),
-                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), member_u64(counters, "frames-tx-bytes")),
+        (void) printf("%s %s in %" PRIu64 " frames   %s %s in %" PRIu64 " frames\n", terminal_glyph(GLYPH_DOWN),
+                      bytes_format(rx, sizeof(rx), member_u64(counters, "frames-rx-bytes")),
+                      member_u64(counters, "frames-rx-packets"), terminal_glyph(GLYPH_UP),
+                      bytes_format(tx, sizeof(tx), member_u64(counters, "frames-tx-bytes")),
                       member_u64(counters, "frames-tx-packets"));
 }
 
@@ -211,8 +214,8 @@ static void print_drops(json_object *counters) {
 
                 if (!drop)
                         continue;
-                (void) printf("%s%.*s %s %" PRIu64, first ? "" : ", ", (int) (drop - key), key, drop + STRLEN("-drop-"),
-                              json_object_get_uint64(value));
+                (void) printf("%s%.*s %s %" PRIu64, first ? "" : ", ", (int) (drop - key), key,
+                              drop + STRLEN("-drop-"), json_object_get_uint64(value));
                 first = false;
         }
         (void) printf("%s\n", first ? "none" : "");
@@ -231,7 +234,8 @@ static void print_ethernet(Ctl *ctl, const char *service) {
         (void) printf("%s", member_string(ethernet, "Interface"));
         address = member_array(ethernet, "HardwareAddress");
         for (size_t i = 0; address && i < json_object_array_length(address); i++)
-                (void) printf("%s%02x", i == 0 ? ", " : ":", (unsigned) json_object_get_int(json_object_array_get_idx(address, i)));
+                (void) printf("%s%02x", i == 0 ? ", " : ":",
+                              (unsigned) json_object_get_int(json_object_array_get_idx(address, i)));
         (void) printf(", %s", member_string(ethernet, "Framing"));
         if (streq(member_string(ethernet, "Framing"), "dix"))
                 (void) printf(" 0x%04" PRIx64, member_u64(ethernet, "EtherType"));
@@ -255,7 +259,9 @@ static void print_file(json_object *layer) {
         size_t n = dropins ? json_object_array_length(dropins) : 0;
 
         label("File");
-        (void) printf("%s", isempty(member_string(layer, "FragmentPath")) ? "none" : member_string(layer, "FragmentPath"));
+        (void) printf("%s", isempty(member_string(layer, "FragmentPath"))
+                                    ? "none"
+                                    : member_string(layer, "FragmentPath"));
         if (n > 0)
                 (void) printf(" (+ %zu drop-in%s)", n, n == 1 ? "" : "s");
         if (streq(member_string(layer, "NeedReload"), "true"))
@@ -281,7 +287,8 @@ static int status_of_layer(Ctl *ctl, const char *path, json_object **ret) {
                 return streq(state, "online") || streq(state, "degraded") ? EXIT_FINE : EXIT_NOT_ACTIVE;
         }
 
-        heading(state, member_string(layer, "Name"), member_string(layer, "Description"), member_string(layer, "Type"));
+        heading(state, member_string(layer, "Name"), member_string(layer, "Description"),
+                member_string(layer, "Type"));
         print_file(layer);
         label("Unit");
         (void) printf("%s", member_string(layer, "Unit"));
@@ -329,16 +336,18 @@ static int status_of_name(Ctl *ctl, const char *path, json_object **ret) {
         print_list("Layers", registered, true);
         label("Accepting");
         (void) printf("%" PRIu64 " program%s, %" PRIu64 " flows waiting, %" PRIu64 " accepted so far\n",
-                      member_u64(name, "Accepting"), member_u64(name, "Accepting") == 1 ? "" : "s", member_u64(name, "Pending"),
-                      member_u64(name, "AcceptedTotal"));
+                      member_u64(name, "Accepting"), member_u64(name, "Accepting") == 1 ? "" : "s",
+                      member_u64(name, "Pending"), member_u64(name, "AcceptedTotal"));
 
         /* Which of the steps is missing, and the command for it. */
         if (!bound || json_object_array_length(bound) == 0)
-                (void) printf("  Only root may serve it: o7sctl name %s --user=USER or --unit=UNIT\n", member_string(name, "Name"));
+                (void) printf("  Only root may serve it: o7sctl name %s --user=USER or --unit=UNIT\n",
+                              member_string(name, "Name"));
         else if (member_u64(name, "Accepting") == 0)
                 (void) printf("  Nobody serves it now: start the program that it is bound to.\n");
         if (!registered || json_object_array_length(registered) == 0)
-                (void) printf("  Only this host can reach it: o7sctl name %s --layer=LAYER\n", member_string(name, "Name"));
+                (void) printf("  Only this host can reach it: o7sctl name %s --layer=LAYER\n",
+                              member_string(name, "Name"));
 
         return EXIT_FINE;
 }
@@ -360,8 +369,9 @@ static int find(Ctl *ctl, const char *member, const char *what, const char *none
 
         *ret_path = NULL;
         r = bus_try(ctl, call, &error, &reply);
-        if (r < 0 && (sd_bus_error_has_name(&error, none) || sd_bus_error_has_name(&error, SD_BUS_ERROR_INVALID_ARGS) ||
-                      sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "InvalidArgument")))
+        if (r < 0 &&
+            (sd_bus_error_has_name(&error, none) || sd_bus_error_has_name(&error, SD_BUS_ERROR_INVALID_ARGS) ||
+             sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "InvalidArgument")))
                 return 0;
         if (r < 0)
                 return bus_complain(ctl, &error, r, "Cannot look for '%s'", what);
@@ -390,7 +400,10 @@ static int status_of(Ctl *ctl, const char *what, json_object **ret) {
         if (path)
                 return status_of_name(ctl, path, ret);
 
-        (void) fprintf(stderr, "There is neither a layer nor a name '%s' on this host. See: o7sctl layers; o7sctl names\n", what);
+        (void) fprintf(
+                stderr,
+                "There is neither a layer nor a name '%s' on this host. See: o7sctl layers; o7sctl names\n",
+                what);
         return EXIT_FAILED;
 }
 

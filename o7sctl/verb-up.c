@@ -21,7 +21,7 @@ typedef struct Work {
         const char *layer;
         char *operation;        /* its path; owned */
         usec_t begun;
-        char *shown;            /* the last progress line without a terminal, so that each is printed once; owned */
+        char *shown; /* the last progress line without a terminal, so that each is printed once; owned */
         bool finished;
         int status;             /* the exit status of this layer */
 } Work;
@@ -36,7 +36,8 @@ static int work_start(Ctl *ctl, const char *member, Work *work) {
         if (r > 0)
                 return r;
 
-        r = sd_bus_message_append(call, "st", work->layer, (uint64_t) (ctl->options.block ? 0 : BUS_FLAG_NO_WAIT));
+        r = sd_bus_message_append(call, "st", work->layer,
+                                  (uint64_t) (ctl->options.block ? 0 : BUS_FLAG_NO_WAIT));
         if (r < 0)
                 return bus_complain_message(r);
 
@@ -53,7 +54,8 @@ static int work_start(Ctl *ctl, const char *member, Work *work) {
 }
 
 /* One line per layer; on a terminal it is drawn over until it is final. */
-static void work_show(const Ctl *ctl, Work *work, Color color, Glyph glyph, const char *state, const char *text, bool last) {
+static void work_show(const Ctl *ctl, Work *work, Color color, Glyph glyph, const char *state, const char *text,
+                      bool last) {
         _cleanup_free_ char *line = NULL;
 
         if (ctl->options.quiet || ctl->options.json != JSON_OFF)
@@ -127,7 +129,8 @@ static void work_failed(const Ctl *ctl, Work *work, json_object *operation) {
         }
 
         work_show(ctl, work, COLOR_RED, GLYPH_FAILED, "failed", NULL, true);
-        (void) fprintf(stderr, "Layer '%s' failed: %s\n  See: o7sctl status %s; journalctl -u " O7S_UNIT_PREFIX "%s\n",
+        (void) fprintf(stderr,
+                       "Layer '%s' failed: %s\n  See: o7sctl status %s; journalctl -u " O7S_UNIT_PREFIX "%s\n",
                        work->layer, text, work->layer, work->layer);
         work->status = bus_exit_status(name);
         work->finished = true;
@@ -194,9 +197,12 @@ static int work_wait(Ctl *ctl, Work *works, size_t n, bool start) {
                                 _cleanup_free_ char *state = NULL, *reason = NULL;
 
                                 work_describe_layer(ctl, work, &state, &reason);
-                                work_show(ctl, work, COLOR_YELLOW, GLYPH_CHANGING, state ?: "unfinished", reason, true);
-                                (void) fprintf(stderr, "Layer '%s' is still %s, and goes on. Watch it with: o7sctl status %s\n",
-                                               work->layer, start ? "starting" : "stopping", work->layer);
+                                work_show(ctl, work, COLOR_YELLOW, GLYPH_CHANGING, state ?: "unfinished",
+                                          reason, true);
+                                (void) fprintf(
+                                        stderr,
+                                        "Layer '%s' is still %s, and goes on. Watch it with: o7sctl status %s\n",
+                                        work->layer, start ? "starting" : "stopping", work->layer);
                                 work->status = EXIT_TIMEOUT;
                                 break;
                         }

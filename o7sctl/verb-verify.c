@@ -81,8 +81,11 @@ static void verify_layer(Verify *v, const char *name) {
 
         r = layer_file_load("", name, &file);
         if (r == -ENOENT) {
-                (void) fprintf(stderr, "There is no file %s" LAYER_FILE_SUFFIX " in /etc/o7s/layers, /run/o7s/layers or "
-                                       "/usr/lib/o7s/layers.\n", name);
+                (void) fprintf(stderr,
+                               "There is no file %s" LAYER_FILE_SUFFIX
+                               " in /etc/o7s/layers, /run/o7s/layers or "
+                               "/usr/lib/o7s/layers.\n",
+                               name);
                 v->n_bad++;
                 v->status = v->status ?: EXIT_FAILED;
                 return;
@@ -144,7 +147,9 @@ static void verify_path(Verify *v, const char *path) {
         int r;
 
         if (!is_layer && !endswith(base, NAME_FILE_SUFFIX)) {
-                (void) fprintf(stderr, "%s: is neither a " LAYER_FILE_SUFFIX " nor a " NAME_FILE_SUFFIX " file.\n", path);
+                (void) fprintf(stderr,
+                               "%s: is neither a " LAYER_FILE_SUFFIX " nor a " NAME_FILE_SUFFIX " file.\n",
+                               path);
                 v->n_bad++;
                 v->status = v->status ?: EXIT_FAILED;
                 return;
@@ -215,7 +220,8 @@ int verb_verify(Ctl *ctl, int argc, char *argv[]) {
         v.table = table;
 
         for (int i = 1; i < argc; i++)
-                if (strchr(argv[i], '/') || endswith(argv[i], LAYER_FILE_SUFFIX) || endswith(argv[i], NAME_FILE_SUFFIX))
+                if (strchr(argv[i], '/') || endswith(argv[i], LAYER_FILE_SUFFIX) ||
+                    endswith(argv[i], NAME_FILE_SUFFIX))
                         verify_path(&v, argv[i]);
                 else
                         verify_layer(&v, argv[i]);
@@ -226,7 +232,8 @@ int verb_verify(Ctl *ctl, int argc, char *argv[]) {
         if (ctl->options.json != JSON_OFF)
                 (void) table_print(table, &ctl->options);
         else if (v.n_bad > 0)
-                (void) fprintf(stderr, "%zu of %zu checked cannot be used.\n", v.n_bad, MAX(v.n_checked, v.n_bad));
+                (void) fprintf(stderr, "%zu of %zu checked cannot be used.\n", v.n_bad,
+                               MAX(v.n_checked, v.n_bad));
 
         return v.status;
 }

@@ -7,12 +7,12 @@
 #include "o7sctl/terminal.h"
 #include "o7sctl/verb.h"
 
-#define NAME_OPTIONS                                                                                              \
-        (OPTION_BIT(OPTION_UNIT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_PID) | OPTION_BIT(OPTION_PROGRAM) |     \
-         OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE))
-#define NEW_OPTIONS                                                                                               \
-        (OPTION_BIT(OPTION_ETH) | OPTION_BIT(OPTION_FRAMING) | OPTION_BIT(OPTION_ETHERTYPE) | OPTION_BIT(OPTION_NOW) | \
-         OPTION_BIT(OPTION_SAVE))
+#define NAME_OPTIONS                                                                                           \
+        (OPTION_BIT(OPTION_UNIT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_PID) |                          \
+         OPTION_BIT(OPTION_PROGRAM) | OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE))
+#define NEW_OPTIONS                                                                                            \
+        (OPTION_BIT(OPTION_ETH) | OPTION_BIT(OPTION_FRAMING) | OPTION_BIT(OPTION_ETHERTYPE) |                  \
+         OPTION_BIT(OPTION_NOW) | OPTION_BIT(OPTION_SAVE))
 #define FLOWS_OPTIONS (OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_MINE))
 
 const Verb verb_table[] = {
@@ -149,7 +149,8 @@ static int check_arguments(Ctl *ctl, const Verb *verb, int n_arguments) {
         if (options_check(&ctl->options, verb->options, verb->name) < 0)
                 return EXIT_USAGE;
 
-        if (n_arguments < verb->min_arguments || (verb->max_arguments >= 0 && n_arguments > verb->max_arguments)) {
+        if (n_arguments < verb->min_arguments ||
+            (verb->max_arguments >= 0 && n_arguments > verb->max_arguments)) {
                 (void) fprintf(stderr, "Too %s arguments: o7sctl %s%s%s\nSee 'o7sctl %s --help'.\n",
                                n_arguments < verb->min_arguments ? "few" : "many", verb->name,
                                isempty(verb->usage) ? "" : " ", strempty(verb->usage), verb->name);

@@ -47,7 +47,8 @@ static int bus_error(sd_bus_error *e, const char *name, const char *text) {
 static void note(Fake *f, const char *member, const char *first, const char *second) {
         size_t n = strlen(f->calls);
 
-        (void) snprintf(f->calls + n, sizeof(f->calls) - n, "%s %s%s%s; ", member, first, *second ? " " : "", second);
+        (void) snprintf(f->calls + n, sizeof(f->calls) - n, "%s %s%s%s; ", member, first, *second ? " " : "",
+                        second);
 }
 
 /* -- manager -- */
@@ -64,8 +65,8 @@ static int list_layers(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
                 (void) sd_bus_path_encode(BUS_PATH_LAYER, fake_layers[i].name, &path);
                 (void) format_string(&unit, O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, fake_layers[i].name);
-                r = sd_bus_message_append(reply, "(ssssso)", fake_layers[i].name, "eth", fake_layers[i].state, unit,
-                                          fake_layers[i].service, path);
+                r = sd_bus_message_append(reply, "(ssssso)", fake_layers[i].name, "eth", fake_layers[i].state,
+                                          unit, fake_layers[i].service, path);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
@@ -73,7 +74,8 @@ static int list_layers(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-static int get_object(sd_bus_message *m, sd_bus_error *e, const char *prefix, const char *known, const char *error) {
+static int get_object(sd_bus_message *m, sd_bus_error *e, const char *prefix, const char *known,
+                      const char *error) {
         _cleanup_free_ char *path = NULL;
         const char *name;
         int r;
@@ -115,11 +117,16 @@ static int start_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         f->looks = 0;
 
         if (streq(name, "denied"))
-                return sd_bus_error_set(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "Interactive authentication required");
+                return sd_bus_error_set(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                        "Interactive authentication required");
 
-        operation = streq(name, "lan") || streq(name, "lab") ? 1 : streq(name, "broken") ? 2 : streq(name, "slow") ? 3 : 0;
+        operation = streq(name, "lan") || streq(name, "lab") ? 1
+                    : streq(name, "broken")                  ? 2
+                    : streq(name, "slow")                    ? 3
+                                                             : 0;
         if (operation == 0)
-                return bus_error(e, "NoSuchLayer", "There is no layer of this name. Make one with: o7sctl new NAME.");
+                return bus_error(e, "NoSuchLayer",
+                                 "There is no layer of this name. Make one with: o7sctl new NAME.");
 
         return sd_bus_reply_method_return(m, "o", operation == 1   ? BUS_PATH_OPERATION "/1"
                                                   : operation == 2 ? BUS_PATH_OPERATION "/2"
@@ -173,8 +180,9 @@ static int create_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 static int append_flow(sd_bus_message *reply, uint64_t id, const char *name, const char *state) {
-        return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U, UINT64_C(1700000000000000),
-                                     UINT64_C(270336), 2, "Direction", "s", "incoming", "MaxMessage", "u", 1486U);
+        return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U,
+                                     UINT64_C(1700000000000000), UINT64_C(270336), 2, "Direction", "s",
+                                     "incoming", "MaxMessage", "u", 1486U);
 }
 
 /* Two flows, then one more; the filter may ask for a name that none has. */
@@ -225,14 +233,14 @@ static int subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
         r = sd_bus_reply_method_return(m, NULL);
         if (r >= 0)
-                r = sd_bus_emit_signal(f->bus, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER, "StateChanged", "sss", "degraded",
-                                       "online", "carrier is back");
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER, "StateChanged",
+                                       "sss", "degraded", "online", "carrier is back");
         if (r >= 0)
-                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew", "ta{sv}", UINT64_C(1) << 60, 2,
-                                       "Name", "s", "web.example", "Layer", "s", "lan");
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew", "ta{sv}",
+                                       UINT64_C(1) << 60, 2, "Name", "s", "web.example", "Layer", "s", "lan");
         if (r >= 0)
-                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowRemoved", "tsa{sv}", UINT64_C(1) << 60,
-                                       "normal", 0);
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowRemoved", "tsa{sv}",
+                                       UINT64_C(1) << 60, "normal", 0);
         return r;
 }
 
@@ -249,13 +257,13 @@ static int explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, "sas", "There is no layer of this name", 1, "See o7sctl layers");
 }
 
-static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                      void *userdata, sd_bus_error *e) {
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "u", 2U);
 }
 
-static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                       void *userdata, sd_bus_error *e) {
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "s", "9.9");
 }
 
@@ -287,8 +295,8 @@ static const sd_bus_vtable manager_vtable[] = {
 
 /* -- layers -- */
 
-static int get_layer_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                          void *userdata, sd_bus_error *e) {
+static int get_layer_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const FakeLayer *l = userdata;
 
         return sd_bus_message_append(reply, "s", streq(property, "Name")      ? l->name
@@ -312,24 +320,25 @@ static const sd_bus_vtable layer_vtable[] = {
 /* -- the IPCP of lan -- */
 
 static int get_counters(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return sd_bus_reply_method_return(m, "a{st}", 4, "frames-rx-bytes", UINT64_C(2202010), "frames-rx-packets", UINT64_C(1500),
-                                          "frames-drop-queue-full", UINT64_C(10), "flows-drop-malformed", UINT64_C(2));
+        return sd_bus_reply_method_return(m, "a{st}", 4, "frames-rx-bytes", UINT64_C(2202010),
+                                          "frames-rx-packets", UINT64_C(1500), "frames-drop-queue-full",
+                                          UINT64_C(10), "flows-drop-malformed", UINT64_C(2));
 }
 
-static int get_interface(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                         void *userdata, sd_bus_error *e) {
+static int get_interface(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "s", streq(property, "Framing") ? "dix" : "eth0");
 }
 
-static int get_address(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                       void *userdata, sd_bus_error *e) {
+static int get_address(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         static const uint8_t address[] = { 0x02, 0, 0, 0, 0xab, 1 };
 
         return sd_bus_message_append_array(reply, 'y', address, sizeof(address));
 }
 
-static int get_ethertype(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                         void *userdata, sd_bus_error *e) {
+static int get_ethertype(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "q", 0xa000);
 }
 
@@ -350,13 +359,13 @@ static const sd_bus_vtable ethernet_vtable[] = {
 
 /* -- names and operations -- */
 
-static int get_bindings(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                        void *userdata, sd_bus_error *e) {
+static int get_bindings(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "a(sss)", 1, "unit", "web.service", "active");
 }
 
-static int get_name_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                         void *userdata, sd_bus_error *e) {
+static int get_name_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "s", "web.example");
 }
 
@@ -367,11 +376,13 @@ static const sd_bus_vtable name_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-static int get_operation(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                         void *userdata, sd_bus_error *e) {
+static int get_operation(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         Fake *f = userdata;
         char number = path[strlen(path) - 1];
-        const char *state = number == '2' ? "failed" : number == '1' && ++f->looks >= LOOKS_UNTIL_DONE ? "done" : "running";
+        const char *state = number == '2'                                     ? "failed"
+                            : number == '1' && ++f->looks >= LOOKS_UNTIL_DONE ? "done"
+                                                                              : "running";
 
         if (streq(property, "Error"))
                 return sd_bus_message_append(reply, "(ss)", number == '2' ? BUS_ERROR_PREFIX "ConfigInvalid" : "",
@@ -400,12 +411,16 @@ static int add_objects(Fake *f) {
                                              (void *) (uintptr_t) &fake_layers[i]);
         }
         if (r >= 0)
-                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_NAME "/web_2eexample", BUS_INTERFACE_NAME, name_vtable, f);
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_NAME "/web_2eexample", BUS_INTERFACE_NAME,
+                                             name_vtable, f);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_STATISTICS, statistics_vtable, f);
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_STATISTICS,
+                                             statistics_vtable, f);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET, ethernet_vtable, f);
-        for (char path[] = BUS_PATH_OPERATION "/1"; r >= 0 && path[sizeof(path) - 2] <= '3'; path[sizeof(path) - 2]++)
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET,
+                                             ethernet_vtable, f);
+        for (char path[] = BUS_PATH_OPERATION "/1"; r >= 0 && path[sizeof(path) - 2] <= '3';
+             path[sizeof(path) - 2]++)
                 r = sd_bus_add_object_vtable(f->bus, NULL, path, BUS_INTERFACE_OPERATION, operation_vtable, f);
 
         return r;
@@ -483,8 +498,8 @@ int fake_irm_start(FakeIrm *fake) {
         if (fake->daemon == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 (void) dup2(bus_ready[1], STDOUT_FILENO);
-                (void) execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--config-file", config,
-                              "--print-address=1", (char *) NULL);
+                (void) execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog",
+                              "--config-file", config, "--print-address=1", (char *) NULL);
                 _exit(127);
         }
         (void) close(bus_ready[1]);

@@ -98,7 +98,8 @@ static void test_histogram(void **state) {
                 uint64_t exact = values[(size_t) percent * N / 100 - 1], near = histogram_percentile(&h, percent);
 
                 if (near > exact + exact / 50 + 1 || near + exact / 50 + 1 < exact)
-                        fail_msg("p%u is %llu, not about %llu", percent, (unsigned long long) near, (unsigned long long) exact);
+                        fail_msg("p%u is %llu, not about %llu", percent, (unsigned long long) near,
+                                 (unsigned long long) exact);
         }
 }
 
@@ -158,13 +159,24 @@ static void test_ping_ledger(void **state) {
 
 static void test_perf_message(void **state) {
         static const PerfMessage messages[] = {
-                { .type = PERF_REQUEST, .test = 7, .sequence = 8, .sent_nsec = 9,
-                  .request = { .mode = PERF_FORWARD, .size = 1400, .duration_usec = 10, .rate_bps = UINT64_MAX } },
+                { .type = PERF_REQUEST,
+                  .test = 7,
+                  .sequence = 8,
+                  .sent_nsec = 9,
+                  .request = { .mode = PERF_FORWARD,
+                               .size = 1400,
+                               .duration_usec = 10,
+                               .rate_bps = UINT64_MAX } },
                 { .type = PERF_ACCEPT, .test = UINT64_MAX },
                 { .type = PERF_DATA, .test = 1, .sequence = UINT64_MAX - 1 },
                 { .type = PERF_END, .test = 1, .n_sent = 12345 },
-                { .type = PERF_REPORT, .test = 1,
-                  .report = { .n_messages = 1, .n_bytes = 2, .n_out_of_order = 3, .duration_usec = 4, .cpu_permille = 5 } },
+                { .type = PERF_REPORT,
+                  .test = 1,
+                  .report = { .n_messages = 1,
+                              .n_bytes = 2,
+                              .n_out_of_order = 3,
+                              .duration_usec = 4,
+                              .cpu_permille = 5 } },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(messages); i++) {
@@ -231,9 +243,16 @@ static void test_exit_status(void **state) {
                 int error;
                 int status;
         } rows[] = {
-                { 0, EXIT_FINE }, { -ENOENT, EXIT_UNREACHABLE }, { -ECONNREFUSED, EXIT_UNREACHABLE },
-                { -EHOSTUNREACH, EXIT_UNREACHABLE }, { -EPERM, EXIT_DENIED }, { -EACCES, EXIT_DENIED },
-                { -ETIMEDOUT, EXIT_TIMEOUT }, { -EHOSTDOWN, EXIT_NOT_RUNNING }, { -EDQUOT, EXIT_FAILED }, { -ENOMEM, EXIT_FAILED },
+                { 0, EXIT_FINE },
+                { -ENOENT, EXIT_UNREACHABLE },
+                { -ECONNREFUSED, EXIT_UNREACHABLE },
+                { -EHOSTUNREACH, EXIT_UNREACHABLE },
+                { -EPERM, EXIT_DENIED },
+                { -EACCES, EXIT_DENIED },
+                { -ETIMEDOUT, EXIT_TIMEOUT },
+                { -EHOSTDOWN, EXIT_NOT_RUNNING },
+                { -EDQUOT, EXIT_FAILED },
+                { -ENOMEM, EXIT_FAILED },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)

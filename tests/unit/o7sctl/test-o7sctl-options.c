@@ -112,9 +112,16 @@ static void test_usage(void **state) {
 }
 
 static void test_parse(void **state) {
-        char *argv[] = { (char[]) { "name" }, (char[]) { "-q" }, (char[]) { "web" }, (char[]) { "--layer=a" },
-                         (char[]) { "--layer" }, (char[]) { "b" }, (char[]) { "--timeout=2min" }, (char[]) { "--pid=77" },
-                         (char[]) { "rest" }, NULL };
+        char *argv[] = { (char[]){ "name" },
+                         (char[]){ "-q" },
+                         (char[]){ "web" },
+                         (char[]){ "--layer=a" },
+                         (char[]){ "--layer" },
+                         (char[]){ "b" },
+                         (char[]){ "--timeout=2min" },
+                         (char[]){ "--pid=77" },
+                         (char[]){ "rest" },
+                         NULL };
         Options o = OPTIONS_INIT;
 
         /* Permuted: what is no option comes last. */
@@ -335,8 +342,13 @@ static void test_bytes(void **state) {
                 uint64_t bytes;
                 const char *text;
         } rows[] = {
-                { 0, "0 B" }, { 1023, "1023 B" }, { 1024, "1.0 KiB" }, { 2202010, "2.1 MiB" }, { 104857600, "100 MiB" },
-                { 1073741823, "1.0 GiB" }, { UINT64_MAX, "16.0 EiB" },
+                { 0, "0 B" },
+                { 1023, "1023 B" },
+                { 1024, "1.0 KiB" },
+                { 2202010, "2.1 MiB" },
+                { 104857600, "100 MiB" },
+                { 1073741823, "1.0 GiB" },
+                { UINT64_MAX, "16.0 EiB" },
         };
         char buffer[32];
 

@@ -135,10 +135,12 @@ static void test_cases(void **state) {
 
                 run(&result, c->line);
                 if (result.status != c->status)
-                        fail_msg("%s: status %d, not %d\n%s%s", c->name, result.status, c->status, result.out, result.err);
+                        fail_msg("%s: status %d, not %d\n%s%s", c->name, result.status, c->status, result.out,
+                                 result.err);
                 for (size_t k = 0; k < ELEMENTSOF(c->out) && c->out[k]; k++)
                         if (!strstr(result.out, c->out[k]))
-                                fail_msg("%s: no '%s' in the output:\n%s%s", c->name, c->out[k], result.out, result.err);
+                                fail_msg("%s: no '%s' in the output:\n%s%s", c->name, c->out[k], result.out,
+                                         result.err);
                 for (size_t k = 0; k < ELEMENTSOF(c->err) && c->err[k]; k++)
                         if (!strstr(result.err, c->err[k]))
                                 fail_msg("%s: no '%s' in the complaints:\n%s", c->name, c->err[k], result.err);
@@ -193,7 +195,8 @@ static void test_json(void **state) {
         assert_int_equal(json_object_array_length(value), 3);
         row = json_object_array_get_idx(value, 2);
         assert_true(json_object_object_get_ex(row, "id", &member));
-        assert_int_equal(json_object_get_type(member), json_type_string);       /* 2^60 is beyond what a double holds */
+        assert_int_equal(json_object_get_type(member),
+                         json_type_string); /* 2^60 is beyond what a double holds */
         assert_string_equal(json_object_get_string(member), "1152921504606846976");
         assert_true(json_object_object_get_ex(row, "pid", &member));
         assert_int_equal(json_object_get_type(member), json_type_int);
@@ -259,10 +262,13 @@ static void test_monitor_json(void **state) {
                 value = json_tokener_parse(line);
                 assert_non_null(value);
                 assert_true(json_object_object_get_ex(value, "event", &member));
-                assert_string_equal(json_object_get_string(member), n == 0 ? "StateChanged" : n == 1 ? "FlowNew" : "FlowRemoved");
+                assert_string_equal(json_object_get_string(member), n == 0   ? "StateChanged"
+                                                                    : n == 1 ? "FlowNew"
+                                                                             : "FlowRemoved");
                 assert_true(json_object_object_get_ex(value, "arguments", &member));
                 if (n > 0)      /* 64 bits: a string */
-                        assert_int_equal(json_object_get_type(json_object_array_get_idx(member, 0)), json_type_string);
+                        assert_int_equal(json_object_get_type(json_object_array_get_idx(member, 0)),
+                                         json_type_string);
                 (void) json_object_put(value);
         }
         assert_int_equal(n, 3);
