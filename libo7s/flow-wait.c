@@ -3,6 +3,7 @@
 /* Sleeping until the other side did something, and telling event loops. flow.h has the rules. */
 
 #include <poll.h>
+#include <sched.h>
 
 #include "libo7s/flow-set.h"
 #include "libo7s/flow.h"
@@ -119,15 +120,16 @@ static bool flow_is_ready(o7s_flow *flow, FlowSide side) {
 }
 
 static bool flow_spin(o7s_flow *flow, FlowSide side, uint64_t begin, uint32_t budget_nsec) {
-        do
-                for (unsigned i = 0; i < 16; i++) {
+        do {
+                for (unsigned i = 0; i < 32; i++) {
                         if (flow_is_ready(flow, side))
                                 return true;
                         spin_pause();
                 }
-        while (spin_now() - begin < budget_nsec);
+                (void) sched_yield();
+        } while (spin_now() - begin < budget_nsec);
 
-        return false;
+        return flow_is_ready(flow, side);
 }
 
 /* Arms and sleeps. Returns: 0: look again; -ETIMEDOUT. */

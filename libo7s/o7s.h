@@ -77,12 +77,12 @@ typedef struct o7s_qos {
 #define O7S_THIN 16U            /* short queues, little memory: 16 packets; at allocation */
 
 /* What may be the case at a flow or listener. */
-#define O7S_READABLE 1U         /* a read, or an accept, would not wait */
+#define O7S_READABLE 1U         /* a message is there to be read, or a flow to be accepted */
 #define O7S_WRITABLE 2U         /* a write would not wait; reported only while armed, see o7s_flow_arm_write() */
 #define O7S_DOWN 4U             /* the flow has ended; what arrived before can still be read */
 #define O7S_UP 8U               /* a pending allocation is decided: o7s_flow_alloc_finish() will not wait */
 #define O7S_PEER_GONE 16U       /* with O7S_DOWN: the peer's process ended without closing */
-#define O7S_CHANGED 32U         /* o7s_flow_info() would say something new; cleared by calling it */
+#define O7S_CHANGED 32U         /* o7s_flow_info() would say something new; not used yet */
 
 /* For o7s_flow_set_timeout(). */
 #define O7S_TIMEOUT_READ 0
@@ -188,13 +188,14 @@ typedef struct o7s_error {
  * -ENOMEM, -EMFILE. */
 int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
-/* The same without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info, ref and unref work,
- * others return -EINPROGRESS. Its descriptor becomes readable when o7s_flow_alloc_finish() would not say -EINPROGRESS.
- * Giving up the last reference cancels. timeout_usec is how long the other side may take. */
+/* As o7s_flow_alloc(), without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info,
+ * ref and unref work, others return -EINPROGRESS. Its descriptor becomes readable when o7s_flow_alloc_finish()
+ * would not say -EINPROGRESS. Giving up the last reference cancels. timeout_usec is how long the other side may
+ * take. */
 int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
-/* Whether the flow is there. Never waits. Returns: 0: it is, also when asked again; -EINPROGRESS; or why it failed,
- * as o7s_flow_alloc(): then only unref is left. */
+/* Finishes o7s_flow_alloc_start(). Never waits. Returns: 0: the flow is there, also when asked again; -EINPROGRESS; or why it
+ * failed, as o7s_flow_alloc(): then only unref is left. */
 int o7s_flow_alloc_finish(o7s_flow *flow);
 
 /* Serves a name. name: one that is bound to this program, its unit or its user; NULL: every one that is. flags: 0, or
@@ -208,15 +209,16 @@ int o7s_listen(const char *name, uint64_t flags, o7s_listener **ret);
  * until unref. It belongs to the listener: never read or close it. Returns: the descriptor; -ECHILD. */
 int o7s_listener_fd(o7s_listener *listener);
 
+/* One more reference. NULL is fine. Returns its argument. */
 o7s_listener *o7s_listener_ref(o7s_listener *listener);
 
-/* The last one ends serving; flows that were accepted go on, those that were offered and not accepted go to other
- * listeners. NULL is fine. Returns NULL. */
+/* One reference less. The last one ends serving; flows that were accepted go on, those that were offered and not
+ * accepted go to other listeners. NULL is fine. Returns NULL. */
 o7s_listener *o7s_listener_unref(o7s_listener *listener);
 
-/* The next flow. That some peer failed while asking is never an error here. One thread at a time gets each flow; several
- * may wait. Returns: 0; -EAGAIN, -ETIMEDOUT; -EPERM: the name is no longer ours; -ENOMEM, -EMFILE. While the IRM is
- * away the call waits for it to come back. */
+/* Takes the next flow. That some peer failed while asking is never an error here. One thread at a time gets each
+ * flow; several may wait. Returns: 0; -EAGAIN, -ETIMEDOUT; -EPERM: the name is no longer ours; -ENOMEM, -EMFILE.
+ * While the IRM is away the call waits for it to come back. */
 int o7s_flow_accept(o7s_listener *listener, uint64_t timeout_usec, o7s_flow **ret);
 
 /* The flow of a broadcast layer. Returns: -EOPNOTSUPP until broadcast layers exist. */
@@ -225,27 +227,28 @@ int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret);
 /* -- messages -- */
 
 /* Sends one message of 1 to mtu bytes (o7s_flow_info.mtu), waiting for room as the write time-out says (default:
- * forever). All of it or nothing. The data is copied, the caller keeps it.
+ * forever). All of it or nothing. The data is copied, the caller keeps it. That the flow has ended is reported by
+ * the write itself; within some milliseconds after the other side died it may be the next one.
  *
- * Returns: size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended, o7s_last_error() says how;
- * -EBADMSG: the other side broke the rules of shared memory. */
+ * Returns: size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended, o7s_last_error()
+ * says how; -EBADMSG: the other side broke the rules of shared memory. */
 ssize_t o7s_flow_write(o7s_flow *flow, const void *data, size_t size);
 
-/* The same, gathered from n parts (at most 1024). */
+/* As o7s_flow_write(), gathered from n parts (at most 1024). */
 ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n);
 
 /* Receives one message, waiting as the read time-out says (default: forever).
  *
- * A message that is longer than the buffer is delivered over several reads, nothing is lost: every read but the last
- * fills the buffer, the last one does not. So where a message ends exactly with the buffer, the next read returns 0.
- * A buffer larger than the mtu never sees any of this; nor does a flow with O7S_TRUNCATE, where the end of
- * a message that does not fit is dropped. Messages are never empty: 0 is not the end of the flow.
+ * A message that is longer than the buffer is delivered over several reads, nothing is lost: every read but the
+ * last fills the buffer, the last one does not. So where a message ends exactly with the buffer, the next read
+ * returns 0. A buffer larger than the mtu never sees any of this; nor does a flow with O7S_TRUNCATE, where the end
+ * of a message that does not fit is dropped. Messages are never empty: 0 is not the end of the flow.
  *
- * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -EINVAL: size is 0; -EBADMSG:
- * the other side broke the rules of shared memory. */
+ * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -EINVAL: size is
+ * 0; -EBADMSG: the other side broke the rules of shared memory. */
 ssize_t o7s_flow_read(o7s_flow *flow, void *data, size_t size);
 
-/* The same, scattered over n parts (at most 1024). */
+/* As o7s_flow_read(), scattered over n parts (at most 1024). */
 ssize_t o7s_flow_readv(o7s_flow *flow, const struct iovec *parts, unsigned n);
 
 /* Sends up to n messages with one wake-up of the peer. Waits only where not even the first finds room.
@@ -257,12 +260,12 @@ int o7s_flow_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
  * where the flow says truncate. Returns: entries filled; errors as o7s_flow_read(). */
 int o7s_flow_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
 
-/* Room for a message of up to size (1 to 2048) bytes in the queue itself, to be filled in and committed by the same
- * thread. One at a time; other writes are refused with -EBUSY until then. Waits as a write. */
+/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself, to be filled in and committed by
+ * the same thread. One at a time; other writes are refused with -EBUSY until then. Waits as a write. */
 int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret);
 
-/* Sends the first size bytes of what was reserved; 0 gives the room back. Returns: size; -EINVAL: nothing is reserved, or
- * less; -EPIPE. */
+/* Sends the first size bytes of what was reserved; 0 gives the room back. Returns: size; -EINVAL: nothing is
+ * reserved, or less; -EPIPE. */
 ssize_t o7s_flow_commit(o7s_flow *flow, size_t size);
 
 /* The next message in place, read-only, until o7s_flow_release(); reads are refused with -EBUSY until then. Waits as
@@ -275,67 +278,80 @@ int o7s_flow_release(o7s_flow *flow);
 
 /* Waits until the other end of the queue has taken everything that was written: on a raw flow that is the peer's
  * program, or, through a layer, that layer; on a reliable flow, the peer. Returns: 0; -EAGAIN, -ETIMEDOUT:
- * o7s_last_error() has how many packets are still there; -EPIPE: the flow ended before. */
+ * o7s_flow_stats.tx_queued has how many packets are still there; -EPIPE: the flow ended before. Counts as writing. */
 int o7s_flow_flush(o7s_flow *flow, uint64_t timeout_usec);
 
 /* -- waiting for something to happen -- */
 
-/* A descriptor for poll(), epoll and event loops, level-triggered: readable whenever o7s_flow_events() is not 0. It is
- * made at the first call and stays the same until unref, from a pending allocation on. It belongs to the
- * flow: never read or close it. A wake-up without an event is possible, as with any descriptor.
- * Returns: the descriptor; -ENOMEM, -EMFILE, -ECHILD. */
+/* A descriptor for poll(), epoll and event loops, level-triggered: readable whenever o7s_flow_events() is not 0.
+ * It is made at the first call and stays the same until unref, from a pending allocation on. It belongs to the
+ * flow: never read or close it. A wake-up without an event is possible, as with any descriptor. Returns: the
+ * descriptor; -ENOMEM, -EMFILE, -ECHILD. */
 int o7s_flow_fd(o7s_flow *flow);
 
-/* What is the case now: a mask of O7S_READABLE, O7S_WRITABLE, O7S_DOWN, O7S_UP, O7S_PEER_GONE, O7S_CHANGED. Never waits.
- * Counts as reading: by the thread that reads. Returns: the mask; -ECHILD. */
+/* What is the case now: a mask of O7S_READABLE, O7S_WRITABLE, O7S_DOWN, O7S_UP, O7S_PEER_GONE, O7S_CHANGED. Never
+ * waits. Counts as reading: by the thread that reads. Returns: the mask; -ECHILD. */
 int o7s_flow_events(o7s_flow *flow);
 
-/* Whether O7S_WRITABLE is reported. Off at first, as a flow is writable nearly always. Counts as reading. */
+/* Whether O7S_WRITABLE is reported. Off at first, as a flow is writable nearly always. "Writable" is room for the
+ * largest message. While it is on, reads, writes and o7s_flow_events() have to come from one thread. Returns: 0;
+ * -EPIPE, -EINPROGRESS. */
 int o7s_flow_arm_write(o7s_flow *flow, bool on);
 
 /* -- settings and facts -- */
 
-/* How long reads (O7S_TIMEOUT_READ) or writes (O7S_TIMEOUT_WRITE) wait; 0 makes them non-blocking. Default: O7S_FOREVER. */
+/* Sets how long reads (O7S_TIMEOUT_READ) or writes (O7S_TIMEOUT_WRITE) wait; 0 makes them non-blocking. Default:
+ * O7S_FOREVER. */
 int o7s_flow_set_timeout(o7s_flow *flow, int which, uint64_t usec);
 
 /* Replaces the flags O7S_TRUNCATE and O7S_LINGER; the others must be as they are. Returns: 0; -EINVAL. */
 int o7s_flow_set_flags(o7s_flow *flow, uint64_t flags);
+
+/* The flags as they are. */
 int o7s_flow_get_flags(o7s_flow *flow, uint64_t *ret);
 
-/* Returns: 0; -EINVAL: ret->size is not one that this library knows. */
+/* What is known of the flow. Returns: 0; -EINVAL: ret->size is not one that this library knows. */
 int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret);
+
+/* What the flow has done so far. From any thread, at any time. Returns: 0; -EINVAL: ret->size is not known. */
 int o7s_flow_stats(o7s_flow *flow, struct o7s_flow_stats *ret);
 
 /* -- ending -- */
 
+/* One more reference. NULL is fine. Returns its argument. */
 o7s_flow *o7s_flow_ref(o7s_flow *flow);
 
-/* The last one closes the flow, lingering where O7S_LINGER is set, or cancels a pending allocation. What the peer has not
- * read yet it can still read. NULL is fine. Returns NULL. */
+/* One reference less. The last one closes the flow, lingering where O7S_LINGER is set, or cancels a pending
+ * allocation. What the peer has not read yet it can still read. NULL is fine. Returns NULL. */
 o7s_flow *o7s_flow_unref(o7s_flow *flow);
 
-/* Flushes and closes. The handle stays until unref; other calls return -ENOTCONN or -EPIPE. The flow is closed
- * whatever this returns: 0: the other end has taken everything; -ETIMEDOUT (-EAGAIN for 0): not all of it yet, what
- * was written stays readable there; -EPIPE: it had ended before. */
+/* Flushes and closes; counts as writing. The handle stays until unref; other calls return -ENOTCONN or -EPIPE. The
+ * flow is closed whatever this returns: 0: the other end has taken everything; -ETIMEDOUT (-EAGAIN for 0): not all
+ * of it yet, what was written stays readable there; -EPIPE: it had ended before. */
 int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec);
 
 /* -- waiting on many -- */
 
+/* An empty set. *ret: the caller's, o7s_set_unref(). Returns: 0; -ENOMEM, -EMFILE. */
 int o7s_set_new(o7s_set **ret);
+
+/* Lets go of the members and ends the set. No thread may still wait on it. NULL is fine. Returns NULL. */
 o7s_set *o7s_set_unref(o7s_set *set);
 
-/* Adds a flow (O7S_KIND_FLOW) or listener (O7S_KIND_LISTENER); the set holds a reference. A flow is in one set at
- * most, and its reading thread is the one that waits on the set. Returns: 0; -EEXIST: it is in a set; -ENOMEM, -ENOSPC. */
+/* Adds a member, a flow (O7S_KIND_FLOW) or a listener (O7S_KIND_LISTENER); the set holds a reference. A flow is in
+ * one set at most, and its reading thread is the one that waits on the set. Returns: 0; -EEXIST: it is in a set;
+ * -ENOMEM, -ENOSPC. */
 int o7s_set_add(o7s_set *set, uint32_t kind, void *handle);
 
-/* Returns: 0; -ENOENT. */
+/* Takes a member out and gives up the set's reference. Returns: 0; -ENOENT: it is not in this set. */
 int o7s_set_remove(o7s_set *set, void *handle);
 
 /* The set's one descriptor, level-triggered as o7s_flow_fd(); never read or close it. */
 int o7s_set_fd(o7s_set *set);
 
-/* Waits until something is the case at a member. Level-triggered: what is not dealt with is reported again; members take
- * turns where there are more than n. Returns: entries filled; -EAGAIN, -ETIMEDOUT; -EINTR: a signal. */
+/* Waits until something is the case at a member of the set. Level-triggered: what is not dealt with is reported
+ * again; members take turns where there are more than n. Returns: entries filled; -EAGAIN, -ETIMEDOUT; -EINTR: a
+ * signal. */
 int o7s_set_wait(o7s_set *set, o7s_event *events, unsigned n, uint64_t timeout_usec);
 
 /* -- errors -- */
@@ -346,7 +362,7 @@ const char *o7s_strerror(int error);
 /* This thread's last failure. Returns: 0; -EINVAL: ret->size is not one that this library knows. */
 int o7s_last_error(o7s_error *ret);
 
-/* Of the library that runs, such as "0.1.0". */
+/* The version of the library that runs, such as "0.1.0". */
 const char *o7s_version(void);
 
 #pragma GCC visibility pop

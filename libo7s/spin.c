@@ -11,9 +11,6 @@
 #define BUDGET_NSEC_MIN 3000U
 #define PENALTY_MAX 256U
 
-/* Affinity changes rarely, and asking is a system call. */
-#define WAITS_PER_AFFINITY 1024U
-
 uint64_t spin_now(void) {
         struct timespec now;
 
@@ -21,16 +18,22 @@ uint64_t spin_now(void) {
         return (uint64_t) now.tv_sec * NSEC_PER_SEC + (uint64_t) now.tv_nsec;
 }
 
+/* A thread that is bound to one of several does not share it with the other side, most likely. */
 static bool has_one_cpu(void) {
         cpu_set_t cpus;
 
         /* A host with more CPUs than fit the set has more than one. */
-        return sched_getaffinity(0, sizeof(cpus), &cpus) >= 0 && CPU_COUNT(&cpus) == 1;
+        if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1)
+                return false;
+
+        return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
 uint32_t spin_begin(Spin *spin) {
-        if (spin->n_waits++ % WAITS_PER_AFFINITY == 0)
+        if (!spin->begun) {
+                spin->begun = true;
                 spin->alone = has_one_cpu();
+        }
 
         if (spin->alone || spin->average_nsec >= SPIN_NSEC_MAX)
                 return 0;
@@ -49,7 +52,8 @@ void spin_end(Spin *spin, uint32_t budget_nsec, uint64_t waited_nsec, bool found
 
         spin->average_nsec += (uint32_t) ((int32_t) (waited - spin->average_nsec) / 8);
 
-        if (found) {
+        /* What is found long after the time was over is luck: the CPU was with somebody else. */
+        if (found && waited_nsec <= 2 * SPIN_NSEC_MAX) {
                 spin->penalty = 0;
         } else if (budget_nsec > 0) {
                 spin->penalty = spin->penalty == 0 ? 1 : MIN(2 * spin->penalty, PENALTY_MAX);

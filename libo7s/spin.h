@@ -6,8 +6,9 @@
  * other side answers sooner than that, looking is cheaper for both. So a thread remembers how long it waited of late, and
  * looks for about twice as long, never for more than SPIN_NSEC_MAX, and not at all where waits are longer.
  *
- * Looking in vain means that the other side does not run: there is one CPU, or another thread has it. Each vain look doubles the
- * number of waits that go straight to sleep.
+ * Between looks the CPU is offered to others: where the other side is on the same one, that is what lets it answer, and
+ * changing over to it that way costs less than a wake-up. Looking in vain means that somebody else has the CPU; each vain
+ * look doubles the number of waits that go straight to sleep.
  */
 
 #include "basic/macro.h"
@@ -18,8 +19,8 @@ typedef struct Spin {
         uint32_t average_nsec;  /* of past waits, an eighth each; SPIN_NSEC_MAX and above: long */
         uint32_t skip;          /* waits yet to come that do not look */
         uint32_t penalty;       /* how many, after the next look in vain */
-        uint32_t n_waits;
-        bool alone;             /* this thread may use one CPU only */
+        bool begun;
+        bool alone;             /* there is one CPU: who looks keeps the other side from running */
 } Spin;
 
 #define SPIN_INIT                                                                                                 \
