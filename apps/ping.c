@@ -151,7 +151,7 @@ static void show_summary(const Ping *p) {
 static bool may_come_up(int error) {
         int status = exit_status_of(error);
 
-        return status == EXIT_UNREACHABLE || status == EXIT_TIMEOUT;
+        return status == EXIT_UNREACHABLE || status == EXIT_TIMEOUT || status == EXIT_NOT_RUNNING;
 }
 
 /* Opens the flow. With --until-up the time-out is for each attempt, and there is no end to these.

@@ -10,6 +10,8 @@
 #include "o7sctl/bus.h"
 #include "o7sctl/bus-json.h"
 
+#define PASSWORD_USEC (120 * USEC_PER_SEC)
+
 /* Errors that mean something else than "failed". Names without a dot are ours. */
 static const struct {
         const char *name;
@@ -162,9 +164,14 @@ int bus_prepare(Ctl *ctl, const char *path, const char *interface, const char *m
 }
 
 int bus_try(Ctl *ctl, sd_bus_message *call, sd_bus_error *error, sd_bus_message **ret) {
+        usec_t timeout = ctl->options.timeout;
         int r;
 
-        r = sd_bus_call(ctl->bus, call, ctl->options.timeout, error, ret);
+        /* Somebody may be typing a password. */
+        if (ctl->agent > 0)
+                timeout = MAX(timeout, PASSWORD_USEC);
+
+        r = sd_bus_call(ctl->bus, call, timeout, error, ret);
         return r < 0 ? r : 0;
 }
 

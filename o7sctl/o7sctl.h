@@ -13,6 +13,7 @@
  *   bus.[ch]               the connection, calls, errors as sentences and exit statuses
  *   bus-json.[ch]          any D-Bus value as JSON
  *   agent.c                the polkit agent that asks for a password on the terminal
+ *   status.[ch]            the pages of a layer and of a name
  *   table.[ch]             one definition of columns: aligned for people, an array of objects for programs
  *   terminal.[ch]          colour, glyphs, width, pager
  *
