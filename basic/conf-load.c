@@ -177,9 +177,14 @@ static int compare_drop_ins(const void *a, const void *b) {
         return strcmp(((const DropIn *) a)->name, ((const DropIn *) b)->name);
 }
 
-static int load_drop_ins(ConfFile *file, const char *const *roots, const char *directory, const char *name) {
+int conf_load_drop_ins(ConfFile *file, const char *const *roots, const char *directory, const char *name) {
         _cleanup_(drop_ins_done) DropIns drop_ins = {};
         int r;
+
+        assert(file);
+        assert(roots);
+        assert(directory);
+        assert(name);
 
         for (; *roots; roots++) {
                 _cleanup_free_ char *path = NULL;
@@ -223,5 +228,5 @@ int conf_load(ConfFile *file, const char *const *roots, const char *directory, c
         if (r < 0)
                 return r;
 
-        return load_drop_ins(file, roots, directory, name);
+        return conf_load_drop_ins(file, roots, directory, name);
 }

@@ -97,6 +97,9 @@ int conf_add_file(ConfFile *file, const char *path);
  * Returns: 0; -ENOENT: no root has the main file; -EINVAL: name is no file name; as conf_add_file(). */
 int conf_load(ConfFile *file, const char *const *roots, const char *directory, const char *name);
 
+/* Only the drop-ins of that file: for programs that have defaults and need no main file. Errors as conf_load(). */
+int conf_load_drop_ins(ConfFile *file, const char *const *roots, const char *directory, const char *name);
+
 /* Files read so far, in order. */
 const char *const *conf_paths(const ConfFile *file, size_t *ret_n);
 

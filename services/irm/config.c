@@ -118,11 +118,9 @@ int config_load(Config *config) {
         if (r < 0)
                 return r;
 
-        r = conf_load(file, (const char *const *) roots, ".", CONFIG_FILE);
-        if (r == -ENOENT) {
-                config_reset(config);
-                return 0;
-        }
+        r = conf_load(file, (const char *const *) roots, "", CONFIG_FILE);
+        if (r == -ENOENT)
+                r = conf_load_drop_ins(file, (const char *const *) roots, "", CONFIG_FILE);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
