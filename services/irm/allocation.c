@@ -102,8 +102,12 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
 
         a->layers[a->n_layers] = (AllocationLayer) { .key = key, .verdict = ALLOCATION_ASKED };
         (void) copy_string(a->layers[a->n_layers].name, sizeof(a->layers[a->n_layers].name), name);
+
+        /* Layers that come and go must not put off for ever that a name is unknown: later ones get what is left of the
+         * time, unless there is something else to wait for. */
+        if (a->n_layers == 0 || a->known_here || a->current >= 0)
+                a->asked = now;
         a->n_layers++;
-        a->asked = now;
         return 0;
 }
 

@@ -46,7 +46,7 @@ typedef enum AllocationStep {
 
 typedef struct Allocation {
         usec_t started;
-        usec_t asked;           /* when the last layer was asked */
+        usec_t asked;           /* since when the layers have time to answer */
         usec_t deadline;        /* of the caller */
         usec_t answer_by;       /* no answer to a request will come after this; USEC_INFINITY: none is out */
         usec_t retry_at;        /* USEC_INFINITY: no (further) attempt */

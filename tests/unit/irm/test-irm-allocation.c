@@ -18,6 +18,7 @@
 
 typedef enum What {
         BEGIN,
+        UP,             /* a layer comes up later, and is asked */
         YES,            /* a layer has the name */
         NO,
         REFUSED,        /* the request failed */
@@ -111,6 +112,46 @@ static const Story stories[] = {
                 { BEGIN, 0, 0, ALLOCATION_WAIT },
                 { GONE, LAN, 2 * MS, ALLOCATION_FAIL, 0, 0, -ENOENT },
                 { .what = _STOP } } },
+        { "a layer that comes up gets its time where the caller waits anyway", 20 * SEC, true, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { CLOCK, 0, 900 * MS, ALLOCATION_WAIT },
+                { UP, WAN, 5 * SEC, ALLOCATION_WAIT },
+                { YES, WAN, 5 * SEC + 10 * MS, ALLOCATION_REQUEST, WAN, 0 },
+                { .what = _STOP } } },
+        { "layers that come and go do not put off an unknown name", USEC_INFINITY, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { UP, WAN, 800 * MS, ALLOCATION_WAIT },
+                { GONE, WAN, 810 * MS, ALLOCATION_WAIT },
+                { UP, 3, 890 * MS, ALLOCATION_WAIT },
+                { CLOCK, 0, 900 * MS, ALLOCATION_FAIL, 0, 0, -ENOENT },
+                { .what = _STOP } } },
+        { "one that comes up while another carries is the next to carry", 20 * SEC, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { YES, LAN, 1 * MS, ALLOCATION_REQUEST, LAN, 0 },
+                { UP, WAN, 2 * SEC, ALLOCATION_WAIT },
+                { REFUSED, LAN, 2 * SEC + 1 * MS, ALLOCATION_WAIT },
+                { YES, WAN, 2 * SEC + 800 * MS, ALLOCATION_REQUEST, WAN, 0 },
+                { .what = _STOP } } },
+        { "a layer that comes back is another one", 20 * SEC, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { UP, WAN, 1 * MS, ALLOCATION_WAIT },
+                { GONE, LAN, 2 * MS, ALLOCATION_WAIT },
+                { YES, LAN, 3 * MS, ALLOCATION_WAIT },
+                { YES, WAN, 4 * MS, ALLOCATION_REQUEST, WAN, 0 },
+                { .what = _STOP } } },
+        { "a refusal of one that does not carry (any more)", 20 * SEC, false, 2, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { YES, LAN, 1 * MS, ALLOCATION_REQUEST, LAN, 0 },
+                { YES, WAN, 1 * MS, ALLOCATION_WAIT },
+                { REFUSED, WAN, 2 * MS, ALLOCATION_WAIT },
+                { REFUSED, LAN, 3 * MS, ALLOCATION_REQUEST, WAN, 0 },
+                { REFUSED, LAN, 4 * MS, ALLOCATION_WAIT },
+                { CLOCK, 0, 3 * SEC + 3 * MS, ALLOCATION_REQUEST, WAN, 1 },
+                { .what = _STOP } } },
+        { "a listener that never accepts", 5 * SEC, true, 0, {
+                { HOLD, 0, 0, ALLOCATION_WAIT },
+                { CLOCK, 0, 5 * SEC, ALLOCATION_FAIL, 0, 0, -ETIMEDOUT },
+                { .what = _STOP } } },
         { "answers that are too late, twice or of strangers", 20 * SEC, true, 1, {
                 { BEGIN, 0, 0, ALLOCATION_WAIT },
                 { YES, 77, 1 * MS, ALLOCATION_WAIT },
@@ -126,6 +167,9 @@ static AllocationStep apply(Allocation *a, const Event *e) {
         case BEGIN:
         case RELEASED:
                 return allocation_proceed(a, e->at);
+        case UP:
+                assert_int_equal(allocation_add_layer(a, e->key, "later", e->at), 0);
+                return ALLOCATION_WAIT;
         case YES:
                 return allocation_answered(a, e->key, 0, e->at);
         case NO:
@@ -211,6 +255,50 @@ static void test_sentence(void **state) {
         assert_string_equal(text, "No layer on this host knows 'web.example'; asked lan (unknown), wan (no answer); it took 900ms");
 }
 
+static const struct {
+        const char *name;
+        bool known_here, held;
+        int carries;            /* index in layers, or -1 */
+        int error;
+        unsigned n_layers;
+        AllocationLayer layers[2];
+        const char *text;
+} sentences[] = {
+        { "no layer", false, false, -1, -ENOENT, 0, {}, "'web' is not a name of this host, and no layer is online; it took 2s" },
+        { "a listener that sleeps", true, true, -1, -ETIMEDOUT, 0, {},
+          "A listener of this host has not accepted the flow to 'web'; it took 2s" },
+        { "nobody listens", true, false, -1, -ETIMEDOUT, 1, { { 1, "lan", ALLOCATION_HAS_NOT, -ENOENT } },
+          "Nobody accepts flows to 'web' on this host; asked lan (unknown); it took 2s" },
+        { "nobody listens there", false, false, 1, -ETIMEDOUT, 2,
+          { { 1, "lan", ALLOCATION_SILENT, 0 }, { 2, "wan", ALLOCATION_HAS, 0 } },
+          "Layer wan carried the request for 'web', but nobody there has accepted; "
+          "asked lan (no answer), wan (knows it); it took 2s" },
+        { "unknown, and gone", false, false, -1, -ENOENT, 2,
+          { { 1, "lan", ALLOCATION_GONE, -ENETDOWN }, { 2, "wan", ALLOCATION_ASKED, 0 } },
+          "No layer on this host knows 'web'; asked lan (went down), wan (no answer); it took 2s" },
+        { "refused", false, false, -1, -ECONNREFUSED, 2,
+          { { 1, "lan", ALLOCATION_TRIED, -ECONNREFUSED }, { 2, "wan", ALLOCATION_TRIED, -ETIMEDOUT } },
+          "The flow to 'web' could not be allocated; asked lan (Connection refused), wan (nobody accepted); it took 2s" },
+};
+
+static void test_sentences(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(sentences); i++) {
+                char text[ALLOCATION_TEXT_MAX];
+                Allocation a;
+
+                print_message("%s\n", sentences[i].name);
+                allocation_init(&a, 5 * SEC, 20 * SEC, sentences[i].known_here);
+                a.held = sentences[i].held;
+                a.current = sentences[i].carries;
+                a.error = sentences[i].error;
+                a.n_layers = sentences[i].n_layers;
+                memcpy(a.layers, sentences[i].layers, sizeof(sentences[i].layers));
+
+                allocation_explain(&a, "web", 7 * SEC, text);
+                assert_string_equal(text, sentences[i].text);
+        }
+}
+
 /* However long names are, the sentence stays in its bounds. */
 static void test_sentence_bounds(void **state) {
         char text[ALLOCATION_TEXT_MAX], name[256], layer[LAYER_NAME_BYTES_MAX + 1];
@@ -236,6 +324,7 @@ int main(void) {
                 cmocka_unit_test(test_early_clock),
                 cmocka_unit_test(test_layers),
                 cmocka_unit_test(test_sentence),
+                cmocka_unit_test(test_sentences),
                 cmocka_unit_test(test_sentence_bounds),
         };
 
