@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The one table of errors. The first row of an errno is what a program that only has the number is told, so it is the
- * one that the calls of <o7s.h> mean; rows further down that share it belong to the bus. */
+/* The one table of errors. The first row of an errno is what a program that only has the number is told, so
+ * it is the one that the calls of <o7s.h> mean; rows further down that share it belong to the bus. */
 
 #include "libo7s/bus-names.h"
 #include "libo7s/error.h"
@@ -28,7 +28,8 @@ const ErrorRow error_table[] = {
         { ENOTCONN, "NotBound", "No program is bound to the name",
           "Bind one with: o7sctl bind NAME PROGRAM", EXIT_UNREACHABLE },
         { EEXIST, "NameExists", "The name exists already", "See whose it is with: o7sctl names", EXIT_FAILED },
-        { EEXIST, "LayerExists", "The layer exists already", "See its state with: o7sctl status LAYER", EXIT_FAILED },
+        { EEXIST, "LayerExists", "The layer exists already",
+          "See its state with: o7sctl status LAYER", EXIT_FAILED },
         { EBUSY, "WrongState", "Not possible in the present state",
           "See the state and its reason with: o7sctl status", EXIT_FAILED },
         { ENETDOWN, "NoLowerLayer", "The layer below is not up",

@@ -14,7 +14,8 @@ typedef struct ErrorRow {
         const char *bus_name;   /* without BUS_ERROR_PREFIX */
         const char *sentence;
         const char *hint;       /* what to do; may name a command */
-        int exit_status;        /* of the command-line tools: 1 failed, 3 unreachable, 4 permission, 5 timeout, 69 not running, 78 configuration */
+        int exit_status;        /* of the command-line tools: 1 failed, 3 unreachable, 4 permission, 5 timeout,
+                                   69 not running, 78 configuration */
 } ErrorRow;
 
 /* Rows end where bus_name is NULL. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Getting a flow from the IRM. Two steps, so that nobody has to wait for the other side: the request is answered at
- * once with an id, a lane class and our end of the doorbell; we hand in our lane. What becomes of it is told on
- * the doorbell itself, together with the peer's lane, so that a pending flow needs no descriptor beyond the one that it
- * will have anyway, and closing that cancels.
+ * Getting a flow from the IRM. Two steps, so that nobody has to wait for the other side: the request is
+ * answered at once with an id, a lane class and our end of the doorbell; we hand in our lane. What becomes
+ * of it is told on the doorbell itself, together with the peer's lane, so that a pending flow needs no
+ * descriptor beyond the one that it will have anyway, and closing that cancels.
  */
 
 #include <poll.h>
@@ -15,7 +15,8 @@
 
 #define ALLOC_FLAGS ((uint64_t) (O7S_TRUNCATE | O7S_LINGER | O7S_STREAM | O7S_BULK | O7S_THIN))
 
-/* The IRM watches the time-out too, and knows better what was missing: its word is waited for a little longer. */
+/* The IRM watches the time-out too, and knows better what was missing: its word is waited for a little
+ * longer. */
 #define OUTCOME_GRACE_USEC (250 * USEC_PER_MSEC)
 
 static const char opening[] = "Opening a flow to";
@@ -38,8 +39,8 @@ static int request_check(const char *name, const o7s_qos *qos, uint64_t flags, c
         if (r == -EINVAL)
                 *ret_why = "A field of the QoS is out of range";
         if (r == -EOPNOTSUPP || (r >= 0 && (flags & O7S_STREAM))) {
-                *ret_why = "Order, freedom from errors and byte streams need reliable transfer, which this version does "
-                           "not have. Ask for a raw flow (no QoS)";
+                *ret_why = "Order, freedom from errors and byte streams need reliable transfer, which this version "
+                           "does not have. Ask for a raw flow (no QoS)";
                 r = -EOPNOTSUPP;
         }
 
@@ -98,7 +99,8 @@ static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM
         return lane_send(flow);
 }
 
-static int alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret) {
+static int alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
+                       o7s_flow **ret) {
         _cleanup_(o7s_flow_unrefp) o7s_flow *flow = NULL;
         char text[IRM_TEXT_BYTES_MAX] = "";
         const o7s_qos raw = O7S_QOS_RAW;
@@ -167,7 +169,8 @@ int flow_receive_outcome(o7s_flow *flow) {
 
         flow->up_untold = true;
         if (r == -EPIPE)
-                return flow_set_failed(flow, -EHOSTDOWN, "The IRM went away while the flow was being opened. Try again");
+                return flow_set_failed(flow, -EHOSTDOWN,
+                                       "The IRM went away while the flow was being opened. Try again");
         if (r < 0)
                 return flow_set_failed(flow, r, "");
         if (outcome.result < 0)
@@ -198,7 +201,8 @@ static int alloc_finish(o7s_flow *flow) {
         return r;
 }
 
-int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret) {
+int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
+                         o7s_flow **ret) {
         return alloc_start(name, qos, flags, timeout_usec, ret);
 }
 

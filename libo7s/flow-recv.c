@@ -3,8 +3,9 @@
 /*
  * Messages on their way in: copied out of the peer's lane, then their slots given back.
  *
- * A message may be read in parts. That a part fills the buffer means "more to come", so where the end of a message
- * coincides with the end of the buffer, end_pending owes the reader a part of 0 bytes. (Batches say it in a flag.)
+ * A message may be read in parts. That a part fills the buffer means "more to come", so where the end of a
+ * message coincides with the end of the buffer, end_pending owes the reader a part of 0 bytes. (Batches say
+ * it in a flag.)
  */
 
 #include <limits.h>
@@ -34,7 +35,8 @@ static ssize_t read_finish(o7s_flow *flow, ssize_t r) {
         return r < 0 ? flow_fail(flow, (int) r, reading) : r;
 }
 
-/* Waits until there is something. Returns: 0: look again; -ENOTCONN: there never will be; -EAGAIN, -ETIMEDOUT. */
+/* Waits until there is something. Returns: 0: look again; -ENOTCONN: there never will be; -EAGAIN,
+ * -ETIMEDOUT. */
 static int read_wait(o7s_flow *flow, bool ended, usec_t *deadline) {
         /* The end is believed only if it was known before the look that found nothing. */
         if (ended)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Waiting on many. One epoll instance holds the doorbells themselves, so a flow costs no further descriptor. What epoll
- * finds, and what is known without it (messages left over from before), goes to the ready list; set_wait() takes members
- * off its front, asks each what is the case, and puts those that have something back at the end. So members take turns,
- * and one that has nothing left drops off: asking it has armed it.
+ * Waiting on many. One epoll instance holds the doorbells themselves, so a flow costs no further
+ * descriptor. What epoll finds, and what is known without it (messages left over from before), goes to the
+ * ready list; set_wait() takes members off its front, asks each what is the case, and puts those that have
+ * something back at the end. So members take turns, and one that has nothing left drops off: asking it has
+ * armed it.
  *
- * Order of locks: a flow's mutex, then the set's. Nothing is asked of a member while the set's mutex is held.
+ * Order of locks: a flow's mutex, then the set's. Nothing is asked of a member while the set's mutex is
+ * held.
  */
 
 #include <poll.h>

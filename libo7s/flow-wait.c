@@ -108,8 +108,8 @@ void flow_look_for_end(o7s_flow *flow) {
 
 /* -- blocking -- */
 
-/* Whether it is worth coming back. A writer waits for a quarter of the lane at least: the two sides would else fight
- * over each cache line. */
+/* Whether it is worth coming back. A writer waits for a quarter of the lane at least: the two sides would
+ * else fight over each cache line. */
 static bool flow_is_ready(o7s_flow *flow, FlowSide side) {
         uint32_t n_slots = lane_class_slots(flow->lane_class);
 

@@ -4,7 +4,7 @@
  * The library's tour. An application's flow is:
  *
  *   o7s.h             what applications see
- *   flow.c            the flow as an object: made, asked about, closed
+ *   flow.c            the flow as an object: made, closed; flow-info.c  asked about
  *   flow-alloc.c      how it is got from the IRM
  *   listener.c        how it is accepted
  *   flow-send.c       messages out; flow-recv.c  messages in
@@ -16,17 +16,10 @@
  *   endpoint.c packet.c drop.c    the provider's face, for daemons
  */
 
-#include "libo7s/drop.h"
 #include "libo7s/flow.h"
 #include "libo7s/irm-client.h"
 
-#define LINGER_USEC_MAX (5 * USEC_PER_SEC)
-
-/* The public list of reasons is the internal one. */
-_Static_assert(O7S_DROP_TOO_LARGE == (int) DROP_TOO_LARGE, "drop reasons");
-_Static_assert(O7S_DROP_FLOW_CLOSED == (int) DROP_FLOW_CLOSED, "drop reasons");
-_Static_assert(O7S_DROP_HOSTILE == (int) DROP_HOSTILE, "drop reasons");
-_Static_assert(O7S_DROP_REASONS >= (int) _DROP_REASON_MAX, "drop reasons");
+#define LINGER_USEC (5 * USEC_PER_SEC)
 
 static const uint8_t state_next[_FLOW_STATE_MAX] = {
         [FLOW_PENDING] = 1U << FLOW_UP | 1U << FLOW_FAILED | 1U << FLOW_CLOSED,
@@ -39,10 +32,6 @@ void flow_set_state(o7s_flow *flow, FlowState state) {
         assert(state_next[flow->state] & 1U << state);
 
         __atomic_store_n(&flow->state, state, __ATOMIC_RELEASE);
-}
-
-static FlowState flow_state(const o7s_flow *flow) {
-        return __atomic_load_n(&flow->state, __ATOMIC_ACQUIRE);
 }
 
 /* -- lifecycle -- */
@@ -172,9 +161,9 @@ int flow_check(const o7s_flow *flow, int closed) {
 static const char *end_text(uint32_t ended) {
         static const char *const texts[1 + _CLOSE_REASON_MAX] = {
                 [1 + CLOSE_NORMAL] = "The other side closed the flow. Open a new one",
-                [1 + CLOSE_PEER_DIED] = "The program on the other side ended without closing. Open a new flow once it is back",
-                [1 + CLOSE_PEER_TIMEOUT] = "Nothing was heard from the other side for the flow's time-out. Open a new flow",
-                [1 + CLOSE_LAYER_DOWN] = "The layer that carried the flow went away. See its state with: o7sctl status",
+                [1 + CLOSE_PEER_DIED] = "The program on the other side ended without closing. Open a new flow",
+                [1 + CLOSE_PEER_TIMEOUT] = "Nothing was heard from the other side for too long. Open a new flow",
+                [1 + CLOSE_LAYER_DOWN] = "The layer below went away. See its state with: o7sctl status",
                 [1 + CLOSE_REFUSED] = "The other side did not accept the flow after all",
                 [1 + CLOSE_VIOLATION] = "The other side broke the rules of shared memory, the flow was ended",
                 [1 + CLOSE_BY_OPERATOR] = "An administrator ended the flow",
@@ -253,7 +242,7 @@ o7s_flow *o7s_flow_unref(o7s_flow *flow) {
 
         if (!handle_is_foreign(&flow->handle) && flow_state(flow) == FLOW_UP) {
                 if (flow->flags & O7S_LINGER)
-                        (void) flow_wait_empty(flow, MIN(flow->writer.timeout_usec, LINGER_USEC_MAX));
+                        (void) flow_wait_empty(flow, LINGER_USEC);
                 flow_shut(flow);
         }
 
@@ -290,109 +279,4 @@ int o7s_flow_flush(o7s_flow *flow, uint64_t timeout_usec) {
                 r = flow_wait_empty(flow, timeout_usec);
 
         return r < 0 ? flow_fail(flow, r, "Flushing the flow") : 0;
-}
-
-/* -- settings and facts -- */
-
-int o7s_flow_set_timeout(o7s_flow *flow, int which, uint64_t usec) {
-        int r;
-
-        r = flow_check(flow, 0);
-        if (r == -ECHILD || !flow || (which != O7S_TIMEOUT_READ && which != O7S_TIMEOUT_WRITE))
-                return process_fail(r == -ECHILD ? r : -EINVAL, "Setting a time-out", NULL, NULL, NULL, NULL);
-
-        __atomic_store_n(which == O7S_TIMEOUT_READ ? &flow->reader.timeout_usec : &flow->writer.timeout_usec, usec,
-                         __ATOMIC_RELAXED);
-        return 0;
-}
-
-int o7s_flow_set_flags(o7s_flow *flow, uint64_t flags) {
-        static const char what[] = "Setting the flags of the flow";
-
-        if (!flow)
-                return flow_fail(flow, -EINVAL, what);
-        if (handle_is_foreign(&flow->handle))
-                return flow_fail(flow, -ECHILD, what);
-        if ((flags ^ flow_get(&flow->flags)) & ~FLOW_FLAGS_SETTABLE)
-                return flow_fail(flow, -EINVAL, what);
-
-        __atomic_store_n(&flow->flags, flags, __ATOMIC_RELAXED);
-        return 0;
-}
-
-int o7s_flow_get_flags(o7s_flow *flow, uint64_t *ret) {
-        if (!flow || !ret)
-                return flow_fail(NULL, -EINVAL, "Getting the flags of the flow");
-        if (handle_is_foreign(&flow->handle))
-                return flow_fail(flow, -ECHILD, "Getting the flags of the flow");
-
-        *ret = flow_get(&flow->flags);
-        return 0;
-}
-
-int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret) {
-        static const char what[] = "Looking at the flow";
-        const IrmFlowInfo *info;
-
-        if (!flow || !ret || ret->size != sizeof(*ret))
-                return flow_fail(NULL, -EINVAL, what);
-        if (handle_is_foreign(&flow->handle))
-                return flow_fail(flow, -ECHILD, what);
-
-        (void) pthread_mutex_lock(&flow->mutex);
-
-        info = &flow->info;
-        *ret = (struct o7s_flow_info) {
-                .size = sizeof(*ret),
-                .flow_id = flow->handle.flow_id,
-                .is_local = info->local,
-                .protection = "none",
-                .qos_asked = flow->qos_asked,
-                .qos_granted = info->qos,
-                .mtu = (uint32_t) flow->message_max,
-                .slots = lane_class_slots(flow->lane_class),
-        };
-        (void) copy_string(ret->name, sizeof(ret->name), info->name);
-        (void) copy_string(ret->layer, sizeof(ret->layer), info->layer);
-        (void) copy_string(ret->peer, sizeof(ret->peer), info->peer);
-
-        (void) pthread_mutex_unlock(&flow->mutex);
-        return 0;
-}
-
-int o7s_flow_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
-        static const char what[] = "Counting";
-
-        if (!flow || !ret || ret->size != sizeof(*ret))
-                return flow_fail(NULL, -EINVAL, what);
-        if (handle_is_foreign(&flow->handle))
-                return flow_fail(flow, -ECHILD, what);
-
-        *ret = (struct o7s_flow_stats) {
-                .size = sizeof(*ret),
-                .tx_messages = flow_get(&flow->writer.n_messages),
-                .tx_bytes = flow_get(&flow->writer.n_bytes),
-                .rx_messages = flow_get(&flow->reader.n_messages),
-                .rx_bytes = flow_get(&flow->reader.n_bytes),
-                .read_waits = flow_get(&flow->reader.n_waits),
-                .write_waits = flow_get(&flow->writer.n_waits),
-        };
-        ret->drops[O7S_DROP_TOO_LARGE] = flow_get(&flow->reader.n_cut);
-        if (flow_ended(flow) == 1 + CLOSE_VIOLATION)
-                ret->drops[O7S_DROP_HOSTILE] = 1;
-        if (flow_state(flow) >= FLOW_UP && flow->channel)
-                channel_depths(flow->channel, &ret->tx_queued, &ret->rx_queued);
-
-        return 0;
-}
-
-int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret) {
-        (void) timeout_usec;
-        (void) ret;
-
-        if (!layer)
-                return process_fail(-EINVAL, "Joining a layer", NULL, NULL, NULL, NULL);
-
-        return process_fail(-EOPNOTSUPP, "Joining the layer", layer, layer, NULL,
-                            "This version has no broadcast layers; use flows to names");
 }

@@ -2,21 +2,22 @@
 #pragma once
 
 /*
- * The inside of an o7s_flow. flow.c makes and ends it, flow-alloc.c gets it from the IRM, flow-wait.c sleeps and
- * tells event loops, flow-recv.c and flow-send.c move messages, flow-set.c waits for many.
+ * The inside of an o7s_flow. flow.c makes and ends it, flow-info.c tells of it, flow-alloc.c gets it from the IRM, flow-wait.c
+ * sleeps and tells event loops, flow-recv.c and flow-send.c move messages, flow-set.c waits for many.
  *
- * Threads: one reads, one writes, any may do the rest. What the two share is the doorbell, and that is delicate, because
- * a record that one takes off it may be meant for the other. Hence:
+ * Threads: one reads, one writes, any may do the rest. What the two share is the doorbell, and that is
+ * delicate, because a record that one takes off it may be meant for the other. Hence:
  *
- *  - Only flow_drain() takes records, with the mutex held. It counts up "turns" and wakes whoever sleeps on the condition,
- *    and it makes event loops look (the eventfd of flow_fd(), the ready list of the set).
- *  - Of the threads that block, one polls the doorbell (the "poller"), others sleep on the condition. While there
- *    is a poller nobody else drains: the kernel would not wake it for a record that is gone.
- *  - Who is going to sleep reads "turns" before it arms its word in the lane: if it changed since, its ring may have
- *    been taken by another, and it looks again instead of sleeping.
+ *  - Only flow_drain() takes records, with the mutex held. It counts up "turns" and wakes whoever sleeps on
+ *    the condition, and it makes event loops look (the eventfd of flow_fd(), the ready list of the set).
+ *  - Of the threads that block, one polls the doorbell (the "poller"), others sleep on the condition. While
+ *    there is a poller nobody else drains: the kernel would not wake it for a record that is gone.
+ *  - Who is going to sleep reads "turns" before it arms its word in the lane: if it changed since, its ring
+ *    may have been taken by another, and it looks again instead of sleeping.
  *
- * "watched" says that an event loop relies on us: then every call of the reading side ends in flow_settle(), which keeps
- * this true: messages left => the descriptor is readable; none left => the peer will ring.
+ * "watched" says that an event loop relies on us: then every call of the reading side ends in
+ * flow_settle(), which keeps this true: messages left => the descriptor is readable; none left => the peer
+ * will ring.
  */
 
 #include <pthread.h>
@@ -64,7 +65,7 @@ typedef struct FlowWriter {
         Spin spin;
         size_t reserved;                /* bytes handed out by reserve; 0: none */
         uint32_t slots_wanted;          /* by the message that waits */
-        struct timespec checked;        /* when we last looked whether the other side is still there; coarse clock */
+        struct timespec checked;        /* when we last looked for the end; on the coarse clock */
         uint64_t n_messages;
         uint64_t n_bytes;
         uint64_t n_waits;
@@ -109,8 +110,8 @@ struct o7s_flow {
 /* A pending flow with nothing in it. Returns: 0; -ENOMEM. */
 int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret);
 
-/* Makes a pending flow one that is up. Takes the lanes and the doorbell, also on failure. Mutex held, or not yet shared.
- * Returns: 0; -ENOMEM. */
+/* Makes a pending flow one that is up. Takes the lanes and the doorbell, also on failure. Mutex held, or
+ * not yet shared. Returns: 0; -ENOMEM. */
 int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info);
 
 void flow_set_state(o7s_flow *flow, FlowState state);
@@ -118,6 +119,10 @@ DEFINE_CLEANUP(o7s_flow, o7s_flow_unref);
 
 /* Notes what ended it; the first reason stays. */
 void flow_end(o7s_flow *flow, CloseReason reason);
+
+static inline FlowState flow_state(const o7s_flow *f) {
+        return __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
+}
 
 static inline uint32_t flow_ended(const o7s_flow *f) {
         return __atomic_load_n(&f->ended, __ATOMIC_ACQUIRE);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What an application and the IRM say to each other, in bytes and on a socket. Both sides distrust what they read: the
- * IRM because anybody may connect, the library because its own bugs should not become the application's. */
+/* What an application and the IRM say to each other, in bytes and on a socket. Both sides distrust what
+ * they read: the IRM because anybody may connect, the library because its own bugs should not become the
+ * application's. */
 
 #include <stdio.h>
 #include <sys/socket.h>

@@ -59,7 +59,7 @@ typedef enum IrmMessageType {
 typedef struct IrmFlowInfo {
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char layer[LAYER_NAME_BYTES_MAX + 1];           /* "" between two programs of one host */
-        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* who is at the other end, as far as known: never verified without authentication */
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* who is at the other end, as far as known; not verified */
         o7s_qos qos;                                    /* as granted */
         uint32_t mtu;                                   /* largest message in bytes; 0: as the lane says */
         bool local;
@@ -74,7 +74,7 @@ typedef struct IrmMessage {
         uint64_t timeout_usec;
         uint32_t close_reason;
         uint32_t version;                               /* IRM_PROTOCOL_VERSION, in ALLOCATE, LISTEN and RESUME */
-        char program[FLOW_NAME_WIRE_BYTES_MAX + 1];     /* LISTEN, ALLOCATE: only selects among what the caller may do */
+        char program[FLOW_NAME_WIRE_BYTES_MAX + 1];     /* LISTEN, ALLOCATE: selects among what the caller may do */
         char text[IRM_TEXT_BYTES_MAX];                  /* a sentence for the person in front of the screen */
         IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN */
 } IrmMessage;
@@ -82,7 +82,8 @@ typedef struct IrmMessage {
 /* Returns: bytes written; -ENOBUFS; -EINVAL: a field is out of range. */
 ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size);
 
-/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL). Returns: 0; -EBADMSG; -EPROTO: unknown type. */
+/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL).
+ * Returns: 0; -EBADMSG; -EPROTO: unknown type. */
 int irm_message_parse(const void *data, size_t size, IrmMessage *ret);
 
 /* One record with up to n_fds descriptors (the caller's, not closed). Returns: 0; -EAGAIN; -EPIPE; other errno. */

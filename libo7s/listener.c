@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Serving a name. A listener has a connection to the IRM of its own, on which offers arrive: somebody asks for a flow. Each
- * is answered at once with a lane of ours, and when the other side's lane comes as well the flow is established. An offer
- * that comes to nothing (WITHDRAWN) is forgotten; the application never hears of it.
+ * Serving a name. A listener has a connection to the IRM of its own, on which offers arrive: somebody asks
+ * for a flow. Each is answered at once with a lane of ours, and when the other side's lane comes as well
+ * the flow is established. An offer that comes to nothing (WITHDRAWN) is forgotten; the application never
+ * hears of it.
  *
- * All of that happens inside accept, or when an event loop asks what is the case: the library has no thread. One flow at a time
- * is taken off the connection: what lies behind it keeps the descriptor readable.
+ * All of that happens inside accept, or when an event loop asks what is the case: the library has no
+ * thread. One flow at a time is taken off the connection: what lies behind it keeps the descriptor
+ * readable.
  *
- * When the IRM goes away, a timer takes the place of the connection inside the descriptor, so that whoever waits, in whatever
- * way, comes back now and then and connects again.
+ * When the IRM goes away, a timer takes the place of the connection inside the descriptor, so that whoever
+ * waits, in whatever way, comes back now and then and connects again.
  */
 
 #include <poll.h>
@@ -20,7 +22,8 @@
 #include "libo7s/listener.h"
 #include "libo7s/qos.h"
 
-/* Lanes made for offers that nobody answered yet; each may be half a megabyte. Further offers wait for their lane. */
+/* Lanes made for offers that nobody answered yet; each may be half a megabyte. Further offers wait for
+ * their lane. */
 #define OFFER_LANES_MAX 64U
 
 /* Offers remembered without a lane. An IRM that sends more gets no answer to them. */
@@ -232,7 +235,8 @@ static int listener_need(o7s_listener *l) {
         if (l->timer_fd >= 0) {
                 struct itimerspec left;
 
-                if (timerfd_gettime(l->timer_fd, &left) >= 0 && (left.it_value.tv_sec > 0 || left.it_value.tv_nsec > 0))
+                if (timerfd_gettime(l->timer_fd, &left) >= 0 &&
+                    (left.it_value.tv_sec > 0 || left.it_value.tv_nsec > 0))
                         return -EAGAIN;
         }
 

@@ -71,7 +71,7 @@ typedef struct o7s_qos {
 
 /* Flags of a flow. The lane class flags count at allocation only. */
 #define O7S_TRUNCATE 1U         /* a read drops what does not fit instead of keeping it for the next read */
-#define O7S_LINGER 2U           /* the last unref waits until the peer has taken all: the write time-out, at most 5 s */
+#define O7S_LINGER 2U           /* the last unref waits, at most 5 s, until the peer has taken everything */
 #define O7S_STREAM 4U           /* a byte stream; needs reliable transfer, -EOPNOTSUPP until that exists */
 #define O7S_BULK 8U             /* long queues: 256 packets; at allocation */
 #define O7S_THIN 16U            /* short queues, little memory: 16 packets; at allocation */
@@ -147,7 +147,8 @@ struct o7s_flow_info {
         uint32_t slots;                 /* length of the queue towards the peer, in packets of up to 2048 bytes */
 };
 
-/* Counters of one end of a flow, from its beginning. Set size to sizeof(struct o7s_flow_stats) before the call. */
+/* Counters of one end of a flow, from its beginning. Set size to sizeof(struct o7s_flow_stats) before the
+ * call. */
 struct o7s_flow_stats {
         size_t size;
         uint64_t tx_messages;
@@ -179,30 +180,32 @@ typedef struct o7s_error {
 
 /* Opens a flow to a name and waits until the other side accepted it.
  *
- * name: 1 to 255 bytes. qos: NULL = raw. flags: of O7S_TRUNCATE, O7S_LINGER, O7S_STREAM, and one of O7S_BULK and
- * O7S_THIN. timeout_usec: for all of it; 0 is -EAGAIN at best, after asking. *ret: the caller's, o7s_flow_unref().
+ * name: 1 to 255 bytes. qos: NULL = raw. flags: of O7S_TRUNCATE, O7S_LINGER, O7S_STREAM, and one of
+ * O7S_BULK and O7S_THIN. timeout_usec: for all of it; 0 is -EAGAIN at best, after asking. *ret: the
+ * caller's, o7s_flow_unref().
  *
- * Returns: 0; -ENOENT: no layer knows the name; -ECONNREFUSED: the other side refused; -ETIMEDOUT; -EPERM, -EACCES:
- * not allowed; -EDQUOT: a limit of this user, named in o7s_last_error(); -EHOSTUNREACH; -EKEYREJECTED:
- * authentication; -EOPNOTSUPP: a QoS or flag that needs reliable transfer; -EHOSTDOWN: the IRM does not run; -EINVAL;
- * -ENOMEM, -EMFILE. */
+ * Returns: 0; -ENOENT: no layer knows the name; -ECONNREFUSED: the other side refused; -ETIMEDOUT; -EPERM,
+ * -EACCES: not allowed; -EDQUOT: a limit of this user, named in o7s_last_error(); -EHOSTUNREACH;
+ * -EKEYREJECTED: authentication; -EOPNOTSUPP: a QoS or flag that needs reliable transfer; -EHOSTDOWN: the
+ * IRM does not run; -EINVAL; -ENOMEM, -EMFILE. */
 int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
 /* As o7s_flow_alloc(), without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info,
  * ref and unref work, others return -EINPROGRESS. Its descriptor becomes readable when o7s_flow_alloc_finish()
  * would not say -EINPROGRESS. Giving up the last reference cancels. timeout_usec is how long the other side may
  * take. */
-int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
+int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
+                         o7s_flow **ret);
 
-/* Finishes o7s_flow_alloc_start(). Never waits. Returns: 0: the flow is there, also when asked again; -EINPROGRESS; or why it
- * failed, as o7s_flow_alloc(): then only unref is left. */
+/* Finishes o7s_flow_alloc_start(). Never waits. Returns: 0: the flow is there, also when asked again;
+ * -EINPROGRESS; or why it failed, as o7s_flow_alloc(): then only unref is left. */
 int o7s_flow_alloc_finish(o7s_flow *flow);
 
-/* Serves a name. name: one that is bound to this program, its unit or its user; NULL: every one that is. flags: 0, or
- * those that accepted flows shall have (O7S_TRUNCATE, O7S_LINGER).
+/* Serves a name. name: one that is bound to this program, its unit or its user; NULL: every one that is.
+ * flags: 0, or those that accepted flows shall have (O7S_TRUNCATE, O7S_LINGER).
  *
- * Returns: 0; -EPERM: the name is not bound to the caller; -ENOENT: no such name; -EHOSTDOWN;
- * -EINVAL, -ENOMEM, -EMFILE. */
+ * Returns: 0; -EPERM: the name is not bound to the caller; -ENOENT: no such name; -EHOSTDOWN; -EINVAL,
+ * -ENOMEM, -EMFILE. */
 int o7s_listen(const char *name, uint64_t flags, o7s_listener **ret);
 
 /* A descriptor for poll(), epoll and event loops: readable whenever o7s_flow_accept() would get on. The same
@@ -212,13 +215,13 @@ int o7s_listener_fd(o7s_listener *listener);
 /* One more reference. NULL is fine. Returns its argument. */
 o7s_listener *o7s_listener_ref(o7s_listener *listener);
 
-/* One reference less. The last one ends serving; flows that were accepted go on, those that were offered and not
- * accepted go to other listeners. NULL is fine. Returns NULL. */
+/* One reference less. The last one ends serving; flows that were accepted go on, those that were offered
+ * and not accepted go to other listeners. NULL is fine. Returns NULL. */
 o7s_listener *o7s_listener_unref(o7s_listener *listener);
 
-/* Takes the next flow. That some peer failed while asking is never an error here. One thread at a time gets each
- * flow; several may wait. Returns: 0; -EAGAIN, -ETIMEDOUT; -EPERM: the name is no longer ours; -ENOMEM, -EMFILE.
- * While the IRM is away the call waits for it to come back. */
+/* Takes the next flow. That some peer failed while asking is never an error here. One thread at a time gets
+ * each flow; several may wait. Returns: 0; -EAGAIN, -ETIMEDOUT; -EPERM: the name is no longer ours;
+ * -ENOMEM, -EMFILE. While the IRM is away the call waits for it to come back. */
 int o7s_flow_accept(o7s_listener *listener, uint64_t timeout_usec, o7s_flow **ret);
 
 /* The flow of a broadcast layer. Returns: -EOPNOTSUPP until broadcast layers exist. */
@@ -226,12 +229,13 @@ int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret);
 
 /* -- messages -- */
 
-/* Sends one message of 1 to mtu bytes (o7s_flow_info.mtu), waiting for room as the write time-out says (default:
- * forever). All of it or nothing. The data is copied, the caller keeps it. That the flow has ended is reported by
- * the write itself; within some milliseconds after the other side died it may be the next one.
+/* Sends one message of 1 to mtu bytes (o7s_flow_info.mtu), waiting for room as the write time-out says
+ * (default: forever). All of it or nothing. The data is copied, the caller keeps it. That the flow has
+ * ended is reported by the write itself; within some milliseconds after the other side died it may be the
+ * next one.
  *
- * Returns: size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended, o7s_last_error()
- * says how; -EBADMSG: the other side broke the rules of shared memory. */
+ * Returns: size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended,
+ * o7s_last_error() says how; -EBADMSG: the other side broke the rules of shared memory. */
 ssize_t o7s_flow_write(o7s_flow *flow, const void *data, size_t size);
 
 /* As o7s_flow_write(), gathered from n parts (at most 1024). */
@@ -239,13 +243,14 @@ ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n);
 
 /* Receives one message, waiting as the read time-out says (default: forever).
  *
- * A message that is longer than the buffer is delivered over several reads, nothing is lost: every read but the
- * last fills the buffer, the last one does not. So where a message ends exactly with the buffer, the next read
- * returns 0. A buffer larger than the mtu never sees any of this; nor does a flow with O7S_TRUNCATE, where the end
- * of a message that does not fit is dropped. Messages are never empty: 0 is not the end of the flow.
+ * A message that is longer than the buffer is delivered over several reads, nothing is lost: every read but
+ * the last fills the buffer, the last one does not. So where a message ends exactly with the buffer, the
+ * next read returns 0. A buffer larger than the mtu never sees any of this; nor does a flow with
+ * O7S_TRUNCATE, where the end of a message that does not fit is dropped. Messages are never empty: 0 is not
+ * the end of the flow.
  *
- * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -EINVAL: size is
- * 0; -EBADMSG: the other side broke the rules of shared memory. */
+ * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -EINVAL: size
+ * is 0; -EBADMSG: the other side broke the rules of shared memory. */
 ssize_t o7s_flow_read(o7s_flow *flow, void *data, size_t size);
 
 /* As o7s_flow_read(), scattered over n parts (at most 1024). */
@@ -255,53 +260,55 @@ ssize_t o7s_flow_readv(o7s_flow *flow, const struct iovec *parts, unsigned n);
  * Returns: how many were sent, 1 to n (0: n was 0); errors as o7s_flow_write(), of the first. */
 int o7s_flow_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
 
-/* Receives up to n messages, each into data and capacity of its o7s_msg; sets size and flags. Waits only for the
- * first. A message too long for its entry continues in the next one (O7S_MSG_MORE), or is cut (O7S_MSG_TRUNCATED)
- * where the flow says truncate. Returns: entries filled; errors as o7s_flow_read(). */
+/* Receives up to n messages, each into data and capacity of its o7s_msg; sets size and flags. Waits only
+ * for the first. A message too long for its entry continues in the next one (O7S_MSG_MORE), or is cut
+ * (O7S_MSG_TRUNCATED) where the flow says truncate. Returns: entries filled; errors as o7s_flow_read(). */
 int o7s_flow_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
 
-/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself, to be filled in and committed by
- * the same thread. One at a time; other writes are refused with -EBUSY until then. Waits as a write. */
+/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself, to be filled in and
+ * committed by the same thread. One at a time; other writes are refused with -EBUSY until then. Waits as a
+ * write. */
 int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret);
 
 /* Sends the first size bytes of what was reserved; 0 gives the room back. Returns: size; -EINVAL: nothing is
  * reserved, or less; -EPIPE. */
 ssize_t o7s_flow_commit(o7s_flow *flow, size_t size);
 
-/* The next message in place, read-only, until o7s_flow_release(); reads are refused with -EBUSY until then. Waits as
- * a read. The other side can change these bytes at any time where they lie in its memory (unprotected flows,
- * messages of one packet): read each of them once, or copy. Errors as o7s_flow_read(). */
+/* The next message in place, read-only, until o7s_flow_release(); reads are refused with -EBUSY until then.
+ * Waits as a read. The other side can change these bytes at any time where they lie in its memory
+ * (unprotected flows, messages of one packet): read each of them once, or copy. Errors as o7s_flow_read(). */
 int o7s_flow_peek(o7s_flow *flow, const void **ret, size_t *ret_size);
 
 /* Done with the peeked message: it is gone. Returns: 0; -EINVAL: nothing is peeked. */
 int o7s_flow_release(o7s_flow *flow);
 
-/* Waits until the other end of the queue has taken everything that was written: on a raw flow that is the peer's
- * program, or, through a layer, that layer; on a reliable flow, the peer. Returns: 0; -EAGAIN, -ETIMEDOUT:
- * o7s_flow_stats.tx_queued has how many packets are still there; -EPIPE: the flow ended before. Counts as writing. */
+/* Waits until the other end of the queue has taken everything that was written: on a raw flow that is the
+ * peer's program, or, through a layer, that layer; on a reliable flow, the peer. Returns: 0; -EAGAIN,
+ * -ETIMEDOUT: o7s_flow_stats.tx_queued has how many packets are still there; -EPIPE: the flow ended before.
+ * Counts as writing. */
 int o7s_flow_flush(o7s_flow *flow, uint64_t timeout_usec);
 
 /* -- waiting for something to happen -- */
 
-/* A descriptor for poll(), epoll and event loops, level-triggered: readable whenever o7s_flow_events() is not 0.
- * It is made at the first call and stays the same until unref, from a pending allocation on. It belongs to the
- * flow: never read or close it. A wake-up without an event is possible, as with any descriptor. Returns: the
- * descriptor; -ENOMEM, -EMFILE, -ECHILD. */
+/* A descriptor for poll(), epoll and event loops, level-triggered: readable whenever o7s_flow_events() is
+ * not 0. It is made at the first call and stays the same until unref, from a pending allocation on. It
+ * belongs to the flow: never read or close it. A wake-up without an event is possible, as with any
+ * descriptor. Returns: the descriptor; -ENOMEM, -EMFILE, -ECHILD. */
 int o7s_flow_fd(o7s_flow *flow);
 
-/* What is the case now: a mask of O7S_READABLE, O7S_WRITABLE, O7S_DOWN, O7S_UP, O7S_PEER_GONE, O7S_CHANGED. Never
- * waits. Counts as reading: by the thread that reads. Returns: the mask; -ECHILD. */
+/* What is the case now: a mask of O7S_READABLE, O7S_WRITABLE, O7S_DOWN, O7S_UP, O7S_PEER_GONE, O7S_CHANGED.
+ * Never waits. Counts as reading: by the thread that reads. Returns: the mask; -ECHILD. */
 int o7s_flow_events(o7s_flow *flow);
 
-/* Whether O7S_WRITABLE is reported. Off at first, as a flow is writable nearly always. "Writable" is room for the
- * largest message. While it is on, reads, writes and o7s_flow_events() have to come from one thread. Returns: 0;
- * -EPIPE, -EINPROGRESS. */
+/* Whether O7S_WRITABLE is reported. Off at first, as a flow is writable nearly always. "Writable" is room
+ * for the largest message. While it is on, reads, writes and o7s_flow_events() have to come from one
+ * thread. Returns: 0; -EPIPE, -EINPROGRESS. */
 int o7s_flow_arm_write(o7s_flow *flow, bool on);
 
 /* -- settings and facts -- */
 
-/* Sets how long reads (O7S_TIMEOUT_READ) or writes (O7S_TIMEOUT_WRITE) wait; 0 makes them non-blocking. Default:
- * O7S_FOREVER. */
+/* Sets how long reads (O7S_TIMEOUT_READ) or writes (O7S_TIMEOUT_WRITE) wait; 0 makes them non-blocking.
+ * Default: O7S_FOREVER. */
 int o7s_flow_set_timeout(o7s_flow *flow, int which, uint64_t usec);
 
 /* Replaces the flags O7S_TRUNCATE and O7S_LINGER; the others must be as they are. Returns: 0; -EINVAL. */
@@ -325,9 +332,9 @@ o7s_flow *o7s_flow_ref(o7s_flow *flow);
  * allocation. What the peer has not read yet it can still read. NULL is fine. Returns NULL. */
 o7s_flow *o7s_flow_unref(o7s_flow *flow);
 
-/* Flushes and closes; counts as writing. The handle stays until unref; other calls return -ENOTCONN or -EPIPE. The
- * flow is closed whatever this returns: 0: the other end has taken everything; -ETIMEDOUT (-EAGAIN for 0): not all
- * of it yet, what was written stays readable there; -EPIPE: it had ended before. */
+/* Flushes and closes; counts as writing. The handle stays until unref; other calls return -ENOTCONN or
+ * -EPIPE. The flow is closed whatever this returns: 0: the other end has taken everything; -ETIMEDOUT
+ * (-EAGAIN for 0): not all of it yet, what was written stays readable there; -EPIPE: it had ended before. */
 int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec);
 
 /* -- waiting on many -- */
@@ -338,9 +345,9 @@ int o7s_set_new(o7s_set **ret);
 /* Lets go of the members and ends the set. No thread may still wait on it. NULL is fine. Returns NULL. */
 o7s_set *o7s_set_unref(o7s_set *set);
 
-/* Adds a member, a flow (O7S_KIND_FLOW) or a listener (O7S_KIND_LISTENER); the set holds a reference. A flow is in
- * one set at most, and its reading thread is the one that waits on the set. Returns: 0; -EEXIST: it is in a set;
- * -ENOMEM, -ENOSPC. */
+/* Adds a member, a flow (O7S_KIND_FLOW) or a listener (O7S_KIND_LISTENER); the set holds a reference. A
+ * flow is in one set at most, and its reading thread is the one that waits on the set. Returns: 0; -EEXIST:
+ * it is in a set; -ENOMEM, -ENOSPC. */
 int o7s_set_add(o7s_set *set, uint32_t kind, void *handle);
 
 /* Takes a member out and gives up the set's reference. Returns: 0; -ENOENT: it is not in this set. */
@@ -349,9 +356,9 @@ int o7s_set_remove(o7s_set *set, void *handle);
 /* The set's one descriptor, level-triggered as o7s_flow_fd(); never read or close it. */
 int o7s_set_fd(o7s_set *set);
 
-/* Waits until something is the case at a member of the set. Level-triggered: what is not dealt with is reported
- * again; members take turns where there are more than n. Returns: entries filled; -EAGAIN, -ETIMEDOUT; -EINTR: a
- * signal. */
+/* Waits until something is the case at a member of the set. Level-triggered: what is not dealt with is
+ * reported again; members take turns where there are more than n. Returns: entries filled; -EAGAIN,
+ * -ETIMEDOUT; -EINTR: a signal. */
 int o7s_set_wait(o7s_set *set, o7s_event *events, unsigned n, uint64_t timeout_usec);
 
 /* -- errors -- */

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * A descriptor for other people's event loops that stays the same while what is behind it changes: an epoll instance
- * that holds a socket and a private eventfd. The socket makes it readable when something arrives, the eventfd for as long
- * as something is left that was taken off the socket already. Whoever owns it guards it.
+ * A descriptor for other people's event loops that stays the same while what is behind it changes: an epoll
+ * instance that holds a socket and a private eventfd. The socket makes it readable when something arrives,
+ * the eventfd for as long as something is left that was taken off the socket already. Whoever owns it
+ * guards it.
  */
 
 #include "basic/macro.h"

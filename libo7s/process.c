@@ -242,7 +242,8 @@ void process_resume(void) {
 
 /* -- failures -- */
 
-int process_fail(int error, const char *what, const char *name, const char *layer, const char *peer, const char *why) {
+int process_fail(int error, const char *what, const char *name, const char *layer, const char *peer,
+                 const char *why) {
         failure.error = error;
         failure.what = what;
         (void) copy_string(failure.name, sizeof(failure.name), strempty(name));
@@ -272,7 +273,8 @@ int o7s_last_error(o7s_error *ret) {
                 (void) snprintf(about, sizeof(about), " '%s'", failure.name);
 
         if (isempty(failure.why))
-                r = snprintf(ret->text, sizeof(ret->text), "%s%s: %s. %s", failure.what, about, row->sentence, row->hint);
+                r = snprintf(ret->text, sizeof(ret->text), "%s%s: %s. %s", failure.what, about, row->sentence,
+                             row->hint);
         else
                 r = snprintf(ret->text, sizeof(ret->text), "%s%s: %s", failure.what, about, failure.why);
 

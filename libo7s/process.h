@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What a process has once, however many flows it has. Files of this library have no state of their own, with these
- * exceptions, all of them in process.c, because their nature is that of the process or of the thread:
+ * What a process has once, however many flows it has. Files of this library have no state of their own,
+ * with these exceptions, all of them in process.c, because their nature is that of the process or of the
+ * thread:
  *
  *  - the control connection: the IRM knows a client by it, and a process is one client;
  *  - the list of handles, which fork() and a restart of the IRM must reach;
@@ -38,8 +39,9 @@ static inline bool handle_is_foreign(const Handle *handle) {
         return handle->generation != process_generation();
 }
 
-/* Asks over the control connection, connecting (and resuming flows) where needed. *ret_fd is the caller's, or -1.
- * Returns: 0: see ret->result; -EHOSTDOWN: there is no IRM; -ETIMEDOUT, -EPROTO, -EBADMSG, and what irm_connect() says. */
+/* Asks over the control connection, connecting (and resuming flows) where needed. *ret_fd is the caller's,
+ * or -1. Returns: 0: see ret->result; -EHOSTDOWN: there is no IRM; -ETIMEDOUT, -EPROTO, -EBADMSG, and what
+ * irm_connect() says. */
 int process_request(const IrmMessage *request, IrmMessage *ret, int *ret_fd);
 
 /* Tells without an answer. Returns: as above. */
@@ -48,6 +50,8 @@ int process_notify(const IrmMessage *message, const int *fds, unsigned n_fds);
 /* The IRM was seen to restart: it is to hear of our flows now. Best effort. */
 void process_resume(void);
 
-/* Notes the failure of a public call and returns error. what: a literal such as "Cannot read from the flow"; name, layer,
- * peer: whom it is about; why: a sentence that is better than the table's; these may be NULL. */
-int process_fail(int error, const char *what, const char *name, const char *layer, const char *peer, const char *why);
+/* Notes the failure of a public call and returns error. what: a literal such as "Cannot read from the
+ * flow"; name, layer, peer: whom it is about; why: a sentence that is better than the table's; these may be
+ * NULL. */
+int process_fail(int error, const char *what, const char *name, const char *layer, const char *peer,
+                 const char *why);

@@ -30,8 +30,12 @@ const char *qos_preset_name(const o7s_qos *qos) {
                 const char *name;
                 o7s_qos qos;
         } presets[] = {
-                { "raw", O7S_QOS_RAW },     { "raw-safe", O7S_QOS_RAW_SAFE }, { "best-effort", O7S_QOS_BEST_EFFORT },
-                { "video", O7S_QOS_VIDEO }, { "voice", O7S_QOS_VOICE },       { "data", O7S_QOS_DATA },
+                { "raw",         O7S_QOS_RAW },
+                { "raw-safe",    O7S_QOS_RAW_SAFE },
+                { "best-effort", O7S_QOS_BEST_EFFORT },
+                { "video",       O7S_QOS_VIDEO },
+                { "voice",       O7S_QOS_VOICE },
+                { "data",        O7S_QOS_DATA },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(presets); i++)

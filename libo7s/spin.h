@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * How long to look before going to sleep. Being woken costs 15 to 30 microseconds, the waker several more; where the
- * other side answers sooner than that, looking is cheaper for both. So a thread remembers how long it waited of late, and
- * looks for about twice as long, never for more than SPIN_NSEC_MAX, and not at all where waits are longer.
+ * How long to look before going to sleep. Being woken costs 15 to 30 microseconds, the waker several more;
+ * where the other side answers sooner than that, looking is cheaper for both. So a thread remembers how
+ * long it waited of late, and looks for about twice as long, never for more than SPIN_NSEC_MAX, and not at
+ * all where waits are longer.
  *
- * Between looks the CPU is offered to others: where the other side is on the same one, that is what lets it answer, and
- * changing over to it that way costs less than a wake-up. Looking in vain means that somebody else has the CPU; each vain
- * look doubles the number of waits that go straight to sleep.
+ * Between looks the CPU is offered to others: where the other side is on the same one, that is what lets it
+ * answer, and changing over to it that way costs less than a wake-up. Looking in vain means that somebody
+ * else has the CPU; each vain look doubles the number of waits that go straight to sleep.
  */
 
 #include "basic/macro.h"
@@ -34,7 +35,8 @@ uint64_t spin_now(void);
 /* How long the wait that begins may look, in nanoseconds; 0: sleep at once. */
 uint32_t spin_begin(Spin *spin);
 
-/* The wait is over: how long it took in all, and whether looking found what it wanted (false also where none was done). */
+/* The wait is over: how long it took in all, and whether looking found what it wanted (false also where
+ * none was done). */
 void spin_end(Spin *spin, uint32_t budget_nsec, uint64_t waited_nsec, bool found);
 
 static inline void spin_pause(void) {

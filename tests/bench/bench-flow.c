@@ -7,9 +7,10 @@
  *   bench-flow real     the same through the IRM of this host; the name "bench" must be bound to us
  *   bench-flow alloc    flows opened and closed again per second, through the IRM of this host, same name
  *
- * The baseline moves one message per call, as programs do that have no flows. So does the subject; figures named
- * ".batch" use o7s_flow_write_batch() and o7s_flow_read_batch(), which such a socket has no equal of. In "crosscore" both
- * sides are asleep when a request comes; in "stream" requests follow each other and neither gets to sleep.
+ * The baseline moves one message per call, as programs do that have no flows. So does the subject; figures
+ * named ".batch" use o7s_flow_write_batch() and o7s_flow_read_batch(), which such a socket has no equal of.
+ * In "crosscore" both sides are asleep when a request comes; in "stream" requests follow each other and
+ * neither gets to sleep.
  */
 
 #include <signal.h>

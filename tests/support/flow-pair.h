@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Two ends of a flow in one process, got through the public interface from an IRM in a thread. Failures end the test. */
+/* Two ends of a flow in one process, got through the public interface from an IRM in a thread. Failures end
+ * the test. */
 
 #include "libo7s/o7s.h"
 #include "tests/support/irm-thread.h"

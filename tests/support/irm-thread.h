@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * An IRM in a thread, for tests and benches of the library: it joins whoever asks for a name with whoever listens on it, and knows
- * nothing of layers, names' owners or rights. Some names are played differently:
+ * An IRM in a thread, for tests and benches of the library: it joins whoever asks for a name with whoever
+ * listens on it, and knows nothing of layers, names' owners or rights. Some names are played differently:
  *
  *   "refused"           the outcome is -ECONNREFUSED, with the text IRM_THREAD_REFUSAL
  *   "denied"            the reply itself is -EPERM

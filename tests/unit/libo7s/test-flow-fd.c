@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The descriptor of a flow: readable whenever there is an event, in every kind of event loop, and quiet otherwise. */
+/* The descriptor of a flow: readable whenever there is an event, in every kind of event loop, and quiet
+ * otherwise. */
 
 #include <fcntl.h>
 #include <poll.h>
