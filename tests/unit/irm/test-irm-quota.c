@@ -12,6 +12,7 @@
 #include "services/irm/quota.h"
 
 #define GIB (1024ULL * 1024 * 1024)
+#define SECOND USEC_PER_SEC
 #define ALICE 1000
 #define BOB 1001
 
@@ -27,6 +28,7 @@ static void test_defaults(void **state) {
         assert_int_equal(quota.limits.rate_per_user, 1000);
         assert_int_equal(quota.limits.burst_per_user, 4000);
         assert_int_equal(quota.limits.names_per_user, 64);
+        assert_int_equal(quota.limits.connections_per_user, 1024);
         assert_int_equal(quota.limits.flows, 65536);
         assert_int_equal(quota.limits.lane_bytes, 2 * GIB);
         quota_done(&quota);
@@ -129,6 +131,92 @@ static void test_rate_refills(void **state) {
         quota_done(&quota);
 }
 
+/* Giving everything back gives the allocations of this second not back. */
+static void test_rate_survives_the_user(void **state) {
+        const QuotaLimits limits = LIMITS(.rate_per_user = 1, .burst_per_user = 3);
+        char text[QUOTA_TEXT_MAX];
+        QuotaCharge c = {};
+        Quota quota;
+
+        assert_int_equal(quota_init(&quota, &limits, GIB), 0);
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, SECOND, &c, text), 0);
+                quota_return_flow(&quota, &c);
+        }
+        assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, SECOND, &c, text), -EDQUOT);
+        assert_int_equal(quota_take_connection(&quota, ALICE, text), 0);
+        quota_return_connection(&quota, ALICE);
+        assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, SECOND, &c, text), -EDQUOT);
+        assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, 2 * SECOND, &c, text), 0);
+        quota_return_flow(&quota, &c);
+        quota_done(&quota);
+}
+
+/* A charge is given back once, however often its flow says so; a pending one stops to be pending on the way. */
+static void test_returned_once(void **state) {
+        const QuotaLimits limits = LIMITS(.pending_per_user = 1);
+        char text[QUOTA_TEXT_MAX];
+        QuotaCharge c = {}, more = {};
+        Quota quota;
+
+        assert_int_equal(quota_init(&quota, &limits, GIB), 0);
+        quota_return_flow(&quota, &c);                          /* of a flow that was never charged */
+        assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, 1, &c, text), 0);
+        quota_return_flow(&quota, &c);
+        quota_return_flow(&quota, &c);
+        assert_int_equal(quota.n_flows, 0);
+
+        assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, 1, &c, text), 0);
+        quota_flow_established(&quota, &c);
+        quota_flow_established(&quota, &c);
+        assert_int_equal(quota_take_flow(&quota, ALICE, LANE_THIN, 1, &more, text), 0);
+        quota_return_flow(&quota, &more);
+        quota_return_flow(&quota, &c);
+        quota_done(&quota);
+}
+
+/* After a restart flows are there, whatever the limits say by now; nothing comes on top of them. */
+static void test_adopted(void **state) {
+        const QuotaLimits limits = LIMITS(.flows_per_user = 1);
+        char text[QUOTA_TEXT_MAX];
+        QuotaCharge c[3] = {}, more = {};
+        Quota quota;
+
+        assert_int_equal(quota_init(&quota, &limits, GIB), 0);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                assert_int_equal(quota_adopt_flow(&quota, ALICE, LANE_BULK, &c[i]), 0);
+        assert_int_equal(quota.n_flows, 3);
+        assert_int_equal(quota.lane_bytes, 6 * lane_class_bytes(LANE_BULK));
+        assert_int_equal(quota_take_accepted_flow(&quota, ALICE, LANE_THIN, &more, text), -EDQUOT);
+
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                quota_return_flow(&quota, &c[i]);
+        assert_int_equal(quota_take_accepted_flow(&quota, ALICE, LANE_THIN, &more, text), 0);
+        quota_return_flow(&quota, &more);
+        quota_done(&quota);
+}
+
+/* Half of the memory counts like half of the flows. */
+static void test_thin_above_half_of_memory(void **state) {
+        const QuotaLimits limits = LIMITS(.lane_bytes_per_user = 8 * lane_class_bytes(LANE_NORMAL));
+        char text[QUOTA_TEXT_MAX];
+        QuotaCharge c[3] = {};
+        Quota quota;
+
+        assert_int_equal(quota_init(&quota, &limits, GIB), 0);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++) {
+                assert_int_equal(quota_lane_class(&quota, ALICE, LANE_NORMAL), LANE_NORMAL);
+                assert_int_equal(quota_take_flow(&quota, ALICE, LANE_NORMAL, 1, &c[i], text), 0);
+        }
+        assert_int_equal(quota_lane_class(&quota, ALICE, LANE_NORMAL), LANE_THIN);
+
+        quota_return_flow(&quota, &c[0]);
+        assert_int_equal(quota_lane_class(&quota, ALICE, LANE_NORMAL), LANE_NORMAL);
+        quota_return_flow(&quota, &c[1]);
+        quota_return_flow(&quota, &c[2]);
+        quota_done(&quota);
+}
+
 static void test_thin_above_half(void **state) {
         const QuotaLimits limits = LIMITS(.flows_per_user = 4);
         char text[QUOTA_TEXT_MAX];
@@ -177,6 +265,10 @@ int main(void) {
                 cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_users_are_apart),
                 cmocka_unit_test(test_rate_refills),
+                cmocka_unit_test(test_rate_survives_the_user),
+                cmocka_unit_test(test_returned_once),
+                cmocka_unit_test(test_adopted),
+                cmocka_unit_test(test_thin_above_half_of_memory),
                 cmocka_unit_test(test_thin_above_half),
                 cmocka_unit_test(test_names_and_connections),
         };
