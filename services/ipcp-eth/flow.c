@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "services/common/oap.h"
 #include "services/ipcp-eth/flow.h"
 
 struct EarlyPacket {
@@ -218,6 +219,11 @@ void ethernet_request(Ethernet *e, const LayerMessage *order, usec_t now) {
         name_query_expire(e, now);      /* sends the first query */
 }
 
+/* Errors of the wire are all below the errnos: what else a peer says must not pass for an error of this host. */
+static int32_t refusal(int32_t response) {
+        return MIN(response, OAP_WIRE_ERROR_NOT_ALLOCATED);
+}
+
 void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
         EthernetFlow *flow = shim_endpoints_get(e->endpoints, message->receiver);
         int r;
@@ -232,7 +238,7 @@ void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
                 return counters_drop(&e->counters, DROP_MALFORMED);
 
         if (message->response < 0) {
-                (void) e->events->reply(e->userdata, &flow->layer, message->response, message->oap, message->oap_size);
+                (void) e->events->reply(e->userdata, &flow->layer, refusal(message->response), NULL, 0);
                 return flow_end(flow, now);
         }
 
@@ -292,6 +298,9 @@ void ethernet_established(Ethernet *e, LayerFlow *layer_flow, const CloseTokens 
         for (EarlyPacket *early = flow->early; early; early = early->next)
                 e->events->deliver(e->userdata, flow, &early->packet, 1);
         drop_early(flow);
+
+        if (flow->peer_closed)
+                flow_down(flow, CLOSE_NORMAL, now);
 }
 
 void ethernet_close(Ethernet *e, LayerFlow *layer_flow, usec_t now) {
@@ -343,6 +352,10 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
                 return counters_drop(&e->counters, DROP_WRONG_SOURCE);
 
         flow->peer_closed = true;
+
+        /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
+        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->n_early > 0)
+                return;
         if (flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED)
                 flow_down(flow, CLOSE_NORMAL, now);
 }
