@@ -81,6 +81,7 @@ int ethernet_init(Ethernet *e, const EthernetConfig *config, const EthernetEvent
         list_init(&e->searching);
         list_init(&e->queries);
         list_init(&e->incoming);
+        list_init(&e->answered);
         shim_limit_init(&e->limit, config->key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
                         ETHERNET_TOTAL_BURST);
 
@@ -94,27 +95,34 @@ static bool flow_is_live(const LayerFlow *flow) {
         return flow->state == LAYER_FLOW_ANSWERED || flow->state == LAYER_FLOW_ESTABLISHED;
 }
 
-void ethernet_close_all(Ethernet *e, usec_t now) {
+/* Ends all live flows but those of this address. */
+static void close_flows(Ethernet *e, const FrameAddress *but, usec_t now) {
         LayerFlow *flow, *following;
 
-        list_for_each_safe(flow, following, &e->flows.all, by_table)
-                if (flow_is_live(flow)) {
-                        e->events->down(e->userdata, flow, CLOSE_LAYER_DOWN);
-                        ethernet_close(e, flow, now);
-                }
+        list_for_each_safe(flow, following, &e->flows.all, by_table) {
+                if (!flow_is_live(flow) || (but && frame_address_equal(&ethernet_flow(flow)->local, but)))
+                        continue;
+
+                e->events->down(e->userdata, flow, CLOSE_LAYER_DOWN);
+                ethernet_close(e, flow, now);
+        }
+}
+
+void ethernet_close_all(Ethernet *e, usec_t now) {
+        close_flows(e, NULL, now);
 }
 
 void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now) {
-        bool moved = link->present && e->link.present && !frame_address_equal(&link->address, &e->link.address);
+        bool moved = link->present && !frame_address_equal(&link->address, &e->link.address);
         bool was_up = e->link.up;
 
         e->link = *link;
         e->link.up = link->present && link->up && frame_payload_max(e->framing, link->mtu) > 0;
         e->payload_max = payload_max(e);
 
-        /* The closes carry the address that the peers know. */
+        /* Also where the interface was gone in between. The closes carry the address that the peers know. */
         if (moved)
-                ethernet_close_all(e, now);
+                close_flows(e, &link->address, now);
 
         /* Behind another cable there may be another network. */
         if (!was_up && e->link.up)

@@ -25,7 +25,7 @@
 
 #define ETHERNET_BURST_MAX 32U
 
-/* Requests that the IRM has not answered yet: as many as 4 096 flows of one user may be opened at once. */
+/* Requests that we know: as many as 4 096 flows of one user may be opened at once. Answered ones give way to new ones. */
 #define ETHERNET_INCOMING_MAX 8192U
 #define ETHERNET_INCOMING_KEEP_USEC (25 * USEC_PER_SEC)
 
@@ -114,7 +114,8 @@ struct Ethernet {
         uint64_t last_reference;
         Map *incoming_by_reference;
         Map *incoming_by_peer;
-        List incoming;                  /* Incoming.by_age, oldest first */
+        List incoming;                  /* Incoming.by_age: the IRM thinks about them; oldest first */
+        List answered;                  /* Incoming.by_age: remembered for copies; oldest answer first */
 
         ShimLimit limit;
         Counters counters;              /* frames */

@@ -19,8 +19,8 @@ typedef struct IncomingPeer {
 typedef struct Incoming {
         uint64_t reference;
         IncomingPeer peer;              /* a key: bytes only */
-        ListNode by_age;                /* Ethernet.incoming */
-        usec_t since;
+        ListNode by_age;                /* Ethernet.incoming, then Ethernet.answered */
+        usec_t since;                   /* when it came, then when it was answered */
         FrameAddress address;
         FrameAddress local;
         uint16_t endpoint;              /* the peer's */
@@ -44,6 +44,28 @@ static void incoming_withdraw(Ethernet *e, Incoming *incoming) {
         incoming_free(e, incoming);
 }
 
+static void incoming_set_answered(Ethernet *e, Incoming *incoming, usec_t now) {
+        incoming->answered = true;
+        incoming->since = now;
+        list_unlink(&incoming->by_age);
+        list_append(&e->answered, &incoming->by_age);
+}
+
+/* Copies of a request come soon or never, so the oldest answered one is the least needed. */
+static int make_room(Ethernet *e) {
+        Incoming *oldest;
+
+        if (map_size(e->incoming_by_reference) < ETHERNET_INCOMING_MAX)
+                return 0;
+
+        oldest = list_first(&e->answered, Incoming, by_age);
+        if (!oldest)
+                return -EBUSY;
+
+        incoming_free(e, oldest);
+        return 0;
+}
+
 static IncomingPeer incoming_peer(const Frame *frame, uint16_t endpoint) {
         IncomingPeer peer = { .endpoint = { (uint8_t) (endpoint >> 8), (uint8_t) endpoint } };
 
@@ -56,8 +78,9 @@ static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage
         _cleanup_free_ Incoming *incoming = NULL;
         int r;
 
-        if (map_size(e->incoming_by_reference) >= ETHERNET_INCOMING_MAX)
-                return -EBUSY;
+        r = make_room(e);
+        if (r < 0)
+                return r;
 
         incoming = calloc(1, sizeof(*incoming));
         if (!incoming)
@@ -158,7 +181,7 @@ int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
                 return r;
 
         /* The lane first: once the peer has the reply, there is no way back without a close. */
-        incoming->answered = true;
+        incoming_set_answered(e, incoming, now);
         r = e->events->reply(e->userdata, &flow->layer, 0, NULL, 0);
         if (r < 0)
                 return r;
@@ -175,31 +198,39 @@ void ethernet_refuse(Ethernet *e, const LayerMessage *order, usec_t now) {
         if (!incoming)
                 return;
 
-        incoming->answered = true;
+        incoming_set_answered(e, incoming, now);
         if (order->result < 0)
                 (void) send_reply(e, incoming, 0, order);
 }
 
-void incoming_expire(Ethernet *e, usec_t now) {
-        Incoming *incoming;
-
-        while ((incoming = list_first(&e->incoming, Incoming, by_age))) {
-                if (usec_add(incoming->since, ETHERNET_INCOMING_KEEP_USEC) > now)
-                        break;
-
-                incoming_withdraw(e, incoming);
-        }
-}
-
-usec_t incoming_next(const Ethernet *e) {
-        const Incoming *incoming = list_first(&e->incoming, Incoming, by_age);
+static usec_t first_expiry(const List *list) {
+        const Incoming *incoming = list_first(list, Incoming, by_age);
 
         return incoming ? usec_add(incoming->since, ETHERNET_INCOMING_KEEP_USEC) : USEC_INFINITY;
 }
 
-void incoming_forget(Ethernet *e) {
+static void expire_list(Ethernet *e, List *list, usec_t now) {
+        while (first_expiry(list) <= now)
+                incoming_withdraw(e, list_first(list, Incoming, by_age));
+}
+
+void incoming_expire(Ethernet *e, usec_t now) {
+        expire_list(e, &e->incoming, now);
+        expire_list(e, &e->answered, now);
+}
+
+usec_t incoming_next(const Ethernet *e) {
+        return MIN(first_expiry(&e->incoming), first_expiry(&e->answered));
+}
+
+static void forget_list(Ethernet *e, List *list) {
         Incoming *incoming, *following;
 
-        list_for_each_safe(incoming, following, &e->incoming, by_age)
+        list_for_each_safe(incoming, following, list, by_age)
                 incoming_free(e, incoming);
+}
+
+void incoming_forget(Ethernet *e) {
+        forget_list(e, &e->incoming);
+        forget_list(e, &e->answered);
 }

@@ -36,7 +36,7 @@ static int parse_arguments(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "root",           required_argument, NULL, ARG_ROOT           },
                 { "no-bus",         no_argument,       NULL, ARG_NO_BUS         },
-                { "bus-introspect", no_argument,       NULL, ARG_BUS_INTROSPECT },
+                { "bus-introspect", optional_argument, NULL, ARG_BUS_INTROSPECT },
                 { "version",        no_argument,       NULL, ARG_VERSION        },
                 { "help",           no_argument,       NULL, 'h'                },
                 {}
