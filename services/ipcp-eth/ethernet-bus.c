@@ -189,7 +189,8 @@ static const sd_bus_vtable statistics_vtable[] = {
 static int export_objects(sd_bus *bus, Service *service, sd_bus_slot *ret_slots[2]) {
         int r;
 
-        r = sd_bus_add_object_vtable(bus, &ret_slots[0], BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET, ethernet_vtable, service);
+        r = sd_bus_add_object_vtable(bus, &ret_slots[0], BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET, ethernet_vtable,
+                                     service);
         if (r < 0)
                 return r;
 

@@ -50,7 +50,8 @@ int link_describe_problem(const LinkInfo *info, const char *interface, char **re
                 return format_string(ret, "waiting for interface %s: no such interface", interface);
 
         case LINK_RENAMED:
-                return format_string(ret, "waiting for interface %s: it was renamed to %s", interface, info->renamed_to);
+                return format_string(ret, "waiting for interface %s: it was renamed to %s", interface,
+                                     info->renamed_to);
 
         case LINK_NOT_ETHERNET:
                 return format_string(ret, "waiting for interface %s: it is not an Ethernet interface", interface);
