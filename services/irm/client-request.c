@@ -206,9 +206,7 @@ int client_resume_listening(Client *c, const char *name, const char *program) {
         c->role = CLIENT_LISTENER;
         (void) copy_string(c->listen_name, sizeof(c->listen_name), name);
         (void) copy_string(c->program, sizeof(c->program), program);
-        if (isempty(name))
-                (void) process_ask_unit(c->process);
-
+        (void) process_ask_unit(c->process);    /* its binding, and with it what "everything" means, may be to the unit */
         return client_serve(c);
 }
 
