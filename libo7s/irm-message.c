@@ -326,11 +326,12 @@ static int receive_record(int socket_fd, void *buffer, size_t size, int ret_fds[
         };
         ssize_t n;
 
+        /* ECONNRESET: the other end closed with records of ours unread. It is said once, before what it sent. */
         do
                 n = recvmsg(socket_fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n < 0)
-                return errno == ECONNRESET ? -EPIPE : -errno;
+                return -errno;
 
         *ret_n_fds = take_fds(&header, ret_fds);
         if (n == 0)

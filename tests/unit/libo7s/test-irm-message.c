@@ -307,6 +307,22 @@ static void test_outcome(void **state) {
         (void) close(both[1]);
 }
 
+/* What was sent before hanging up arrives, also where the other side had not read everything. */
+static void test_last_words(void **state) {
+        IrmMessage m = { .type = IRM_DEALLOCATE, .flow_id = 7 }, back = {};
+        int both[2], fds[IRM_FDS_MAX];
+
+        pair(both);
+        assert_int_equal(irm_message_send(both[1], &m, NULL, 0), 0);
+        assert_int_equal(irm_message_send(both[0], &m, NULL, 0), 0);
+        (void) close(both[0]);
+
+        assert_int_equal(irm_message_receive(both[1], &back, fds), 0);
+        assert_int_equal(back.flow_id, 7);
+        assert_int_equal(irm_message_receive(both[1], &back, fds), -EPIPE);
+        (void) close(both[1]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_there_and_back),
@@ -317,6 +333,7 @@ int main(void) {
                 cmocka_unit_test(test_descriptors),
                 cmocka_unit_test(test_flood_of_descriptors),
                 cmocka_unit_test(test_outcome),
+                cmocka_unit_test(test_last_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
