@@ -379,7 +379,7 @@ int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
         layer->mtu = packet_max;
         send_state(layer);
 
-        /* Without a network below there is no size; flows still need buffers to take from, and drop, what is written. */
+        /* Without a network below there is no size; flows still need buffers to take, and drop, what is written. */
         return packet_max > 0 ? upper_set_packet_max(&layer->upper, packet_max) : 0;
 }
 

@@ -27,8 +27,8 @@ typedef struct ShimLimit {
         ShimBucket senders[SHIM_LIMIT_BUCKETS];
 } ShimLimit;
 
-void shim_limit_init(ShimLimit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate, uint32_t sender_burst,
-                     uint32_t total_rate, uint32_t total_burst);
+void shim_limit_init(ShimLimit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate,
+                     uint32_t sender_burst, uint32_t total_rate, uint32_t total_burst);
 
 /* Whether one more message of this sender may be looked at now. */
 bool shim_limit_take(ShimLimit *limit, const void *sender, size_t sender_size, usec_t now);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The layer's interface, watched through rtnetlink: it may be missing when we start, go down, lose its carrier, change its
- * address or MTU, be renamed, disappear and come back under another index. It is always the one that has the configured
- * name.
+ * The layer's interface, watched through rtnetlink: it may be missing when we start, go down, lose its carrier,
+ * change its address or MTU, be renamed, disappear and come back under another index. It is always the one that has
+ * the configured name.
  */
 
 #include <systemd/sd-event.h>

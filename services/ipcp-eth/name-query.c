@@ -176,7 +176,8 @@ void name_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
         uint8_t hash[HASH_BYTES_MAX];
         int r;
 
-        r = shim_name_answer(&e->names, message->hash, e->hash_size, frame->source.bytes, FRAME_ADDRESS_BYTES, now, &name);
+        r = shim_name_answer(&e->names, message->hash, e->hash_size, frame->source.bytes, FRAME_ADDRESS_BYTES, now,
+                             &name);
         if (r < 0)
                 return counters_drop(&e->counters, DROP_UNKNOWN_MESSAGE);
         if (r == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Thin glue, both ways: what the core wants done (EthernetEvents), what the IRM orders (LayerOps), what the packet socket
- * and the interface report. The clock is read here and nowhere below.
+ * Thin glue, both ways: what the core wants done (EthernetEvents), what the IRM orders (LayerOps), what the packet
+ * socket and the interface report. The clock is read here and nowhere below.
  */
 
 #include "basic/log.h"

@@ -18,8 +18,8 @@ struct FrameSocket {
         Packet *packets[FRAME_SOCKET_BURST_MAX];
 };
 
-/* What a frame that is for us looks like to the kernel: sent to this host or to everybody. The hardware address is checked
- * again by the core, since it can change while this filter stands. */
+/* What a frame that is for us looks like to the kernel: sent to this host or to everybody. The hardware address is
+ * checked again by the core, since it can change while this filter stands. */
 static const struct sock_filter filter_dix[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t) (SKF_AD_OFF + SKF_AD_PKTTYPE)),
         BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_BROADCAST, 1, 0),

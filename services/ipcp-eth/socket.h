@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The layer's packet socket: bound to one interface and one protocol, an EtherType or 802.2, so that the kernel hands us
- * no other traffic. A filter in the kernel drops what is addressed to other stations or groups, and of 802.2 everything
- * but unnumbered information for individual SAPs. Bursts both ways, one system call each.
+ * The layer's packet socket: bound to one interface and one protocol, an EtherType or 802.2, so that the kernel hands
+ * us no other traffic. A filter in the kernel drops what is addressed to other stations or groups, and of 802.2
+ * everything but unnumbered information for individual SAPs. Bursts both ways, one system call each.
  */
 
 #include <systemd/sd-event.h>
@@ -32,8 +32,8 @@ int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t eth
 FrameSocket *frame_socket_free(FrameSocket *socket);
 DEFINE_CLEANUP(FrameSocket, frame_socket_free);
 
-/* Sends from the first on. *ret_failed counts those that the kernel refused for good. Returns: how many were dealt with;
- * fewer than n: there is no room, writable() will follow. */
+/* Sends from the first on. *ret_failed counts those that the kernel refused for good. Returns: how many were dealt
+ * with; fewer than n: there is no room, writable() will follow. */
 unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned n, unsigned *ret_failed);
 
 /* Frames that the kernel dropped because we did not read fast enough. Since the last call. */
