@@ -44,6 +44,16 @@ Channel *channel_free(Channel *channel) {
         return mfree(channel);
 }
 
+Channel *channel_forget(Channel *channel) {
+        if (!channel)
+                return NULL;
+
+        safe_close(channel->fd);
+        lane_forget(channel->own_lane);
+        lane_forget(channel->peer_lane);
+        return mfree(channel);
+}
+
 int channel_fd(const Channel *channel) {
         return channel->fd;
 }

@@ -32,6 +32,9 @@ int channel_new(LaneClass class, Lane *own, Lane *peer, int doorbell_fd, Channel
 Channel *channel_free(Channel *channel);
 DEFINE_CLEANUP(Channel, channel_free);
 
+/* The same in a forked child, see lane_forget(). */
+Channel *channel_forget(Channel *channel);
+
 /* The doorbell: poll for readable and hang-up. Stays the channel's. */
 int channel_fd(const Channel *channel);
 

@@ -36,14 +36,19 @@ void flow_set_state(o7s_flow *flow, FlowState state) {
 
 /* -- lifecycle -- */
 
-/* In a forked child: other threads may have held the mutex, so it is not touched. */
+/* Also in a forked child: other threads may have held the mutex, so it is not touched. */
 static void flow_forget(Handle *handle) {
         o7s_flow *flow = container_of(handle, o7s_flow, handle);
 
         pollable_done(&flow->pollable);
         flow->doorbell_fd = safe_close(flow->doorbell_fd);
-        flow->own_lane = lane_free(flow->own_lane);
-        flow->channel = channel_free(flow->channel);
+        if (handle_is_foreign(handle)) {
+                flow->own_lane = lane_forget(flow->own_lane);
+                flow->channel = channel_forget(flow->channel);
+        } else {
+                flow->own_lane = lane_free(flow->own_lane);
+                flow->channel = channel_free(flow->channel);
+        }
 }
 
 static int condition_init(pthread_cond_t *condition) {

@@ -214,6 +214,10 @@ int lane_open(LaneClass class, int fd, Lane **ret) {
         return 0;
 }
 
+Lane *lane_forget(Lane *lane) {
+        return mfree(lane);
+}
+
 Lane *lane_free(Lane *lane) {
         if (!lane)
                 return NULL;

@@ -54,5 +54,8 @@ int lane_open(LaneClass class, int fd, Lane **ret);
 Lane *lane_free(Lane *lane);
 DEFINE_CLEANUP(Lane, lane_free);
 
+/* The same in a forked child. It did not inherit the mapping: what is at that address now belongs to somebody else. */
+Lane *lane_forget(Lane *lane);
+
 /* Forces newer kernel calls (MFD_NOEXEC_SEAL, MADV_POPULATE_READ) to count as missing: for tests of the fallbacks. */
 void lane_force_old_kernel(bool on);

@@ -65,7 +65,7 @@ static Offer *offer_free(o7s_listener *l, Offer *offer) {
         l->n_offers--;
         if (offer->own_lane)
                 l->n_lanes--;
-        lane_free(offer->own_lane);
+        (void) (handle_is_foreign(&l->handle) ? lane_forget(offer->own_lane) : lane_free(offer->own_lane));
         return mfree(offer);
 }
 

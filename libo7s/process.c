@@ -59,6 +59,9 @@ static void fork_parent(void) {
 static void fork_child(void) {
         ListNode *node;
 
+        /* First, so that what the handles forget knows where it is. */
+        __atomic_store_n(&process.generation, process.generation + 1, __ATOMIC_RELAXED);
+
         while ((node = process.handles.next) != &process.handles) {
                 Handle *h = container_of(node, Handle, by_process);
 
@@ -68,7 +71,6 @@ static void fork_child(void) {
 
         process.control_fd = safe_close(process.control_fd);
         process.was_connected = false;
-        __atomic_store_n(&process.generation, process.generation + 1, __ATOMIC_RELAXED);
         fork_parent();
 }
 

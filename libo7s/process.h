@@ -24,7 +24,7 @@ struct Handle {
         uint32_t generation;            /* of the process that made it: fork() counts */
         bool is_flow;                   /* to be named to a restarted IRM, with */
         uint64_t flow_id;
-        void (*forget)(Handle *handle); /* in a forked child: close and unmap what was inherited, lock nothing */
+        void (*forget)(Handle *handle); /* in a forked child: close what was inherited, lock nothing */
 };
 
 /* Enters the handle. Returns: 0; -ENOMEM. */

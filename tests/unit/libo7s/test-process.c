@@ -8,11 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "basic/time.h"
+#include "libo7s/channel-internal.h"
+#include "libo7s/flow.h"
 #include "tests/support/flow-pair.h"
 
 /* In the child a failed check must not run the rest of the parent's tests. */
@@ -116,6 +119,31 @@ static void test_fork(void **state) {
         assert_int_equal(o7s_flow_write(pair.asking, "still", 5), 5);
         assert_int_equal(o7s_flow_read(pair.serving, in, sizeof(in)), 5);
         assert_null(o7s_set_unref(set));
+}
+
+/* A flow that was closed before the fork: its lanes were not inherited, and what the child has where they were stays. */
+static void test_fork_after_close(void **state) {
+        _cleanup_flow_pair_ FlowPair pair;
+        pid_t child;
+
+        flow_pair_open(&pair, 0);
+        assert_int_equal(o7s_flow_close(pair.asking, 0), 0);
+
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                const Lane *lane = pair.asking->channel->own_lane;
+                uint8_t *memory = (uint8_t *) lane->memory;
+                size_t size = lane->size;
+
+                CHECK(mmap(memory, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                           0) == memory);
+                memset(memory, 7, size);
+                CHECK(o7s_flow_unref(pair.asking) == NULL);
+                CHECK(memory[0] == 7 && memory[size - 1] == 7);
+                _exit(0);
+        }
+        expect_exit(child, 0);
 }
 
 /* A child that does nothing but live keeps no end of a flow open. */
@@ -299,6 +327,7 @@ static void test_irm_restart_in_a_loop(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fork),
+                cmocka_unit_test(test_fork_after_close),
                 cmocka_unit_test(test_fork_hides_no_end),
                 cmocka_unit_test(test_peer_dies),
                 cmocka_unit_test(test_across_processes),
