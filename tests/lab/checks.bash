@@ -87,7 +87,7 @@ prints() {
 }
 
 now_usec() {
-        awk '{ printf "%d\n", $1 * 1000000 }' /proc/uptime      # what CLOCK_MONOTONIC says, to 10 ms
+        awk '{ printf "%.0f\n", $1 * 1000000 }' /proc/uptime      # what CLOCK_MONOTONIC says, to 10 ms
 }
 
 within() {
@@ -116,7 +116,7 @@ print(json.dumps(value) if isinstance(value, (dict, list, bool)) else value)' "$
 setup_nodes() { # BUILD NODE...: installed and joined pairwise as eth0, not yet booted
         local build=$1
         shift
-        lab_install "$build" >&2
+        lab_install "$build" >&2 || exit
         lab_add "$build/tests/lab/many-flows" /usr/lib/o7s-lab/many-flows
         lab_add "$build/tests/lab/watch-flow" /usr/lib/o7s-lab/watch-flow
         lab_node "$@"

@@ -100,15 +100,17 @@ static int conversation_finish(Crowd *c, Conversation *conversation) {
 }
 
 static int conversation_read(Crowd *c, Conversation *conversation) {
-        uint32_t number = 0;
+        uint32_t message[2], number;    /* longer than the message: its end shows in the same read */
         ssize_t size;
 
-        size = o7s_flow_read(conversation->flow, &number, sizeof(number));
+        size = o7s_flow_read(conversation->flow, message, sizeof(message));
         if (size == -EAGAIN)
                 return 0;
         if (size < 0)
                 return complain((int) size, "read", conversation->number);
-        if (size != sizeof(number) || number != conversation->number || conversation->echoed) {
+
+        number = size == sizeof(number) ? message[0] : UINT32_MAX;
+        if (number != conversation->number || conversation->echoed) {
                 (void) fprintf(stderr, "flow %" PRIu32 ": %zd bytes came back, with number %" PRIu32 "\n",
                                conversation->number, size, number);
                 return -EBADMSG;

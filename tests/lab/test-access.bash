@@ -20,11 +20,10 @@ rule() { # FILE: standard input becomes a polkit rule; polkit notices by itself
         lab_exec alpha systemctl restart polkit.service
 }
 
-names_of_root() { # COUNT: makes as many as are missing
-        local i have
-        have=$(lab_exec alpha o7sctl --json=short names | json 'len(d)')
-        for ((i = have + 1; i <= $1; i++)); do
-                lab_exec alpha o7sctl name "quota.$i" --user=bob || return 1
+names_of() { # USER COUNT
+        local i
+        for ((i = 1; i <= $2; i++)); do
+                as "$1" o7sctl --quiet name "$1.$i" "--user=$1" || return 1
         done
 }
 
@@ -40,7 +39,7 @@ check '... and is told which action it takes' says org.o7s.irm1.create-name as a
 check '... nor in a session' exits 4 lab_session alpha alice o7sctl name alice.web --user=alice
 check '... nor take one away' exits 4 as alice o7sctl unname root.example
 check '... nor start a layer' exits 4 as alice o7sctl up lan
-check '... nor over the bus' says org.freedesktop.DBus.Error as alice busctl call org.o7s.irm1 /org/o7s/irm1 \
+check '... nor over the bus' says org.o7s.irm1.create-name as alice busctl call org.o7s.irm1 /org/o7s/irm1 \
         org.o7s.irm1.Manager CreateName 'sa{sv}t' alice.web 0 0
 check '... and nothing was made' lacks alice.web lab_exec alpha o7sctl names
 check 'everybody may look' says root.example as alice o7sctl names
@@ -88,8 +87,9 @@ check '... and where it is set' says FlowsPerUser lab_exec alpha cat /run/second
 check '... while another user is not bothered' ping alpha -u alice one.example
 lab_exec alpha systemctl stop first.service
 check '... and he may go on when some have ended' lab_wait 5 ping alpha -u bob one.example
-check 'a user may have 64 names' names_of_root 64
-check '... and not one more' says 'NamesPerUser' lab_exec alpha o7sctl name quota.65 --user=bob
+check 'a user may have 64 names' names_of alice 64
+check '... and not one more' exits 1 as alice o7sctl name alice.65 --user=alice
+check '... and is told which limit it was' says NamesPerUser as alice o7sctl name alice.65 --user=alice
 lab_exec alpha systemctl reset-failed
 
 check_nothing_left alpha
