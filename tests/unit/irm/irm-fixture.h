@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * o7s-irm as a child process, without systemd and without a bus: the fixture makes its sockets and keeps what
+ * it wants kept, as the service manager would, so that it can be killed and started again.
+ */
+
+#include "services/common/layer-message.h"
+#include "libo7s/irm-message.h"
+
+#define FIXTURE_STORED_MAX 64U
+
+typedef struct IrmFixture {
+        const char *program;            /* o7s-irm */
+        char directory[64];             /* of everything below; removed at the end */
+        int irm_fd;                     /* the listening sockets */
+        int layer_fd;
+        int notify_fd;
+        pid_t pid;                      /* 0: not running */
+        struct {
+                char name[64];
+                int fd;
+        } stored[FIXTURE_STORED_MAX];
+        size_t n_stored;
+} IrmFixture;
+
+void fixture_start(IrmFixture *f, const char *program);
+void fixture_run(IrmFixture *f);                        /* and waits for READY=1 */
+void fixture_kill(IrmFixture *f);
+void fixture_stop(IrmFixture *f);
+
+/* Writes DIRECTORY/etc/o7s/PATH. Before fixture_run(). */
+void fixture_write(IrmFixture *f, const char *path, const char *text);
+
+/* Takes what the daemon has sent to be kept, or no longer. */
+void fixture_collect(IrmFixture *f);
+
+/* A connection, as a layer has one. Messages are waited for, at most a few seconds; the test fails otherwise. */
+int fixture_connect_layer(IrmFixture *f);
+void layer_say(int fd, const LayerMessage *message, const int *fds, unsigned n_fds);
+void layer_hear(int fd, LayerMessageType type, LayerMessage *ret, int ret_fds[LAYER_FDS_MAX]);
+
+/* Nothing comes for a while that is long for a socket pair. */
+void layer_hears_nothing(int fd);
+
+/* HELLO, STATE(online); hears WELCOME. */
+void layer_come_online(int fd, const char *name);
