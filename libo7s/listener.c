@@ -47,6 +47,7 @@ struct o7s_listener {
         pthread_mutex_t mutex;          /* guards all that follows */
         int fd;                         /* the connection; -1: the IRM is away */
         int timer_fd;                   /* while it is away */
+        bool heard;                     /* this connection has said something */
         int error;                      /* the IRM no longer lets us serve the name: what accept says from now on */
         List offers;
         unsigned n_offers;
@@ -223,6 +224,7 @@ static int listener_reconnect(o7s_listener *l) {
                 return r;
 
         l->fd = TAKE_FD(fd);
+        l->heard = false;
         return 0;
 }
 
@@ -299,11 +301,15 @@ static void listener_pump(o7s_listener *l) {
                         continue;
                 if (r < 0) {
                         listener_disconnect(l);
-                        if (r != -EPIPE)
+
+                        /* A restarted IRM is back at once; one that hangs up on us without a word is not to be
+                         * asked again without a pause. */
+                        if (r != -EPIPE || !l->heard)
                                 listener_retry_later(l);
                         continue;
                 }
 
+                l->heard = true;
                 listener_take(l, &message, fds);
                 (void) safe_close(fds[0]);
                 (void) safe_close(fds[1]);
@@ -398,6 +404,7 @@ static int listener_start(o7s_listener *l, char ret_text[IRM_TEXT_BYTES_MAX]) {
                 return r;
 
         l->fd = TAKE_FD(fd);
+        l->heard = true;
         return 0;
 }
 

@@ -357,6 +357,41 @@ static void test_lost_connection(void **state) {
         (void) close(control);
 }
 
+static void *stage_accept_briefly(void *userdata) {
+        Stage *s = userdata;
+        o7s_flow *flow;
+
+        return o7s_flow_accept(s->listener, USEC_PER_SEC / 2, &flow) == -ETIMEDOUT ? NULL : s;
+}
+
+/* An IRM that takes each connection and hangs up on it without a word is asked again, but not without end. */
+static void test_hangs_up(void **state) {
+        _cleanup_stage_ Stage stage;
+        unsigned n_connections = 0;
+        usec_t end;
+        void *failed;
+
+        stage_open(&stage);
+        stage.fd = safe_close(stage.fd);
+        assert_int_equal(pthread_create(&stage.thread, NULL, stage_accept_briefly, &stage), 0);
+
+        for (end = time_now() + USEC_PER_SEC; time_now() < end;) {
+                struct pollfd p = { .fd = stage.listen_fd, .events = POLLIN };
+
+                if (poll(&p, 1, 10) <= 0)
+                        continue;
+
+                p.fd = accept4(stage.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+                (void) poll(&p, 1, 1);          /* what it has to say */
+                (void) close(p.fd);
+                n_connections++;
+        }
+
+        assert_int_equal(pthread_join(stage.thread, &failed), 0);
+        assert_null(failed);
+        assert_in_range(n_connections, 2, 50);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_mistakes),
@@ -367,6 +402,7 @@ int main(void) {
                 cmocka_unit_test(test_many_offers),
                 cmocka_unit_test(test_descriptor),
                 cmocka_unit_test(test_lost_connection),
+                cmocka_unit_test(test_hangs_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
