@@ -81,6 +81,10 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
         if (header.certificate_size > 0 || header.key_exchange_size > 0)
                 return -EOPNOTSUPP;
 
+        /* The answer would carry this digest of the request. */
+        if (oap_digest_to_hash(header.digest) < 0)
+                return -EOPNOTSUPP;
+
         /* A broken extension makes its sender a stranger, not the request a bad one: the field is free for
          * all. */
         (void) oap_extension_parse(header.data, header.data_size, false, &extension);

@@ -107,7 +107,8 @@ ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], 
                           const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret);
 
 /* Server: parses and checks the window, not the replay cache. Returns: 0; -EBADMSG, -EPROTO; -ETIME: outside the
- * window; -EOPNOTSUPP: asks for what needs the authentication service (certificate or key exchange). */
+ * window; -EOPNOTSUPP: asks for what needs the authentication service (certificate or key exchange), or for a digest
+ * that is not in our libraries. */
 int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec, OapHeader *ret_header,
                       OapExtension *ret_extension);
 

@@ -299,6 +299,11 @@ static void test_unsupported(void **state) {
         header = (OapHeader) { .timestamp = NOW, .key_exchange = part, .key_exchange_size = sizeof(part) };
         n = oap_header_pack(&header, wire, sizeof(wire));
         assert_int_equal(oap_request_parse(wire, (size_t) n, NOW, &header, &extension), -EOPNOTSUPP);
+
+        /* blake2s256: legal, but we could not answer with it. */
+        header = (OapHeader) { .timestamp = NOW, .digest = 1057 };
+        n = oap_header_pack(&header, wire, sizeof(wire));
+        assert_int_equal(oap_request_parse(wire, (size_t) n, NOW, &header, &extension), -EOPNOTSUPP);
 }
 
 /* Data that is not ours, or is broken, leaves the request a good one of a stranger. */
