@@ -173,6 +173,8 @@ int flow_receive_outcome(o7s_flow *flow) {
                                        "The IRM went away while the flow was being opened. Try again");
         if (r < 0)
                 return flow_set_failed(flow, r, "");
+        if (outcome.result == -EINPROGRESS)
+                return flow_set_failed(flow, -EPROTO, "");      /* an outcome is none that would be waited for */
         if (outcome.result < 0)
                 return flow_set_failed(flow, outcome.result, outcome.text);
 

@@ -140,6 +140,8 @@ static bool play(PendingFlow *f, const char *name, LaneClass class) {
 
         if (streq(name, "refused")) {
                 outcome(f, -ECONNREFUSED, -1, IRM_THREAD_REFUSAL);
+        } else if (streq(name, "in-progress")) {
+                outcome(f, -EINPROGRESS, -1, "");
         } else if (streq(name, "bad-lane")) {
                 lane_fd = bad_lane(class);
                 outcome(f, 0, lane_fd, "");

@@ -6,6 +6,7 @@
  * listens on it, and knows nothing of layers, names' owners or rights. Some names are played differently:
  *
  *   "refused"           the outcome is -ECONNREFUSED, with the text IRM_THREAD_REFUSAL
+ *   "in-progress"       the outcome is -EINPROGRESS, which is none
  *   "denied"            the reply itself is -EPERM
  *   "silent"            there never is an outcome
  *   "bad-lane"          the peer's lane is a memfd of the right size without seals

@@ -36,6 +36,7 @@ static const struct {
         { "silent",      SHORT_USEC,        -ETIMEDOUT,    "in time" },
         { "silent",      0,                 -EAGAIN,       "without waiting" },
         { "died",        TEST_TIMEOUT_USEC, -EHOSTDOWN,    "IRM went away" },
+        { "in-progress", TEST_TIMEOUT_USEC, -EPROTO,       "" },
         { "bad-lane",    TEST_TIMEOUT_USEC, -EBADMSG,      "broke the rules" },
         { "ring-first",  TEST_TIMEOUT_USEC, -EBADMSG,      "broke the rules" },
         { "no-doorbell", TEST_TIMEOUT_USEC, -EPROTO,       "" },
