@@ -212,26 +212,25 @@ static const FrameSocketEvents socket_events = {
 
 /* A socket for the interface as it is now; the one there was goes when that is another, or has another size. */
 static int socket_follow(Service *s, const LinkInfo *info) {
-        int r;
+        int r = 0;
 
         if (s->socket && s->socket_ifindex == info->ifindex && s->socket_mtu == info->mtu)
                 return 0;
 
         s->socket = frame_socket_free(s->socket);
-        if (info->ifindex == 0 || !info->ethernet)
-                return 0;
+        if (info->ifindex != 0 && info->ethernet)
+                r = frame_socket_new(s->daemon->event, info->ifindex, s->file->framing, s->file->ethertype,
+                                     FRAME_MAC_BYTES + info->mtu, &socket_events, s, &s->socket);
 
-        r = frame_socket_new(s->daemon->event, info->ifindex, s->file->framing, s->file->ethertype,
-                             FRAME_MAC_BYTES + info->mtu, &socket_events, s, &s->socket);
-        if (r < 0)
-                return r;
+        if (s->socket) {
+                s->socket_ifindex = info->ifindex;
+                s->socket_mtu = info->mtu;
+        }
 
-        s->socket_ifindex = info->ifindex;
-        s->socket_mtu = info->mtu;
-
-        /* What an older socket had no room for goes out through this one. */
+        /* What the older socket had no room for goes out through this one. Where there is none it is dropped: flows that
+         * wait for room could not even end. */
         upper_resume(layer_upper(s->layer));
-        return 0;
+        return r;
 }
 
 static void say_state(Service *s, int socket_error) {
