@@ -12,6 +12,8 @@
 #include "services/irm/restore.h"
 #include "services/irm/systemd.h"
 
+#define STATUS_USEC (100 * USEC_PER_MSEC)       /* STATUS= is not told more often: systemd has other things to do */
+
 static uint64_t memory_bytes(void) {
         return (uint64_t) sysconf(_SC_PHYS_PAGES) * (uint64_t) sysconf(_SC_PAGESIZE);
 }
@@ -119,7 +121,7 @@ uint64_t manager_next_flow_id(Manager *m) {
         return m->next_flow_id;
 }
 
-static int status_due(sd_event_source *s, void *userdata) {
+static int status_due(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         unsigned online = 0;
         size_t position;
@@ -134,8 +136,13 @@ static int status_due(sd_event_source *s, void *userdata) {
 }
 
 void manager_changed(Manager *m) {
-        if (m->status_source)
-                (void) sd_event_source_set_enabled(m->status_source, SD_EVENT_ONESHOT);
+        int enabled;
+
+        if (!m->status_source || sd_event_source_get_enabled(m->status_source, &enabled) < 0 || enabled != SD_EVENT_OFF)
+                return;
+
+        (void) sd_event_source_set_time_relative(m->status_source, STATUS_USEC);
+        (void) sd_event_source_set_enabled(m->status_source, SD_EVENT_ONESHOT);
 }
 
 /* -- files -- */
@@ -285,7 +292,7 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return r;
 
-        r = sd_event_add_defer(m->event, &m->status_source, status_due, m);
+        r = sd_event_add_time_relative(m->event, &m->status_source, CLOCK_MONOTONIC, 0, 0, status_due, m);
         if (r < 0)
                 return log_error_errno(r, "Failed to prepare STATUS=: %m");
 

@@ -60,7 +60,7 @@ struct Manager {
         int layer_fd;                   /* listening, for IPCPs */
         sd_event_source *irm_source;
         sd_event_source *layer_source;
-        sd_event_source *status_source; /* deferred: STATUS= once per turn of the loop */
+        sd_event_source *status_source; /* STATUS=, a little after something changed */
 
         bool stopping;                  /* being freed: what survives in the store stays there */
         uint64_t next_flow_id;

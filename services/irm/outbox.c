@@ -10,7 +10,7 @@ typedef struct Parcel {
         ListNode by_outbox;     /* Outbox.waiting */
         int fds[OUTBOX_FDS_MAX];
         unsigned n_fds;
-        uint8_t message[] __attribute__((aligned(16)));
+        uint64_t message[];     /* its bytes, aligned for it */
 } Parcel;
 
 static Parcel *parcel_free(Parcel *p) {

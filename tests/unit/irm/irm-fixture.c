@@ -198,10 +198,17 @@ void fixture_kill(IrmFixture *f) {
 /* It must have been well to the end: a sanitizer's complaint is an exit status. */
 void fixture_stop(IrmFixture *f) {
         char command[128];
-        int status;
+        int status, r;
 
+        /* What it says on its way out must be heard: a full socket would hold it up. */
         assert_int_equal(kill(f->pid, SIGTERM), 0);
-        assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+        while ((r = waitpid(f->pid, &status, WNOHANG)) == 0) {
+                struct pollfd pfd = { .fd = f->notify_fd, .events = POLLIN };
+
+                (void) poll(&pfd, 1, 1);
+                fixture_collect(f);
+        }
+        assert_int_equal(r, f->pid);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
 
