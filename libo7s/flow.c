@@ -16,6 +16,8 @@
  *   endpoint.c packet.c drop.c    the provider's face, for daemons
  */
 
+#include <sys/socket.h>
+
 #include "libo7s/flow.h"
 #include "libo7s/irm-client.h"
 
@@ -267,8 +269,12 @@ int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec) {
         gone = flow_ended(flow) != FLOW_NOT_ENDED;
 
         (void) pthread_mutex_lock(&flow->mutex);
-        if (flow_state(flow) == FLOW_UP)
+        if (flow_state(flow) == FLOW_UP) {
                 flow_shut(flow);
+
+                /* Wakes our own threads and event loops: the other side may never hang up. */
+                (void) shutdown(channel_fd(flow->channel), SHUT_RDWR);
+        }
         (void) pthread_mutex_unlock(&flow->mutex);
 
         if (r == 0 && gone)

@@ -2,6 +2,7 @@
 
 /* Flows that wait, that several threads use, and that end. */
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -158,6 +159,45 @@ static void test_close(void **state) {
                 sched_yield();
 }
 
+static void *read_until_the_end(void *userdata) {
+        char byte;
+
+        return o7s_flow_read(userdata, &byte, 1) == -ENOTCONN ? NULL : userdata;
+}
+
+/* One thread closes what another reads, while the other side holds on to its end and does nothing. */
+static void test_close_by_another_thread(void **state) {
+        _cleanup_flow_pair_ FlowPair pair;
+        pthread_t reader;
+        usec_t begin;
+        void *failed;
+
+        flow_pair_open(&pair, 0);
+        assert_int_equal(o7s_flow_set_timeout(pair.asking, O7S_TIMEOUT_READ, 2 * USEC_PER_SEC), 0);
+        assert_int_equal(pthread_create(&reader, NULL, read_until_the_end, pair.asking), 0);
+        (void) usleep(SHORT_USEC);
+
+        begin = time_now();
+        assert_int_equal(o7s_flow_close(pair.asking, 0), 0);
+        assert_int_equal(pthread_join(reader, &failed), 0);
+        assert_null(failed);
+        assert_true(time_now() - begin < USEC_PER_SEC);
+}
+
+/* The same for who waits in an event loop. */
+static void test_close_of_a_watched_flow(void **state) {
+        _cleanup_flow_pair_ FlowPair pair;
+        struct pollfd p = { .events = POLLIN };
+
+        flow_pair_open(&pair, 0);
+        p.fd = o7s_flow_fd(pair.asking);
+        assert_int_equal(o7s_flow_events(pair.asking), 0);
+        assert_int_equal(poll(&p, 1, 0), 0);
+        assert_int_equal(o7s_flow_close(pair.asking, 0), 0);
+        assert_int_equal(o7s_flow_events(pair.asking), O7S_DOWN);
+        assert_int_equal(poll(&p, 1, 0), 1);
+}
+
 static void *close_later(void *userdata) {
         (void) usleep(SHORT_USEC);
         return o7s_flow_unref(userdata);
@@ -238,6 +278,8 @@ int main(void) {
                 cmocka_unit_test(test_timeouts),
                 cmocka_unit_test(test_threads),
                 cmocka_unit_test(test_close),
+                cmocka_unit_test(test_close_by_another_thread),
+                cmocka_unit_test(test_close_of_a_watched_flow),
                 cmocka_unit_test(test_close_wakes),
                 cmocka_unit_test(test_linger_and_flush),
                 cmocka_unit_test(test_references),
