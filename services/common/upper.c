@@ -200,9 +200,10 @@ void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n) {
         if (!u || u->ending)
                 return;
 
+        /* Where nobody holds the other end the doorbell rings by itself, and says why. */
         r = endpoint_deliver(u->endpoint, packets, n);
-        if (r < 0)
-                set_ending(u, r == -EPIPE ? CLOSE_PEER_DIED : CLOSE_VIOLATION);
+        if (r == -EBADMSG)
+                set_ending(u, CLOSE_VIOLATION);
 }
 
 /* -- the object -- */

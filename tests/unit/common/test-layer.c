@@ -336,6 +336,28 @@ static void test_application_closes(void **state) {
         assert_int_equal(m.close_reason, CLOSE_NORMAL);
 }
 
+/* Data from below finds the end before the doorbell is looked at: the reason is still the application's. */
+static void test_application_closes_under_data(void **state) {
+        Fixture *f = *state;
+        _cleanup_(packet_freep) Packet *packet = NULL;
+        Channel *app;
+        LayerMessage m;
+
+        establish(f, &app);
+        pump(f);
+        assert_int_equal(channel_arm_read(app), 1);
+        channel_close(app, CLOSE_NORMAL);
+        channel_free(app);
+
+        assert_int_equal(packet_new(64, &packet), 0);
+        memcpy(packet_append(packet, 5), "hello", 5);
+        upper_deliver(&f->flow, &packet, 1);
+        pump(f);
+        assert_int_equal(f->n_closed, 1);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_DOWN, &m, NULL), 0);
+        assert_int_equal(m.close_reason, CLOSE_NORMAL);
+}
+
 static void test_application_dies(void **state) {
         Fixture *f = *state;
         Channel *app;
@@ -430,6 +452,7 @@ int main(void) {
                 WITH_LAYER(test_data),
                 WITH_LAYER(test_back_pressure),
                 WITH_LAYER(test_application_closes),
+                WITH_LAYER(test_application_closes_under_data),
                 WITH_LAYER(test_application_dies),
                 WITH_LAYER(test_closed_from_below),
                 WITH_LAYER(test_closed_by_irm),
