@@ -156,9 +156,14 @@ static void established(Layer *layer, const LayerMessage *message, int fds[LAYER
 
         r = establish(layer, flow, fds[0], &fds[1]);
         if (r < 0) {
+                CloseReason reason = r == -EBADMSG ? CLOSE_VIOLATION : CLOSE_LAYER_DOWN;
+
                 log_warning_errno(r, "Failed to establish flow %" PRIu64 ": %m", message->flow_id);
+                if (reason == CLOSE_VIOLATION)          /* its lane is none */
+                        counters_drop(&layer->upper.past, DROP_HOSTILE);
+                doorbell_close(fds[1], reason);
                 layer->ops->close(layer->userdata, flow, now);
-                return send_down(layer, message->flow_id, r == -EBADMSG ? CLOSE_VIOLATION : CLOSE_LAYER_DOWN);
+                return send_down(layer, message->flow_id, reason);
         }
 
         layer->ops->established(layer->userdata, flow, &message->tokens, now);
