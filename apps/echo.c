@@ -35,6 +35,7 @@ typedef struct Server {
 
 static const char *arg_name = NULL;     /* NULL: every name that is bound to us */
 static bool arg_quiet = false;
+static bool arg_thin = false;
 
 static void server_freep(Server **s) {
         if (!*s)
@@ -54,7 +55,7 @@ static int server_new(const char *name, Server **ret) {
         if (!s)
                 return -ENOMEM;
 
-        r = o7s_listen(name, 0, &s->listener);
+        r = o7s_listen(name, arg_thin ? O7S_THIN : 0, &s->listener);
         if (r < 0)
                 return r;
 
@@ -177,7 +178,8 @@ static int help(void) {
                       "serve every name that is bound to this program, its unit or its user.\n\n"
                       "  -h --help      Show this help\n"
                       "     --version   Show the version\n"
-                      "  -q --quiet     Say nothing unless something fails\n\n"
+                      "  -q --quiet     Say nothing unless something fails\n"
+                      "     --thin      Short queues: little memory for each of very many clients\n\n"
                       "Ends at SIGINT or SIGTERM. To make a name that you may serve:\n"
                       "  o7sctl name NAME --user=$USER\n\n"
                       "See the o7s-echo(1) man page for details.\n");
@@ -186,11 +188,12 @@ static int help(void) {
 
 /* Returns: > 0: go on; 0: done; negative: the exit status to end with, negated. */
 static int parse_arguments(int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100 };
+        enum { ARG_VERSION = 0x100, ARG_THIN };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "quiet", no_argument, NULL, 'q' },
+                { "thin", no_argument, NULL, ARG_THIN },
                 {},
         };
         int c;
@@ -202,6 +205,9 @@ static int parse_arguments(int argc, char *argv[]) {
                 case ARG_VERSION:
                         (void) printf("o7s-echo %s\n", o7s_version());
                         return 0;
+                case ARG_THIN:
+                        arg_thin = true;
+                        break;
                 case 'q':
                         arg_quiet = true;
                         break;

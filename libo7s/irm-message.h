@@ -43,7 +43,7 @@
 typedef enum IrmMessageType {
         IRM_ALLOCATE,           /* name, qos, flags, timeout_usec */
         IRM_LANE,               /* flow_id; one descriptor: the lane */
-        IRM_LISTEN,             /* name ("" = every name bound to the caller), flags */
+        IRM_LISTEN,             /* name ("" = every name bound to the caller), flags (lane class of what it accepts) */
         IRM_DEALLOCATE,         /* flow_id, close_reason */
         IRM_RESUME,             /* flow_id */
         IRM_REPLY,              /* result, text, flow_id, lane_class; with a doorbell after ALLOCATE */

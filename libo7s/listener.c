@@ -413,7 +413,8 @@ int o7s_listen(const char *name, uint64_t flags, o7s_listener **ret) {
         char text[IRM_TEXT_BYTES_MAX] = "";
         int r;
 
-        if (!ret || (flags & ~FLOW_FLAGS_SETTABLE) || (name && !flow_name_is_valid(name)))
+        if (!ret || (flags & ~(FLOW_FLAGS_SETTABLE | O7S_BULK | O7S_THIN)) || (flags & O7S_BULK && flags & O7S_THIN) ||
+            (name && !flow_name_is_valid(name)))
                 return process_fail(-EINVAL, serving, name, NULL, NULL, NULL);
 
         r = listener_new(name, flags, &l);

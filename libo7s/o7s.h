@@ -202,7 +202,7 @@ int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, u
 int o7s_flow_alloc_finish(o7s_flow *flow);
 
 /* Serves a name. name: one that is bound to this program, its unit or its user; NULL: every one that is.
- * flags: 0, or those that accepted flows shall have (O7S_TRUNCATE, O7S_LINGER).
+ * flags: 0, or those that accepted flows shall have: of O7S_TRUNCATE, O7S_LINGER, and one of O7S_BULK and O7S_THIN.
  *
  * Returns: 0; -EPERM: the name is not bound to the caller; -ENOENT: no such name; -EHOSTDOWN; -EINVAL,
  * -ENOMEM, -EMFILE. */

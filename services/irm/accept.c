@@ -51,7 +51,7 @@ void accept_offer(Flow *f) {
         char text[QUOTA_TEXT_MAX];
         int r;
 
-        f->lane_class = quota_lane_class(quota, uid, f->qos.bandwidth_bps > 0 ? LANE_BULK : LANE_NORMAL);
+        f->lane_class = quota_lane_class(quota, uid, wanted_lane_class(f->offered_to->client->flow_flags, &f->qos));
 
         r = quota_take_accepted_flow(quota, uid, f->lane_class, &f->charge, text);
         if (r < 0) {

@@ -63,10 +63,10 @@ static bool check_allocation(Client *c, const IrmMessage *message, const Name *s
         return true;
 }
 
-static LaneClass wanted_class(const IrmMessage *message) {
-        if (message->flags & O7S_THIN)
+LaneClass wanted_lane_class(uint64_t flags, const o7s_qos *qos) {
+        if (flags & O7S_THIN)
                 return LANE_THIN;
-        if ((message->flags & O7S_BULK) || message->info.qos.bandwidth_bps > 0)
+        if ((flags & O7S_BULK) || qos->bandwidth_bps > 0)
                 return LANE_BULK;
 
         return LANE_NORMAL;
@@ -124,7 +124,7 @@ void allocate(Client *c, const IrmMessage *message) {
         if (!check_allocation(c, message, served))
                 return;
 
-        class = quota_lane_class(&m->quota, c->process->key.uid, wanted_class(message));
+        class = quota_lane_class(&m->quota, c->process->key.uid, wanted_lane_class(message->flags, &message->info.qos));
         r = quota_take_flow(&m->quota, c->process->key.uid, class, time_now(), &charge, text);
         if (r < 0) {
                 refuse_allocation(c, r, "%s", r == -EDQUOT ? text : strerror(-r));

@@ -183,6 +183,7 @@ static void client_listen(Client *c, const IrmMessage *message) {
         }
 
         c->role = CLIENT_LISTENER;
+        c->flow_flags = (uint32_t) message->flags & (O7S_THIN | O7S_BULK);
         (void) copy_string(c->listen_name, sizeof(c->listen_name), message->info.name);
         (void) copy_string(c->program, sizeof(c->program), message->program);
         c->listen_pending = true;
@@ -202,10 +203,11 @@ void client_unit_known(Client *c) {
                 (void) client_serve(c);         /* after a restart: names that are bound to its unit */
 }
 
-int client_resume_listening(Client *c, const char *name, const char *program) {
+int client_resume_listening(Client *c, const StateClient *record) {
         c->role = CLIENT_LISTENER;
-        (void) copy_string(c->listen_name, sizeof(c->listen_name), name);
-        (void) copy_string(c->program, sizeof(c->program), program);
+        c->flow_flags = record->flow_flags & (O7S_THIN | O7S_BULK);
+        (void) copy_string(c->listen_name, sizeof(c->listen_name), record->name);
+        (void) copy_string(c->program, sizeof(c->program), record->program);
         (void) process_ask_unit(c->process);    /* its binding, and with it what "everything" means, may be to the unit */
         return client_serve(c);
 }

@@ -205,7 +205,7 @@ int client_restore(Manager *m, int fd, uint32_t slot, Client **ret) {
 }
 
 void client_remember(Client *c) {
-        StateClient record = { .listening = c->listening };
+        StateClient record = { .flow_flags = c->flow_flags, .listening = c->listening };
         char name[32];
 
         (void) copy_string(record.name, sizeof(record.name), c->listen_name);

@@ -34,6 +34,7 @@ struct Client {
         bool listening;                 /* LISTEN was granted */
         bool listen_pending;            /* LISTEN waits for the unit or for polkit */
         char listen_name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* "" = every name bound to it */
+        uint32_t flow_flags;            /* O7S_THIN, O7S_BULK: for the flows that it accepts */
         char program[FLOW_NAME_WIRE_BYTES_MAX + 1];
         PolkitQuery *listen_query;
         List acceptors;                 /* Acceptor.by_client: one per name that it serves, owned */
@@ -72,4 +73,4 @@ void client_request(Client *c, const IrmMessage *message, int fds[IRM_FDS_MAX]);
 void client_unit_known(Client *c);
 
 /* client-request.c: becomes a listener without asking anybody, after a restart. */
-int client_resume_listening(Client *c, const char *name, const char *program);
+int client_resume_listening(Client *c, const StateClient *record);

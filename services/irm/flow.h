@@ -106,6 +106,9 @@ bool flow_qos_is_supported(const o7s_qos *qos);
 /* ALLOCATE of a client: answers it, and starts to search. */
 void allocate(Client *c, const IrmMessage *message);
 
+/* What a program asks for, by the flags of its allocation or of its listener. */
+LaneClass wanted_lane_class(uint64_t flags, const o7s_qos *qos);
+
 /* polkit has answered, or need not be asked. */
 void connect_permitted(Flow *f, bool granted);
 

@@ -117,7 +117,7 @@ static void restore_client(Manager *m, const StateClient *record, uint32_t slot)
         if (!record->listening)
                 return;
 
-        r = client_resume_listening(c, record->name, record->program);
+        r = client_resume_listening(c, record);
         if (r < 0)
                 client_punish(c, "what it listened on is gone");
 }

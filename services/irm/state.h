@@ -51,6 +51,7 @@ typedef struct StateRegistration {
 
 /* A connection whose socket is in the store under the slot's number. */
 typedef struct StateClient {
+        uint32_t flow_flags;    /* O7S_THIN, O7S_BULK: what it wants for the flows that it accepts */
         uint8_t listening;
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char program[FLOW_NAME_WIRE_BYTES_MAX + 1];

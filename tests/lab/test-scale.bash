@@ -54,7 +54,7 @@ lab_boot || exit
 start_layer lan alpha beta
 lab_wait 5 layer_is_online alpha lan
 lab_wait 5 layer_is_online beta lan
-serve beta far.example lan
+serve beta far.example lan o7s-echo --thin
 ping alpha far.example >/dev/null
 
 run_in_background alpha talking -p StandardError=file:/run/talking.err /usr/lib/o7s-lab/many-flows far.example 2000

@@ -35,7 +35,8 @@ static void test_mistakes(void **state) {
         assert_int_equal(o7s_listen("", 0, &listener), -EINVAL);
         assert_int_equal(o7s_listen("a/b", 0, &listener), -EINVAL);
         assert_int_equal(o7s_listen(name, 0, &listener), -EINVAL);
-        assert_int_equal(o7s_listen("echo", O7S_BULK, &listener), -EINVAL);
+        assert_int_equal(o7s_listen("echo", O7S_STREAM, &listener), -EINVAL);
+        assert_int_equal(o7s_listen("echo", O7S_BULK | O7S_THIN, &listener), -EINVAL);
         assert_int_equal(o7s_listen("echo", 0, NULL), -EINVAL);
         assert_null(listener);
         assert_int_equal(o7s_flow_accept(NULL, 0, &flow), -EINVAL);
@@ -45,6 +46,9 @@ static void test_mistakes(void **state) {
         assert_int_equal(o7s_flow_accept(listener, 1000, &flow), -ETIMEDOUT);
         assert_null(o7s_listener_unref(listener));
         assert_null(o7s_listener_unref(NULL));
+
+        assert_int_equal(o7s_listen("echo", O7S_THIN, &listener), 0);
+        assert_null(o7s_listener_unref(listener));
 
         irm = irm_thread_free(irm);
         assert_int_equal(o7s_listen("echo", 0, &listener), -EHOSTDOWN);
