@@ -103,6 +103,7 @@ struct Ethernet {
         ShimEndpoints *endpoints;       /* id → EthernetFlow */
         ShimExpiryHeap expiries;        /* EthernetFlow.expiry */
         List tombstones;                /* EthernetFlow.by_tombstone, oldest first */
+        unsigned n_closing;             /* tombstones that have not said close for the last time */
         List searching;                 /* EthernetFlow.by_searching: their name is being asked for */
         unsigned n_early;
 

@@ -28,6 +28,8 @@ EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
 
         assert(!flow->layer.upper);
 
+        if (flow->n_close_repeats > 0)
+                flow->ethernet->n_closing--;
         layer_flows_remove(&flow->ethernet->flows, &flow->layer);
         list_unlink(&flow->by_tombstone);
         list_unlink(&flow->by_searching);
@@ -102,6 +104,11 @@ static void flow_send_close(EthernetFlow *flow, usec_t now) {
         (void) eth_send_message(flow->ethernet, &flow->peer, &flow->local, &message);
 }
 
+/* The closes of many flows at once overrun the peer's socket; their repetitions come one by one. */
+static usec_t close_repeat_usec(const Ethernet *e) {
+        return FLOW_CLOSE_REPEAT_USEC + (usec_t) e->n_closing * FLOW_CLOSE_SPACING_USEC;
+}
+
 /* Takes the flow out of service, with a close to a peer that understands it. */
 static void flow_end(EthernetFlow *flow, usec_t now) {
         bool repeat = flow->layer.tokens.have_peer && flow->peer_endpoint != 0 && !flow->peer_closed;
@@ -113,8 +120,11 @@ static void flow_end(EthernetFlow *flow, usec_t now) {
         flow->layer.lane = lane_free(flow->layer.lane);
 
         flow_send_close(flow, now);
-        flow->n_close_repeats = repeat ? FLOW_CLOSE_REPEATS : 0;
-        if (flow_watch(flow, usec_add(now, repeat ? FLOW_CLOSE_REPEAT_USEC : FLOW_CLOSED_KEEP_USEC)) < 0)
+        if (repeat) {
+                flow->n_close_repeats = FLOW_CLOSE_REPEATS;
+                flow->ethernet->n_closing++;
+        }
+        if (flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->ethernet) : FLOW_CLOSED_KEEP_USEC)) < 0)
                 ethernet_flow_free(flow);
 }
 
@@ -411,7 +421,8 @@ static void expire_closed(EthernetFlow *flow, usec_t now) {
         }
 
         flow_send_close(flow, now);
-        flow->n_close_repeats--;
+        if (--flow->n_close_repeats == 0)
+                flow->ethernet->n_closing--;
         (void) flow_watch(flow, usec_add(now, flow->n_close_repeats > 0 ? FLOW_CLOSE_REPEAT_USEC
                                                                         : FLOW_CLOSED_KEEP_USEC));
 }

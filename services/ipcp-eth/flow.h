@@ -18,6 +18,7 @@
 /* A close may be lost: it is sent three times, and again in answer to data, at most once in this time. */
 #define FLOW_CLOSE_REPEATS 2U
 #define FLOW_CLOSE_REPEAT_USEC (150 * USEC_PER_MSEC)
+#define FLOW_CLOSE_SPACING_USEC 100U    /* between the repetitions of many: a program with thousands of flows may end */
 #define FLOW_CLOSE_ANSWER_USEC USEC_PER_SEC
 
 typedef struct EarlyPacket EarlyPacket;
