@@ -252,7 +252,9 @@ check_nothing_left() { # NODE...
         local node
         for node; do
                 # what run_in_background started, and the layers
-                lab_exec "$node" sh -c 'cd /run/systemd/transient && systemctl stop *.service' 2>/dev/null || :
+                lab_exec "$node" bash -c 'shopt -s nullglob
+                        cd /run/systemd/transient && units=(*.service) && ((${#units[@]})) &&
+                        systemctl stop "${units[@]}"' || :
                 lab_exec "$node" systemctl stop 'o7s-ipcp@*.service' || :
                 check "$node: no flow is left" lab_wait 3 no_flows "$node"
                 check "$node: no memory of a lane is left" lab_wait 3 no_memfds "$node"
