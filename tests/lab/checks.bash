@@ -252,6 +252,7 @@ check_nothing_left() { # NODE...
         local node
         for node; do
                 # what run_in_background started, and the layers
+                # shellcheck disable=SC2016  # the node expands it
                 lab_exec "$node" bash -c 'shopt -s nullglob
                         cd /run/systemd/transient && units=(*.service) && ((${#units[@]})) &&
                         systemctl stop "${units[@]}"' || :
