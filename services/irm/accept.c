@@ -276,6 +276,7 @@ void accept_establish(Flow *f) {
                 return;
         }
 
+        flow_remember(f);
         flow_fill_info(f, &to_client.info);
         client_send(f->offered_to->client, &to_client, (int[]) { f->caller_lane, ends[0] }, 2);
         layer_send(f->layer, &to_layer, (int[]) { f->peer_lane, ends[1] }, 2);

@@ -390,7 +390,6 @@ static void establish_here(Flow *f) {
         IrmMessage message = { .type = IRM_ESTABLISHED, .flow_id = f->id, .lane_class = f->lane_class };
         int fds[] = { f->caller_lane, f->doorbell };
 
-        flow_set_acceptor(f, f->offered_to->client->process);
         flow_fill_info(f, &message.info);
         (void) snprintf(message.info.peer, sizeof(message.info.peer), "user %u, process %d", f->caller->key.uid,
                         (int) f->caller->key.pid);
@@ -398,10 +397,13 @@ static void establish_here(Flow *f) {
 }
 
 void connect_establish(Flow *f) {
-        if (!f->layer)
+        if (!f->layer) {
+                flow_set_acceptor(f, f->offered_to->client->process);
                 (void) snprintf(f->peer, sizeof(f->peer), "user %u, process %d", f->offered_to->client->process->key.uid,
                                 (int) f->offered_to->client->process->key.pid);
+        }
 
+        flow_remember(f);
         send_outcome(f, 0, NULL, f->peer_lane);
         if (f->layer)
                 establish_through_layer(f);

@@ -253,8 +253,13 @@ void flow_fill_info(const Flow *f, IrmFlowInfo *ret) {
                 (void) copy_string(ret->layer, sizeof(ret->layer), f->layer->name);
 }
 
-static void flow_remember(Flow *f) {
-        StateFlow record = {
+void flow_remember(Flow *f) {
+        StateFlow record;
+
+        if (f->since == 0)
+                f->since = time_realtime_nsec() / NSEC_PER_USEC;
+
+        record = (StateFlow) {
                 .id = f->id,
                 .caller_uid = f->caller ? f->caller->key.uid : 0,
                 .caller_pid = f->caller ? f->caller->key.pid : 0,
@@ -358,9 +363,7 @@ void flow_established(Flow *f) {
         f->confirmed = true;
         flow_drop_means(f);
         quota_flow_established(&m->quota, &f->charge);
-        f->since = time_realtime_nsec() / NSEC_PER_USEC;
         m->flows_total++;
-        flow_remember(f);
         announce_flow_new(f);
 
         if (f->served)

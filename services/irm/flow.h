@@ -95,7 +95,11 @@ int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed);
 
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret);
 
-/* Counts, remembers and announces an established flow. */
+/* Writes an established flow down, before either side is told: a crash in between then leaves a record too many, which
+ * its layer or the end of its process removes, and not a flow that we know nothing of. */
+void flow_remember(Flow *f);
+
+/* Counts and announces an established flow, once both sides are told. */
 void flow_established(Flow *f);
 
 /* No reliable transfer yet: what needs it is refused. */
