@@ -4,48 +4,21 @@
  * hostile-application NAME ATTACK COUNT: opens flows to NAME, one after the other, and breaks the rules of each at full
  * speed until the other side ends it.
  *
- * It knows what any application can know: the messages of the IRM, its own lane, which it may write, the other side's,
- * its end of the doorbell. An attack is a row of a table: which lane it hands in, what it does again and again. It
- * prints "ATTACK: COUNT ended, N for violation, slowest S ms"; a flow that still lives after ten seconds of this is a
- * failure.
+ * An attack is a row of a table: which lane it hands in, what it does again and again. It prints "ATTACK: COUNT ended,
+ * N for violation, slowest S ms"; a flow that still lives after ten seconds of this is a failure.
  */
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
-#include "basic/time.h"
-#include "libo7s/doorbell.h"
 #include "libo7s/irm-client.h"
 #include "libo7s/lane-internal.h"
-
-#define ALLOCATION_USEC (5 * USEC_PER_SEC)
-#define PATIENCE_USEC (10 * USEC_PER_SEC)
-
-/* How often an attack is repeated before it looks whether it was found out. */
-#define BURST 256U
+#include "tests/lab/hostile-victim.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
-
-typedef struct Victim {
-        uint64_t flow_id;
-        LaneClass class;
-        Lane *own;              /* NULL where the attack is the lane itself */
-        Lane *peer;
-        int doorbell;
-        uint32_t head;
-        uint64_t seed;
-} Victim;
-
-static void victim_done(Victim *v) {
-        v->own = lane_free(v->own);
-        v->peer = lane_free(v->peer);
-        v->doorbell = safe_close(v->doorbell);
-}
 
 static uint64_t victim_random(Victim *v) {
         v->seed ^= v->seed << 13;
@@ -278,8 +251,8 @@ static int hand_in_doorbell(const Victim *v) {
 
 typedef struct Attack {
         const char *name;
-        int (*hand_in)(const Victim *v);        /* NULL: an honest lane */
-        void (*repeat)(Victim *v);              /* NULL: waits only */
+        victim_hand_in_t hand_in;       /* NULL: an honest lane */
+        victim_repeat_t repeat;         /* NULL: waits only */
 } Attack;
 
 static const Attack attacks[] = {
@@ -306,97 +279,7 @@ static const Attack attacks[] = {
         { "lane-doorbell",      hand_in_doorbell, NULL },
 };
 
-/* -- opening and being found out -- */
-
-static int send_lane(Victim *v, int irm, const Attack *attack) {
-        IrmMessage message = { .type = IRM_LANE, .flow_id = v->flow_id };
-        _cleanup_close_ int fd = -1;
-        int r;
-
-        if (attack->hand_in) {
-                fd = r = attack->hand_in(v);
-                if (r < 0)
-                        return r;
-        } else {
-                r = lane_new(v->class, &v->own, &fd);
-                if (r < 0)
-                        return r;
-        }
-
-        return irm_send(irm, &message, &fd, 1, usec_add(time_now(), ALLOCATION_USEC));
-}
-
-/* The IRM's word, and the other side's lane. */
-static int receive_outcome(Victim *v) {
-        usec_t deadline = usec_add(time_now(), 2 * ALLOCATION_USEC);
-        _cleanup_close_ int fd = -1;
-        IrmMessage outcome;
-        int r;
-
-        while ((r = irm_message_receive_outcome(v->doorbell, &outcome, &fd)) == -EAGAIN) {
-                r = wait_for_fd(v->doorbell, POLLIN, deadline);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (outcome.result < 0) {
-                (void) fprintf(stderr, "%s\n", outcome.text);
-                return outcome.result;
-        }
-
-        return lane_open(v->class, fd, &v->peer);
-}
-
-static int victim_open(Victim *v, int irm, const char *name, const Attack *attack) {
-        IrmMessage request = {
-                .type = IRM_ALLOCATE,
-                .version = IRM_PROTOCOL_VERSION,
-                .timeout_usec = ALLOCATION_USEC,
-                .info.qos = O7S_QOS_RAW,
-        };
-        IrmMessage reply;
-        int r;
-
-        (void) copy_string(request.info.name, sizeof(request.info.name), name);
-
-        r = irm_request(irm, &request, &reply, &v->doorbell);
-        if (r < 0)
-                return r;
-        if (reply.result < 0) {
-                (void) fprintf(stderr, "%s\n", reply.text);
-                return reply.result;
-        }
-
-        v->flow_id = reply.flow_id;
-        v->class = reply.lane_class;
-
-        r = send_lane(v, irm, attack);
-        return r < 0 ? r : receive_outcome(v);
-}
-
-/* Returns: 1: the other side has ended it, *ret_reason says why; -ETIMEDOUT: it bears everything. */
-static int victim_attack(Victim *v, const Attack *attack, CloseReason *ret_reason) {
-        usec_t end = usec_add(time_now(), PATIENCE_USEC);
-
-        while (time_now() < end) {
-                int r;
-
-                if (attack->repeat)
-                        for (unsigned i = 0; i < BURST; i++)
-                                attack->repeat(v);
-                else
-                        (void) wait_for_fd(v->doorbell, POLLIN, end);
-
-                r = doorbell_drain(v->doorbell, ret_reason);
-                if (r == -EPIPE)
-                        *ret_reason = CLOSE_PEER_DIED;
-                if (r != 0)
-                        return 1;
-        }
-
-        return -ETIMEDOUT;
-}
+/* -- one flow after the other -- */
 
 static int attack_one(int irm, const char *name, const Attack *attack, uint64_t seed, CloseReason *ret_reason,
                       usec_t *ret_usec) {
@@ -404,14 +287,14 @@ static int attack_one(int irm, const char *name, const Attack *attack, uint64_t 
         usec_t begun;
         int r;
 
-        r = victim_open(&v, irm, name, attack);
+        r = victim_open(&v, irm, name, attack->hand_in);
         if (r < 0) {
                 (void) fprintf(stderr, "%s: cannot open a flow: %s\n", attack->name, strerror(-r));
                 return r;
         }
 
         begun = time_now();
-        r = victim_attack(&v, attack, ret_reason);
+        r = victim_attack(&v, attack->repeat, ret_reason);
         *ret_usec = usec_sub(time_now(), begun);
         if (r < 0)
                 (void) fprintf(stderr, "%s: the flow still lives\n", attack->name);
