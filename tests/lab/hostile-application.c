@@ -75,12 +75,12 @@ static void scribble(Victim *v) {
         }
 }
 
-/* Only descriptors are wrong, each in its own way, and only for an instant. */
+/* Only lengths are wrong, and only for an instant: longer than a slot, not longer than a message may be. */
 static void flicker(Victim *v) {
         uint64_t *descriptor = v->own->memory->descriptors + v->head % lane_class_slots(v->class);
 
         write_politely(v);
-        lane_store_descriptor(descriptor, LANE_SLOT_BYTES + 1 + (v->seed >> 40));
+        lane_store_descriptor(descriptor, LANE_SLOT_BYTES + 1 + (v->seed >> 16) % (16 * LANE_SLOT_BYTES));
 }
 
 /* Chains that have no end. */
