@@ -399,10 +399,12 @@ static void test_closed_by_irm(void **state) {
         assert_int_equal(reason, CLOSE_BY_OPERATOR);
 }
 
-/* A lane that is none: the flow does not come to be, the layer lives. */
+/* A lane that is none: the flow does not come to be, it is counted, the application is told why, the layer lives. */
 static void test_bad_lane(void **state) {
         Fixture *f = *state;
         LayerMessage reply, established = { .type = LAYER_ESTABLISHED, .flow_id = 7, .attempt = 1 };
+        CloseReason reason = _CLOSE_REASON_INVALID;
+        Counters counters;
         int fds[2], fd;
 
         f->flow.lane_class = LANE_NORMAL;
@@ -414,13 +416,18 @@ static void test_bad_lane(void **state) {
 
         assert_int_equal(doorbell_pair(fds), 0);
         assert_int_equal(layer_message_send(f->irm.fd, &established, fds, 2), 0);
-        (void) close(fds[0]);
         (void) close(fds[1]);
         pump(f);
         assert_int_equal(f->n_established, 0);
         assert_int_equal(f->n_closed, 1);
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_DOWN, &reply, NULL), 0);
         assert_int_equal(reply.close_reason, CLOSE_VIOLATION);
+
+        assert_int_equal(doorbell_drain(fds[0], &reason), 1);
+        assert_int_equal(reason, CLOSE_VIOLATION);
+        (void) close(fds[0]);
+        upper_sum_counters(layer_upper(f->layer), &counters);
+        assert_int_equal(counters.drops[DROP_HOSTILE], 1);
 }
 
 /* -- the table of moves -- */
