@@ -223,15 +223,16 @@ static int flow_wait_empty(o7s_flow *flow, usec_t timeout) {
 /* Tells both the other side and the IRM. Mutex held. */
 static void flow_shut(o7s_flow *flow) {
         uint32_t ended = flow_ended(flow);
+        CloseReason reason = ended == FLOW_NOT_ENDED ? CLOSE_NORMAL : (CloseReason) (ended - 1);
         IrmMessage message = {
                 .type = IRM_DEALLOCATE,
                 .flow_id = flow->handle.flow_id,
-                .close_reason = ended == FLOW_NOT_ENDED ? CLOSE_NORMAL : ended - 1,
+                .close_reason = reason,
         };
 
         flow_set_state(flow, FLOW_CLOSED);
         flow_end(flow, CLOSE_NORMAL);
-        channel_close(flow->channel, CLOSE_NORMAL);
+        channel_close(flow->channel, reason == CLOSE_VIOLATION ? reason : CLOSE_NORMAL);
         process_remove(&flow->handle);
         (void) process_notify(&message, NULL, 0);       /* an IRM that is not there has nothing to forget */
 }

@@ -3,7 +3,8 @@
 
 /*
  * A flow in the hands of an application that does not use the library. It has what any application has: its own lane,
- * which it may write, the other side's, which it may read, its end of the doorbell; and it knows the messages of the IRM.
+ * which it may write, the other side's, which it may read, its end of the doorbell. And it knows the messages of the
+ * IRM.
  */
 
 #include "basic/time.h"
