@@ -284,6 +284,15 @@ static void refused_by_layer(Flow *f, Layer *l, int error) {
         retract(f, allocation_refused(f->allocation, l->key, error, time_now()));
 }
 
+/* A peer that has not said that it understands a close never gets one, token or not. */
+static void take_peer_token(CloseTokens *tokens, const OapExtension *extension) {
+        if (!extension->present || !extension->have_token || !(extension->capabilities & OAP_CAPABILITY_CLOSE))
+                return;
+
+        tokens->have_peer = true;
+        memcpy(tokens->peer, extension->token, CLOSE_TOKEN_BYTES);
+}
+
 /* Takes what the other host shows into the tokens. Returns: 0; -EKEYREJECTED: it must be o7s and is not. */
 static int take_tokens(Flow *f, const OapExtension *extension, const OapRequest *request) {
         if (f->served && f->served->client_needs_o7s && !extension->present)
@@ -291,11 +300,7 @@ static int take_tokens(Flow *f, const OapExtension *extension, const OapRequest 
 
         f->tokens = (CloseTokens) { .have_own = true };
         memcpy(f->tokens.own, request->token, CLOSE_TOKEN_BYTES);
-        if (extension->present && extension->have_token && (extension->capabilities & OAP_CAPABILITY_CLOSE)) {
-                f->tokens.have_peer = true;
-                memcpy(f->tokens.peer, extension->token, CLOSE_TOKEN_BYTES);
-        }
-
+        take_peer_token(&f->tokens, extension);
         return 0;
 }
 
@@ -309,10 +314,8 @@ void connect_abort_stray(Layer *l, const LayerMessage *reply) {
         r = oap_header_parse(reply->oap, reply->oap_size, hash_size(HASH_SHA384), &header);
         if (r == 0)
                 r = oap_extension_parse(header.data, header.data_size, true, &extension);
-        if (r == 0 && extension.present && extension.have_token) {
-                message.tokens.have_peer = true;
-                memcpy(message.tokens.peer, extension.token, CLOSE_TOKEN_BYTES);
-        }
+        if (r == 0)
+                take_peer_token(&message.tokens, &extension);
 
         layer_send(l, &message, NULL, 0);
 }
