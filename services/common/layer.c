@@ -84,7 +84,8 @@ int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oa
         r = lane_new(flow->lane_class, &flow->lane, &fd);
         if (r < 0) {
                 log_warning_errno(r, "Failed to make a lane for flow %" PRIu64 ": %m", flow->key.flow_id);
-                layer_failed(layer, flow->key.flow_id, message.attempt, r);
+                message.result = r;     /* with the peer's answer: the IRM finds in it how to close that end */
+                send_plain(layer, &message);
                 return r;
         }
 

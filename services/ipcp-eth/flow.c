@@ -270,7 +270,9 @@ void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
 void ethernet_abort(Ethernet *e, LayerFlow *layer_flow, const CloseTokens *tokens, usec_t now) {
         EthernetFlow *flow = ethernet_flow(layer_flow);
 
-        flow->layer.tokens = *tokens;
+        /* Of several aborts of one flow the later ones may know less: they do not take the peer's token away. */
+        if (flow->layer.state != LAYER_FLOW_CLOSED || tokens->have_peer)
+                flow->layer.tokens = *tokens;
 
         switch (flow->layer.state) {
 

@@ -310,6 +310,10 @@ void connect_abort_stray(Layer *l, const LayerMessage *reply) {
         OapHeader header;
         int r;
 
+        /* Only a host that said yes has an end to close. With an error: the layer could not make ours. */
+        if (reply->result < 0 && reply->oap_size == 0)
+                return;
+
         /* Whose reply it is can no longer be checked; the token in it only closes what it belongs to. */
         r = oap_header_parse(reply->oap, reply->oap_size, hash_size(HASH_SHA384), &header);
         if (r == 0)
@@ -328,11 +332,12 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
         int r;
 
         if (f->layer != l || f->state != FLOW_REQUESTED || message->attempt >= f->n_requests) {
-                if (message->result == 0)
-                        connect_abort_stray(l, message);
+                connect_abort_stray(l, message);
                 return;
         }
         if (message->result < 0) {
+                connect_abort_stray(l, message);        /* before another attempt may have its number */
+
                 /* An earlier attempt that failed says nothing about the one that is under way. */
                 if (message->attempt == f->allocation->attempt)
                         refused_by_layer(f, l, error_from_wire(message->result));

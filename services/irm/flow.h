@@ -129,7 +129,7 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd);
 void connect_layer_up(Flow *f, Layer *l);
 void connect_layer_gone(Flow *f, Layer *l);
 
-/* A reply that nobody waits for: its host gets a close, if it can be closed. */
+/* A reply that nobody waits for, or that the layer had no lane for: its host gets a close, if it can be closed. */
 void connect_abort_stray(Layer *l, const LayerMessage *reply);
 
 /* -- accept.c: offered to listeners, and asked for elsewhere -- */

@@ -187,7 +187,7 @@ static void layer_reports_reply(Layer *l, const LayerMessage *message, int fds[L
                 accept_reply(f, message, TAKE_FD(fds[0]));
         else if (f && !f->incoming)
                 connect_reply(f, l, message, TAKE_FD(fds[0]));
-        else if (!f && message->result == 0)
+        else if (!f)
                 connect_abort_stray(l, message);
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 #include "services/common/layer.h"
@@ -430,6 +431,30 @@ static void test_bad_lane(void **state) {
         assert_int_equal(counters.drops[DROP_HOSTILE], 1);
 }
 
+/* No lane can be made: the IRM hears of it once, and gets the answer of the peer, which has a flow now. */
+static void test_no_lane(void **state) {
+        Fixture *f = *state;
+        struct rlimit before, none;
+        LayerMessage reply;
+
+        f->flow.lane_class = LANE_NORMAL;
+        assert_int_equal(layer_flows_add(&f->flows, &f->flow, 7, 1), 0);
+        layer_flow_set_state(&f->flow, LAYER_FLOW_ANSWERED);
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = (struct rlimit) { .rlim_cur = 0, .rlim_max = before.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        assert_int_equal(layer_reply(f->layer, &f->flow, 0, (const uint8_t *) "oap", 3), -EMFILE);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_REPLY, &reply, NULL), 0);
+        assert_int_equal(reply.flow_id, 7);
+        assert_int_equal(reply.attempt, 1);
+        assert_int_equal(reply.result, -EMFILE);
+        assert_int_equal(reply.oap_size, 3);
+        assert_memory_equal(reply.oap, "oap", 3);
+}
+
 /* -- the table of moves -- */
 
 static void test_flow_states(void **state) {
@@ -464,6 +489,7 @@ int main(void) {
                 WITH_LAYER(test_closed_from_below),
                 WITH_LAYER(test_closed_by_irm),
                 WITH_LAYER(test_bad_lane),
+                WITH_LAYER(test_no_lane),
                 cmocka_unit_test(test_flow_states),
         };
 

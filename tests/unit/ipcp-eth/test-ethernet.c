@@ -720,6 +720,30 @@ static void test_no_lane(void **state) {
         assert_null(station_flow(b, 1001, 0));
 }
 
+/* The same at the end that asked: the peer is up already, and is closed with what the IRM finds in its answer. */
+static void test_no_lane_for_answer(void **state) {
+        Wire *w = *state;
+        Station *a = &w->stations[0], *b = &w->stations[1];
+
+        assert_int_equal(ethernet_register(&b->ethernet, wire_hash('n'), 32), 0);
+        station_request(a, 1, 0, 'n', OAP, 36, TIMEOUT_MS);
+        wire_run(w, USEC_PER_MSEC);
+        a->reply_error = -ENOMEM;
+        assert_int_equal(station_accept(b, b->incoming[0], 1001, 0xB2, 0xA1), 0);
+        station_establish(b, 1001, 0, 0xB2, 0xA1);
+        wire_run(w, USEC_PER_MSEC);
+        assert_int_equal(a->n_replies, 1);
+        assert_true(a->replies[0].oap_size > 0);
+
+        /* Then it gives up all attempts, and of this one it knows no token any more. */
+        station_abort(a, 1, 0, 0, 0xB2);
+        station_abort(a, 1, 0, 0xA1, 0);
+        wire_run(w, USEC_PER_MSEC);
+        assert_int_equal(b->n_downs, 1);
+        assert_int_equal(b->downs[0].flow_id, 1001);
+        assert_true(station_flow(a, 1, 0)->layer.tokens.have_peer);     /* for what the peer sends meanwhile */
+}
+
 /* -- limits -- */
 
 static void test_request_flood(void **state) {
@@ -875,6 +899,7 @@ int main(void) {
                 BOTH(test_irm_lost),
                 BOTH(test_incoming_too_old),
                 BOTH(test_no_lane),
+                BOTH(test_no_lane_for_answer),
                 BOTH(test_request_flood),
                 { "llc: test_endpoints_run_out", test_endpoints_run_out, setup, teardown, (void *) (uintptr_t) &llc },
                 BOTH(test_bad_network),

@@ -98,9 +98,35 @@ static void test_answer_to_nobody(void **state) {
         (void) close(layer);
 }
 
+/* The other host said yes, and the layer could not make a lane: that end must not stay up until its time-out. */
+static void test_no_lane(void **state) {
+        LayerMessage query, done = { .type = LAYER_QUERY_DONE }, request, message;
+        LayerMessage reply = { .type = LAYER_REPLY, .result = -ENOMEM };
+        int layer = online_layer(*state);
+        o7s_flow *flow = NULL;
+
+        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, 5 * USEC_PER_SEC, &flow), 0);
+        layer_hear(layer, LAYER_QUERY, &query, NULL);
+        done.query_id = query.query_id;
+        layer_say(layer, &done, NULL, 0);
+        layer_hear(layer, LAYER_REQUEST, &request, NULL);
+
+        build_answer(&reply, OAP_CAPABILITY_CLOSE);
+        reply.flow_id = request.flow_id;
+        layer_say(layer, &reply, NULL, 0);
+        layer_hear(layer, LAYER_ABORT, &message, NULL);
+        assert_int_equal(message.flow_id, request.flow_id);
+        assert_true(message.tokens.have_peer);
+        assert_memory_equal(message.tokens.peer, token, CLOSE_TOKEN_BYTES);
+
+        o7s_flow_unref(flow);
+        (void) close(layer);
+}
+
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_answer_to_nobody, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_no_lane, set_up, tear_down),
         };
 
         if (argc < 2)
