@@ -29,7 +29,7 @@ typedef struct LayerOps {
         /* Orders; answered by layer_query_done(), layer_reply(), layer_failed(), later or from within. */
         void (*query)(void *userdata, const LayerMessage *order, usec_t now);
         void (*request)(void *userdata, const LayerMessage *order, usec_t now);
-        int (*accept)(void *userdata, const LayerMessage *order, usec_t now);   /* < 0: no flow came to be */
+        int (*accept)(void *userdata, const LayerMessage *order, usec_t now);   /* < 0: no flow, and the IRM is to be told */
         void (*refuse)(void *userdata, const LayerMessage *order, usec_t now);
         void (*abort)(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
 

@@ -54,7 +54,7 @@ typedef struct EthernetEvents {
         void (*deliver)(void *userdata, EthernetFlow *flow, Packet *const *packets, unsigned n);
 
         /* The outcome of a request, or (without oap) that an accepted flow is about to be answered; result 0 needs a
-         * lane. Returns: 0; a negative errno: there is no lane, the flow will not come to be. */
+         * lane. Returns: 0; a negative errno: there is no lane, the flow will not come to be, and the IRM knows. */
         int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
 
         /* The same for an attempt that never became a flow. */
@@ -180,5 +180,7 @@ void incoming_request_received(Ethernet *e, const Frame *frame, const Management
 void incoming_expire(Ethernet *e, usec_t now);
 usec_t incoming_next(const Ethernet *e);
 void incoming_forget(Ethernet *e);
+
+/* Returns: 0: the outcome was reported by the reply event; < 0: no flow came to be, and nobody has been told. */
 int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now);
 void ethernet_refuse(Ethernet *e, const LayerMessage *order, usec_t now);

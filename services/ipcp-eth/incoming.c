@@ -184,7 +184,7 @@ int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
         incoming_set_answered(e, incoming, now);
         r = e->events->reply(e->userdata, &flow->layer, 0, NULL, 0);
         if (r < 0)
-                return r;
+                return 0;               /* the IRM has heard of it already */
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
         (void) send_reply(e, incoming, flow->endpoint, order);  /* lost or not sent: the peer asks again */
