@@ -379,14 +379,21 @@ void layer_set_state(Layer *layer, LayerState state, const char *format, ...) {
 }
 
 int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
+        int r;
+
         if (packet_max == layer->mtu)
                 return 0;
 
+        /* Without a network below there is no size; flows still need buffers to take, and drop, what is written. */
+        if (packet_max > 0) {
+                r = upper_set_packet_max(&layer->upper, packet_max);
+                if (r < 0)
+                        return r;
+        }
+
         layer->mtu = packet_max;
         send_state(layer);
-
-        /* Without a network below there is no size; flows still need buffers to take, and drop, what is written. */
-        return packet_max > 0 ? upper_set_packet_max(&layer->upper, packet_max) : 0;
+        return 0;
 }
 
 LayerState layer_state(const Layer *layer) {

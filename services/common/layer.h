@@ -60,7 +60,8 @@ const char *layer_name(const Layer *layer);
 bool layer_is_connected(const Layer *layer);
 Upper *layer_upper(Layer *layer);
 
-/* The largest packet of a flow changed: the IRM hears of it, buffers follow. 0: there is no network. */
+/* The largest packet of a flow changed: buffers follow, then the IRM hears of it. 0: there is no network. Returns: 0;
+ * -ENOMEM: all is as it was, and may be tried again. */
 int layer_set_packet_max(Layer *layer, uint32_t packet_max);
 
 /* -- what the implementation reports -- */

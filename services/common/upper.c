@@ -215,6 +215,9 @@ int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
 
         assert(!flow->upper);
 
+        if (!upper->packets[0])
+                return -ENOBUFS;        /* there was no memory for them, or never a network */
+
         u = calloc(1, sizeof(*u));
         if (!u)
                 return -ENOMEM;

@@ -233,7 +233,7 @@ static int socket_follow(Service *s, const LinkInfo *info) {
         return r;
 }
 
-static void say_state(Service *s, int socket_error) {
+static void say_state(Service *s, int error) {
         const char *interface = s->file->interface;
         _cleanup_free_ char *problem = NULL;
         char address[FRAME_ADDRESS_TEXT_MAX];
@@ -243,9 +243,9 @@ static void say_state(Service *s, int socket_error) {
 
         if (problem)
                 return layer_set_state(s->layer, LAYER_DEGRADED, "%s", problem);
-        if (socket_error < 0)
+        if (error < 0)
                 return layer_set_state(s->layer, LAYER_DEGRADED, "cannot use interface %s: %s", interface,
-                                       strerror(-socket_error));
+                                       strerror(-error));
         if (ethernet_packet_max(&s->ethernet) == 0)
                 return layer_set_state(s->layer, LAYER_DEGRADED, "interface %s has an MTU of %" PRIu32
                                        ", too small for any packet", interface, s->link_info.mtu);
@@ -277,7 +277,7 @@ static void link_changed(void *userdata, const LinkInfo *info) {
         if (r < 0)
                 log_warning_errno(r, "Failed to follow the MTU of %s: %m", s->file->interface);
 
-        say_state(s, socket_error);
+        say_state(s, socket_error < 0 ? socket_error : r);
         daemon_ready(s->daemon);
         service_bus_changed(s);
 }

@@ -455,6 +455,34 @@ static void test_no_lane(void **state) {
         assert_memory_equal(reply.oap, "oap", 3);
 }
 
+/* No memory for buffers of a new size: the old ones and the old size stay, and the next try is one. */
+static void test_no_buffers(void **state) {
+        Fixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL;
+        LayerMessage m;
+
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_STATE, &m, NULL), 0);
+        assert_int_equal(layer_set_packet_max(f->layer, UINT32_MAX), -ENOMEM);
+        assert_int_equal(layer_set_packet_max(f->layer, UINT32_MAX), -ENOMEM);
+        assert_int_equal(layer_set_packet_max(f->layer, 9000), 0);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_STATE, &m, NULL), 0);
+        assert_int_equal(m.mtu, 9000);
+
+        establish(f, &app);
+        app_write(app, 'x', 1);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 1);
+}
+
+/* A layer that has had no buffers yet takes no flow, instead of reading into nothing. */
+static void test_never_buffers(void **state) {
+        Upper upper = {};
+        LayerFlow flow = {};
+
+        assert_int_equal(upper_flow_new(&upper, &flow, NULL), -ENOBUFS);
+        assert_null(flow.upper);
+}
+
 /* -- the table of moves -- */
 
 static void test_flow_states(void **state) {
@@ -490,6 +518,8 @@ int main(void) {
                 WITH_LAYER(test_closed_by_irm),
                 WITH_LAYER(test_bad_lane),
                 WITH_LAYER(test_no_lane),
+                WITH_LAYER(test_no_buffers),
+                cmocka_unit_test(test_never_buffers),
                 cmocka_unit_test(test_flow_states),
         };
 
