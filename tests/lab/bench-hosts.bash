@@ -24,7 +24,7 @@ if not rounds:
     sys.exit(f"{name}: no round was measured")
 value = statistics.median(subject for subject, _ in rounds)
 ratio = statistics.median(subject / baseline for subject, baseline in rounds)
-print(f"bench {name} {value:.6g} {unit} ratio {ratio:.3g} of {against}")' "$name" "$unit" "$against"
+print(f"bench {name} {value:.{0 if value >= 1000 else 3}f} {unit} ratio {ratio:.3f} of {against}")' "$name" "$unit" "$against"
 }
 
 flow_rate() { # NODE NAME SIZE: messages per second that arrive
