@@ -197,6 +197,12 @@ static void socket_received(void *userdata, Packet *const *frames, unsigned n) {
         eth_receive(&s->ethernet, frames, n, time_now());
 }
 
+static void socket_cut(void *userdata, unsigned n) {
+        Service *s = userdata;
+
+        s->ethernet.counters.drops[DROP_TOO_LARGE] += n;
+}
+
 static void socket_writable(void *userdata) {
         Service *s = userdata;
 
@@ -205,6 +211,7 @@ static void socket_writable(void *userdata) {
 
 static const FrameSocketEvents socket_events = {
         .received = socket_received,
+        .cut = socket_cut,
         .writable = socket_writable,
 };
 

@@ -10,9 +10,15 @@
 #include "services/common/daemon.h"
 #include "services/ipcp-eth/socket.h"
 
+/* A device that takes nothing (its queue is full, it has no carrier) says so for the frame, while the socket itself has
+ * room all the time: EPOLLOUT would come back at once, again and again. */
+#define RETRY_USEC USEC_PER_MSEC
+#define RETRY_ACCURACY_USEC 100U
+
 struct FrameSocket {
         int fd;
         sd_event_source *io;
+        sd_event_source *retry;         /* armed while the device takes nothing */
         const FrameSocketEvents *events;
         void *userdata;
         Packet *packets[FRAME_SOCKET_BURST_MAX];
@@ -90,7 +96,7 @@ static int open_socket(int ifindex, Framing framing, uint16_t ether_type) {
 static unsigned receive_burst(FrameSocket *s) {
         struct mmsghdr messages[FRAME_SOCKET_BURST_MAX];
         struct iovec parts[FRAME_SOCKET_BURST_MAX];
-        unsigned n_good = 0;
+        unsigned n_good = 0, n_cut = 0;
         int n;
 
         memset(messages, 0, sizeof(messages));
@@ -108,8 +114,10 @@ static unsigned receive_burst(FrameSocket *s) {
         for (unsigned i = 0; i < (unsigned) n; i++) {
                 Packet *p = s->packets[i];
 
-                if (messages[i].msg_hdr.msg_flags & MSG_TRUNC)
-                        continue;       /* larger than the link's largest frame */
+                if (messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
+                        n_cut++;
+                        continue;
+                }
 
                 p->tail = p->head + messages[i].msg_len;
                 s->packets[i] = s->packets[n_good];
@@ -118,6 +126,8 @@ static unsigned receive_burst(FrameSocket *s) {
 
         if (n_good > 0)
                 s->events->received(s->userdata, s->packets, n_good);
+        if (n_cut > 0)
+                s->events->cut(s->userdata, n_cut);
 
         return (unsigned) n;
 }
@@ -142,6 +152,24 @@ static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void 
         }
 
         return 0;
+}
+
+static int retry_elapsed(sd_event_source *source, uint64_t usec, void *userdata) {
+        FrameSocket *s = userdata;
+
+        s->events->writable(s->userdata);
+        return 0;
+}
+
+/* Has writable() called when another try is worth it. */
+static void wait_for_room(FrameSocket *s, int error) {
+        if (error == EAGAIN) {
+                (void) sd_event_source_set_io_events(s->io, EPOLLIN | EPOLLOUT);
+                return;
+        }
+
+        (void) sd_event_source_set_time_relative(s->retry, RETRY_USEC);
+        (void) sd_event_source_set_enabled(s->retry, SD_EVENT_ONESHOT);
 }
 
 unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned n, unsigned *ret_failed) {
@@ -169,7 +197,7 @@ unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned 
                 if (errno == EINTR)
                         continue;
                 if (errno == EAGAIN || errno == ENOBUFS) {
-                        (void) sd_event_source_set_io_events(socket->io, EPOLLIN | EPOLLOUT);
+                        wait_for_room(socket, errno);
                         break;
                 }
 
@@ -196,6 +224,7 @@ FrameSocket *frame_socket_free(FrameSocket *socket) {
         for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++)
                 packet_free(socket->packets[i]);
 
+        sd_event_source_disable_unref(socket->retry);
         sd_event_source_disable_unref(socket->io);
         (void) safe_close(socket->fd);
         return mfree(socket);
@@ -229,6 +258,18 @@ int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t eth
                 return r;
 
         r = sd_event_source_set_priority(s->io, DAEMON_PRIORITY_DATA);
+        if (r < 0)
+                return r;
+
+        r = sd_event_add_time(event, &s->retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY_USEC, retry_elapsed, s);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_enabled(s->retry, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_priority(s->retry, DAEMON_PRIORITY_DATA);
         if (r < 0)
                 return r;
 

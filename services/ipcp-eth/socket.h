@@ -22,6 +22,9 @@ typedef struct FrameSocketEvents {
         /* Step 1 of the way up. The packets stay the socket's. */
         void (*received)(void *userdata, Packet *const *frames, unsigned n);
 
+        /* So many frames were larger than frame_max, and are gone. */
+        void (*cut)(void *userdata, unsigned n);
+
         /* There is room again after frame_socket_send() had none. */
         void (*writable)(void *userdata);
 } FrameSocketEvents;
