@@ -124,7 +124,7 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
 
 /* Replay cache: remembers (timestamp, id) until the stamp leaves the window; fixed number of entries, oldest-expiring
  * evicted only once it has expired; full of live entries refuses (-EBUSY), which costs an attacker his own requests. */
-#define OAP_REPLAY_ENTRIES_MAX 65536U
+#define OAP_REPLAY_ENTRIES_MAX 131072U
 typedef struct OapReplay OapReplay;
 int oap_replay_new(OapReplay **ret);
 OapReplay *oap_replay_free(OapReplay *replay);

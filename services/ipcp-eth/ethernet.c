@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "services/common/oap.h"
 #include "services/ipcp-eth/flow.h"
+
+/* An entry lives as long as its stamp can be accepted: from the farthest future to the farthest past, in whole seconds,
+ * and one for the cache's own grain. */
+#define REPLAY_SECONDS ((OAP_WINDOW_PAST_NSEC + OAP_WINDOW_FUTURE_NSEC) / 1000000000U + 2U)
+
+_Static_assert(ETHERNET_SENDER_BURST + REPLAY_SECONDS * ETHERNET_SENDER_RATE < OAP_REPLAY_ENTRIES_MAX,
+               "one station must not be able to fill the replay cache");
 
 static uint32_t payload_max(const Ethernet *e) {
         return e->link.present ? frame_payload_max(e->framing, e->link.mtu) : 0;

@@ -32,7 +32,11 @@
 /* Names that the IRM may have in question at a time. */
 #define ETHERNET_QUERIES_MAX 4096U
 
-/* Requests and queries that we look at, per second. */
+/* Requests and queries that we look at, per second. What one station may send within the window of time stamps fits into
+ * the IRM's replay cache (ethernet.c asserts it), so that no station alone can keep the others' requests out. Several
+ * that conspire, or one that invents addresses, are held to the total rate, and that can fill it: then requests that are
+ * new meet silence, and are tried again, until stamps expire. Nothing that was seen is forgotten for them: whoever
+ * floods gets refusals, never a replay. The rates are a layer's, the cache is the host's: layers add up. */
 #define ETHERNET_SENDER_RATE 4000U
 #define ETHERNET_SENDER_BURST 8000U
 #define ETHERNET_TOTAL_RATE 8000U

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "services/common/oap.h"
 #include "tests/support/eth-wire.h"
 
 #define TIMEOUT_MS 120000U
@@ -184,6 +185,30 @@ static void test_many_short_requests(void **state) {
         { "dix: " #function, function, setup, teardown, (void *) (uintptr_t) &dix },                              \
         { "llc: " #function, function, setup, teardown, (void *) (uintptr_t) &llc }
 
+/* One station that says all it may, with stamps as far ahead as they are taken, leaves room for the others. */
+static void test_sender_cannot_fill_replay_cache(void **state) {
+        const uint64_t start = UINT64_C(1700000000000000000), step = NSEC_PER_USEC * 100;
+        static const uint8_t key[SIPHASH_KEY_BYTES] = { 1 };
+        _cleanup_(oap_replay_freep) OapReplay *replay = NULL;
+        uint32_t number = 0;
+        ShimLimit limit;
+
+        assert_int_equal(oap_replay_new(&replay), 0);
+        shim_limit_init(&limit, key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
+                        ETHERNET_TOTAL_BURST);
+
+        for (uint64_t now = start; now < start + 60 * USEC_PER_SEC * NSEC_PER_USEC; now += step)
+                while (shim_limit_take(&limit, "sender", 6, now / NSEC_PER_USEC)) {
+                        OapHeader header = { .timestamp = now + OAP_WINDOW_FUTURE_NSEC };
+
+                        memcpy(header.id, &number, sizeof(number));
+                        number++;
+                        assert_int_equal(oap_replay_check(replay, &header, now), 0);
+                }
+
+        assert_true(number > 59 * ETHERNET_SENDER_RATE);        /* it was at its limit all the time */
+}
+
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
         const struct CMUnitTest tests[] = {
@@ -192,6 +217,7 @@ int main(void) {
                 BOTH(test_close_before_established),
                 BOTH(test_interface_replaced),
                 BOTH(test_many_short_requests),
+                cmocka_unit_test(test_sender_cannot_fill_replay_cache),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
