@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "basic/log.h"
+#include "basic/time.h"
 #include "services/common/daemon.h"
 #include "services/ipcp-eth/socket.h"
 
