@@ -69,7 +69,6 @@ static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM
                 .timeout_usec = timeout_usec,
                 .info.qos = flow->qos_asked,
         };
-        _cleanup_close_ int doorbell_fd = -1;
         IrmMessage reply;
         int r;
 
@@ -78,24 +77,24 @@ static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM
         if (!utf8_is_valid(request.program, strlen(request.program)))
                 request.program[0] = '\0';
 
-        r = process_request(&request, &reply, &doorbell_fd);
+        /* Entered before it has anything, and the doorbell goes straight into it, under the lock that fork() takes too:
+         * so a child that another thread makes never keeps a copy, which would hide our death from the peer. */
+        r = process_add(&flow->handle);
+        if (r < 0)
+                return r;
+
+        r = process_request(&request, &reply, &flow->doorbell_fd);
         if (r < 0)
                 return r;
         if (reply.result < 0) {
                 memcpy(ret_text, reply.text, sizeof(reply.text));
                 return reply.result;
         }
-        if (doorbell_fd < 0)
+        if (flow->doorbell_fd < 0)
                 return -EPROTO;
 
-        flow->doorbell_fd = TAKE_FD(doorbell_fd);
         flow->lane_class = reply.lane_class;
-        flow->handle.flow_id = reply.flow_id;
-
-        r = process_add(&flow->handle);
-        if (r < 0)
-                return r;
-
+        process_set_flow_id(&flow->handle, reply.flow_id);
         return lane_send(flow);
 }
 

@@ -113,7 +113,13 @@ void process_remove(Handle *handle) {
         (void) pthread_mutex_unlock(&process.handles_mutex);
 }
 
-/* The ids of all flows, to be freed by the caller. */
+void process_set_flow_id(Handle *handle, uint64_t flow_id) {
+        (void) pthread_mutex_lock(&process.handles_mutex);
+        handle->flow_id = flow_id;
+        (void) pthread_mutex_unlock(&process.handles_mutex);
+}
+
+/* The ids of all flows that have one, to be freed by the caller. */
 static int flow_ids(uint64_t **ret, size_t *ret_n) {
         uint64_t *ids = NULL;
         size_t n = 0;
@@ -128,7 +134,7 @@ static int flow_ids(uint64_t **ret, size_t *ret_n) {
         n = 0;
         if (ids)
                 list_for_each(h, &process.handles, by_process)
-                        if (h->is_flow)
+                        if (h->is_flow && h->flow_id != 0)
                                 ids[n++] = h->flow_id;
 
         (void) pthread_mutex_unlock(&process.handles_mutex);

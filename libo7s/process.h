@@ -23,12 +23,15 @@ struct Handle {
         ListNode by_process;
         uint32_t generation;            /* of the process that made it: fork() counts */
         bool is_flow;                   /* to be named to a restarted IRM, with */
-        uint64_t flow_id;
+        uint64_t flow_id;               /* 0: being asked for */
         void (*forget)(Handle *handle); /* in a forked child: close what was inherited, lock nothing */
 };
 
 /* Enters the handle. Returns: 0; -ENOMEM. */
 int process_add(Handle *handle);
+
+/* For one that was entered before its flow had an id. */
+void process_set_flow_id(Handle *handle, uint64_t flow_id);
 
 /* Takes it off; fine for one that was never entered, or by a forked child. */
 void process_remove(Handle *handle);
@@ -40,7 +43,7 @@ static inline bool handle_is_foreign(const Handle *handle) {
 }
 
 /* Asks over the control connection, connecting (and resuming flows) where needed. *ret_fd is the caller's,
- * or -1. Returns: 0: see ret->result; -EHOSTDOWN: there is no IRM; -ETIMEDOUT, -EPROTO, -EBADMSG, and what
+ * or -1; it is set while no thread can fork. Returns: 0: see ret->result; -EHOSTDOWN: there is no IRM; -ETIMEDOUT, -EPROTO, -EBADMSG, and what
  * irm_connect() says. */
 int process_request(const IrmMessage *request, IrmMessage *ret, int *ret_fd);
 
