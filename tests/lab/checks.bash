@@ -243,6 +243,11 @@ no_processes() { # NODE PATTERN
         done
 }
 
+no_cgroups() { # NODE: of ours but the IRM's, and no mount that keeps a namespace alive
+        prints '' lab_exec "$1" sh -c 'find /sys/fs/cgroup/o7s.slice -mindepth 1 -type d ! -name o7s-irm.service
+                grep " nsfs " /proc/mounts'
+}
+
 no_failed_units() { # NODE
         prints '' lab_exec "$1" systemctl --failed --no-legend --quiet
 }
@@ -260,6 +265,7 @@ check_nothing_left() { # NODE...
                 check "$node: no flow is left" lab_wait 3 no_flows "$node"
                 check "$node: no memory of a lane is left" lab_wait 3 no_memfds "$node"
                 check "$node: no process is left" no_processes "$node" 'o7s-(ipcp|echo|ping|perf)|o7s-lab/'
+                check "$node: no cgroup or namespace is left" no_cgroups "$node"
                 check "$node: no unit failed" no_failed_units "$node"
         done
 }
