@@ -64,6 +64,19 @@ bool utf8_is_valid(const char *text, size_t size) {
         return true;
 }
 
+void utf8_mend(char *text) {
+        size_t left = strlen(text), n;
+        uint32_t code;
+
+        for (; left > 0; text += n, left -= n) {
+                n = utf8_sequence((const uint8_t *) text, left, &code);
+                if (n == 0) {
+                        *text = '?';
+                        n = 1;
+                }
+        }
+}
+
 bool flow_name_is_valid(const char *name) {
         const uint8_t *p = (const uint8_t *) name;
         size_t left, n;

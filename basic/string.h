@@ -20,6 +20,9 @@ bool layer_name_is_valid(const char *name);
 
 bool utf8_is_valid(const char *text, size_t size);
 
+/* For sentences with foreign bytes in them, or cut in the middle of a character: what is not UTF-8 becomes '?'. */
+void utf8_mend(char *text);
+
 static inline bool startswith(const char *text, const char *prefix) {
         return strncmp(text, prefix, strlen(prefix)) == 0;
 }

@@ -117,6 +117,7 @@ static bool ranges_are_valid(uint32_t type, int32_t result, uint32_t lane_class,
 ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
         IrmRecord record = IRM_RECORD__INIT;
         IrmInfoRecord info = IRM_INFO_RECORD__INIT;
+        char text[IRM_TEXT_BYTES_MAX];
         IrmQosRecord qos;
 
         assert(message);
@@ -148,8 +149,13 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
         info.local = message->info.local;
         pack_qos(&message->info.qos, &qos);
 
+        /* A sentence may quote a name, whose bytes may be anything, and may have been cut to fit. */
+        if (!memchr(message->text, '\0', sizeof(message->text)) || !copy_string(text, sizeof(text), message->text))
+                return -EINVAL;
+        utf8_mend(text);
+
         if (refer_text(message->program, sizeof(message->program), &record.has_program, &record.program) < 0 ||
-            refer_text(message->text, sizeof(message->text), &record.has_text, &record.text) < 0 ||
+            refer_text(text, sizeof(text), &record.has_text, &record.text) < 0 ||
             refer_text(message->info.name, sizeof(message->info.name), &info.has_name, &info.name) < 0 ||
             refer_text(message->info.layer, sizeof(message->info.layer), &info.has_layer, &info.layer) < 0 ||
             refer_text(message->info.peer, sizeof(message->info.peer), &info.has_peer, &info.peer) < 0)

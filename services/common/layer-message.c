@@ -191,19 +191,22 @@ static void record_freep(O7s__Layer__Record **record) {
                 o7s__layer__record__free_unpacked(*record, NULL);
 }
 
-static int text_from(const ProtobufCBinaryData *data, char *to, size_t to_size) {
-        if (data->len >= to_size)
+/* Names that are asked for at other hosts are any bytes but NUL. */
+static int name_from(const ProtobufCBinaryData *data, char *to, size_t to_size) {
+        if (data->len >= to_size || (data->len > 0 && memchr(data->data, '\0', data->len)))
                 return -EBADMSG;
-        if (data->len == 0) {
-                to[0] = '\0';
-                return 0;
-        }
-        if (memchr(data->data, '\0', data->len) || !utf8_is_valid((const char *) data->data, data->len))
-                return -EBADMSG;
+        if (data->len > 0)
+                memcpy(to, data->data, data->len);
 
-        memcpy(to, data->data, data->len);
         to[data->len] = '\0';
         return 0;
+}
+
+static int text_from(const ProtobufCBinaryData *data, char *to, size_t to_size) {
+        if (data->len > 0 && !utf8_is_valid((const char *) data->data, data->len))
+                return -EBADMSG;
+
+        return name_from(data, to, to_size);
 }
 
 static int bytes_from(const ProtobufCBinaryData *data, uint8_t *to, size_t to_size, size_t *ret_size) {
@@ -287,7 +290,7 @@ static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, 
         if (r >= 0 && fields & LAYER)
                 r = text_from(&record->layer, m->layer, sizeof(m->layer));
         if (r >= 0 && fields & NAME)
-                r = text_from(&record->name, m->name, sizeof(m->name));
+                r = name_from(&record->name, m->name, sizeof(m->name));
         if (r >= 0 && fields & PEER)
                 r = text_from(&record->peer, m->peer, sizeof(m->peer));
         if (r >= 0 && fields & TEXT)

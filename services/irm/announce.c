@@ -141,6 +141,7 @@ void announce_operation_removed(Operation *o) {
 
 void announce_flow_new(const Flow *f) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         Manager *m = f->manager;
 
         if (!m->bus || !m->subscribers || sd_bus_track_count(m->subscribers) == 0)
@@ -148,7 +149,7 @@ void announce_flow_new(const Flow *f) {
         if (sd_bus_message_new_signal(m->bus, &message, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew") < 0)
                 return;
 
-        (void) sd_bus_message_append(message, "ta{sv}", f->id, 3, "Name", "s", f->name, "Layer", "s",
+        (void) sd_bus_message_append(message, "ta{sv}", f->id, 3, "Name", "s", flow_shown_name(f, name), "Layer", "s",
                                      f->layer ? f->layer->name : "", "Peer", "s", f->peer);
         (void) sd_bus_send(m->bus, message, NULL);
 }

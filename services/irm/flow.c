@@ -253,6 +253,12 @@ void flow_fill_info(const Flow *f, IrmFlowInfo *ret) {
                 (void) copy_string(ret->layer, sizeof(ret->layer), f->layer->name);
 }
 
+const char *flow_shown_name(const Flow *f, char buffer[FLOW_NAME_WIRE_BYTES_MAX + 1]) {
+        (void) copy_string(buffer, FLOW_NAME_WIRE_BYTES_MAX + 1, f->name);
+        utf8_mend(buffer);
+        return buffer;
+}
+
 void flow_remember(Flow *f) {
         StateFlow record;
 

@@ -95,6 +95,9 @@ int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed);
 
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret);
 
+/* Its name as text: one of another host may be any bytes, which the bus does not take. */
+const char *flow_shown_name(const Flow *f, char buffer[FLOW_NAME_WIRE_BYTES_MAX + 1]);
+
 /* Writes an established flow down, before either side is told: a crash in between then leaves a record too many, which
  * its layer or the end of its process removes, and not a flow that we know nothing of. */
 void flow_remember(Flow *f);

@@ -122,11 +122,13 @@ static int append_details(sd_bus_message *reply, const Flow *f) {
 
 static int append_row(sd_bus_message *reply, const Flow *f) {
         const Process *p = flow_process(f);
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         int r;
 
         r = sd_bus_message_open_container(reply, 'r', "tssssuutta{sv}");
         if (r >= 0)
-                r = sd_bus_message_append(reply, "tssssuutt", f->id, f->name, f->layer ? f->layer->name : "", f->peer,
+                r = sd_bus_message_append(reply, "tssssuutt", f->id, flow_shown_name(f, name),
+                                          f->layer ? f->layer->name : "", f->peer,
                                           flow_state_to_string(f->state), p ? p->key.uid : UINT32_MAX,
                                           p ? (uint32_t) p->key.pid : 0U, f->since, (uint64_t) f->charge.bytes);
         if (r >= 0)
@@ -202,6 +204,7 @@ static int find_flow(Manager *m, sd_bus_message *message, uint64_t id, Flow **re
 
 int method_get_flow(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         Flow *f = NULL;
         uint64_t id;
         int r;
@@ -217,7 +220,7 @@ int method_get_flow(sd_bus_message *message, void *userdata, sd_bus_error *error
                 r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "a{sv}", 10,
-                                          "Name", "s", f->name,
+                                          "Name", "s", flow_shown_name(f, name),
                                           "Layer", "s", f->layer ? f->layer->name : "",
                                           "Peer", "s", f->peer,
                                           "State", "s", flow_state_to_string(f->state),
@@ -234,6 +237,7 @@ int method_get_flow(sd_bus_message *message, void *userdata, sd_bus_error *error
 /* Everybody may end his own; others are for whom polkit lets manage the layer. */
 int method_close_flow(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         const char *reason;
         uint64_t id, flags;
         uid_t uid;
@@ -251,12 +255,14 @@ int method_close_flow(sd_bus_message *message, void *userdata, sd_bus_error *err
         f = flow_find(m, id);
         if (!f)
                 return bus_error_set_named(error, "Stale", "There is no flow %" PRIu64, id);
-        if (!f->layer)
+        if (!f->layer && !flow_state_is_pending(f->state))
                 return bus_error_set(error, -EOPNOTSUPP,
-                                     "Flow %" PRIu64 " is between two programs of this host, which hold it without us", id);
+                                     "Flow %" PRIu64 " is between two programs of this host, which hold it without us; "
+                                     "it ends when one of them closes it or ends (GetFlow says which they are)", id);
 
         if (!flow_is_of(f, uid)) {
-                r = bus_authorize(m, message, POLKIT_MANAGE_LAYER, f->name, f->layer->name, "close-flow", error);
+                r = bus_authorize(m, message, POLKIT_MANAGE_LAYER, flow_shown_name(f, name), f->layer ? f->layer->name : NULL,
+                                  "close-flow", error);
                 if (r <= 0)
                         return r < 0 ? r : 1;
         }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "basic/string.h"
 
@@ -222,8 +223,31 @@ static void test_macros(void **state) {
         assert_int_equal(CLAMP(-1, 0, 7), 0);
 }
 
+static void test_utf8_mend(void **state) {
+        static const struct {
+                const char *name, *text, *mended;
+        } rows[] = {
+                { "empty", "", "" },
+                { "plain", "far.example", "far.example" },
+                { "valid", "\xc3\xbc \xe2\x82\xac", "\xc3\xbc \xe2\x82\xac" },
+                { "cut at the end", "a\xe2\x82", "a??" },
+                { "no UTF-8 at all", "\xff\xfe.x", "??.x" },
+                { "overlong", "\xc0\xaf", "??" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                char text[32];
+
+                (void) snprintf(text, sizeof(text), "%s", rows[i].text);
+                utf8_mend(text);
+                assert_string_equal(text, rows[i].mended);
+                assert_true(utf8_is_valid(text, strlen(text)));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_utf8_mend),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_utf8),
                 cmocka_unit_test(test_distance),
