@@ -27,12 +27,13 @@ static void client_lane(Client *c, const IrmMessage *message, int fds[IRM_FDS_MA
         if (!f || fds[0] < 0)
                 return;                         /* it was withdrawn while the lane was under way */
 
-        if (f->caller == c->process && !f->incoming && f->caller_lane < 0) {
-                f->caller_lane = TAKE_FD(fds[0]);
-                action = flow_handle(f, FLOW_EVENT_CALLER_LANE);
-        } else if (f->offered_to && f->offered_to->client == c && f->peer_lane < 0) {
+        /* A program may call itself: what comes from the listener that has the offer is the listener's. */
+        if (f->offered_to && f->offered_to->client == c && f->peer_lane < 0) {
                 f->peer_lane = TAKE_FD(fds[0]);
                 action = flow_handle(f, FLOW_EVENT_ACCEPTOR_LANE);
+        } else if (f->caller == c->process && !f->incoming && f->caller_lane < 0) {
+                f->caller_lane = TAKE_FD(fds[0]);
+                action = flow_handle(f, FLOW_EVENT_CALLER_LANE);
         } else if (f->caller == c->process || f->acceptor == c->process)
                 action = FLOW_DO_PUNISH;        /* a second one */
 
