@@ -53,7 +53,7 @@ Acceptor *acceptor_free(Acceptor *a) {
 
         while (!list_is_empty(&a->offers)) {
                 f = list_first(&a->offers, Flow, by_offer);
-                flow_set_offer(f, NULL);
+                accept_withdraw(f, -ECANCELED);         /* its client may go on, with other names */
                 (void) flow_handle(f, FLOW_EVENT_RETRACT);
         }
 
@@ -62,7 +62,9 @@ Acceptor *acceptor_free(Acceptor *a) {
                         if (f->served_by == a)
                                 f->served_by = NULL;
 
-        return mfree(a);
+        free(a);
+        name_dispatch(n);                       /* what other hosts had asked of it is in the queue again */
+        return NULL;
 }
 
 Acceptor *name_choose_acceptor(Name *n) {
