@@ -9,6 +9,7 @@
 #include "services/irm/flow.h"
 
 #define ACCEPT_BURST_MAX 16U
+#define LINKS_PER_PROCESS_MAX 4U        /* one, and the next while the last is being closed */
 
 static int link_outbox_send(int fd, const void *message, const int *fds, unsigned n_fds) {
         return layer_message_send(fd, message, fds, n_fds);
@@ -144,6 +145,16 @@ static int link_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         return 0;
 }
 
+static unsigned count_links(const Process *p) {
+        const LayerLink *link;
+        unsigned n = 0;
+
+        list_for_each(link, &p->links, by_process)
+                n++;
+
+        return n;
+}
+
 static int link_new(Manager *m, int fd) {
         _cleanup_close_ int owned = fd;
         LayerLink *link;
@@ -153,6 +164,9 @@ static int link_new(Manager *m, int fd) {
         r = process_of_socket(m, owned, &p);
         if (r < 0)
                 return r;
+
+        if (count_links(p) >= LINKS_PER_PROCESS_MAX)
+                return -EDQUOT;
 
         link = calloc(1, sizeof(*link));
         if (!link) {

@@ -207,6 +207,14 @@ static void layer_reports_flow(Layer *l, const LayerMessage *message) {
         Flow *f = flow_find(l->manager, message->flow_id);
         StateFlow record = { .id = message->flow_id, .lane_class = LANE_NORMAL, .name = "?" };
 
+        if (!l->resuming) {
+                layer_link_punish(l->link, "it names flows of before after its first STATE");
+                return;
+        }
+        if (!f && l->n_flows >= l->manager->quota.limits.flows) {
+                layer_link_punish(l->link, "it names more flows than this host may have");
+                return;
+        }
         if (!f) {
                 (void) copy_string(record.layer, sizeof(record.layer), l->name);
                 if (flow_restore(l->manager, &record, STATE_NO_SLOT, &f) < 0)
