@@ -61,14 +61,18 @@ Client *client_free(Client *c) {
         return mfree(c);
 }
 
+void client_hang_up(Client *c) {
+        c->doomed = true;
+        (void) shutdown(c->fd, SHUT_RDWR);
+}
+
 void client_punish(Client *c, const char *why) {
         if (c->doomed)
                 return;
 
         log_notice("Closing the connection of process %d of user %u: %s", (int) c->process->key.pid,
                    c->process->key.uid, why);
-        c->doomed = true;
-        (void) shutdown(c->fd, SHUT_RDWR);
+        client_hang_up(c);
 }
 
 void client_send(Client *c, const IrmMessage *message, const int *fds, unsigned n_fds) {

@@ -54,6 +54,9 @@ DEFINE_CLEANUP(Client, client_free);
 /* Never fails for the caller: one that cannot be sent to loses its connection, later. */
 void client_send(Client *c, const IrmMessage *message, const int *fds, unsigned n_fds);
 
+/* Ends it, for no fault of its own. Deferred, as below. */
+void client_hang_up(Client *c);
+
 /* Ends it, with one line in the log. Deferred: the client stays valid until the loop turns. */
 void client_punish(Client *c, const char *why);
 

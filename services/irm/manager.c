@@ -156,12 +156,14 @@ static void load_name(Manager *m, const char *name) {
         r = name_file_load(m->config.root, name, &file);
         if (file)
                 config_log_messages(file->conf);
+        n = name_find(m, name);
         if (r < 0) {
-                log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX ": %m", name);
+                /* A slip of the pen must not take away from its servers a name that was good before. */
+                if (n)
+                        n->seen = true;
+                log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n ? ", the name stays as it was" : "");
                 return;
         }
-
-        n = name_find(m, name);
         if (!n) {
                 r = name_new(m, name, 0, true, NULL, &n);
                 if (r < 0) {

@@ -89,8 +89,14 @@ Name *name_free(Name *n) {
 
         while (!list_is_empty(&n->registrations))
                 registration_free(list_first(&n->registrations, Registration, by_name));
-        while (!list_is_empty(&n->acceptors))
-                acceptor_free(list_first(&n->acceptors, Acceptor, by_name));
+        while (!list_is_empty(&n->acceptors)) {
+                Acceptor *a = list_first(&n->acceptors, Acceptor, by_name);
+
+                /* It listens on this name alone: hung up on, it comes again, and hears that the name is gone. */
+                if (!isempty(a->client->listen_name) && !n->manager->stopping)
+                        client_hang_up(a->client);
+                acceptor_free(a);
+        }
         while (!list_is_empty(&n->waiting))
                 flow_end(list_first(&n->waiting, Flow, by_name), CLOSE_REFUSED, -ENOENT, "The name was removed meanwhile");
         while (!list_is_empty(&n->bindings))
