@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * o7s-irm among programs and layers that go away, lie or dawdle at the worst moment. Messages are made by hand: libo7s
+ * would never send these. That the daemon is well is what the fixture sees at the end of each test.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "basic/time.h"
+#include "libo7s/lane.h"
+#include "services/common/oap.h"
+#include "tests/unit/irm/irm-fixture.h"
+
+#define LONG (5 * USEC_PER_SEC)
+
+static const char *arg_program;
+
+static int set_up(void **state) {
+        static IrmFixture fixture;      /* cmocka hands on a pointer */
+        char text[256];
+
+        fixture_start(&fixture, arg_program);
+        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n", geteuid());
+        fixture_write(&fixture, "names/here.name", text);
+        fixture_run(&fixture);
+        *state = &fixture;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        fixture_stop(*state);
+        return 0;
+}
+
+/* -- a client -- */
+
+static int client_connect(void) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
+        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        return fd;
+}
+
+static void client_say(int fd, const IrmMessage *message, const int *fds, unsigned n_fds) {
+        assert_int_equal(irm_message_send(fd, message, fds, n_fds), 0);
+}
+
+static void client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+        int none[IRM_FDS_MAX];
+
+        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(irm_message_receive(fd, ret, ret_fds ? ret_fds : none), 0);
+        assert_int_equal(ret->type, type);
+}
+
+/* Asks for a flow. Returns its doorbell. */
+static int client_allocate(int fd, const char *name, IrmMessage *ret) {
+        IrmMessage message = { .type = IRM_ALLOCATE, .version = IRM_PROTOCOL_VERSION, .timeout_usec = LONG };
+        int fds[IRM_FDS_MAX];
+
+        message.info.qos = O7S_QOS_RAW;
+        (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
+        client_say(fd, &message, NULL, 0);
+        client_hear(fd, IRM_REPLY, ret, fds);
+        assert_int_equal(ret->result, 0);
+        return fds[0];
+}
+
+static int client_listen(const char *name) {
+        IrmMessage message = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
+        int fd = client_connect();
+
+        (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
+        client_say(fd, &message, NULL, 0);
+        client_hear(fd, IRM_REPLY, &message, NULL);
+        assert_int_equal(message.result, 0);
+        return fd;
+}
+
+static void hear_outcome(int doorbell, IrmMessage *ret, int *ret_lane) {
+        struct pollfd pfd = { .fd = doorbell, .events = POLLIN };
+
+        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(irm_message_receive_outcome(doorbell, ret, ret_lane), 0);
+}
+
+/* -- a layer -- */
+
+static int online_layer(IrmFixture *f) {
+        int layer = fixture_connect_layer(f);
+        LayerMessage message;
+
+        layer_come_online(layer, "lan");
+        layer_hear(layer, LAYER_REGISTER, &message, NULL);
+        return layer;
+}
+
+static void answer_query(int layer, int result) {
+        LayerMessage query, done = { .type = LAYER_QUERY_DONE, .result = result };
+
+        layer_hear(layer, LAYER_QUERY, &query, NULL);
+        done.query_id = query.query_id;
+        layer_say(layer, &done, NULL, 0);
+}
+
+static void answer_request(int layer, const LayerMessage *request) {
+        static const uint8_t token[CLOSE_TOKEN_BYTES] = "closeme";
+        LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt };
+        Lane *lane;
+        ssize_t size;
+        int fd;
+
+        assert_int_equal(lane_new(request->lane_class, &lane, &fd), 0);
+        size = oap_response_build(request->oap, request->oap_size, token, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
+        assert_true(size > 0);
+        reply.oap_size = (size_t) size;
+        layer_say(layer, &reply, &fd, 1);
+        lane_free(lane);
+        (void) close(fd);
+}
+
+static bool loses_connection(int fd) {
+        struct pollfd pfd = { .fd = fd };       /* only that it hangs up */
+
+        return poll(&pfd, 1, 5000) == 1;
+}
+
+/* -- tests -- */
+
+/* The other host has answered, the asking program has not brought its lane, and the layer hangs up. */
+static void test_layer_leaves_answered_flow(void **state) {
+        IrmMessage allocated, outcome;
+        LayerMessage request;
+        int layer = online_layer(*state), client = client_connect(), doorbell, lane;
+
+        doorbell = client_allocate(client, "far.example", &allocated);
+        answer_query(layer, 0);
+        layer_hear(layer, LAYER_REQUEST, &request, NULL);
+        answer_request(layer, &request);
+        (void) close(layer);
+
+        hear_outcome(doorbell, &outcome, &lane);
+        assert_int_equal(outcome.result, -ENETDOWN);
+        assert_int_equal(lane, -1);
+        (void) close(doorbell);
+        (void) close(client);
+}
+
+/* A program that calls itself: each lane goes where it belongs, also when the listener is the faster of the two. */
+static void test_program_calls_itself(void **state) {
+        IrmMessage allocated, message, lane_message = { .type = IRM_LANE };
+        int client = client_connect(), listener = client_listen("here"), doorbell, lane_fd, seen, fds[IRM_FDS_MAX];
+        struct stat mine, theirs, got;
+        Lane *lane;
+
+        doorbell = client_allocate(client, "here", &allocated);
+        client_hear(listener, IRM_OFFER, &message, NULL);
+        assert_int_equal(message.flow_id, allocated.flow_id);
+        lane_message.flow_id = message.flow_id;
+
+        assert_int_equal(lane_new(message.lane_class, &lane, &lane_fd), 0);
+        assert_int_equal(fstat(lane_fd, &theirs), 0);
+        client_say(listener, &lane_message, &lane_fd, 1);
+        (void) close(lane_fd);
+        lane_free(lane);
+        (void) usleep(20 * USEC_PER_MSEC);      /* the two connections have no order */
+
+        assert_int_equal(lane_new(allocated.lane_class, &lane, &lane_fd), 0);
+        assert_int_equal(fstat(lane_fd, &mine), 0);
+        client_say(client, &lane_message, &lane_fd, 1);
+        (void) close(lane_fd);
+        lane_free(lane);
+
+        hear_outcome(doorbell, &message, &seen);
+        assert_int_equal(message.result, 0);
+        assert_int_equal(fstat(seen, &got), 0);
+        assert_int_equal(got.st_ino, theirs.st_ino);
+        (void) close(seen);
+
+        client_hear(listener, IRM_ESTABLISHED, &message, fds);
+        assert_int_equal(fstat(fds[0], &got), 0);
+        assert_int_equal(got.st_ino, mine.st_ino);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+        (void) close(doorbell);
+        (void) close(listener);
+        (void) close(client);
+}
+
+/* A listener goes away with an offer of another host: the next one gets it, at once. */
+static void test_offer_moves_on(void **state) {
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = 1, .qos = O7S_QOS_RAW, .peer = "02:00:00:00:00:01" };
+        uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { 1 };
+        struct pollfd pfds[2] = { { .events = POLLIN }, { .events = POLLIN } };
+        int layer = online_layer(*state), first;
+        OapRequest request;
+        IrmMessage message;
+        ssize_t size;
+
+        for (size_t i = 0; i < ELEMENTSOF(pfds); i++)
+                pfds[i].fd = client_listen("here");
+
+        size = oap_request_build(random, time_realtime_nsec(), NULL, incoming.oap, sizeof(incoming.oap), &request);
+        assert_true(size > 0);
+        incoming.oap_size = (size_t) size;
+        size = hash_compute(HASH_SHA3_256, "here", 4, incoming.hash);
+        assert_true(size > 0);
+        incoming.hash_size = (size_t) size;
+        layer_say(layer, &incoming, NULL, 0);
+
+        assert_int_equal(poll(pfds, ELEMENTSOF(pfds), 5000), 1);
+        first = pfds[0].revents ? 0 : 1;
+        client_hear(pfds[first].fd, IRM_OFFER, &message, NULL);
+        (void) close(pfds[first].fd);
+        client_hear(pfds[!first].fd, IRM_OFFER, &message, NULL);
+
+        (void) close(pfds[!first].fd);
+        (void) close(layer);
+}
+
+/* Names of elsewhere are any bytes; sentences about them are text all the same, and arrive. */
+static void test_sentences_are_text(void **state) {
+        static const char *const names[] = {
+                "\xff\xfe.example",
+                "a\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+                "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+                "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+                "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc",
+        };
+        int client = client_connect(), layer = online_layer(*state);
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                IrmMessage allocated, outcome, listen = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
+                int doorbell, lane, listener = client_connect();
+
+                doorbell = client_allocate(client, names[i], &allocated);
+                answer_query(layer, -ENOENT);
+                hear_outcome(doorbell, &outcome, &lane);
+                assert_int_equal(outcome.result, -ENOENT);
+                assert_non_null(strstr(outcome.text, "No layer on this host knows"));
+                (void) close(doorbell);
+
+                (void) snprintf(listen.info.name, sizeof(listen.info.name), "%s%s", names[i], names[0]);
+                client_say(listener, &listen, NULL, 0);
+                client_hear(listener, IRM_REPLY, &listen, NULL);
+                assert_int_equal(listen.result, -ENOENT);
+                (void) close(listener);
+        }
+
+        (void) close(client);
+        (void) close(layer);
+}
+
+/* A layer that claims flows without end, or opens connections without end, gets so many and no more. */
+static void test_layer_without_measure(void **state) {
+        LayerMessage resume = { .type = LAYER_RESUME, .flow_id = 7000 };
+        int layer = online_layer(*state), more[16], refused = 0;
+
+        /* It is through with resuming once it has said what its state is. */
+        layer_say(layer, &resume, NULL, 0);
+        assert_true(loses_connection(layer));
+        (void) close(layer);
+
+        for (size_t i = 0; i < ELEMENTSOF(more); i++)
+                more[i] = fixture_connect_layer(*state);
+        for (size_t i = 0; i < ELEMENTSOF(more); i++) {
+                struct pollfd pfd = { .fd = more[i] };
+
+                refused += poll(&pfd, 1, i == 0 ? 200 : 0) == 1;
+                (void) close(more[i]);
+        }
+        assert_in_range(refused, 8, 15);
+
+        layer = online_layer(*state);
+        layer_hears_nothing(layer);
+        (void) close(layer);
+}
+
+int main(int argc, char *argv[]) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_layer_leaves_answered_flow, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_program_calls_itself, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_offer_moves_on, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_sentences_are_text, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_layer_without_measure, set_up, tear_down),
+        };
+
+        if (argc < 2)
+                return 2;
+        if (argc > 2)
+                cmocka_set_test_filter(argv[2]);
+
+        arg_program = argv[1];
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
