@@ -217,6 +217,14 @@ static int authorization_checked(sd_bus_message *reply, void *userdata, sd_bus_e
         PolkitQuery *query = userdata;
         int authorized, challenge, r;
 
+        /* There, but too busy, or gone while it thought: that is no word of a machine without polkit. */
+        if (query->done && (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY) ||
+                            sd_bus_message_is_method_error(reply, SD_BUS_ERROR_TIMEOUT) ||
+                            sd_bus_message_is_method_error(reply, SD_BUS_ERROR_LIMITS_EXCEEDED))) {
+                query_answered(query, -EBUSY);
+                return 0;
+        }
+
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 log_debug("polkit did not answer: %s", sd_bus_message_get_error(reply)->message);
                 query_without_polkit(query);

@@ -112,7 +112,6 @@ void allocate(Client *c, const IrmMessage *message) {
         IrmMessage reply = { .type = IRM_REPLY };
         char text[QUOTA_TEXT_MAX];
         QuotaCharge charge = {};
-        Permission permission;
         LaneClass class;
         Name *served;
         Flow *f;
@@ -144,7 +143,5 @@ void allocate(Client *c, const IrmMessage *message) {
         reply.lane_class = class;
         client_send(c, &reply, &doorbell, 1);
 
-        permission = process_may_open_flows(c->process);
-        if (permission != PERMISSION_ASKED)
-                connect_permitted(f, permission == PERMISSION_GRANTED);
+        permission_tell_flow(process_may_open_flows(c->process), f);
 }

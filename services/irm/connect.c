@@ -156,9 +156,17 @@ void connect_query_done(Flow *f, Layer *l, int result) {
                 take_step(f, allocation_answered(f->allocation, l->key, result, time_now()));
 }
 
+/* Nothing was done for it yet, since polkit has not answered. */
+static bool awaits_permission(const Flow *f) {
+        return f->caller && f->caller->open_flow == PERMISSION_ASKED && f->allocation->n_layers == 0 &&
+               !list_is_linked(&f->by_name);
+}
+
 void connect_layer_up(Flow *f, Layer *l) {
         if (!f->allocation || (f->state != FLOW_SEARCHING && f->state != FLOW_REQUESTED))
                 return;
+        if (awaits_permission(f))
+                return;                 /* search() will find this layer */
         if (allocation_add_layer(f->allocation, l->key, l->name, time_now()) == 0)
                 send_query(f, l);
 }

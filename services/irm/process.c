@@ -204,22 +204,44 @@ int process_ask_unit(Process *p) {
         return 0;
 }
 
+Permission permission_from_answer(int answer) {
+        switch (answer) {
+        case -EACCES:
+        case -EPERM:
+                return PERMISSION_REFUSED;
+        case -EHOSTDOWN:                /* nobody on the bus answers for polkit */
+        case -ENOTCONN:                 /* there is no bus any more */
+        case -ECONNRESET:
+                return PERMISSION_GRANTED;
+        default:
+                return answer > 0 ? PERMISSION_GRANTED : PERMISSION_BUSY;
+        }
+}
+
+void permission_tell_flow(Permission permission, Flow *f) {
+        if (permission == PERMISSION_ASKED)
+                return;
+        if (permission == PERMISSION_GRANTED || permission == PERMISSION_REFUSED) {
+                connect_permitted(f, permission == PERMISSION_GRANTED);
+                return;
+        }
+
+        flow_end(f, CLOSE_REFUSED, -EBUSY, "polkit has too many questions to answer before this one; try again in a moment");
+}
+
 static void process_permission_known(Process *p) {
-        bool granted = p->open_flow == PERMISSION_GRANTED;
         Flow *f, *following;
 
         list_for_each_safe(f, following, &p->called_flows, by_caller)
                 if (flow_state_is_pending(f->state))
-                        connect_permitted(f, granted);
+                        permission_tell_flow(p->open_flow, f);
 }
 
 static void process_open_flow_answered(PolkitQuery *query, int answer, void *userdata) {
         Process *p = userdata;
 
         p->open_flow_query = NULL;      /* it ends with its answer */
-
-        /* Without polkit flows go on: the default of this action is yes. */
-        p->open_flow = answer == -EACCES || answer == -EPERM ? PERMISSION_REFUSED : PERMISSION_GRANTED;
+        p->open_flow = permission_from_answer(answer);
         process_permission_known(p);
 }
 
@@ -231,7 +253,7 @@ Permission process_may_open_flows(Process *p) {
                 return PERMISSION_GRANTED;
         if (p->open_flow == PERMISSION_ASKED)
                 return PERMISSION_ASKED;
-        if (p->open_flow != PERMISSION_UNKNOWN && p->open_flow_generation == m->polkit_generation)
+        if (p->open_flow != PERMISSION_UNKNOWN && p->open_flow != PERMISSION_BUSY && p->open_flow_generation == m->polkit_generation)
                 return p->open_flow;
 
         p->open_flow_generation = m->polkit_generation;
@@ -241,7 +263,7 @@ Permission process_may_open_flows(Process *p) {
                                  p, &p->open_flow_query);
         if (r < 0) {
                 log_debug_errno(r, "Cannot ask polkit about process %d: %m", (int) p->key.pid);
-                p->open_flow = PERMISSION_GRANTED;
+                p->open_flow = permission_from_answer(r);
         }
 
         return p->open_flow;

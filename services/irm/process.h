@@ -8,6 +8,7 @@
 
 #include "services/irm/manager.h"
 
+typedef struct Flow Flow;
 typedef struct Process Process;
 
 typedef struct ProcessKey {
@@ -20,6 +21,7 @@ typedef enum Permission {
         PERMISSION_ASKED,
         PERMISSION_GRANTED,
         PERMISSION_REFUSED,
+        PERMISSION_BUSY,                /* could not be asked; the next flow tries again */
 } Permission;
 
 struct Process {
@@ -59,3 +61,11 @@ int process_ask_unit(Process *p);
 
 /* Whether it may open flows. PERMISSION_ASKED: the flows that wait are told by process_permission_known(). */
 Permission process_may_open_flows(Process *p);
+
+/* What an answer of polkit_check_process(), or its failure, means. A machine without polkit goes on: the default of the
+ * action is yes, and no rule of an administrator can be meant there. But a polkit that is there and was not asked, or
+ * had no time, says nothing: taking that for a yes would let whoever floods it get round a rule that refuses. */
+Permission permission_from_answer(int answer);
+
+/* Lets a flow go on, or ends it with a reason. */
+void permission_tell_flow(Permission permission, Flow *f);
