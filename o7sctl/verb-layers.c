@@ -37,9 +37,10 @@ static void note_reason(ConfStrings *notes, const char *name, const char *state,
         if (streq(state, "online") || isempty(reason))
                 return;
 
+        /* "created" is a word of the state machine; to people the layer is there and does not run. */
         if (format_string(&note, "%s%s%s %s is %s: %s", terminal_sequence(state_color(state)),
-                          terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name, state,
-                          reason) >= 0)
+                          terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL), name,
+                          streq(state, "created") ? "not running" : state, reason) >= 0)
                 (void) conf_strings_add(notes, note);
 }
 
