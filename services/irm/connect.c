@@ -301,9 +301,12 @@ static void take_peer_token(CloseTokens *tokens, const OapExtension *extension) 
         memcpy(tokens->peer, extension->token, CLOSE_TOKEN_BYTES);
 }
 
-/* Takes what the other host shows into the tokens. Returns: 0; -EKEYREJECTED: it must be o7s and is not. */
+/* Takes what the other host shows into the tokens. Returns: 0; -EKEYREJECTED: it must be o7s and is not. The file of the
+ * name binds us also where the name is not served here (Local=no). */
 static int take_tokens(Flow *f, const OapExtension *extension, const OapRequest *request) {
-        if (f->served && f->served->client_needs_o7s && !extension->present)
+        const Name *name = name_find(f->manager, f->name);
+
+        if (name && name->client_needs_o7s && !extension->present)
                 return -EKEYREJECTED;
 
         f->tokens = (CloseTokens) { .have_own = true };
