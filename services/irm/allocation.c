@@ -46,6 +46,7 @@ static int final_error(const Allocation *a) {
 }
 
 static AllocationStep carry(Allocation *a, int index, uint32_t attempt, usec_t now) {
+        a->held = false;
         a->current = index;
         a->attempt = attempt;
         a->answer_by = usec_add(now, ALLOCATION_KEPT_USEC);
@@ -67,7 +68,7 @@ static AllocationStep next_step(Allocation *a, usec_t now) {
 
         if (now >= a->deadline)
                 return fail(a, -ETIMEDOUT);
-        if (a->held || a->current >= 0)
+        if ((a->held && !a->impatient) || a->current >= 0)
                 return ALLOCATION_WAIT;
 
         index = find_verdict(a, ALLOCATION_HAS);
@@ -87,6 +88,7 @@ void allocation_init(Allocation *a, usec_t now, usec_t timeout_usec, bool known_
                 .deadline = usec_add(now, timeout_usec),
                 .answer_by = USEC_INFINITY,
                 .retry_at = USEC_INFINITY,
+                .patient_until = USEC_INFINITY,
                 .known_here = known_here,
                 .current = -1,
         };
@@ -152,8 +154,10 @@ AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now) {
         return next_step(a, now);
 }
 
-void allocation_hold(Allocation *a) {
+void allocation_hold(Allocation *a, usec_t patient_until) {
         a->held = true;
+        a->impatient = false;
+        a->patient_until = patient_until;
 
         /* The layer can still do it, should the listener not. */
         if (a->current >= 0)
@@ -162,12 +166,18 @@ void allocation_hold(Allocation *a) {
 
 AllocationStep allocation_proceed(Allocation *a, usec_t now) {
         a->held = false;
+        a->patient_until = USEC_INFINITY;
         return next_step(a, now);
 }
 
 AllocationStep allocation_elapsed(Allocation *a, usec_t now) {
         if (now >= a->deadline)
                 return fail(a, -ETIMEDOUT);
+
+        if (now >= a->patient_until) {
+                a->impatient = a->held;
+                a->patient_until = USEC_INFINITY;
+        }
 
         if (now >= query_deadline(a))
                 for (unsigned i = 0; i < a->n_layers; i++)
@@ -184,7 +194,7 @@ AllocationStep allocation_elapsed(Allocation *a, usec_t now) {
 }
 
 usec_t allocation_next(const Allocation *a) {
-        usec_t next = MIN(a->deadline, MIN(a->answer_by, a->retry_at));
+        usec_t next = MIN(MIN(a->deadline, a->patient_until), MIN(a->answer_by, a->retry_at));
 
         if (find_verdict(a, ALLOCATION_ASKED) >= 0)
                 next = MIN(next, query_deadline(a));

@@ -6,6 +6,9 @@
  * and when to try again or give up. Pure: told events and the time, it returns the next step; connect.c
  * speaks to the layers.
  *
+ * A listener of this host that accepts at once wins. One that takes its time does not hold up the layers: they are asked
+ * meanwhile, and the first that says yes takes the request over.
+ *
  * All layers are asked at once. The first that says yes gets the request. A request without an answer is
  * repeated after 3 s, at most twice; one that failed goes on to the next layer that said yes. A name that is
  * known on this host (somebody may listen on it yet) waits as long as the caller does; any other fails as
@@ -18,6 +21,7 @@
 #define ALLOCATION_LAYERS_MAX 32U
 #define ALLOCATION_ATTEMPTS_MAX 3U
 #define ALLOCATION_QUERY_USEC (900 * USEC_PER_MSEC)     /* a layer that has said nothing by then does not know */
+#define ALLOCATION_PATIENCE_USEC (100 * USEC_PER_MSEC)  /* with a listener, before layers are asked too */
 #define ALLOCATION_RETRY_USEC (3 * USEC_PER_SEC)
 #define ALLOCATION_KEPT_USEC (20 * USEC_PER_SEC)        /* how long the other host keeps a request that nobody accepts */
 #define ALLOCATION_TEXT_MAX 512U
@@ -51,7 +55,9 @@ typedef struct Allocation {
         usec_t answer_by;       /* no answer to a request will come after this; USEC_INFINITY: none is out */
         usec_t retry_at;        /* USEC_INFINITY: no (further) attempt */
         bool known_here;        /* a name of this host */
-        bool held;              /* a listener of this host has the offer: do not ask a layer to carry anything */
+        usec_t patient_until;   /* with the listener that holds it; USEC_INFINITY: for ever, or it has been long enough */
+        bool held;              /* a listener of this host has the offer */
+        bool impatient;         /* for too long: a layer that can may have it instead */
         unsigned n_layers;
         AllocationLayer layers[ALLOCATION_LAYERS_MAX];
         int current;            /* index of the layer that carries the request, or -1 */
@@ -69,7 +75,7 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
 AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
-void allocation_hold(Allocation *a);                            /* a listener of this host has the offer now */
+void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or (never impatient) accepts */
 AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start, after asking */
 AllocationStep allocation_elapsed(Allocation *a, usec_t now);
 

@@ -60,10 +60,22 @@ static Layer *carrier_at(const Flow *f, int index) {
 
 static int allocation_timer_elapsed(sd_event_source *s, uint64_t usec, void *userdata);
 
+static void retract(Flow *f, AllocationStep step) {
+        f->step = step;
+        f->have_step = true;
+        (void) flow_handle(f, FLOW_EVENT_RETRACT);
+}
+
 /* Does what the search says next. The flow may be gone afterwards. */
 static void take_step(Flow *f, AllocationStep step) {
         switch (step) {
         case ALLOCATION_REQUEST:
+                if (f->state == FLOW_OFFERED) {
+                        accept_withdraw(f, -ETIMEDOUT);
+                        flow_wait(f);           /* should it come to its senses before the layer answers */
+                        retract(f, step);
+                        return;
+                }
                 flow_set_layer(f, carrier_at(f, f->allocation->current));
                 (void) flow_handle(f, FLOW_EVENT_ROUTE);
                 return;
@@ -79,12 +91,6 @@ static void take_step(Flow *f, AllocationStep step) {
         (void) flow_set_timer(f, allocation_next(f->allocation), allocation_timer_elapsed);
 }
 
-static int allocation_timer_elapsed(sd_event_source *s, uint64_t usec, void *userdata) {
-        Flow *f = userdata;
-
-        take_step(f, allocation_elapsed(f->allocation, time_now()));
-        return 0;
-}
 
 static void send_query(const Flow *f, Layer *l) {
         LayerMessage query = { .type = LAYER_QUERY, .query_id = f->id };
@@ -108,7 +114,20 @@ static void ask_layers(Flow *f) {
                         send_query(f, l);
 }
 
-/* A listener that has room wins before anybody was asked; else layers and listeners to come race each other. */
+static int allocation_timer_elapsed(sd_event_source *s, uint64_t usec, void *userdata) {
+        Flow *f = userdata;
+        bool impatient = f->allocation->impatient;
+        AllocationStep step;
+
+        step = allocation_elapsed(f->allocation, time_now());
+        if (!impatient && f->allocation->impatient && step == ALLOCATION_WAIT)
+                ask_layers(f);
+
+        take_step(f, step);
+        return 0;
+}
+
+/* A listener that has room is asked first, and wins if it accepts at once (or while layers are asked); else layers and listeners to come race each other. */
 static void search(Flow *f) {
         Acceptor *a = f->served ? name_choose_acceptor(f->served) : NULL;
 
@@ -132,12 +151,6 @@ void connect_search(Flow *f) {
                 take_step(f, f->step);
         } else
                 search(f);
-}
-
-static void retract(Flow *f, AllocationStep step) {
-        f->step = step;
-        f->have_step = true;
-        (void) flow_handle(f, FLOW_EVENT_RETRACT);
 }
 
 void connect_permitted(Flow *f, bool granted) {
@@ -376,7 +389,7 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
 void connect_offer(Flow *f) {
         flow_wait_no_more(f);
         leave_layer(f);
-        allocation_hold(f->allocation);
+        allocation_hold(f->allocation, usec_add(time_now(), ALLOCATION_PATIENCE_USEC));
         accept_send_offer(f);
         (void) flow_set_timer(f, allocation_next(f->allocation), allocation_timer_elapsed);
 }
@@ -385,6 +398,8 @@ void connect_offer(Flow *f) {
 
 void connect_complete(Flow *f) {
         flow_wait_no_more(f);
+        if (f->offered_to)
+                allocation_hold(f->allocation, USEC_INFINITY);
 
         if (f->caller_lane >= 0)
                 (void) flow_handle(f, FLOW_EVENT_CALLER_LANE);

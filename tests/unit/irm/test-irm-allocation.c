@@ -150,7 +150,17 @@ static const Story stories[] = {
                 { .what = _STOP } } },
         { "a listener that never accepts", 5 * SEC, true, 0, {
                 { HOLD, 0, 0, ALLOCATION_WAIT },
+                { CLOCK, 0, 100 * MS, ALLOCATION_WAIT },
                 { CLOCK, 0, 5 * SEC, ALLOCATION_FAIL, 0, 0, -ETIMEDOUT },
+                { .what = _STOP } } },
+        { "a listener that dawdles: a layer takes over", 5 * SEC, true, 0, {
+                { HOLD, 0, 0, ALLOCATION_WAIT },
+                { CLOCK, 0, 100 * MS, ALLOCATION_WAIT },
+                { UP, LAN, 100 * MS, ALLOCATION_WAIT },
+                { YES, LAN, 110 * MS, ALLOCATION_REQUEST, LAN, 0 },
+                { HOLD, 0, 120 * MS, ALLOCATION_WAIT },
+                { YES, LAN, 130 * MS, ALLOCATION_WAIT },
+                { CLOCK, 0, 220 * MS, ALLOCATION_REQUEST, LAN, 0 },
                 { .what = _STOP } } },
         { "answers that are too late, twice or of strangers", 20 * SEC, true, 1, {
                 { BEGIN, 0, 0, ALLOCATION_WAIT },
@@ -179,7 +189,7 @@ static AllocationStep apply(Allocation *a, const Event *e) {
         case GONE:
                 return allocation_layer_gone(a, e->key, e->at);
         case HOLD:
-                allocation_hold(a);
+                allocation_hold(a, usec_add(e->at, ALLOCATION_PATIENCE_USEC));
                 return ALLOCATION_WAIT;
         case CLOCK:
                 assert_int_equal(allocation_next(a), e->at);

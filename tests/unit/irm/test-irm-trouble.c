@@ -233,6 +233,27 @@ static void test_offer_moves_on(void **state) {
         (void) close(layer);
 }
 
+/* A listener that does not answer its offer does not keep a flow from the layers. */
+static void test_listener_dawdles(void **state) {
+        int client = client_connect(), listener = client_listen("here"), layer = online_layer(*state), doorbell;
+        usec_t before = time_now();
+        IrmMessage message;
+        LayerMessage request;
+
+        doorbell = client_allocate(client, "here", &message);
+        client_hear(listener, IRM_OFFER, &message, NULL);
+        answer_query(layer, 0);
+        layer_hear(layer, LAYER_REQUEST, &request, NULL);
+        assert_true(time_now() - before < USEC_PER_SEC);
+        client_hear(listener, IRM_WITHDRAWN, &message, NULL);
+        assert_int_equal(message.flow_id, request.flow_id);
+
+        (void) close(doorbell);
+        (void) close(listener);
+        (void) close(client);
+        (void) close(layer);
+}
+
 /* Names of elsewhere are any bytes; sentences about them are text all the same, and arrive. */
 static void test_sentences_are_text(void **state) {
         static const char *const names[] = {
@@ -296,6 +317,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(test_layer_leaves_answered_flow, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_program_calls_itself, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_offer_moves_on, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_listener_dawdles, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_sentences_are_text, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_layer_without_measure, set_up, tear_down),
         };
