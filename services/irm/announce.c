@@ -129,12 +129,15 @@ void announce_operation_changed(Operation *o) {
 void announce_operation_removed(Operation *o) {
         _cleanup_free_ char *path = NULL;
         const ErrorRow *row = o->error < 0 ? error_row(o->error) : NULL;
+        char name[256] = "";
 
+        if (row)
+                (void) snprintf(name, sizeof(name), BUS_ERROR_PREFIX "%s", strempty(row->bus_name));
         if (!o->manager->bus || operation_path(o, &path) < 0)
                 return;
 
         (void) sd_bus_emit_signal(o->manager->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "OperationRemoved", "osss", path,
-                                  operation_state_to_string(o->state), row && row->bus_name ? row->bus_name : "", o->message);
+                                  operation_state_to_string(o->state), name, o->message);
 }
 
 /* -- flows -- */

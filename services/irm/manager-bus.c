@@ -270,6 +270,8 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Unregister", SD_BUS_ARGS("s", name, "s", layer, "t", flags), SD_BUS_NO_RESULT,
                                 method_unregister, CHANGES),
 
+        /* Columns: id, name, layer ("" between two programs of this host), peer, state, uid and pid (of the asking side where
+         * that is here, else of the serving one), SinceUSec (CLOCK_REALTIME; 0 while pending), LaneBytes (of both), details. */
         SD_BUS_METHOD_WITH_ARGS("ListFlows", SD_BUS_ARGS("a{sv}", filter, "t", cursor, "u", limit),
                                 SD_BUS_RESULT("a(tssssuutta{sv})", flows, "t", next), method_list_flows, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("GetFlow", SD_BUS_ARGS("t", id), SD_BUS_RESULT("a{sv}", flow), method_get_flow, CHANGES),
