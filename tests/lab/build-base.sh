@@ -34,7 +34,7 @@ packages=(
         # a real init with its manners
         systemd systemd-sysv libpam-systemd libnss-systemd dbus polkitd
         # what the programs under test link
-        libsystemd0 libgnutls30 libnettle8 libhogweed6 libprotobuf-c1 libjson-c5 libsmartcols1 libmnl0
+        libsystemd0 libgnutls30 libnettle8 libhogweed6 libprotobuf-c1 libjson-c5 libsmartcols1
         # what the tests use
         iproute2 procps util-linux
 )
