@@ -13,7 +13,8 @@
  *                                              it has ended, without or with a word of the other side
  *   end USEC sent N received N longest-gap-usec N      SIGTERM came
  *
- * The longest gap is the longest time between two messages received.
+ * After SIGTERM nothing more is sent, and answers that are still under way are waited for, for up to a second: so that
+ * fewer received than sent means that some were lost. The longest gap is the longest time between two messages received.
  */
 
 #include <inttypes.h>
@@ -29,11 +30,14 @@
 
 #define ALLOC_TIMEOUT_USEC UINT64_C(10000000)
 #define INTERVAL_MS_DEFAULT 20U
+#define DRAIN_USEC UINT64_C(1000000)    /* for answers under way, once told to end */
 
 typedef struct Watch {
         o7s_flow *flow;
         int signal_fd;
         bool echo;                      /* answer instead of asking */
+        bool ending;                    /* SIGTERM came */
+        uint64_t ended_usec;
         uint64_t interval_usec;
         uint64_t next_usec;
         uint64_t sent, received;
@@ -71,7 +75,7 @@ static int watch_send(Watch *w) {
         ssize_t size;
 
         size = o7s_flow_write(w->flow, &w->sent, sizeof(w->sent));
-        if (size < 0 && size != -EAGAIN)
+        if (size < 0)
                 return (int) size;
 
         w->sent++;
@@ -100,6 +104,28 @@ static int watch_receive(Watch *w) {
         }
 }
 
+/* How long to wait for something to happen, in milliseconds; -1: for ever. Asks where it is time to. */
+static int watch_turn(Watch *w, uint64_t now) {
+        uint64_t next = w->ended_usec + DRAIN_USEC;
+
+        if (w->echo)
+                return -1;
+
+        if (!w->ending) {
+                if (now >= w->next_usec) {
+                        (void) watch_send(w);   /* a flow that ended shows in its events */
+                        w->next_usec = now + w->interval_usec;
+                }
+                next = w->next_usec;
+        }
+
+        return now < next ? (int) ((next - now + 999) / 1000) : 0;
+}
+
+static bool watch_is_over(const Watch *w, uint64_t now) {
+        return w->ending && (w->echo || w->received >= w->sent || now >= w->ended_usec + DRAIN_USEC);
+}
+
 /* Until the flow ends or a signal comes. Returns: 0; a negative errno where waiting itself fails. */
 static int watch_run(Watch *w) {
         struct pollfd polled[] = {
@@ -112,24 +138,14 @@ static int watch_run(Watch *w) {
 
         w->last_received_usec = w->next_usec = now_usec();
         for (;;) {
-                uint64_t now = now_usec();
-                int timeout = -1, events;
+                int events;
 
-                if (!w->echo) {
-                        if (now >= w->next_usec) {
-                                (void) watch_send(w);   /* a flow that ended shows in its events */
-                                w->next_usec = now + w->interval_usec;
-                        }
-                        timeout = (int) ((w->next_usec - now + 999) / 1000);
-                }
-
-                if (poll(polled, ELEMENTSOF(polled), timeout) < 0 && errno != EINTR)
+                if (poll(polled, w->ending ? 1 : ELEMENTSOF(polled), watch_turn(w, now_usec())) < 0 && errno != EINTR)
                         return -errno;
 
-                if (polled[1].revents != 0) {
-                        (void) printf("end %" PRIu64, now_usec());
-                        say_totals(w);
-                        return 0;
+                if (polled[1].revents != 0 && !w->ending) {
+                        w->ending = true;
+                        w->ended_usec = now_usec();
                 }
 
                 events = o7s_flow_events(w->flow);
@@ -140,6 +156,11 @@ static int watch_run(Watch *w) {
                         (void) watch_receive(w);
                 if (events & O7S_DOWN) {
                         (void) printf("down %" PRIu64 " %s", now_usec(), events & O7S_PEER_GONE ? "gone" : "closed");
+                        say_totals(w);
+                        return 0;
+                }
+                if (watch_is_over(w, now_usec())) {
+                        (void) printf("end %" PRIu64, w->ended_usec);
                         say_totals(w);
                         return 0;
                 }
