@@ -152,7 +152,11 @@ static int flow_join(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
         /* The name is what was asked for, whatever comes back. */
         (void) copy_string(known.name, sizeof(known.name), flow->info.name);
 
-        return flow_set_up(flow, TAKE_PTR(flow->own_lane), peer, TAKE_FD(flow->doorbell_fd), &known);
+        /* On its way into the channel the doorbell is in no handle. */
+        process_hold_forks();
+        r = flow_set_up(flow, TAKE_PTR(flow->own_lane), peer, TAKE_FD(flow->doorbell_fd), &known);
+        process_release_forks();
+        return r;
 }
 
 int flow_receive_outcome(o7s_flow *flow) {

@@ -287,14 +287,32 @@ static void listener_take(o7s_listener *l, const IrmMessage *message, int fds[IR
         }
 }
 
+/* Takes one message. Returns: as irm_message_receive(). */
+static int listener_receive(o7s_listener *l) {
+        int fds[IRM_FDS_MAX] = { -1, -1 };
+        IrmMessage message;
+        int r;
+
+        /* From here until a flow has it, a doorbell is in no handle, and a forked child would keep it. */
+        process_hold_forks();
+
+        r = irm_message_receive(l->fd, &message, fds);
+        if (r >= 0) {
+                listener_take(l, &message, fds);
+                (void) safe_close(fds[0]);
+                (void) safe_close(fds[1]);
+        }
+
+        process_release_forks();
+        return r;
+}
+
 /* Takes messages until there is a flow, or nothing more. */
 static void listener_pump(o7s_listener *l) {
         while (!l->ready && l->error == 0 && listener_need(l) >= 0) {
-                int fds[IRM_FDS_MAX] = { -1, -1 };
-                IrmMessage message;
                 int r;
 
-                r = irm_message_receive(l->fd, &message, fds);
+                r = listener_receive(l);
                 if (r == -EAGAIN)
                         break;
                 if (r == -EPROTO)                       /* an unknown type */
@@ -310,9 +328,6 @@ static void listener_pump(o7s_listener *l) {
                 }
 
                 l->heard = true;
-                listener_take(l, &message, fds);
-                (void) safe_close(fds[0]);
-                (void) safe_close(fds[1]);
         }
 
         if (l->fd >= 0)

@@ -10,7 +10,8 @@
 #include "libo7s/process.h"
 
 typedef struct Process {
-        pthread_mutex_t control_mutex;  /* taken first; held from a request to its reply */
+        pthread_mutex_t fork_mutex;     /* taken first; see process_hold_forks() */
+        pthread_mutex_t control_mutex;  /* taken before the next; held from a request to its reply */
         int control_fd;                 /* -1: none */
         bool was_connected;             /* a new connection is then one to a restarted IRM */
 
@@ -23,6 +24,7 @@ typedef struct Process {
 } Process;
 
 static Process process = {
+        .fork_mutex = PTHREAD_MUTEX_INITIALIZER,
         .control_mutex = PTHREAD_MUTEX_INITIALIZER,
         .control_fd = -1,
         .handles_mutex = PTHREAD_MUTEX_INITIALIZER,
@@ -46,6 +48,7 @@ static _Thread_local Failure failure;
 /* -- fork -- */
 
 static void fork_prepare(void) {
+        (void) pthread_mutex_lock(&process.fork_mutex);
         (void) pthread_mutex_lock(&process.control_mutex);
         (void) pthread_mutex_lock(&process.handles_mutex);
 }
@@ -53,6 +56,7 @@ static void fork_prepare(void) {
 static void fork_parent(void) {
         (void) pthread_mutex_unlock(&process.handles_mutex);
         (void) pthread_mutex_unlock(&process.control_mutex);
+        (void) pthread_mutex_unlock(&process.fork_mutex);
 }
 
 /* Each end that the child kept open would hide the parent's death from the peer. */
@@ -83,6 +87,14 @@ static int need_fork_handlers(void) {
 
         r = pthread_once(&process.once, install_fork_handlers);
         return r != 0 ? -r : process.once_error;
+}
+
+void process_hold_forks(void) {
+        (void) pthread_mutex_lock(&process.fork_mutex);
+}
+
+void process_release_forks(void) {
+        (void) pthread_mutex_unlock(&process.fork_mutex);
 }
 
 /* -- handles -- */

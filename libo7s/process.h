@@ -36,6 +36,11 @@ void process_set_flow_id(Handle *handle, uint64_t flow_id);
 /* Takes it off; fine for one that was never entered, or by a forked child. */
 void process_remove(Handle *handle);
 
+/* Between these no thread can fork: for a descriptor that has come and that no handle has yet, which a child would
+ * keep, and so hide our death from the peer. Not nested; a handle may be entered, and the IRM be told something. */
+void process_hold_forks(void);
+void process_release_forks(void);
+
 uint32_t process_generation(void);
 
 static inline bool handle_is_foreign(const Handle *handle) {
