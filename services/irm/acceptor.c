@@ -91,20 +91,39 @@ Acceptor *name_choose_acceptor(Name *n) {
         return chosen >= 0 ? acceptors[chosen] : NULL;
 }
 
-/* Oldest first. One that cannot be offered (a limit) keeps its place and lets the next try: so the queue is walked once. */
+/* Offers the oldest of the waiting flows. Returns whether it is waiting no more; else (a limit) it keeps its place. */
+static bool name_offer_first(Name *n, Acceptor *a) {
+        Flow *f = list_first(&n->waiting, Flow, by_name);
+        uint64_t id = f->id;
+
+        flow_wait_no_more(f);
+        flow_set_offer(f, a);
+        (void) flow_handle(f, FLOW_EVENT_ACCEPTOR);
+
+        f = flow_find(n->manager, id);          /* it may be gone */
+        if (!f || !list_is_linked(&f->by_name))
+                return true;
+
+        list_unlink(&f->by_name);
+        list_prepend(&n->waiting, &f->by_name);
+        return false;
+}
+
+/* Oldest first. The limits are those of who listens, and would stop the others too: so the queue, which other hosts can
+ * make long, is left alone after as many failures as there are listeners. */
 void name_dispatch(Name *n) {
-        uint32_t left = n->n_waiting;
+        uint32_t tries = 0;
+        Acceptor *a;
 
-        while (left-- > 0 && !list_is_empty(&n->waiting)) {
-                Flow *f = list_first(&n->waiting, Flow, by_name);
-                Acceptor *a;
+        list_for_each(a, &n->acceptors, by_name)
+                tries++;
 
+        while (tries > 0 && !list_is_empty(&n->waiting)) {
                 a = name_choose_acceptor(n);
                 if (!a)
                         return;
 
-                flow_wait_no_more(f);
-                flow_set_offer(f, a);
-                (void) flow_handle(f, FLOW_EVENT_ACCEPTOR);
+                if (!name_offer_first(n, a))
+                        tries--;
         }
 }
