@@ -55,10 +55,20 @@ void process_settle(Process *p) {
         process_free(p);
 }
 
+static Layer *layer_of_process(const Process *p) {
+        size_t position;
+        Layer *l;
+
+        map_for_each(l, p->manager->layers, position)
+                if (l->process == p)
+                        return l;
+
+        return NULL;
+}
+
 /* The lists shrink with every step, and the last one to go frees the process: so it holds itself meanwhile. */
 static void process_died(Process *p) {
         Manager *m = p->manager;
-        size_t position;
         Layer *l;
 
         log_debug("Process %d of user %u has ended", (int) p->key.pid, p->key.uid);
@@ -73,11 +83,8 @@ static void process_died(Process *p) {
         while (!list_is_empty(&p->links))
                 layer_link_free(list_first(&p->links, LayerLink, by_process));
 
-        map_for_each(l, m->layers, position)
-                if (l->process == p) {
-                        layer_process_died(l);
-                        break;                  /* the map may have changed; a process serves one layer */
-                }
+        while ((l = layer_of_process(p)))       /* looked for anew each time: a layer's end changes the map */
+                layer_process_died(l);
 
         p->n_layers--;
         process_settle(p);
