@@ -54,10 +54,7 @@ Client *client_free(Client *c) {
                 process_settle(p);
         }
 
-        /* There is a descriptor again for somebody who waits outside. */
-        if (c->manager->irm_source)
-                (void) sd_event_source_set_enabled(c->manager->irm_source, SD_EVENT_ON);
-
+        manager_admit(c->manager);
         return mfree(c);
 }
 

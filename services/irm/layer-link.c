@@ -43,18 +43,21 @@ static void layer_disconnected(Layer *l) {
 }
 
 LayerLink *layer_link_free(LayerLink *link) {
+        Manager *m;
         Process *p;
         Layer *l;
 
         if (!link)
                 return NULL;
 
+        m = link->manager;
         p = link->process;
         l = link->layer;
         list_unlink(&link->by_process);
         sd_event_source_disable_unref(link->io);
         outbox_done(&link->outbox);
         link->fd = safe_close(link->fd);
+        manager_admit(m);
         free(link->hello);
         free(link);
 
@@ -191,8 +194,14 @@ int layer_accept_all(sd_event_source *s, int fd, uint32_t revents, void *userdat
                 int accepted, r;
 
                 accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-                if (accepted < 0)
+                if (accepted < 0) {
+                        if (errno == EMFILE || errno == ENFILE) {
+                                /* As in client_accept_all(): until somebody leaves, of either kind. */
+                                log_error_errno(errno, "Out of descriptors, no layer can connect until one is free: %m");
+                                (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
+                        }
                         break;
+                }
 
                 r = link_new(userdata, accepted);
                 if (r < 0)

@@ -113,6 +113,13 @@ Manager *manager_free(Manager *m) {
         return mfree(m);
 }
 
+void manager_admit(Manager *m) {
+        if (m->irm_source)
+                (void) sd_event_source_set_enabled(m->irm_source, SD_EVENT_ON);
+        if (m->layer_source)
+                (void) sd_event_source_set_enabled(m->layer_source, SD_EVENT_ON);
+}
+
 uint64_t manager_next_flow_id(Manager *m) {
         do
                 m->next_flow_id++;

@@ -85,5 +85,8 @@ int manager_reload(Manager *m);
 /* Something that STATUS= shows has changed. */
 void manager_changed(Manager *m);
 
+/* There is a descriptor again: whoever waits outside, of either kind, may come in. */
+void manager_admit(Manager *m);
+
 /* An id that no flow of this host had before, also across restarts. */
 uint64_t manager_next_flow_id(Manager *m);
