@@ -161,7 +161,7 @@ static int keep_request(Layer *l, Name *n, const LayerMessage *message, const Oa
         if (n->n_waiting >= INCOMING_PER_NAME_MAX)
                 return -EDQUOT;
 
-        r = incoming_new(&m->incoming, l->key, message, header, extension, token, time_now(), &in);
+        r = incoming_new(&m->incoming, l->key, &l->n_incoming, message, header, extension, token, time_now(), &in);
         if (r < 0)
                 return r;
 

@@ -33,6 +33,7 @@ Incoming *incoming_free(IncomingTable *table, Incoming *incoming) {
         if (map_get(table->by_id, incoming->id, sizeof(incoming->id)) == incoming)
                 map_remove(table->by_id, incoming->id, sizeof(incoming->id));
 
+        (*incoming->n_of_layer)--;
         free(incoming->oap);
         return mfree(incoming);
 }
@@ -47,12 +48,13 @@ static int insert(IncomingTable *table, Incoming *in) {
         return map_put(table->by_id, in->id, sizeof(in->id), in);
 }
 
-int incoming_new(IncomingTable *table, uint64_t layer, const LayerMessage *message, const OapHeader *header,
-                 const OapExtension *extension, const uint8_t own_token[OAP_TOKEN_BYTES], usec_t now, Incoming **ret) {
+int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, const LayerMessage *message,
+                 const OapHeader *header, const OapExtension *extension, const uint8_t own_token[OAP_TOKEN_BYTES],
+                 usec_t now, Incoming **ret) {
         Incoming *in;
         int r;
 
-        if (map_size(table->by_key) >= INCOMING_MAX)
+        if (map_size(table->by_key) >= INCOMING_MAX || *n_of_layer >= INCOMING_PER_LAYER_MAX)
                 return -EDQUOT;
 
         in = malloc(sizeof(*in));
@@ -65,7 +67,9 @@ int incoming_new(IncomingTable *table, uint64_t layer, const LayerMessage *messa
                 .peer_closes = extension->present && extension->have_token &&
                                (extension->capabilities & OAP_CAPABILITY_CLOSE),
                 .oap_size = message->oap_size,
+                .n_of_layer = n_of_layer,
         };
+        (*n_of_layer)++;
         memcpy(in->id, header->id, sizeof(in->id));
         memcpy(in->peer_token, extension->token, sizeof(in->peer_token));
         memcpy(in->own_token, own_token, sizeof(in->own_token));

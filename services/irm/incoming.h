@@ -14,8 +14,11 @@
 #include "services/common/oap.h"
 
 #define INCOMING_KEPT_USEC (20 * USEC_PER_SEC)  /* how long a request is kept that nobody accepts */
+/* Anybody on a link can fill what is kept, with requests for names that nobody serves just now: so a name has a part of
+ * its layer's share, and a layer never all of the host's. */
 #define INCOMING_MAX 8192U                      /* of the whole host */
-#define INCOMING_PER_NAME_MAX 4096U
+#define INCOMING_PER_LAYER_MAX 4096U
+#define INCOMING_PER_NAME_MAX 1024U
 
 typedef struct Incoming Incoming;
 
@@ -33,6 +36,7 @@ struct Incoming {
         uint8_t own_token[OAP_TOKEN_BYTES];     /* goes out with the response */
         uint8_t *oap;                           /* the request's bytes, for the hash of the response */
         size_t oap_size;
+        uint32_t *n_of_layer;                   /* not owned; counts this one */
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
         void *flow;                             /* not owned; the flow that this request is for */
 };
@@ -45,10 +49,12 @@ typedef struct IncomingTable {
 int incoming_table_init(IncomingTable *table);
 void incoming_table_done(IncomingTable *table);         /* asserts that it is empty */
 
-/* Keeps a request. message, header and extension are those that were just parsed.
+/* Keeps a request. message, header and extension are those that were just parsed; n_of_layer, where the layer's are
+ * counted, lives at least as long.
  * Returns: 0; -EEXIST: this reference or id is there already; -EDQUOT: too many; -ENOMEM. */
-int incoming_new(IncomingTable *table, uint64_t layer, const LayerMessage *message, const OapHeader *header,
-                 const OapExtension *extension, const uint8_t own_token[OAP_TOKEN_BYTES], usec_t now, Incoming **ret);
+int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, const LayerMessage *message,
+                 const OapHeader *header, const OapExtension *extension, const uint8_t own_token[OAP_TOKEN_BYTES],
+                 usec_t now, Incoming **ret);
 Incoming *incoming_free(IncomingTable *table, Incoming *incoming);
 
 Incoming *incoming_by_reference(const IncomingTable *table, uint64_t layer, uint64_t reference);

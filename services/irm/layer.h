@@ -44,6 +44,7 @@ struct Layer {
         uint32_t mtu;
         uint32_t oap_max;
         bool resuming;                  /* it names its flows; its first STATE ends that */
+        uint32_t n_incoming;            /* requests of other hosts that wait, see incoming.h */
         uint32_t n_flows;
         List flows;                     /* Flow.by_layer */
 };

@@ -15,6 +15,17 @@
 #define WAN 2
 #define NOW (100 * USEC_PER_SEC)
 
+#define LAYERS (INCOMING_MAX / INCOMING_PER_LAYER_MAX)     /* as many as can have their whole share; numbered from 1 */
+
+typedef struct Host {
+        IncomingTable table;
+        uint32_t n_of_layer[LAYERS + 2];
+} Host;
+
+static uint32_t *count_of(IncomingTable *table, uint64_t layer) {
+        return &container_of(table, Host, table)->n_of_layer[layer];
+}
+
 static const uint8_t own_token[OAP_TOKEN_BYTES] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 
 /* A request whose id is a number, and which may replace another such. */
@@ -24,7 +35,7 @@ static int keep(IncomingTable *table, uint64_t layer, uint64_t reference, uint64
         OapHeader header = {};
 
         memcpy(header.id, &id, sizeof(id));
-        return incoming_new(table, layer, &message, &header, &extension, own_token, now, ret);
+        return incoming_new(table, layer, count_of(table, layer), &message, &header, &extension, own_token, now, ret);
 }
 
 static OapExtension replaces(uint64_t id) {
@@ -35,17 +46,21 @@ static OapExtension replaces(uint64_t id) {
 }
 
 static int table_set_up(void **state) {
-        IncomingTable *table = calloc(1, sizeof(*table));
+        Host *host = calloc(1, sizeof(*host));
 
-        assert_non_null(table);
-        assert_int_equal(incoming_table_init(table), 0);
-        *state = table;
+        assert_non_null(host);
+        assert_int_equal(incoming_table_init(&host->table), 0);
+        *state = &host->table;
         return 0;
 }
 
 static int table_tear_down(void **state) {
-        incoming_table_done(*state);
-        free(*state);
+        Host *host = container_of(*state, Host, table);
+
+        for (size_t i = 0; i < ELEMENTSOF(host->n_of_layer); i++)
+                assert_int_equal(host->n_of_layer[i], 0);
+        incoming_table_done(&host->table);
+        free(host);
         return 0;
 }
 
@@ -59,7 +74,8 @@ static void test_kept(void **state) {
 
         message.oap_size = LAYER_OAP_BYTES_MAX;
         memset(message.oap, 0x5a, message.oap_size);
-        assert_int_equal(incoming_new(table, LAN, &message, &header, &extension, own_token, NOW, &in), 0);
+        assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &message, &header, &extension, own_token, NOW, &in), 0);
+        assert_int_equal(*count_of(table, LAN), 1);
 
         assert_int_equal(in->expires, NOW + 20 * USEC_PER_SEC);
         assert_true(in->peer_closes);
@@ -100,7 +116,8 @@ static void test_who_closes(void **state) {
                 Incoming *in;
 
                 print_message("%s\n", peers[i].name);
-                assert_int_equal(incoming_new(table, LAN, &message, &header, &peers[i].extension, own_token, NOW, &in), 0);
+                assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &message, &header, &peers[i].extension,
+                                              own_token, NOW, &in), 0);
                 assert_int_equal(in->peer_closes, peers[i].closes);
                 incoming_free(table, in);
         }
@@ -152,22 +169,30 @@ static void test_successor(void **state) {
         incoming_free(table, second);
 }
 
+/* A layer fills its share and no more; all of them together what the host has. */
 static void test_bounds(void **state) {
+        const uint64_t late = LAYERS + 1;
         IncomingTable *table = *state;
+        uint64_t id = 0;
         Incoming *in;
 
-        for (uint64_t i = 0; i < INCOMING_MAX; i++)
-                assert_int_equal(keep(table, LAN, i, i, NOW, &in), 0);
-        assert_int_equal(keep(table, LAN, INCOMING_MAX, INCOMING_MAX, NOW, &in), -EDQUOT);
+        for (uint64_t layer = 1; layer <= LAYERS; layer++) {
+                for (uint64_t i = 0; i < INCOMING_PER_LAYER_MAX; i++)
+                        assert_int_equal(keep(table, layer, i, id++, NOW, &in), 0);
+                assert_int_equal(keep(table, layer, INCOMING_PER_LAYER_MAX, id, NOW, &in), -EDQUOT);
+                assert_int_equal(*count_of(table, layer), INCOMING_PER_LAYER_MAX);
+        }
+        assert_int_equal(keep(table, late, 0, id, NOW, &in), -EDQUOT);
 
         /* One that leaves makes room for one. */
-        incoming_free(table, incoming_by_reference(table, LAN, 4711));
-        assert_int_equal(keep(table, WAN, 0, INCOMING_MAX, NOW, &in), 0);
-        assert_int_equal(keep(table, WAN, 1, INCOMING_MAX + 1, NOW, &in), -EDQUOT);
+        incoming_free(table, incoming_by_reference(table, LAN, 471));
+        assert_int_equal(keep(table, late, 0, id++, NOW, &in), 0);
+        assert_int_equal(keep(table, LAN, 471, id, NOW, &in), -EDQUOT);
 
-        incoming_free(table, incoming_by_reference(table, WAN, 0));
-        for (uint64_t i = 0; i < INCOMING_MAX; i++)
-                incoming_free(table, incoming_by_reference(table, LAN, i));
+        incoming_free(table, incoming_by_reference(table, late, 0));
+        for (uint64_t layer = 1; layer <= LAYERS; layer++)
+                for (uint64_t i = 0; i < INCOMING_PER_LAYER_MAX; i++)
+                        incoming_free(table, incoming_by_reference(table, layer, i));
 }
 
 static void test_null(void **state) {
