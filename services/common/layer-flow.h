@@ -47,6 +47,7 @@ typedef struct LayerFlow {
         ListNode by_table;              /* LayerFlows.all */
         LayerFlowState state;
         LaneClass lane_class;
+        uint32_t uid;                   /* of the application, once established */
         o7s_qos qos;
         CloseTokens tokens;
         Lane *lane;                     /* ours, from the answer until the flow is established; owned */

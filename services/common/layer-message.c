@@ -44,6 +44,7 @@ enum {
         TEXT = 1U << 18,        /* may be empty */
         HASH = 1U << 19,        /* not empty */
         OAP = 1U << 20,         /* may be empty */
+        UID = 1U << 21,
 };
 
 static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
@@ -54,7 +55,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_INCOMING] = REFERENCE | HASH | QOS | OAP | PEER,
         [LAYER_INCOMING_GONE] = REFERENCE,
         [LAYER_DOWN] = FLOW | REASON,
-        [LAYER_RESUME] = FLOW,
+        [LAYER_RESUME] = FLOW | UID,
         [LAYER_WELCOME] = VERSION,
         [LAYER_REGISTER] = HASH | NAME,
         [LAYER_UNREGISTER] = HASH | NAME,
@@ -63,7 +64,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_ABORT] = FLOW | ATTEMPT | TOKENS,
         [LAYER_ACCEPT] = REFERENCE | FLOW | OAP | TOKENS | LANE,
         [LAYER_REFUSE] = REFERENCE | RESULT | OAP,
-        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER,
+        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID,
         [LAYER_CLOSE] = FLOW | REASON,
 };
 
@@ -140,6 +141,8 @@ static void numbers_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer
                 record->close_reason = m->close_reason;
         if (fields & LANE)
                 record->lane_class = (uint32_t) m->lane_class;
+        if (fields & UID)
+                record->uid = m->uid;
 }
 
 static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__Record *record) {
@@ -278,6 +281,8 @@ static void numbers_from_record(const O7s__Layer__Record *record, uint32_t field
                 m->close_reason = record->close_reason;
         if (fields & LANE)
                 m->lane_class = (LaneClass) enum_from_record(record->lane_class);
+        if (fields & UID)
+                m->uid = record->uid;
 }
 
 static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {

@@ -10,7 +10,7 @@
  *
  *   start        IPCP                                  IRM
  *                HELLO(type, hash, mtu, ...)       ->
- *                RESUME(flow_id) for each flow     ->      (after a restart of the IRM)
+ *                RESUME(flow_id, uid) for each flow ->     (after a restart of the IRM)
  *                STATE(state, text, mtu)           ->      at any time
  *                                                  <-  WELCOME, then REGISTER(hash, name) for each name
  *   names                                          <-  REGISTER / UNREGISTER(hash, name)
@@ -57,7 +57,7 @@ typedef enum LayerMessageType {
         LAYER_INCOMING,         /* reference, hash, qos, oap, peer */
         LAYER_INCOMING_GONE,    /* reference */
         LAYER_DOWN,             /* flow_id, close_reason */
-        LAYER_RESUME,           /* flow_id */
+        LAYER_RESUME,           /* flow_id, uid as in ESTABLISHED: proof of whose it is, should the IRM have lost its state */
         LAYER_WELCOME,          /* */
         LAYER_REGISTER,         /* hash, name */
         LAYER_UNREGISTER,       /* hash, name */
@@ -66,7 +66,7 @@ typedef enum LayerMessageType {
         LAYER_ABORT,            /* flow_id, attempt, tokens */
         LAYER_ACCEPT,           /* reference, flow_id, oap, tokens, lane_class */
         LAYER_REFUSE,           /* reference, result, oap */
-        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos; two descriptors: the application's lane, the doorbell */
+        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
         _LAYER_MESSAGE_TYPE_MAX,
         _LAYER_MESSAGE_TYPE_INVALID = -EINVAL,
@@ -109,6 +109,7 @@ typedef struct LayerMessage {
         uint32_t oap_max;                               /* largest OAP message that fits one frame */
         uint32_t close_reason;
         LaneClass lane_class;
+        uint32_t uid;
         CloseTokens tokens;
         o7s_qos qos;
         char layer[LAYER_NAME_BYTES_MAX + 1];

@@ -167,6 +167,7 @@ static void established(Layer *layer, const LayerMessage *message, int fds[LAYER
                 return send_down(layer, message->flow_id, reason);
         }
 
+        flow->uid = message->uid;
         layer->ops->established(layer->userdata, flow, &message->tokens, now);
 }
 
@@ -266,7 +267,11 @@ static void irm_connected(void *userdata) {
 
         list_for_each(flow, &layer->flows->all, by_table)
                 if (flow->state == LAYER_FLOW_ESTABLISHED) {
-                        const LayerMessage message = { .type = LAYER_RESUME, .flow_id = flow->key.flow_id };
+                        const LayerMessage message = {
+                                .type = LAYER_RESUME,
+                                .flow_id = flow->key.flow_id,
+                                .uid = flow->uid,
+                        };
 
                         send_plain(layer, &message);
                 }

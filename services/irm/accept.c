@@ -264,7 +264,13 @@ void accept_reply(Flow *f, const LayerMessage *message, int lane_fd) {
 }
 
 void accept_establish(Flow *f) {
-        LayerMessage to_layer = { .type = LAYER_ESTABLISHED, .flow_id = f->id, .qos = f->qos, .lane_class = f->lane_class };
+        LayerMessage to_layer = {
+                .type = LAYER_ESTABLISHED,
+                .flow_id = f->id,
+                .qos = f->qos,
+                .lane_class = f->lane_class,
+                .uid = f->acceptor->key.uid,
+        };
         IrmMessage to_client = { .type = IRM_ESTABLISHED, .flow_id = f->id, .lane_class = f->lane_class };
         int ends[2], r;
 

@@ -52,11 +52,17 @@ static void client_deallocate(Client *c, const IrmMessage *message) {
         flow_end(f, reason, -ECANCELED, NULL);
 }
 
-/* After a restart of ours. A flow that a layer reported before its owner came is claimed here. */
+/* Flows whose ends our state of before did not have: an id alone, which can be guessed, is no proof. */
+static bool client_may_claim(const Client *c, const Flow *f) {
+        return f->state == FLOW_ESTABLISHED && !f->caller && !f->acceptor && f->confirmed &&
+               f->layer_uid == c->process->key.uid;
+}
+
+/* After a restart of ours. A flow that a layer reported before its owner came is claimed here, by a process of its user. */
 static void client_resume(Client *c, const IrmMessage *message) {
         Flow *f = flow_find(c->manager, message->flow_id);
 
-        if (f && f->state == FLOW_ESTABLISHED && !f->caller && !f->acceptor && f->layer) {
+        if (f && client_may_claim(c, f)) {
                 flow_set_caller(f, c->process);
                 (void) quota_adopt_flow(&c->manager->quota, c->process->key.uid, f->lane_class, &f->charge);
         }

@@ -413,6 +413,7 @@ static void establish_through_layer(Flow *f) {
                 .tokens = f->tokens,
                 .qos = f->qos,
                 .lane_class = f->lane_class,
+                .uid = f->caller->key.uid,
         };
         int fds[] = { f->caller_lane, f->doorbell };
 

@@ -50,6 +50,7 @@ struct Flow {
         sd_event_source *timer;
         uint32_t state_slot;
         bool confirmed;                 /* its layer has named it since it connected */
+        uid_t layer_uid;                /* once confirmed, of a flow that nobody has: who may claim it, by its layer */
 
         /* for the actions: why it ends */
         int error;

@@ -220,8 +220,10 @@ static void layer_reports_flow(Layer *l, const LayerMessage *message) {
                 if (flow_restore(l->manager, &record, STATE_NO_SLOT, &f) < 0)
                         return;
         }
-        if (f->layer == l)
+        if (f->layer == l) {
                 f->confirmed = true;
+                f->layer_uid = message->uid;
+        }
 }
 
 void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX]) {

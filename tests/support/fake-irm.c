@@ -97,6 +97,7 @@ int fake_irm_establish(FakeIrm *irm, const LayerMessage *reply, int lane_fd, Lan
                 .flow_id = reply->flow_id,
                 .attempt = reply->attempt,
                 .tokens = *tokens,
+                .uid = FAKE_IRM_UID,
         };
         int pair[2], fds[2], r;
 

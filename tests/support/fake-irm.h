@@ -31,6 +31,8 @@ int fake_irm_expect(FakeIrm *irm, LayerMessageType type, LayerMessage *ret, int 
 
 int fake_irm_send(FakeIrm *irm, const LayerMessage *message);
 
+#define FAKE_IRM_UID 4711U      /* of the application */
+
 /* Makes the application's end for a layer's reply with its lane, and tells the layer. */
 int fake_irm_establish(FakeIrm *irm, const LayerMessage *reply, int lane_fd, LaneClass class, const CloseTokens *tokens,
                        Channel **ret);

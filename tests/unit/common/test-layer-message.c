@@ -26,6 +26,7 @@ static void fill(LayerMessage *m, LayerMessageType type) {
                 .oap_max = 1400,
                 .close_reason = CLOSE_PEER_TIMEOUT,
                 .lane_class = LANE_BULK,
+                .uid = 0xfffffffe,
                 .tokens = { .have_own = true, .have_peer = true, .own = { 1, 2 }, .peer = { 3, 4 } },
                 .qos = { 1, 2, 3, 4, 5, 6, 7, 8 },
                 .layer = "lan",

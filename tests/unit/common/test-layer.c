@@ -240,6 +240,7 @@ static void test_reconnect(void **state) {
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_HELLO, &m, NULL), 0);
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_RESUME, &m, NULL), 0);
         assert_int_equal(m.flow_id, 7);
+        assert_int_equal(m.uid, FAKE_IRM_UID);
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_STATE, &m, NULL), 0);
         assert_int_equal(m.state, LAYER_ONLINE);
 

@@ -312,6 +312,58 @@ static void test_layer_without_measure(void **state) {
         (void) close(layer);
 }
 
+static int resume(int client, uint64_t flow_id) {
+        IrmMessage message = { .type = IRM_RESUME, .flow_id = flow_id, .version = IRM_PROTOCOL_VERSION };
+
+        client_say(client, &message, NULL, 0);
+        client_hear(client, IRM_REPLY, &message, NULL);
+        return message.result;
+}
+
+/* The IRM has lost its state, and layers tell it of flows: nobody gets that of another user for guessing its id. */
+static void test_flows_without_state(void **state) {
+        static const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "lan",
+                                            .layer_type = LAYER_ETH_DIX, .hash_algorithm = 1, .mtu = 1482, .oap_max = 1388 };
+        static const LayerMessage online = { .type = LAYER_STATE, .state = LAYER_ONLINE, .text = "again" };
+        const struct {
+                const char *name;
+                LayerMessage message;
+                int result;
+        } flows[] = {
+                { "of another user", { .type = LAYER_RESUME, .flow_id = 7001, .uid = geteuid() + 1 }, -ESTALE },
+                { "of this user",    { .type = LAYER_RESUME, .flow_id = 7002, .uid = geteuid() },     0 },
+        };
+        int layer = fixture_connect_layer(*state), client = client_connect(), doorbell;
+        LayerMessage message;
+        IrmMessage allocated;
+
+        layer_say(layer, &hello, NULL, 0);
+        for (size_t i = 0; i < ELEMENTSOF(flows); i++)
+                layer_say(layer, &flows[i].message, NULL, 0);
+        layer_say(layer, &online, NULL, 0);
+        layer_hear(layer, LAYER_WELCOME, &message, NULL);
+        layer_hear(layer, LAYER_REGISTER, &message, NULL);
+
+        /* Where it asks, it has read all of that. */
+        doorbell = client_allocate(client, "far.example", &allocated);
+        layer_hear(layer, LAYER_QUERY, &message, NULL);
+
+        for (size_t i = 0; i < ELEMENTSOF(flows); i++) {
+                print_message("%s\n", flows[i].name);
+                assert_int_equal(resume(client, flows[i].message.flow_id), flows[i].result);
+        }
+
+        /* What was claimed ends with its process's word, what was not goes on. */
+        client_say(client, &(IrmMessage) { .type = IRM_DEALLOCATE, .flow_id = 7001 }, NULL, 0);
+        client_say(client, &(IrmMessage) { .type = IRM_DEALLOCATE, .flow_id = 7002 }, NULL, 0);
+        layer_hear(layer, LAYER_CLOSE, &message, NULL);
+        assert_int_equal(message.flow_id, 7002);
+
+        (void) close(doorbell);
+        (void) close(client);
+        (void) close(layer);
+}
+
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_layer_leaves_answered_flow, set_up, tear_down),
@@ -320,6 +372,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(test_listener_dawdles, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_sentences_are_text, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_layer_without_measure, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_flows_without_state, set_up, tear_down),
         };
 
         if (argc < 2)
