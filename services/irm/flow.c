@@ -157,10 +157,18 @@ static void flow_finish(Flow *f) {
         announce_flow_removed(f);
 }
 
+/* What it took up, another may have now: an offer to a listener, a part of somebody's quota, of its name's flows. */
+static void flow_make_room(Flow *f) {
+        Name *served = f->served;
+
+        flow_free(f);
+        if (served)
+                name_dispatch(served);
+}
+
 FlowAction flow_handle(Flow *f, FlowEvent event) {
         FlowMove move = flow_move(f->state, event);
         Manager *m = f->manager;
-        Name *served;
 
         log_debug("Flow %" PRIu64 ": %s, %s → %s, %s", f->id, flow_state_to_string(f->state), flow_event_to_string(event),
                   flow_state_to_string(move.next), flow_action_to_string(move.action));
@@ -196,18 +204,15 @@ FlowAction flow_handle(Flow *f, FlowEvent event) {
                 break;
         case FLOW_DO_FAIL:
                 connect_fail(f);
-                flow_free(f);
+                flow_make_room(f);
                 break;
         case FLOW_DO_REFUSE:
                 accept_refuse(f);
-                flow_free(f);
+                flow_make_room(f);
                 break;
         case FLOW_DO_FINISH:
                 flow_finish(f);
-                served = f->served;
-                flow_free(f);
-                if (served)
-                        name_dispatch(served);  /* it may have been full */
+                flow_make_room(f);
                 break;
         case FLOW_DO_NOTHING:
         case FLOW_DO_KEEP_LANE:

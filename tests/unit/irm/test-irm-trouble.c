@@ -202,18 +202,12 @@ static void test_program_calls_itself(void **state) {
         (void) close(client);
 }
 
-/* A listener goes away with an offer of another host: the next one gets it, at once. */
-static void test_offer_moves_on(void **state) {
-        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = 1, .qos = O7S_QOS_RAW, .peer = "02:00:00:00:00:01" };
-        uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { 1 };
-        struct pollfd pfds[2] = { { .events = POLLIN }, { .events = POLLIN } };
-        int layer = online_layer(*state), first;
+/* Another host asks for a flow to "here". */
+static void layer_asks(int layer, uint8_t reference) {
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = reference, .qos = O7S_QOS_RAW, .peer = "02:00:00:00:00:01" };
+        uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { reference };
         OapRequest request;
-        IrmMessage message;
         ssize_t size;
-
-        for (size_t i = 0; i < ELEMENTSOF(pfds); i++)
-                pfds[i].fd = client_listen("here");
 
         size = oap_request_build(random, time_realtime_nsec(), NULL, incoming.oap, sizeof(incoming.oap), &request);
         assert_true(size > 0);
@@ -222,7 +216,18 @@ static void test_offer_moves_on(void **state) {
         assert_true(size > 0);
         incoming.hash_size = (size_t) size;
         layer_say(layer, &incoming, NULL, 0);
+}
 
+/* A listener goes away with an offer of another host: the next one gets it, at once. */
+static void test_offer_moves_on(void **state) {
+        struct pollfd pfds[2] = { { .events = POLLIN }, { .events = POLLIN } };
+        int layer = online_layer(*state), first;
+        IrmMessage message;
+
+        for (size_t i = 0; i < ELEMENTSOF(pfds); i++)
+                pfds[i].fd = client_listen("here");
+
+        layer_asks(layer, 1);
         assert_int_equal(poll(pfds, ELEMENTSOF(pfds), 5000), 1);
         first = pfds[0].revents ? 0 : 1;
         client_hear(pfds[first].fd, IRM_OFFER, &message, NULL);
@@ -230,6 +235,41 @@ static void test_offer_moves_on(void **state) {
         client_hear(pfds[!first].fd, IRM_OFFER, &message, NULL);
 
         (void) close(pfds[!first].fd);
+        (void) close(layer);
+}
+
+/* A listener whose user may have one flow: the others wait, oldest first, for the one before to go. */
+static void test_queue_at_limit(void **state) {
+        LayerMessage gone = { .type = LAYER_INCOMING_GONE };
+        uint64_t before = 0;
+        IrmMessage message;
+        int layer, listener;
+
+        fixture_kill(*state);
+        fixture_write(*state, "irm.conf", "[Quota]\nFlowsPerUser=1\n");
+        fixture_run(*state);
+
+        layer = online_layer(*state);
+        listener = client_listen("here");
+        for (uint8_t reference = 1; reference <= 20; reference++)
+                layer_asks(layer, reference);
+
+        /* Ids grow, and so tell the order in which they came. */
+        for (uint8_t reference = 1; reference <= 20; reference++) {
+                struct pollfd pfd = { .fd = listener, .events = POLLIN };
+
+                client_hear(listener, IRM_OFFER, &message, NULL);
+                assert_true(before == 0 || message.flow_id == before + 1);
+                before = message.flow_id;
+                assert_int_equal(poll(&pfd, 1, 20), 0);
+
+                gone.reference = reference;
+                layer_say(layer, &gone, NULL, 0);
+                client_hear(listener, IRM_WITHDRAWN, &message, NULL);
+                assert_int_equal(message.flow_id, before);
+        }
+
+        (void) close(listener);
         (void) close(layer);
 }
 
@@ -369,6 +409,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(test_layer_leaves_answered_flow, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_program_calls_itself, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_offer_moves_on, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_queue_at_limit, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_listener_dawdles, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_sentences_are_text, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_layer_without_measure, set_up, tear_down),
