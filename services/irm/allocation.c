@@ -102,7 +102,12 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
         if (a->n_layers >= ALLOCATION_LAYERS_MAX)
                 return -ENOSPC;
 
-        a->layers[a->n_layers] = (AllocationLayer) { .key = key, .verdict = ALLOCATION_ASKED };
+        a->layers[a->n_layers] = (AllocationLayer) {
+                .key = key,
+                .verdict = ALLOCATION_ASKED,
+                .asked = now,
+                .answered = USEC_INFINITY,
+        };
         (void) copy_string(a->layers[a->n_layers].name, sizeof(a->layers[a->n_layers].name), name);
 
         /* Layers that come and go must not put off for ever that a name is unknown: later ones get what is left of the
@@ -122,6 +127,7 @@ AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec
                 return ALLOCATION_WAIT;
 
         l->verdict = result < 0 ? ALLOCATION_HAS_NOT : ALLOCATION_HAS;
+        l->answered = now;
         l->error = MIN(result, 0);
         return next_step(a, now);
 }
@@ -191,6 +197,10 @@ AllocationStep allocation_elapsed(Allocation *a, usec_t now) {
                 carry_no_more(a, ALLOCATION_TRIED, -ETIMEDOUT);
 
         return next_step(a, now);
+}
+
+bool allocation_is_asking(const Allocation *a) {
+        return find_verdict(a, ALLOCATION_ASKED) >= 0;
 }
 
 usec_t allocation_next(const Allocation *a) {

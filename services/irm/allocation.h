@@ -40,6 +40,8 @@ typedef struct AllocationLayer {
         char name[LAYER_NAME_BYTES_MAX + 1];
         AllocationVerdict verdict;
         int error;              /* why it has not, or failed */
+        usec_t asked;
+        usec_t answered;        /* USEC_INFINITY: not, or not yet */
 } AllocationLayer;
 
 typedef enum AllocationStep {
@@ -78,6 +80,9 @@ AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
 void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or (never impatient) accepts */
 AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start, after asking */
 AllocationStep allocation_elapsed(Allocation *a, usec_t now);
+
+/* Whether an answer may still come that has not. */
+bool allocation_is_asking(const Allocation *a);
 
 /* When to call allocation_elapsed(); USEC_INFINITY: never. */
 usec_t allocation_next(const Allocation *a);

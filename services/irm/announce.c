@@ -121,8 +121,8 @@ void announce_operation_changed(Operation *o) {
         _cleanup_free_ char *path = NULL;
 
         if (o->manager->bus && operation_path(o, &path) >= 0)
-                (void) sd_bus_emit_properties_changed(o->manager->bus, path, BUS_INTERFACE_OPERATION, "State", "Message",
-                                                      "Error", NULL);
+                (void) sd_bus_emit_properties_changed(o->manager->bus, path, BUS_INTERFACE_OPERATION, "State", "Progress",
+                                                      "Steps", "Message", "Error", NULL);
 }
 
 /* Announced when it ends, while its object stays for a while: so the caller need not poll. */

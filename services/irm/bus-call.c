@@ -40,15 +40,15 @@ int bus_read_no_options(sd_bus_message *message, sd_bus_error *error) {
         return sd_bus_message_exit_container(message);
 }
 
-int bus_caller_uid(sd_bus_message *message, uid_t *ret) {
+int bus_caller_uid(sd_bus_message *message, uid_t *ret, sd_bus_error *error) {
         _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
         int r;
 
         r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
-        if (r < 0)
-                return r;
+        if (r >= 0)
+                r = sd_bus_creds_get_euid(creds, ret);
 
-        return sd_bus_creds_get_euid(creds, ret);
+        return r < 0 ? bus_error_set(error, r, "The bus does not say who calls: %s", strerror(-r)) : 0;
 }
 
 int bus_authorize(Manager *m, sd_bus_message *message, const char *action, const char *name, const char *layer,

@@ -19,7 +19,7 @@ int bus_read_flags(sd_bus_message *message, uint64_t allowed, uint64_t *ret, sd_
 int bus_read_no_options(sd_bus_message *message, sd_bus_error *error);
 
 /* Who calls, by the bus's word. */
-int bus_caller_uid(sd_bus_message *message, uid_t *ret);
+int bus_caller_uid(sd_bus_message *message, uid_t *ret, sd_bus_error *error);
 
 /* polkit, with the details that rules decide by; any of them may be NULL. As polkit_authorize(). */
 int bus_authorize(Manager *m, sd_bus_message *message, const char *action, const char *name, const char *layer,

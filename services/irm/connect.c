@@ -91,27 +91,13 @@ static void take_step(Flow *f, AllocationStep step) {
         (void) flow_set_timer(f, allocation_next(f->allocation), allocation_timer_elapsed);
 }
 
-
-static void send_query(const Flow *f, Layer *l) {
-        LayerMessage query = { .type = LAYER_QUERY, .query_id = f->id };
-        ssize_t size;
-
-        size = hash_compute(l->hash, f->name, strlen(f->name), query.hash);
-        if (size < 0)
-                return;                         /* the query times out: "no answer" */
-
-        query.hash_size = (size_t) size;
-        (void) copy_string(query.name, sizeof(query.name), f->name);
-        layer_send(l, &query, NULL, 0);
-}
-
 static void ask_layers(Flow *f) {
         size_t position;
         Layer *l;
 
         map_for_each(l, f->manager->layers, position)
                 if (layer_is_usable(l) && allocation_add_layer(f->allocation, l->key, l->name, time_now()) == 0)
-                        send_query(f, l);
+                        layer_send_query(l, f->id, f->name);
 }
 
 static int allocation_timer_elapsed(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -181,7 +167,7 @@ void connect_layer_up(Flow *f, Layer *l) {
         if (awaits_permission(f))
                 return;                 /* search() will find this layer */
         if (allocation_add_layer(f->allocation, l->key, l->name, time_now()) == 0)
-                send_query(f, l);
+                layer_send_query(l, f->id, f->name);
 }
 
 void connect_layer_gone(Flow *f, Layer *l) {

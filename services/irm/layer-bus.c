@@ -128,6 +128,11 @@ static int property_drop_ins(sd_bus *bus, const char *path, const char *interfac
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int property_need_reload(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", (int) layer_needs_reload(userdata));
+}
+
 static int method_describe(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_free_ char *text = NULL;
         int r;
@@ -154,6 +159,7 @@ const sd_bus_vtable layer_vtable[] = {
         SD_BUS_PROPERTY("NFlows", "u", property_u32, 0, 0),
         SD_BUS_PROPERTY("FragmentPath", "s", property_fragment, 0, 0),
         SD_BUS_PROPERTY("DropInPaths", "as", property_drop_ins, 0, 0),
+        SD_BUS_PROPERTY("NeedReload", "b", property_need_reload, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_describe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("StateChanged", SD_BUS_ARGS("s", old, "s", new, "s", reason), 0),

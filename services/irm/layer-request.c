@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "services/common/bus.h"
 #include "services/irm/announce.h"
+#include "services/irm/resolve.h"
 
 /* -- HELLO: which layer is it? -- */
 
@@ -178,6 +179,8 @@ static void layer_reports_query(Layer *l, const LayerMessage *message) {
 
         if (f && !f->incoming)
                 connect_query_done(f, l, message->result);
+        else if (!f)
+                resolve_answered(l, message->query_id, message->result);
 }
 
 static void layer_reports_reply(Layer *l, const LayerMessage *message, int fds[LAYER_FDS_MAX]) {

@@ -7,6 +7,8 @@
 #include "basic/log.h"
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
+#include "services/irm/file-stamp.h"
+#include "services/irm/resolve.h"
 
 Layer *layer_find(Manager *m, const char *name) {
         return map_get_string(m->layers, name);
@@ -76,12 +78,27 @@ int layer_get(Manager *m, const char *name, Layer **ret) {
         return 0;
 }
 
+static uint64_t layer_file_stamp(const Layer *l) {
+        char file[LAYER_NAME_BYTES_MAX + sizeof(LAYER_FILE_SUFFIX)];
+
+        (void) snprintf(file, sizeof(file), "%s" LAYER_FILE_SUFFIX, l->name);
+        return file_stamp(l->manager->config.root, LAYER_FILE_DIRECTORY, file);
+}
+
+bool layer_needs_reload(const Layer *l) {
+        return layer_file_stamp(l) != l->file_stamp;
+}
+
 void layer_reload_file(Layer *l) {
         LayerFile *file = NULL;
         Name *n;
         size_t position;
+        uint64_t stamp;
         int r;
 
+        stamp = layer_file_stamp(l);
+        l->manager->layers_stamp += stamp - l->file_stamp;      /* a sum: this layer's share of it is new */
+        l->file_stamp = stamp;
         r = layer_file_load(l->manager->config.root, l->name, &file);
         if (r < 0 && file) {
                 config_log_messages(file->conf);
@@ -165,6 +182,7 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
 
         announce_layer_state(l, before);
         operation_layer_changed(l->manager, l->name);
+        resolve_layer_changed(l);
         manager_changed(l->manager);
 }
 
@@ -179,6 +197,19 @@ void layer_send_registration(Layer *l, LayerMessageType type, const Name *name) 
         memcpy(message.hash, name->hashes[l->hash], size);
         (void) copy_string(message.name, sizeof(message.name), name->name);
         layer_send(l, &message, NULL, 0);
+}
+
+void layer_send_query(Layer *l, uint64_t query_id, const char *name) {
+        LayerMessage query = { .type = LAYER_QUERY, .query_id = query_id };
+        ssize_t size;
+
+        size = hash_compute(l->hash, name, strlen(name), query.hash);
+        if (size < 0)
+                return;                         /* the query times out: "no answer" */
+
+        query.hash_size = (size_t) size;
+        (void) copy_string(query.name, sizeof(query.name), name);
+        layer_send(l, &query, NULL, 0);
 }
 
 void layer_process_died(Layer *l) {

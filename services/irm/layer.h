@@ -37,6 +37,7 @@ struct Layer {
         LayerLink *link;                /* owned; NULL: no IPCP is connected */
         Process *process;               /* not owned: of the last connection, until it ends */
         LayerFile *file;                /* owned; NULL where there is none */
+        uint64_t file_stamp;            /* of its files when they were read */
         LayerState state;
         char *reason;                   /* one sentence, never NULL */
         LayerType type;                 /* _LAYER_TYPE_INVALID until HELLO */
@@ -56,6 +57,9 @@ Layer *layer_free(Layer *l);
 
 /* Reads its file again. */
 void layer_reload_file(Layer *l);
+
+/* Whether its files are others than those that were read. */
+bool layer_needs_reload(const Layer *l);
 
 /* One that no file describes and that nothing serves is no layer any more: frees it. */
 void layer_settle(Layer *l);
@@ -79,6 +83,9 @@ void layer_send(Layer *l, const LayerMessage *message, const int *fds, unsigned 
 
 /* LAYER_REGISTER or LAYER_UNREGISTER, where the layer is connected. */
 void layer_send_registration(Layer *l, LayerMessageType type, const Name *name);
+
+/* LAYER_QUERY: whether the layer reaches the name. One that cannot be asked says nothing, as one that does not know. */
+void layer_send_query(Layer *l, uint64_t query_id, const char *name);
 
 /* The process of the IPCP has ended: so have its flows. */
 void layer_process_died(Layer *l);

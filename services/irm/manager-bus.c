@@ -39,6 +39,11 @@ static int property_u32(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "u", value);
 }
 
+static int property_need_reload(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", (int) manager_needs_reload(userdata));
+}
+
 /* A layer that is down is worth a look: it makes the whole "degraded". */
 static const Layer *first_unwell(const Manager *m) {
         size_t position;
@@ -103,7 +108,7 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
         Manager *m = userdata;
         int r;
 
-        r = bus_authorize(m, message, POLKIT_RELOAD, NULL, NULL, NULL, error);
+        r = bus_authorize(m, message, POLKIT_RELOAD, NULL, NULL, "reload", error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -229,6 +234,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Manager, started), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_state, 0, 0),
         SD_BUS_PROPERTY("StateReason", "s", property_state_reason, 0, 0),
+        SD_BUS_PROPERTY("NeedReload", "b", property_need_reload, 0, 0),
         SD_BUS_PROPERTY("NLayers", "u", property_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NNames", "u", property_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NFlows", "u", property_u32, 0, 0),
@@ -269,6 +275,9 @@ const sd_bus_vtable manager_vtable[] = {
                                 method_register, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Unregister", SD_BUS_ARGS("s", name, "s", layer, "t", flags), SD_BUS_NO_RESULT,
                                 method_unregister, CHANGES),
+
+        SD_BUS_METHOD_WITH_ARGS("Resolve", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("a(ssxa{sv})", results), method_resolve, CHANGES),
 
         /* Columns: id, name, layer ("" between two programs of this host), peer, state, uid and pid (of the asking side where
          * that is here, else of the serving one), SinceUSec (CLOCK_REALTIME; 0 while pending), LaneBytes (of both), details. */

@@ -46,6 +46,7 @@ int method_bind_pidfd(sd_bus_message *message, void *userdata, sd_bus_error *err
 int method_unbind(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_register(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_unregister(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_resolve(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
 /* manager-flows-bus.c */
 int method_list_flows(sd_bus_message *message, void *userdata, sd_bus_error *error);

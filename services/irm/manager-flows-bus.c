@@ -24,14 +24,15 @@ static int read_filter_key(sd_bus_message *message, const char *key, FlowFilter 
 
         if (streq(key, "uid")) {
                 filter->by_uid = true;
-                return sd_bus_message_read(message, "v", "u", &filter->uid);
+                r = sd_bus_message_read(message, "v", "u", &filter->uid);
+                return r < 0 ? bus_error_set(error, -EINVAL, "The filter uid is a number (u)") : 0;
         }
         if (!streq(key, "layer") && !streq(key, "name"))
                 return bus_error_set(error, -EINVAL, "Flows are filtered by layer, name and uid, not by '%s'", key);
 
         r = sd_bus_message_read(message, "v", "s", &text);
         if (r < 0)
-                return r;
+                return bus_error_set(error, -EINVAL, "The filter %s is a string", key);
 
         if (streq(key, "layer")) {
                 filter->by_layer = true;
@@ -152,7 +153,7 @@ int method_list_flows(sd_bus_message *message, void *userdata, sd_bus_error *err
         if (r >= 0)
                 r = sd_bus_message_read(message, "tu", &cursor, &limit);
         if (r >= 0)
-                r = bus_caller_uid(message, &uid);
+                r = bus_caller_uid(message, &uid, error);
         if (r < 0)
                 return r;
 
@@ -184,7 +185,7 @@ static int find_flow(Manager *m, sd_bus_message *message, uint64_t id, Flow **re
         uid_t uid;
         int r;
 
-        r = bus_caller_uid(message, &uid);
+        r = bus_caller_uid(message, &uid, error);
         if (r < 0)
                 return r;
 
@@ -248,7 +249,7 @@ int method_close_flow(sd_bus_message *message, void *userdata, sd_bus_error *err
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
-                r = bus_caller_uid(message, &uid);
+                r = bus_caller_uid(message, &uid, error);
         if (r < 0)
                 return r;
 
@@ -290,7 +291,7 @@ int method_list_clients(sd_bus_message *message, void *userdata, sd_bus_error *e
         uid_t uid;
         int others, r;
 
-        r = bus_caller_uid(message, &uid);
+        r = bus_caller_uid(message, &uid, error);
         if (r < 0)
                 return r;
 

@@ -10,6 +10,7 @@
 #include "services/irm/announce.h"
 #include "services/irm/bus-call.h"
 #include "services/irm/manager-bus.h"
+#include "services/irm/resolve.h"
 
 static size_t list_length(const List *list) {
         size_t n = 0;
@@ -86,15 +87,17 @@ static int read_name_option(sd_bus_message *message, const char *key, NameOption
         if (streq(key, "LoadBalance")) {
                 r = sd_bus_message_read(message, "v", "s", &text);
                 if (r < 0)
-                        return r;
+                        return bus_error_set(error, -EINVAL, "LoadBalance is a string");
 
                 options->balance = load_balance_from_string(text);
                 if (options->balance < 0)
                         return bus_error_set(error, -EINVAL, "LoadBalance is round-robin, spill or least-flows, not '%s'", text);
                 return 0;
         }
-        if (streq(key, "Local"))
-                return sd_bus_message_read(message, "v", "b", &options->local);
+        if (streq(key, "Local")) {
+                r = sd_bus_message_read(message, "v", "b", &options->local);
+                return r < 0 ? bus_error_set(error, -EINVAL, "Local is a boolean") : 0;
+        }
 
         return bus_error_set(error, -EINVAL, "CreateName knows no option '%s'", key);
 }
@@ -163,14 +166,14 @@ int method_create_name(sd_bus_message *message, void *userdata, sd_bus_error *er
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
-                r = bus_caller_uid(message, &uid);
+                r = bus_caller_uid(message, &uid, error);
         if (r < 0)
                 return r;
         if (!flow_name_is_valid(name))
                 return bus_error_set(error, -EINVAL, "A name is UTF-8 without control characters and '/', of 1 to %u bytes",
                                      FLOW_NAME_BYTES_MAX);
 
-        r = bus_authorize(m, message, POLKIT_CREATE_NAME, name, NULL, NULL, error);
+        r = bus_authorize(m, message, POLKIT_CREATE_NAME, name, NULL, "create", error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -364,7 +367,7 @@ int method_bind_pidfd(sd_bus_message *message, void *userdata, sd_bus_error *err
 
         copy = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
-                return -errno;
+                return bus_error_set(error, -errno, "Cannot keep the descriptor: %s", strerror(errno));
 
         return bind_name(userdata, message, name, BINDING_PROCESS, id, copy, error);
 }
@@ -425,7 +428,7 @@ int method_register(sd_bus_message *message, void *userdata, sd_bus_error *error
         if (!layer_name_is_valid(layer))
                 return bus_error_set(error, -EINVAL, "'%s' cannot be the name of a layer", layer);
 
-        r = bus_authorize(m, message, POLKIT_REGISTER, name, layer, NULL, error);
+        r = bus_authorize(m, message, POLKIT_REGISTER, name, layer, "register", error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -464,4 +467,36 @@ int method_unregister(sd_bus_message *message, void *userdata, sd_bus_error *err
         registration_free(registration);
         announce_name_changed(n, "RegisteredIn");
         return sd_bus_reply_method_return(message, NULL);
+}
+
+/* -- where a name is -- */
+
+/* Changes nothing; what it makes other hosts do is bounded, see resolve.h. Columns: layer ("local": this host), state (found,
+ * waiting, not-found, no-answer, skipped), RTT in microseconds (-1: none), Type, Hash and Reason. */
+int method_resolve(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const char *name;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &name);
+        if (r >= 0)
+                r = bus_read_no_options(message, error);
+        if (r < 0)
+                return r;
+        if (!flow_name_is_valid(name))
+                return bus_error_set(error, -EINVAL, "A name is UTF-8 without control characters and '/', of 1 to %u bytes",
+                                     FLOW_NAME_BYTES_MAX);
+
+        r = bus_caller_uid(message, &uid, error);
+        if (r < 0)
+                return r;
+
+        r = resolve_start(userdata, message, name, uid);
+        if (r == -EDQUOT)
+                return bus_error_set(error, r, "A user may have %u questions open, all together %u; wait for their answers",
+                                     RESOLVES_PER_USER_MAX, RESOLVES_MAX);
+        if (r < 0)
+                return bus_error_set(error, r, "Cannot ask for '%s': %s", name, strerror(-r));
+
+        return 1;                       /* answered, or it will be */
 }

@@ -8,10 +8,13 @@
 #include "basic/log.h"
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
+#include "services/irm/file-stamp.h"
 #include "services/irm/manager-bus.h"
+#include "services/irm/resolve.h"
 #include "services/irm/restore.h"
 #include "services/irm/systemd.h"
 
+#define NEED_RELOAD_USEC USEC_PER_SEC           /* files are not looked at more often, whoever asks */
 #define STATUS_USEC (100 * USEC_PER_MSEC)       /* STATUS= is not told more often: systemd has other things to do */
 
 static uint64_t memory_bytes(void) {
@@ -19,7 +22,7 @@ static uint64_t memory_bytes(void) {
 }
 
 static int manager_make_maps(Manager *m) {
-        Map **maps[] = { &m->processes, &m->names, &m->layers, &m->flows, &m->operations };
+        Map **maps[] = { &m->processes, &m->names, &m->layers, &m->flows, &m->operations, &m->resolves };
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(maps) && r == 0; i++)
@@ -86,6 +89,7 @@ Manager *manager_free(Manager *m) {
         m->bus = NULL;
 
         free_all(m, operations, Operation, operation_free);
+        free_all(m, resolves, Resolve, resolve_free);
         free_all(m, flows, Flow, flow_free);
         while (!list_is_empty(&m->clients))
                 client_free(list_first(&m->clients, Client, by_manager));
@@ -95,6 +99,7 @@ Manager *manager_free(Manager *m) {
         for (size_t i = 0; i < _HASH_DIRECTORY_MAX; i++)
                 m->name_hashes[i] = map_free(m->name_hashes[i]);
         m->operations = map_free(m->operations);
+        m->resolves = map_free(m->resolves);
         m->flows = map_free(m->flows);
         m->names = map_free(m->names);
         m->layers = map_free(m->layers);
@@ -191,6 +196,7 @@ static void load_names(Manager *m) {
         size_t position;
         Name *n;
 
+        m->names_stamp = file_stamp_all(m->config.root, NAME_FILE_DIRECTORY, NAME_FILE_SUFFIX);
         if (config_list(&m->config, NAME_FILE_DIRECTORY, NAME_FILE_SUFFIX, &names) < 0)
                 return;
 
@@ -210,6 +216,7 @@ static void load_names(Manager *m) {
 }
 
 static void load_layers(Manager *m) {
+        uint64_t stamp = file_stamp_all(m->config.root, LAYER_FILE_DIRECTORY, LAYER_FILE_SUFFIX);
         ConfStrings layers = {};
         size_t position;
         Layer *l;
@@ -224,6 +231,7 @@ static void load_layers(Manager *m) {
 
         map_for_each(l, m->layers, position)
                 layer_reload_file(l);
+        m->layers_stamp = stamp;                /* of before: what was written meanwhile shows */
         map_for_each(l, m->layers, position)
                 layer_settle(l);                /* may remove it: the one that was just returned */
 }
@@ -231,6 +239,8 @@ static void load_layers(Manager *m) {
 int manager_reload(Manager *m) {
         int r, level;
 
+        m->need_reload_checked = 0;
+        m->config_stamp = file_stamp(m->config.root, "", CONFIG_FILE);
         r = config_load(&m->config);
         if (r < 0)
                 return r;
@@ -244,6 +254,20 @@ int manager_reload(Manager *m) {
         load_names(m);
         manager_changed(m);
         return 0;
+}
+
+bool manager_needs_reload(Manager *m) {
+        const char *root = m->config.root;
+        usec_t now = time_now();
+
+        if (m->need_reload_checked > 0 && usec_sub(now, m->need_reload_checked) < NEED_RELOAD_USEC)
+                return m->need_reload;
+
+        m->need_reload_checked = now;
+        m->need_reload = file_stamp(root, "", CONFIG_FILE) != m->config_stamp ||
+                         file_stamp_all(root, LAYER_FILE_DIRECTORY, LAYER_FILE_SUFFIX) != m->layers_stamp ||
+                         file_stamp_all(root, NAME_FILE_DIRECTORY, NAME_FILE_SUFFIX) != m->names_stamp;
+        return m->need_reload;
 }
 
 /* -- start -- */

@@ -53,6 +53,7 @@ struct Manager {
         Map *layers;                    /* string -> Layer, owned */
         Map *flows;                     /* id -> Flow, owned */
         Map *operations;                /* id -> Operation, owned */
+        Map *resolves;                  /* id -> Resolve, owned */
         List clients;                   /* Client.by_manager, owned */
         List wildcard_listeners;        /* Client.by_wildcard: serve every name bound to them */
 
@@ -61,6 +62,12 @@ struct Manager {
         sd_event_source *irm_source;
         sd_event_source *layer_source;
         sd_event_source *status_source; /* STATUS=, a little after something changed */
+
+        uint64_t config_stamp;          /* of irm.conf when it was read */
+        uint64_t names_stamp;           /* of all .name files */
+        uint64_t layers_stamp;          /* of all .layer files, with those that were read one by one since */
+        bool need_reload;               /* as it was found at need_reload_checked */
+        usec_t need_reload_checked;
 
         bool stopping;                  /* being freed: what survives in the store stays there */
         uint64_t next_flow_id;
@@ -81,6 +88,9 @@ int manager_start(Manager *m);
 
 /* Reads the files again: new names appear, changed ones change, removed ones go. */
 int manager_reload(Manager *m);
+
+/* Whether any of those files is another than the one that was read. Looked into once a second at most. */
+bool manager_needs_reload(Manager *m);
 
 /* Something that STATUS= shows has changed. */
 void manager_changed(Manager *m);

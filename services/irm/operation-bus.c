@@ -37,6 +37,56 @@ static int property_error(sd_bus *bus, const char *path, const char *interface, 
         return sd_bus_message_append(reply, "(ss)", name, row ? o->message : "");
 }
 
+/* What a step is, for people; how it goes is in Message. */
+static int step_text(const Operation *o, OperationStepKind kind, char **ret) {
+        bool start = o->kind == OPERATION_START_LAYER;
+
+        switch (kind) {
+        case OPERATION_STEP_RELOAD:
+                return format_string(ret, "Let systemd read its units again");
+        case OPERATION_STEP_QUEUE:
+                return format_string(ret, "Ask systemd to %s the unit", start ? "start" : "stop");
+        case OPERATION_STEP_UNIT:
+                return format_string(ret, "%s " O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, start ? "Start" : "Stop", o->subject);
+        case OPERATION_STEP_LAYER:
+                return format_string(ret, "Wait until layer %s is online", o->subject);
+        case _OPERATION_STEP_KIND_MAX:
+        case _OPERATION_STEP_KIND_INVALID:
+                break;
+        }
+
+        return -EINVAL;
+}
+
+/* Columns: step, state, text, how long it took or has taken (-1: not begun). */
+static int property_steps(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Operation *o = userdata;
+        usec_t now = time_now();
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sssx)");
+        for (unsigned i = 0; r >= 0 && i < o->steps.n; i++) {
+                const OperationStep *step = &o->steps.items[i];
+                _cleanup_free_ char *text = NULL;
+
+                r = step_text(o, step->kind, &text);
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(sssx)", operation_step_kind_to_string(step->kind),
+                                                  operation_step_state_to_string(step->state), text,
+                                                  operation_step_usec(step, now));
+        }
+
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int property_progress(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Operation *o = userdata;
+
+        return sd_bus_message_append(reply, "d", operation_steps_progress(&o->steps));
+}
+
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Operation *o = userdata;
         int r;
@@ -57,6 +107,8 @@ const sd_bus_vtable operation_vtable[] = {
         SD_BUS_PROPERTY("Kind", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Subject", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Progress", "d", property_progress, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Steps", "a(sssx)", property_steps, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Message", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Error", "(ss)", property_error, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Operation, started), SD_BUS_VTABLE_PROPERTY_CONST),

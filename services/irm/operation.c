@@ -61,23 +61,48 @@ static void operation_set_timer(Operation *o, usec_t after, sd_event_time_handle
         (void) sd_event_add_time_relative(o->manager->event, &o->timer, CLOCK_MONOTONIC, after, 0, elapsed, o);
 }
 
+/* Returns: whether it says anything else than before. */
+static bool operation_say(Operation *o, const char *format, va_list list) {
+        char *text;
+
+        if (vasprintf(&text, format, list) < 0)
+                return false;
+        if (streq(text, o->message)) {
+                free(text);
+                return false;
+        }
+
+        free(o->message);
+        o->message = text;
+        return true;
+}
+
+/* One step further, or news of the one that is under way. Announced where anything is new. */
+static void operation_reach(Operation *o, OperationStepKind kind, const char *format, ...) _printf_(3, 4);
+static void operation_reach(Operation *o, OperationStepKind kind, const char *format, ...) {
+        bool changed = operation_steps_reach(&o->steps, kind, time_now());
+        va_list list;
+
+        va_start(list, format);
+        changed = operation_say(o, format, list) || changed;
+        va_end(list);
+
+        if (changed)
+                announce_operation_changed(o);
+}
+
 static void operation_finish(Operation *o, OperationState state, int error, const char *format, ...) _printf_(4, 5);
 static void operation_finish(Operation *o, OperationState state, int error, const char *format, ...) {
         va_list list;
-        char *text;
-        int r;
 
         if (o->state != OPERATION_RUNNING)
                 return;
 
         va_start(list, format);
-        r = vasprintf(&text, format, list);
+        (void) operation_say(o, format, list);
         va_end(list);
-        if (r >= 0) {
-                free(o->message);
-                o->message = text;
-        }
 
+        operation_steps_end(&o->steps, state == OPERATION_DONE, time_now());
         o->state = state;
         o->error = error;
         o->slot = sd_bus_slot_unref(o->slot);
@@ -112,6 +137,8 @@ static int job_queued(sd_bus_message *reply, void *userdata, sd_bus_error *error
                 operation_finish(o, OPERATION_DONE, 0, "The job is queued");
         else {
                 o->job = strdup(job);
+                operation_reach(o, OPERATION_STEP_UNIT, "systemd %s the unit",
+                                o->kind == OPERATION_START_LAYER ? "starts" : "stops");
                 operation_layer_changed(o->manager, o->subject);
         }
 
@@ -140,6 +167,7 @@ static int reloaded(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         if (e)
                 log_warning("systemd did not reload: %s", strempty(e->message));
 
+        operation_reach(o, OPERATION_STEP_QUEUE, "Asking systemd");
         r = operation_queue_job(o);
         if (r < 0)
                 operation_finish(o, OPERATION_FAILED, r, "Cannot ask systemd: %s", strerror(-r));
@@ -164,6 +192,11 @@ int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload
                 .no_wait = no_wait,
                 .started = time_realtime_nsec() / NSEC_PER_USEC,
         };
+        operation_steps_init(&o->steps, reload ? OPERATION_STEP_RELOAD : OPERATION_STEP_QUEUE,
+                             no_wait                        ? OPERATION_STEP_QUEUE
+                             : kind == OPERATION_STOP_LAYER ? OPERATION_STEP_UNIT
+                                                            : OPERATION_STEP_LAYER,
+                             time_now());
         o->subject = strdup(layer);
         o->message = strdup(reload ? "Reloading systemd" : "Asking systemd");
         if (!o->subject || !o->message)
@@ -197,8 +230,14 @@ void operation_layer_changed(Manager *m, const char *layer) {
                 if (o->state != OPERATION_RUNNING || !o->job || !streq(o->subject, layer))
                         continue;
 
-                if (o->kind == OPERATION_START_LAYER && l && layer_is_usable(l))
+                if (o->kind != OPERATION_START_LAYER || !l)
+                        continue;
+
+                if (layer_is_usable(l))
                         operation_finish(o, OPERATION_DONE, 0, "Layer %s is %s", layer, layer_state_to_string(l->state));
+                else if (l->link)
+                        operation_reach(o, OPERATION_STEP_UNIT, "Layer %s is %s: %s", layer, layer_state_to_string(l->state),
+                                        l->reason);
         }
 }
 
@@ -224,6 +263,8 @@ int operation_job_removed(sd_bus_message *message, void *userdata, sd_bus_error 
                                          result, unit);
                 else if (o->kind == OPERATION_STOP_LAYER)
                         operation_finish(o, OPERATION_DONE, 0, "Layer %s is stopped", o->subject);
+                else
+                        operation_reach(o, OPERATION_STEP_LAYER, "The unit runs; waiting for the layer to be online");
         }
 
         return 0;

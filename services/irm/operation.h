@@ -9,6 +9,7 @@
 #include "basic/enum.h"
 #include "basic/time.h"
 #include "services/irm/manager.h"
+#include "services/irm/operation-step.h"
 
 #define OPERATIONS_MAX 256U
 #define OPERATION_KEPT_USEC (30 * USEC_PER_SEC)
@@ -45,6 +46,7 @@ struct Operation {
         char *job;                      /* systemd's, once it is queued */
         char *message;                  /* what it does or how it ended, in words; never NULL */
         bool no_wait;                   /* done as soon as the job is queued */
+        OperationSteps steps;
         int error;
         usec_t started;                 /* CLOCK_REALTIME */
         sd_bus_slot *slot;              /* of the call to systemd */

@@ -161,7 +161,7 @@ static void exec_daemon(const IrmFixture *f) {
         (void) setenv("LISTEN_FDNAMES", names, 1);
         (void) snprintf(text, sizeof(text), "%s/notify.sock", f->directory);
         (void) setenv("NOTIFY_SOCKET", text, 1);
-        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", f->bus ? f->bus : "unix:path=/nonexistent", 1);
         (void) snprintf(text, sizeof(text), "--root=%s", f->directory);
 
         execl(f->program, f->program, text, NULL);

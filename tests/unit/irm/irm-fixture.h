@@ -13,6 +13,7 @@
 
 typedef struct IrmFixture {
         const char *program;            /* o7s-irm */
+        const char *bus;                /* address of the system bus; NULL: there is none. Before fixture_run(). */
         char directory[64];             /* of everything below; removed at the end */
         int irm_fd;                     /* the listening sockets */
         int layer_fd;
