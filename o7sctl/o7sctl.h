@@ -55,6 +55,7 @@ int verb_verify(Ctl *ctl, int argc, char *argv[]);
 int verb_names(Ctl *ctl, int argc, char *argv[]);
 int verb_name(Ctl *ctl, int argc, char *argv[]);
 int verb_unname(Ctl *ctl, int argc, char *argv[]);
+int verb_resolve(Ctl *ctl, int argc, char *argv[]);
 int verb_flows(Ctl *ctl, int argc, char *argv[]);
 int verb_ping(Ctl *ctl, int argc, char *argv[]);
 int verb_monitor(Ctl *ctl, int argc, char *argv[]);

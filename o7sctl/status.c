@@ -150,7 +150,7 @@ static void print_file(json_object *layer) {
         if (n > 0)
                 (void) printf(" (+ %zu drop-in%s)", n, n == 1 ? "" : "s");
         if (streq(member_string(layer, "NeedReload"), "true"))
-                (void) printf("   %schanged on disk: o7sctl up reloads it%s", terminal_sequence(COLOR_YELLOW),
+                (void) printf("   %schanged on disk since o7s-irm read it%s", terminal_sequence(COLOR_YELLOW),
                               terminal_sequence(COLOR_NORMAL));
         (void) printf("\n");
 }

@@ -38,6 +38,7 @@ static const struct {
         [GLYPH_FAILED] = { "×", "x" },
         [GLYPH_CHANGING] = { "↻", "~" },
         [GLYPH_DONE] = { "✓", "+" },
+        [GLYPH_MISSING] = { "✗", "x" },
         [GLYPH_ARROW] = { "→", "->" },
         [GLYPH_UP] = { "↑", "^" },
         [GLYPH_DOWN] = { "↓", "v" },

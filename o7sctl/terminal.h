@@ -24,6 +24,7 @@ typedef enum Glyph {
         GLYPH_FAILED,           /* × */
         GLYPH_CHANGING,         /* ↻ */
         GLYPH_DONE,             /* ✓ */
+        GLYPH_MISSING,          /* ✗ */
         GLYPH_ARROW,            /* → */
         GLYPH_UP,               /* ↑ */
         GLYPH_DOWN,             /* ↓ */

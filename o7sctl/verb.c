@@ -59,6 +59,10 @@ const Verb verb_table[] = {
           "If one of the steps fails, a name that was new is removed again.\n",
           1, 1, NAME_OPTIONS, ARGUMENTS_NAMES, false, verb_name },
         { "unname", NULL, "NAME...", "Remove names", NULL, 1, -1, 0, ARGUMENTS_NAMES, false, verb_unname },
+        { "resolve", NULL, "NAME", "Ask where a name is, and through which layers",
+          "Asks this host and all its layers. Nobody is connected to.\n"
+          "Exit status 3: it cannot be reached.\n",
+          1, 1, 0, ARGUMENTS_NAMES, false, verb_resolve },
 
         { "flows", "Flows", "[--layer=L] [--name=N] [--mine]", "List flows",
           "  --layer=LAYER   Only those through this layer\n"

@@ -39,7 +39,7 @@ json_of() { # VERB
 
 help_of_all() {
         local verb
-        for verb in status layers names flows name unname up down new verify monitor ping; do
+        for verb in status layers names flows name unname resolve up down new verify monitor ping; do
                 says "$verb" lab_exec alpha o7sctl "$verb" --help || return 1
                 lab_exec alpha o7sctl "$verb" --help >/dev/null || return 1
         done

@@ -244,6 +244,24 @@ static int subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return r;
 }
 
+/* Only web.example is anywhere. */
+static int resolve(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name;
+        bool known;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+
+        known = streq(name, "web.example");
+        return sd_bus_reply_method_return(
+                m, "a(ssxa{sv})", 3, "local", "not-found", INT64_C(0), 2, "Type", "s", "local", "Reason", "s",
+                "not a name of this host", "lan", known ? "found" : "no-answer", known ? INT64_C(1300) : INT64_C(-1), 3, "Type",
+                "s", "eth-dix", "Hash", "s", "a41cff0011223344", "Reason", "s", known ? "reached through this layer" : "nobody",
+                "lab", "skipped", INT64_C(-1), 2, "Type", "s", "eth", "Reason", "s", "layer failed: no carrier");
+}
+
 static int explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *name;
         int r;
@@ -286,6 +304,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("ListFlows", "a{sv}tu", "a(tssssuutta{sv})t", list_flows, 0),
         SD_BUS_METHOD("Describe", NULL, "s", describe, 0),
         SD_BUS_METHOD("Subscribe", NULL, NULL, subscribe, 0),
+        SD_BUS_METHOD("Resolve", "sa{sv}", "a(ssxa{sv})", resolve, 0),
         SD_BUS_METHOD("Explain", "s", "sas", explain, 0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, 0),
         SD_BUS_PROPERTY("NLayers", "u", get_number, 0, 0),

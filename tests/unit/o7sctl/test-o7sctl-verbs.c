@@ -123,6 +123,10 @@ static const Case cases[] = {
           { "Cannot register 'b' in layer 'nowhere'" } },
         { "name that no other host can reach", "o7sctl name c", EXIT_FINE, { "Created 'c'", "this host only" }, {} },
         { "unname", "o7sctl unname a c", EXIT_FINE, {}, {} },
+        { "resolve", "o7sctl resolve web.example", EXIT_FINE,
+          { "  x local", "  + lan    1.3 ms  reached through this layer, hash a41cff00\n",
+            "  - lab    skipped: layer failed: no carrier\n", "Best: through lan.\n" }, {} },
+        { "resolve nothing", "o7sctl resolve nosuch", EXIT_NOT_ACTIVE, { "  x lan         -  nobody", "cannot be reached" }, {} },
         { "candidates: layers", "o7sctl __complete up l", EXIT_FINE, { "lan\n", "lab\n" }, {} },
         { "candidates: names", "o7sctl __complete unname w", EXIT_FINE, { "web.example\n" }, {} },
 };
@@ -203,6 +207,15 @@ static void test_json(void **state) {
         assert_true(json_object_object_get_ex(row, "details", &member));
         assert_true(json_object_object_get_ex(member, "MaxMessage", &member));
         assert_int_equal(json_object_get_int(member), 1486);
+        (void) json_object_put(value);
+
+        run(&result, "o7sctl --json=short resolve web.example");
+        value = parse(&result);
+        row = json_object_array_get_idx(value, 1);
+        assert_true(json_object_object_get_ex(row, "rtt_usec", &member));
+        assert_int_equal(json_object_get_int(member), 1300);
+        assert_true(json_object_object_get_ex(row, "state", &member));
+        assert_string_equal(json_object_get_string(member), "found");
         (void) json_object_put(value);
 
         run(&result, "o7sctl --json=pretty layers");
