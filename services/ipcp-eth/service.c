@@ -294,13 +294,15 @@ static void link_changed(void *userdata, const LinkInfo *info) {
 static int timer_elapsed(sd_event_source *source, uint64_t usec, void *userdata) {
         Service *s = userdata;
 
+        (void) sd_event_source_set_time(source, USEC_INFINITY);
         s->timer_armed = USEC_INFINITY;
         ethernet_expire(&s->ethernet, time_now());
         return 0;
 }
 
-/* Whatever happened in this turn may have moved the next expiry. */
-static int turn_ended(sd_event_source *source, void *userdata) {
+/* Before the loop sleeps: whatever happened may have moved the next expiry. (A "post" source would do too, but take
+ * another turn of the loop, with a system call, after each turn that did something.) */
+static int loop_prepares(sd_event_source *source, void *userdata) {
         Service *s = userdata;
         usec_t next = ethernet_next(&s->ethernet);
 
@@ -308,26 +310,23 @@ static int turn_ended(sd_event_source *source, void *userdata) {
                 return 0;
 
         s->timer_armed = next;
-        if (next == USEC_INFINITY)
-                return sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
-
-        (void) sd_event_source_set_time(s->timer, next);
-        return sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+        return sd_event_source_set_time(s->timer, next);
 }
 
 static int add_timers(Service *s) {
         int r;
 
-        r = sd_event_add_time(s->daemon->event, &s->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, timer_elapsed, s);
-        if (r < 0)
-                return r;
-
-        r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+        r = sd_event_add_time(s->daemon->event, &s->timer, CLOCK_MONOTONIC, USEC_INFINITY, USEC_PER_MSEC,
+                              timer_elapsed, s);
         if (r < 0)
                 return r;
 
         s->timer_armed = USEC_INFINITY;
-        return sd_event_add_post(s->daemon->event, &s->rearm, turn_ended, s);
+        r = sd_event_source_set_enabled(s->timer, SD_EVENT_ON);         /* also where it waits for nothing */
+        if (r < 0)
+                return r;
+
+        return sd_event_source_set_prepare(s->timer, loop_prepares);
 }
 
 /* -- the object -- */
@@ -343,7 +342,6 @@ void service_done(Service *s) {
         s->link = link_free(s->link);
         s->socket = frame_socket_free(s->socket);
         s->timer = sd_event_source_disable_unref(s->timer);
-        s->rearm = sd_event_source_disable_unref(s->rearm);
         if (s->ethernet.events)
                 ethernet_done(&s->ethernet);
         s->layer = layer_free(s->layer);

@@ -20,7 +20,6 @@ typedef struct Service {
         int socket_ifindex;             /* what it is bound to */
         uint32_t socket_mtu;            /* what its buffers are made for */
         sd_event_source *timer;
-        sd_event_source *rearm;         /* after every turn of the loop */
         usec_t timer_armed;
         sd_bus_slot *slots[2];          /* ethernet-bus.c */
 } Service;
