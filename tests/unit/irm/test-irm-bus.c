@@ -231,6 +231,26 @@ static void answer(int layer, int result) {
         layer_say(layer, &done, NULL, 0);
 }
 
+/* The bus and the layer are two connections: what is said on one may be heard after what is said later on the other. */
+static int online_layer(BusFixture *f) {
+        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        int layer = fixture_connect_layer(&f->irm);
+        bool online = false;
+
+        layer_come_online(layer, "lan");
+        while (!online) {
+                char *state = NULL;
+
+                assert_true(time_now() < deadline);
+                assert_true(sd_bus_get_property_string(f->bus, BUS_NAME_IRM, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER, "State",
+                                                       NULL, &state) >= 0);
+                online = streq(state, "online");
+                free(state);
+        }
+
+        return layer;
+}
+
 static void test_resolve(void **state) {
         BusFixture *f = *state;
         sd_bus_message *reply = NULL;
@@ -241,8 +261,7 @@ static void test_resolve(void **state) {
         ask(f, "far.example", &reply);                  /* nobody to ask: at once */
         assert_string_equal(rows(f, &reply, text), "local not-found; lan skipped; ");
 
-        layer = fixture_connect_layer(&f->irm);
-        layer_come_online(layer, "lan");
+        layer = online_layer(f);
         ask(f, "far.example", &reply);
         answer(layer, 0);
         assert_string_equal(rows(f, &reply, text), "local not-found; lan found; ");
@@ -269,10 +288,9 @@ static void test_layer_goes(void **state) {
         sd_bus_message *reply = NULL;
         char text[TEXT_MAX];
         LayerMessage query;
-        int layer = fixture_connect_layer(&f->irm);
+        int layer = online_layer(f);
         usec_t before;
 
-        layer_come_online(layer, "lan");
         ask(f, "far.example", &reply);
         layer_hear(layer, LAYER_QUERY, &query, NULL);
         before = time_now();
@@ -284,9 +302,8 @@ static void test_layer_goes(void **state) {
 static void test_resolve_refusals(void **state) {
         sd_bus_message *replies[9] = {};
         BusFixture *f = *state;
-        int layer = fixture_connect_layer(&f->irm);
+        int layer = online_layer(f);
 
-        layer_come_online(layer, "lan");
         for (size_t i = 0; i < ELEMENTSOF(replies); i++)
                 ask(f, "far.example", &replies[i]);
         wait_for(f, &replies[8]);                       /* one too many, refused while the others wait */
