@@ -15,7 +15,13 @@
 /* Reads "t flags"; any that is not in allowed is an error. */
 int bus_read_flags(sd_bus_message *message, uint64_t allowed, uint64_t *ret, sd_bus_error *error);
 
-/* Reads an "a{sv}" of which no key is known: each is an error. */
+/* Reads the variant of one key of an "a{sv}" into target. Returns < 0, with error set, where it does not know the key. */
+typedef int (*bus_read_option_t)(sd_bus_message *message, const char *key, void *target, sd_bus_error *error);
+
+/* Reads an "a{sv}", key by key. */
+int bus_read_options(sd_bus_message *message, bus_read_option_t read_option, void *target, sd_bus_error *error);
+
+/* The same where no key is known: each is an error. */
 int bus_read_no_options(sd_bus_message *message, sd_bus_error *error);
 
 /* Who calls, by the bus's word. */

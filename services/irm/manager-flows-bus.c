@@ -18,7 +18,8 @@ typedef struct FlowFilter {
         uint32_t uid;
 } FlowFilter;
 
-static int read_filter_key(sd_bus_message *message, const char *key, FlowFilter *filter, sd_bus_error *error) {
+static int read_filter_key(sd_bus_message *message, const char *key, void *target, sd_bus_error *error) {
+        FlowFilter *filter = target;
         const char *text;
         int r;
 
@@ -43,27 +44,6 @@ static int read_filter_key(sd_bus_message *message, const char *key, FlowFilter 
         }
 
         return 0;
-}
-
-static int read_filter(sd_bus_message *message, FlowFilter *filter, sd_bus_error *error) {
-        const char *key;
-        int r;
-
-        r = sd_bus_message_enter_container(message, 'a', "{sv}");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(message, "s", &key);
-                if (r >= 0)
-                        r = read_filter_key(message, key, filter, error);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-                if (r < 0)
-                        return r;
-        }
-
-        return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
 /* Whose it is, for lists: the asking side where that is here. */
@@ -149,7 +129,7 @@ int method_list_flows(sd_bus_message *message, void *userdata, sd_bus_error *err
         uid_t uid;
         int others, r;
 
-        r = read_filter(message, &filter, error);
+        r = bus_read_options(message, read_filter_key, &filter, error);
         if (r >= 0)
                 r = sd_bus_message_read(message, "tu", &cursor, &limit);
         if (r >= 0)

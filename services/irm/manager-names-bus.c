@@ -80,7 +80,8 @@ typedef struct NameOptions {
         int local;
 } NameOptions;
 
-static int read_name_option(sd_bus_message *message, const char *key, NameOptions *options, sd_bus_error *error) {
+static int read_name_option(sd_bus_message *message, const char *key, void *target, sd_bus_error *error) {
+        NameOptions *options = target;
         const char *text;
         int r;
 
@@ -100,27 +101,6 @@ static int read_name_option(sd_bus_message *message, const char *key, NameOption
         }
 
         return bus_error_set(error, -EINVAL, "CreateName knows no option '%s'", key);
-}
-
-static int read_name_options(sd_bus_message *message, NameOptions *options, sd_bus_error *error) {
-        const char *key;
-        int r;
-
-        r = sd_bus_message_enter_container(message, 'a', "{sv}");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(message, "s", &key);
-                if (r >= 0)
-                        r = read_name_option(message, key, options, error);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-                if (r < 0)
-                        return r;
-        }
-
-        return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
 /* A user may serve what he made; root may serve everything anyway. */
@@ -162,7 +142,7 @@ int method_create_name(sd_bus_message *message, void *userdata, sd_bus_error *er
 
         r = sd_bus_message_read(message, "s", &name);
         if (r >= 0)
-                r = read_name_options(message, &options, error);
+                r = bus_read_options(message, read_name_option, &options, error);
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
