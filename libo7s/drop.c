@@ -18,6 +18,8 @@ static const char *const drop_reason_table[_DROP_REASON_MAX] = {
         [DROP_LIMIT] = "limit",
         [DROP_NO_MEMORY] = "no-memory",
         [DROP_HOSTILE] = "hostile",
+        [DROP_NO_ROUTE] = "no-route",
+        [DROP_TTL] = "ttl",
 };
 
 DEFINE_ENUM_NAMES(drop_reason, DropReason);

@@ -19,6 +19,8 @@ typedef enum DropReason {
         DROP_LIMIT,             /* a table or a rate is at its limit */
         DROP_NO_MEMORY,
         DROP_HOSTILE,           /* the other side of a lane broke the rules of shared memory */
+        DROP_NO_ROUTE,          /* no neighbour leads to the destination */
+        DROP_TTL,               /* it has been on its way through too many members */
         _DROP_REASON_MAX,
         _DROP_REASON_INVALID = -EINVAL,
 } DropReason;

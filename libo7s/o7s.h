@@ -111,6 +111,8 @@ enum {
         O7S_DROP_LIMIT,
         O7S_DROP_NO_MEMORY,
         O7S_DROP_HOSTILE,
+        O7S_DROP_NO_ROUTE,
+        O7S_DROP_TTL,
         O7S_DROP_REASONS = 32           /* room for more */
 };
 

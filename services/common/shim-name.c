@@ -8,7 +8,7 @@ static ShimName *name_free(ShimNames *names, ShimName *name) {
 
         (void) map_remove(names->by_hash, name->hash, name->hash_size);
         list_unlink(&name->by_use);
-        shim_expiry_remove(&names->expiries, &name->expiry);
+        expiry_remove(&names->expiries, &name->expiry);
         return mfree(name);
 }
 
@@ -28,7 +28,7 @@ void shim_names_done(ShimNames *names) {
                 name_free(names, name);
 
         names->by_hash = map_free(names->by_hash);
-        shim_expiry_done(&names->expiries);
+        expiry_done(&names->expiries);
 }
 
 /* The least recently used entry that nobody waits for makes room. */
@@ -77,7 +77,7 @@ static int name_new(ShimNames *names, const uint8_t *hash, size_t hash_size, Shi
 static int start_asking(ShimNames *names, ShimName *name, usec_t now) {
         name->state = SHIM_NAME_ASKING;
         name->n_queries = 0;
-        return shim_expiry_set(&names->expiries, &name->expiry, now);
+        return expiry_set(&names->expiries, &name->expiry, now);
 }
 
 int shim_name_look_up(ShimNames *names, const uint8_t *hash, size_t hash_size, usec_t now, const ShimName **ret) {
@@ -134,7 +134,7 @@ int shim_name_answer(ShimNames *names, const uint8_t *hash, size_t hash_size, co
         memcpy(name->address, address, address_size);
         name->address_size = address_size;
         name->state = SHIM_NAME_KNOWN;
-        (void) shim_expiry_set(&names->expiries, &name->expiry, usec_add(now, SHIM_NAME_KEEP_USEC));
+        (void) expiry_set(&names->expiries, &name->expiry, usec_add(now, SHIM_NAME_KEEP_USEC));
 
         *ret = name;
         return 1;
@@ -147,7 +147,7 @@ void shim_name_confirm(ShimNames *names, const uint8_t *hash, size_t hash_size, 
         if (!name || name->state != SHIM_NAME_KNOWN || !same_address(name, address, address_size))
                 return;
 
-        (void) shim_expiry_set(&names->expiries, &name->expiry, usec_add(now, SHIM_NAME_KEEP_USEC));
+        (void) expiry_set(&names->expiries, &name->expiry, usec_add(now, SHIM_NAME_KEEP_USEC));
 }
 
 void shim_name_doubt(ShimNames *names, const uint8_t *hash, size_t hash_size) {
@@ -166,9 +166,9 @@ void shim_names_forget(ShimNames *names) {
 }
 
 ShimNameEvent shim_names_expire(ShimNames *names, usec_t now, const ShimName **ret) {
-        ShimExpiry *expiry;
+        Expiry *expiry;
 
-        while ((expiry = shim_expiry_pop(&names->expiries, now))) {
+        while ((expiry = expiry_pop(&names->expiries, now))) {
                 ShimName *name = container_of(expiry, ShimName, expiry);
 
                 if (name->state != SHIM_NAME_ASKING) {
@@ -179,13 +179,13 @@ ShimNameEvent shim_names_expire(ShimNames *names, usec_t now, const ShimName **r
                 /* Putting back what was just taken out needs no memory, so setting it cannot fail. */
                 if (name->n_queries < SHIM_NAME_QUERIES) {
                         name->n_queries++;
-                        (void) shim_expiry_set(&names->expiries, expiry, usec_add(now, SHIM_NAME_INTERVAL_USEC));
+                        (void) expiry_set(&names->expiries, expiry, usec_add(now, SHIM_NAME_INTERVAL_USEC));
                         *ret = name;
                         return SHIM_NAME_SEND;
                 }
 
                 name->state = SHIM_NAME_UNKNOWN;
-                (void) shim_expiry_set(&names->expiries, expiry, now);
+                (void) expiry_set(&names->expiries, expiry, now);
                 *ret = name;
                 return SHIM_NAME_GAVE_UP;
         }
@@ -194,5 +194,5 @@ ShimNameEvent shim_names_expire(ShimNames *names, usec_t now, const ShimName **r
 }
 
 usec_t shim_names_next(const ShimNames *names) {
-        return shim_expiry_next(&names->expiries);
+        return expiry_next(&names->expiries);
 }

@@ -11,7 +11,7 @@
 
 #include "basic/list.h"
 #include "basic/map.h"
-#include "services/common/shim-expiry.h"
+#include "services/common/expiry.h"
 
 #define SHIM_NAMES_MAX 4096U
 #define SHIM_NAME_HASH_BYTES_MAX 64U
@@ -27,7 +27,7 @@ typedef enum ShimNameState {
 } ShimNameState;
 
 typedef struct ShimName {
-        ShimExpiry expiry;      /* the next query, or the end of the entry */
+        Expiry expiry;      /* the next query, or the end of the entry */
         ListNode by_use;        /* ShimNames.by_use, least recently looked up first */
         ShimNameState state;
         unsigned n_queries;     /* sent in this round */
@@ -46,7 +46,7 @@ typedef enum ShimNameEvent {
 typedef struct ShimNames {
         Map *by_hash;
         List by_use;
-        ShimExpiryHeap expiries;
+        ExpiryHeap expiries;
 } ShimNames;
 
 int shim_names_init(ShimNames *names);

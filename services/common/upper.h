@@ -23,6 +23,9 @@ typedef struct Upper Upper;
 /* Sends a burst. Returns: how many were dealt with; fewer than n: full, upper_resume() will follow. */
 typedef unsigned (*upper_transmit_t)(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
 
+/* How many packets of this flow the layer takes now, at most max. 0: none until upper_flow_resume(). */
+typedef unsigned (*upper_budget_t)(void *userdata, LayerFlow *flow, unsigned max, usec_t now);
+
 /* The application's end is over, and what it had written is sent. The flow's upper side is gone already. */
 typedef void (*upper_ended_t)(void *userdata, LayerFlow *flow, CloseReason reason, usec_t now);
 

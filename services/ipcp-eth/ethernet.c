@@ -34,7 +34,7 @@ void ethernet_done(Ethernet *e) {
 
         layer_flows_done(&e->flows);
         shim_names_done(&e->names);
-        shim_expiry_done(&e->expiries);
+        expiry_done(&e->expiries);
         e->endpoints = shim_endpoints_free(e->endpoints);
         e->registered = map_free(e->registered);
         e->incoming_by_reference = map_free(e->incoming_by_reference);
@@ -90,7 +90,7 @@ int ethernet_init(Ethernet *e, const EthernetConfig *config, const EthernetEvent
         list_init(&e->queries);
         list_init(&e->incoming);
         list_init(&e->answered);
-        shim_limit_init(&e->limit, config->key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
+        limit_init(&e->limit, config->key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
                         ETHERNET_TOTAL_BURST);
 
         r = make_tables(e);
@@ -138,9 +138,9 @@ void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now) {
 }
 
 void ethernet_expire(Ethernet *e, usec_t now) {
-        ShimExpiry *expiry;
+        Expiry *expiry;
 
-        while ((expiry = shim_expiry_pop(&e->expiries, now)))
+        while ((expiry = expiry_pop(&e->expiries, now)))
                 flow_expire(container_of(expiry, EthernetFlow, expiry), now);
 
         name_query_expire(e, now);
@@ -148,7 +148,7 @@ void ethernet_expire(Ethernet *e, usec_t now) {
 }
 
 usec_t ethernet_next(const Ethernet *e) {
-        usec_t next = MIN(shim_expiry_next(&e->expiries), shim_names_next(&e->names));
+        usec_t next = MIN(expiry_next(&e->expiries), shim_names_next(&e->names));
 
         return MIN(next, incoming_next(e));
 }

@@ -105,7 +105,7 @@ struct Ethernet {
 
         LayerFlows flows;
         ShimEndpoints *endpoints;       /* id → EthernetFlow */
-        ShimExpiryHeap expiries;        /* EthernetFlow.expiry */
+        ExpiryHeap expiries;        /* EthernetFlow.expiry */
         List tombstones;                /* EthernetFlow.by_tombstone, oldest first */
         unsigned n_closing;             /* tombstones that have not said close for the last time */
         List searching;                 /* EthernetFlow.by_searching: their name is being asked for */
@@ -122,7 +122,7 @@ struct Ethernet {
         List incoming;                  /* Incoming.by_age: the IRM thinks about them; oldest first */
         List answered;                  /* Incoming.by_age: remembered for copies; oldest answer first */
 
-        ShimLimit limit;
+        Limit limit;
         Counters counters;              /* frames */
         Packet *message;                /* the management message being built */
 };

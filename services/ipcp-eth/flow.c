@@ -33,7 +33,7 @@ EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
         layer_flows_remove(&flow->ethernet->flows, &flow->layer);
         list_unlink(&flow->by_tombstone);
         list_unlink(&flow->by_searching);
-        shim_expiry_remove(&flow->ethernet->expiries, &flow->expiry);
+        expiry_remove(&flow->ethernet->expiries, &flow->expiry);
         if (flow->endpoint != 0)
                 shim_endpoints_release(flow->ethernet->endpoints, flow->endpoint);
         drop_early(flow);
@@ -86,7 +86,7 @@ int ethernet_flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetF
 
 /* Room for a flow's entry is made when it first gets one; a flow that cannot be watched is not kept. */
 static int flow_watch(EthernetFlow *flow, usec_t when) {
-        return shim_expiry_set(&flow->ethernet->expiries, &flow->expiry, when);
+        return expiry_set(&flow->ethernet->expiries, &flow->expiry, when);
 }
 
 static void flow_send_close(EthernetFlow *flow, usec_t now) {
@@ -254,7 +254,7 @@ void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
 
         flow->peer_endpoint = message->sender;
         shim_name_confirm(&e->names, flow->hash, flow->hash_size, frame->source.bytes, FRAME_ADDRESS_BYTES, now);
-        shim_liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
+        liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
 
         /* The IRM answers with what it takes to close the peer's end, if it no longer wants the flow. */
         r = e->events->reply(e->userdata, &flow->layer, 0, message->oap, message->oap_size);
@@ -304,8 +304,8 @@ void ethernet_established(Ethernet *e, LayerFlow *layer_flow, const CloseTokens 
                 flow->layer.tokens = *tokens;
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ESTABLISHED);
-        shim_liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
-        (void) flow_watch(flow, shim_liveness_next(&flow->liveness));
+        liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
+        (void) flow_watch(flow, liveness_next(&flow->liveness));
 
         for (EarlyPacket *early = flow->early; early; early = early->next)
                 e->events->deliver(e->userdata, flow, &early->packet, 1);
@@ -400,20 +400,20 @@ void flow_hold_early(EthernetFlow *flow, const Packet *packet) {
 /* -- time -- */
 
 static void expire_established(EthernetFlow *flow, usec_t now) {
-        switch (shim_liveness_expire(&flow->liveness, now)) {
+        switch (liveness_expire(&flow->liveness, now)) {
 
-        case SHIM_LIVENESS_NOTHING:
+        case LIVENESS_NOTHING:
                 break;
 
-        case SHIM_LIVENESS_SEND:
+        case LIVENESS_SEND:
                 (void) eth_send_keepalive(flow->ethernet, flow, now);
                 break;
 
-        case SHIM_LIVENESS_DEAD:
+        case LIVENESS_DEAD:
                 return flow_down(flow, CLOSE_PEER_TIMEOUT, now);
         }
 
-        (void) flow_watch(flow, shim_liveness_next(&flow->liveness));
+        (void) flow_watch(flow, liveness_next(&flow->liveness));
 }
 
 static void expire_closed(EthernetFlow *flow, usec_t now) {

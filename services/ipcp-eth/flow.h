@@ -26,8 +26,8 @@ typedef struct EarlyPacket EarlyPacket;
 struct EthernetFlow {
         LayerFlow layer;
         Ethernet *ethernet;             /* not owned */
-        ShimExpiry expiry;
-        ShimLiveness liveness;
+        Expiry expiry;
+        Liveness liveness;
         ListNode by_tombstone;
         ListNode by_searching;
 

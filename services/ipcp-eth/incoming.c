@@ -118,7 +118,7 @@ void incoming_request_received(Ethernet *e, const Frame *frame, const Management
                 return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
         if (message->oap_size < REQUEST_ID_BYTES)
                 return counters_drop(&e->counters, DROP_MALFORMED);
-        if (!shim_limit_take(&e->limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
+        if (!limit_take(&e->limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
                 return counters_drop(&e->counters, DROP_LIMIT);
 
         incoming = map_get(e->incoming_by_peer, &peer, sizeof(peer));
@@ -174,9 +174,9 @@ int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
         flow->local = incoming->local;
         flow->peer = incoming->address;
         flow->peer_endpoint = incoming->endpoint;
-        shim_liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
+        liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
 
-        r = shim_expiry_set(&e->expiries, &flow->expiry, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+        r = expiry_set(&e->expiries, &flow->expiry, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
         if (r < 0)
                 return r;
 

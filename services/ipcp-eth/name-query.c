@@ -165,7 +165,7 @@ void name_query_received(Ethernet *e, const Frame *frame, const ManagementMessag
         if (!ethernet_is_registered(e, message->hash))
                 return;                 /* silence, and no charge: everybody hears every query */
 
-        if (!shim_limit_take(&e->limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
+        if (!limit_take(&e->limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
                 return counters_drop(&e->counters, DROP_LIMIT);
 
         (void) eth_send_message(e, &frame->source, &e->link.address, &reply);

@@ -47,13 +47,13 @@ static void data_received(Ethernet *e, const Frame *frame, Packet *packet, usec_
                 return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
 
         case LAYER_FLOW_ANSWERED:
-                shim_liveness_heard(&flow->liveness, now);
+                liveness_heard(&flow->liveness, now);
                 if (frame->payload_size > 0)
                         flow_hold_early(flow, packet);
                 return;
 
         case LAYER_FLOW_ESTABLISHED:
-                shim_liveness_heard(&flow->liveness, now);
+                liveness_heard(&flow->liveness, now);
                 if (frame->payload_size == 0)
                         return;         /* a keepalive */
                 if (delivery->flow != flow)

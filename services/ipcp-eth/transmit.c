@@ -68,7 +68,7 @@ bool eth_send_keepalive(Ethernet *e, EthernetFlow *flow, usec_t now) {
         packet_reset(e->message);
 
         /* Also where it could not be sent: the next one is due a quarter of the time-out later, not at once. */
-        shim_liveness_sent(&flow->liveness, now);
+        liveness_sent(&flow->liveness, now);
         return send_one(e, &frame, e->message);
 }
 
@@ -101,7 +101,7 @@ unsigned eth_transmit(Ethernet *e, EthernetFlow *flow, Packet *const *packets, u
 
         n_sent = send_frames(e, frames, n_frames);
         if (n_sent > 0)
-                shim_liveness_sent(&flow->liveness, now);
+                liveness_sent(&flow->liveness, now);
         if (n_sent == n_frames)
                 return n;
 

@@ -21,8 +21,8 @@ static uint32_t next_random(uint32_t *seed) {
 
 /* Against a model that looks at every entry. */
 static void test_expiry_model(void **state) {
-        ShimExpiryHeap heap = {};
-        ShimExpiry entries[200] = {};
+        ExpiryHeap heap = {};
+        Expiry entries[200] = {};
         usec_t model[200];
         uint32_t seed = 7;
 
@@ -34,7 +34,7 @@ static void test_expiry_model(void **state) {
                 usec_t when = next_random(&seed) % 1000, earliest = USEC_INFINITY;
 
                 if (round % 5 == 0) {
-                        ShimExpiry *popped = shim_expiry_pop(&heap, when);
+                        Expiry *popped = expiry_pop(&heap, when);
 
                         if (popped) {
                                 i = (size_t) (popped - entries);
@@ -46,21 +46,21 @@ static void test_expiry_model(void **state) {
                                 for (size_t k = 0; k < ELEMENTSOF(model); k++)
                                         assert_true(model[k] > when);
                 } else if (round % 7 == 0) {
-                        shim_expiry_remove(&heap, &entries[i]);
+                        expiry_remove(&heap, &entries[i]);
                         model[i] = USEC_INFINITY;
                 } else {
                         if (round % 11 == 0)
                                 when = USEC_INFINITY;
-                        assert_int_equal(shim_expiry_set(&heap, &entries[i], when), 0);
+                        assert_int_equal(expiry_set(&heap, &entries[i], when), 0);
                         model[i] = when;
                 }
 
                 for (size_t k = 0; k < ELEMENTSOF(model); k++)
                         earliest = MIN(earliest, model[k]);
-                assert_true(shim_expiry_next(&heap) == earliest);
+                assert_true(expiry_next(&heap) == earliest);
         }
 
-        shim_expiry_done(&heap);
+        expiry_done(&heap);
         for (size_t i = 0; i < ELEMENTSOF(entries); i++)
                 assert_int_equal(entries[i].index, 0);
 }
@@ -71,32 +71,32 @@ static const struct {
         const char *name;
         uint32_t timeout_ms;
         usec_t sent, heard, now;        /* after T0 */
-        ShimLivenessEvent event;
+        LivenessEvent event;
         usec_t next;
 } liveness_cases[] = {
-        { "fresh",              120000, 0, 0, 0,                                SHIM_LIVENESS_NOTHING, 30 * USEC_PER_SEC },
-        { "just before T/4",    120000, 0, 0, 30 * USEC_PER_SEC - 1,            SHIM_LIVENESS_NOTHING, 30 * USEC_PER_SEC },
-        { "T/4 of silence",     120000, 0, 0, 30 * USEC_PER_SEC,                SHIM_LIVENESS_SEND,    30 * USEC_PER_SEC },
-        { "sent lately",        120000, 20 * USEC_PER_SEC, 0, 40 * USEC_PER_SEC, SHIM_LIVENESS_NOTHING, 50 * USEC_PER_SEC },
-        { "almost dead",        120000, 119 * USEC_PER_SEC, 0, 120 * USEC_PER_SEC - 1, SHIM_LIVENESS_NOTHING, 120 * USEC_PER_SEC },
-        { "dead",               120000, 119 * USEC_PER_SEC, 0, 120 * USEC_PER_SEC, SHIM_LIVENESS_DEAD, 120 * USEC_PER_SEC },
-        { "dead, and silent",   120000, 0, 0, 500 * USEC_PER_SEC,               SHIM_LIVENESS_DEAD,    30 * USEC_PER_SEC },
-        { "heard, not sent",    120000, 0, 400 * USEC_PER_SEC, 500 * USEC_PER_SEC, SHIM_LIVENESS_SEND, 30 * USEC_PER_SEC },
-        { "short",              1000,   0, 0, 250 * USEC_PER_MSEC,              SHIM_LIVENESS_SEND,    250 * USEC_PER_MSEC },
-        { "off",                0,      0, 0, 86400 * USEC_PER_SEC,             SHIM_LIVENESS_NOTHING, USEC_INFINITY },
+        { "fresh",              120000, 0, 0, 0,                                LIVENESS_NOTHING, 30 * USEC_PER_SEC },
+        { "just before T/4",    120000, 0, 0, 30 * USEC_PER_SEC - 1,            LIVENESS_NOTHING, 30 * USEC_PER_SEC },
+        { "T/4 of silence",     120000, 0, 0, 30 * USEC_PER_SEC,                LIVENESS_SEND,    30 * USEC_PER_SEC },
+        { "sent lately",        120000, 20 * USEC_PER_SEC, 0, 40 * USEC_PER_SEC, LIVENESS_NOTHING, 50 * USEC_PER_SEC },
+        { "almost dead",        120000, 119 * USEC_PER_SEC, 0, 120 * USEC_PER_SEC - 1, LIVENESS_NOTHING, 120 * USEC_PER_SEC },
+        { "dead",               120000, 119 * USEC_PER_SEC, 0, 120 * USEC_PER_SEC, LIVENESS_DEAD, 120 * USEC_PER_SEC },
+        { "dead, and silent",   120000, 0, 0, 500 * USEC_PER_SEC,               LIVENESS_DEAD,    30 * USEC_PER_SEC },
+        { "heard, not sent",    120000, 0, 400 * USEC_PER_SEC, 500 * USEC_PER_SEC, LIVENESS_SEND, 30 * USEC_PER_SEC },
+        { "short",              1000,   0, 0, 250 * USEC_PER_MSEC,              LIVENESS_SEND,    250 * USEC_PER_MSEC },
+        { "off",                0,      0, 0, 86400 * USEC_PER_SEC,             LIVENESS_NOTHING, USEC_INFINITY },
 };
 
 static void test_liveness(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(liveness_cases); i++) {
                 usec_t next = liveness_cases[i].next;
-                ShimLiveness l;
+                Liveness l;
 
                 print_message("%s\n", liveness_cases[i].name);
-                shim_liveness_init(&l, liveness_cases[i].timeout_ms, T0);
-                shim_liveness_sent(&l, T0 + liveness_cases[i].sent);
-                shim_liveness_heard(&l, T0 + liveness_cases[i].heard);
-                assert_int_equal(shim_liveness_expire(&l, T0 + liveness_cases[i].now), liveness_cases[i].event);
-                assert_true(shim_liveness_next(&l) == (next == USEC_INFINITY ? next : T0 + next));
+                liveness_init(&l, liveness_cases[i].timeout_ms, T0);
+                liveness_sent(&l, T0 + liveness_cases[i].sent);
+                liveness_heard(&l, T0 + liveness_cases[i].heard);
+                assert_int_equal(liveness_expire(&l, T0 + liveness_cases[i].now), liveness_cases[i].event);
+                assert_true(liveness_next(&l) == (next == USEC_INFINITY ? next : T0 + next));
         }
 }
 
@@ -251,31 +251,31 @@ static void test_name_limit(void **state) {
 
 static void test_limit(void **state) {
         static const uint8_t key[SIPHASH_KEY_BYTES] = "key";
-        ShimLimit *limit = malloc(sizeof(*limit));
+        Limit *limit = malloc(sizeof(*limit));
         unsigned n = 0;
 
         assert_non_null(limit);
-        shim_limit_init(limit, key, 10, 20, 15, 30);
+        limit_init(limit, key, 10, 20, 15, 30);
 
         /* The burst, then the rate. */
-        while (shim_limit_take(limit, "a", 1, T0))
+        while (limit_take(limit, "a", 1, T0))
                 n++;
         assert_int_equal(n, 20);
-        assert_false(shim_limit_take(limit, "a", 1, T0 + 99 * USEC_PER_MSEC));
-        assert_true(shim_limit_take(limit, "a", 1, T0 + 100 * USEC_PER_MSEC));
-        assert_false(shim_limit_take(limit, "a", 1, T0 + 100 * USEC_PER_MSEC));
+        assert_false(limit_take(limit, "a", 1, T0 + 99 * USEC_PER_MSEC));
+        assert_true(limit_take(limit, "a", 1, T0 + 100 * USEC_PER_MSEC));
+        assert_false(limit_take(limit, "a", 1, T0 + 100 * USEC_PER_MSEC));
 
         /* Another sender has his own, until all together have too much. */
         n = 0;
-        while (shim_limit_take(limit, "b", 1, T0 + 100 * USEC_PER_MSEC))
+        while (limit_take(limit, "b", 1, T0 + 100 * USEC_PER_MSEC))
                 n++;
         assert_in_range(n, 9, 11);
 
         /* Asking all the time gains nothing: fractions add up to the same. */
-        shim_limit_init(limit, key, 10, 1, 1000, 1000);
+        limit_init(limit, key, 10, 1, 1000, 1000);
         n = 0;
         for (usec_t t = 0; t < 10 * USEC_PER_SEC; t += 7)
-                n += shim_limit_take(limit, "a", 1, T0 + t);
+                n += limit_take(limit, "a", 1, T0 + t);
         assert_in_range(n, 95, 101);
 
         free(limit);

@@ -191,14 +191,14 @@ static void test_sender_cannot_fill_replay_cache(void **state) {
         static const uint8_t key[SIPHASH_KEY_BYTES] = { 1 };
         _cleanup_(oap_replay_freep) OapReplay *replay = NULL;
         uint32_t number = 0;
-        ShimLimit limit;
+        Limit limit;
 
         assert_int_equal(oap_replay_new(&replay), 0);
-        shim_limit_init(&limit, key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
+        limit_init(&limit, key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
                         ETHERNET_TOTAL_BURST);
 
         for (uint64_t now = start; now < start + 60 * USEC_PER_SEC * NSEC_PER_USEC; now += step)
-                while (shim_limit_take(&limit, "sender", 6, now / NSEC_PER_USEC)) {
+                while (limit_take(&limit, "sender", 6, now / NSEC_PER_USEC)) {
                         OapHeader header = { .timestamp = now + OAP_WINDOW_FUTURE_NSEC };
 
                         memcpy(header.id, &number, sizeof(number));

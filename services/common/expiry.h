@@ -9,27 +9,27 @@
 
 #include "basic/time.h"
 
-typedef struct ShimExpiry {
+typedef struct Expiry {
         usec_t when;
         size_t index;                   /* in the heap, from 1; 0: not in it */
-} ShimExpiry;
+} Expiry;
 
-typedef struct ShimExpiryHeap {
-        ShimExpiry **entries;           /* entries[0] is unused */
+typedef struct ExpiryHeap {
+        Expiry **entries;           /* entries[0] is unused */
         size_t n;
         size_t n_allocated;
-} ShimExpiryHeap;
+} ExpiryHeap;
 
-void shim_expiry_done(ShimExpiryHeap *heap);
+void expiry_done(ExpiryHeap *heap);
 
 /* Sets or moves an entry's time; USEC_INFINITY takes it out. Returns: 0; -ENOMEM: it was not in and is not now. */
-int shim_expiry_set(ShimExpiryHeap *heap, ShimExpiry *entry, usec_t when);
+int expiry_set(ExpiryHeap *heap, Expiry *entry, usec_t when);
 
 /* Takes an entry out; one that is not in is fine. Call it before the entry's memory goes. */
-void shim_expiry_remove(ShimExpiryHeap *heap, ShimExpiry *entry);
+void expiry_remove(ExpiryHeap *heap, Expiry *entry);
 
 /* The entry that is due at now, taken out; NULL where none is. */
-ShimExpiry *shim_expiry_pop(ShimExpiryHeap *heap, usec_t now);
+Expiry *expiry_pop(ExpiryHeap *heap, usec_t now);
 
 /* When the next is due; USEC_INFINITY where there is none. */
-usec_t shim_expiry_next(const ShimExpiryHeap *heap);
+usec_t expiry_next(const ExpiryHeap *heap);

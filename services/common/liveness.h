@@ -9,36 +9,36 @@
 
 #include "basic/time.h"
 
-typedef struct ShimLiveness {
+typedef struct Liveness {
         usec_t timeout_usec;            /* 0: neither keepalives nor death */
         usec_t sent;                    /* when we last sent anything */
         usec_t heard;                   /* when anything last arrived */
-} ShimLiveness;
+} Liveness;
 
-typedef enum ShimLivenessEvent {
-        SHIM_LIVENESS_NOTHING,
-        SHIM_LIVENESS_SEND,             /* send an empty packet and call shim_liveness_sent() */
-        SHIM_LIVENESS_DEAD,
-} ShimLivenessEvent;
+typedef enum LivenessEvent {
+        LIVENESS_NOTHING,
+        LIVENESS_SEND,             /* send an empty packet and call liveness_sent() */
+        LIVENESS_DEAD,
+} LivenessEvent;
 
-static inline void shim_liveness_init(ShimLiveness *l, uint32_t timeout_ms, usec_t now) {
-        *l = (ShimLiveness) {
+static inline void liveness_init(Liveness *l, uint32_t timeout_ms, usec_t now) {
+        *l = (Liveness) {
                 .timeout_usec = timeout_ms * USEC_PER_MSEC,
                 .sent = now,
                 .heard = now,
         };
 }
 
-static inline void shim_liveness_sent(ShimLiveness *l, usec_t now) {
+static inline void liveness_sent(Liveness *l, usec_t now) {
         l->sent = now;
 }
 
-static inline void shim_liveness_heard(ShimLiveness *l, usec_t now) {
+static inline void liveness_heard(Liveness *l, usec_t now) {
         l->heard = now;
 }
 
 /* What is due at now. */
-ShimLivenessEvent shim_liveness_expire(const ShimLiveness *l, usec_t now);
+LivenessEvent liveness_expire(const Liveness *l, usec_t now);
 
 /* When to ask again at the latest; never earlier than needed. */
-usec_t shim_liveness_next(const ShimLiveness *l);
+usec_t liveness_next(const Liveness *l);

@@ -2,14 +2,14 @@
 
 /* The heap is 1-based, so that the parent of i is i / 2 and 0 can mean "not in it". */
 
-#include "services/common/shim-expiry.h"
+#include "services/common/expiry.h"
 
-static void place(ShimExpiryHeap *heap, size_t index, ShimExpiry *entry) {
+static void place(ExpiryHeap *heap, size_t index, Expiry *entry) {
         heap->entries[index] = entry;
         entry->index = index;
 }
 
-static void sift_up(ShimExpiryHeap *heap, ShimExpiry *entry) {
+static void sift_up(ExpiryHeap *heap, Expiry *entry) {
         size_t i = entry->index;
 
         for (; i > 1 && heap->entries[i / 2]->when > entry->when; i /= 2)
@@ -18,7 +18,7 @@ static void sift_up(ShimExpiryHeap *heap, ShimExpiry *entry) {
         place(heap, i, entry);
 }
 
-static void sift_down(ShimExpiryHeap *heap, ShimExpiry *entry) {
+static void sift_down(ExpiryHeap *heap, Expiry *entry) {
         size_t i = entry->index;
 
         for (;;) {
@@ -38,16 +38,16 @@ static void sift_down(ShimExpiryHeap *heap, ShimExpiry *entry) {
         place(heap, i, entry);
 }
 
-void shim_expiry_done(ShimExpiryHeap *heap) {
+void expiry_done(ExpiryHeap *heap) {
         for (size_t i = 1; i <= heap->n; i++)
                 heap->entries[i]->index = 0;
 
         free(heap->entries);
-        *heap = (ShimExpiryHeap) {};
+        *heap = (ExpiryHeap) {};
 }
 
-void shim_expiry_remove(ShimExpiryHeap *heap, ShimExpiry *entry) {
-        ShimExpiry *last;
+void expiry_remove(ExpiryHeap *heap, Expiry *entry) {
+        Expiry *last;
         size_t index = entry->index;
 
         if (index == 0)
@@ -63,16 +63,16 @@ void shim_expiry_remove(ShimExpiryHeap *heap, ShimExpiry *entry) {
         sift_down(heap, last);
 }
 
-int shim_expiry_set(ShimExpiryHeap *heap, ShimExpiry *entry, usec_t when) {
+int expiry_set(ExpiryHeap *heap, Expiry *entry, usec_t when) {
         if (when == USEC_INFINITY) {
-                shim_expiry_remove(heap, entry);
+                expiry_remove(heap, entry);
                 return 0;
         }
 
         if (entry->index == 0) {
                 if (heap->n + 1 >= heap->n_allocated) {
                         size_t n_allocated = MAX(2 * heap->n_allocated, (size_t) 64);
-                        ShimExpiry **entries;
+                        Expiry **entries;
 
                         entries = reallocarray(heap->entries, n_allocated, sizeof(*entries));
                         if (!entries)
@@ -91,17 +91,17 @@ int shim_expiry_set(ShimExpiryHeap *heap, ShimExpiry *entry, usec_t when) {
         return 0;
 }
 
-ShimExpiry *shim_expiry_pop(ShimExpiryHeap *heap, usec_t now) {
-        ShimExpiry *first;
+Expiry *expiry_pop(ExpiryHeap *heap, usec_t now) {
+        Expiry *first;
 
         if (heap->n == 0 || heap->entries[1]->when > now)
                 return NULL;
 
         first = heap->entries[1];
-        shim_expiry_remove(heap, first);
+        expiry_remove(heap, first);
         return first;
 }
 
-usec_t shim_expiry_next(const ShimExpiryHeap *heap) {
+usec_t expiry_next(const ExpiryHeap *heap) {
         return heap->n > 0 ? heap->entries[1]->when : USEC_INFINITY;
 }

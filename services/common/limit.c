@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "services/common/shim-limit.h"
+#include "services/common/limit.h"
 
 #define MESSAGE_MILLITOKENS 1000U
 #define USEC_PER_MILLITOKEN_AT_ONE (USEC_PER_SEC / MESSAGE_MILLITOKENS) /* at a rate of one message per second */
 
-static void bucket_fill(ShimBucket *bucket, uint32_t rate, uint32_t burst, usec_t now) {
+static void bucket_fill(LimitBucket *bucket, uint32_t rate, uint32_t burst, usec_t now) {
         uint64_t full = (uint64_t) burst * MESSAGE_MILLITOKENS;
         usec_t passed = usec_sub(now, bucket->filled);
         uint64_t gained;
@@ -20,9 +20,9 @@ static void bucket_fill(ShimBucket *bucket, uint32_t rate, uint32_t burst, usec_
         bucket->filled = now;
 }
 
-void shim_limit_init(ShimLimit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate,
+void limit_init(Limit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate,
                      uint32_t sender_burst, uint32_t total_rate, uint32_t total_burst) {
-        *limit = (ShimLimit) {
+        *limit = (Limit) {
                 .sender_rate = sender_rate,
                 .sender_burst = sender_burst,
                 .total_rate = total_rate,
@@ -31,12 +31,12 @@ void shim_limit_init(ShimLimit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uin
         };
         memcpy(limit->key, key, sizeof(limit->key));
 
-        for (unsigned i = 0; i < SHIM_LIMIT_BUCKETS; i++)
+        for (unsigned i = 0; i < LIMIT_BUCKETS; i++)
                 limit->senders[i].millitokens = (uint64_t) sender_burst * MESSAGE_MILLITOKENS;
 }
 
-bool shim_limit_take(ShimLimit *limit, const void *sender, size_t sender_size, usec_t now) {
-        ShimBucket *bucket = &limit->senders[siphash24(limit->key, sender, sender_size) % SHIM_LIMIT_BUCKETS];
+bool limit_take(Limit *limit, const void *sender, size_t sender_size, usec_t now) {
+        LimitBucket *bucket = &limit->senders[siphash24(limit->key, sender, sender_size) % LIMIT_BUCKETS];
 
         /* The sender's own first: who is over his limit must not use up the others' share as well. */
         bucket_fill(bucket, limit->sender_rate, limit->sender_burst, now);

@@ -10,25 +10,25 @@
 #include "basic/siphash.h"
 #include "basic/time.h"
 
-#define SHIM_LIMIT_BUCKETS 256U
+#define LIMIT_BUCKETS 256U
 
-typedef struct ShimBucket {
+typedef struct LimitBucket {
         uint64_t millitokens;           /* a message costs 1000 */
         usec_t filled;                  /* when it was last filled up */
-} ShimBucket;
+} LimitBucket;
 
-typedef struct ShimLimit {
+typedef struct Limit {
         uint8_t key[SIPHASH_KEY_BYTES]; /* random, from the owner */
         uint32_t sender_rate;           /* messages per second */
         uint32_t sender_burst;
         uint32_t total_rate;
         uint32_t total_burst;
-        ShimBucket total;
-        ShimBucket senders[SHIM_LIMIT_BUCKETS];
-} ShimLimit;
+        LimitBucket total;
+        LimitBucket senders[LIMIT_BUCKETS];
+} Limit;
 
-void shim_limit_init(ShimLimit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate,
+void limit_init(Limit *limit, const uint8_t key[SIPHASH_KEY_BYTES], uint32_t sender_rate,
                      uint32_t sender_burst, uint32_t total_rate, uint32_t total_burst);
 
 /* Whether one more message of this sender may be looked at now. */
-bool shim_limit_take(ShimLimit *limit, const void *sender, size_t sender_size, usec_t now);
+bool limit_take(Limit *limit, const void *sender, size_t sender_size, usec_t now);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Becoming and staying a member. The first member bootstraps; others enroll through a member that they reach over a layer
+ * below, with back-off, for ever. A member then keeps its neighbours: one over each layer below (whoever answers to the
+ * name of the layer there, or those that [Neighbour] names, or those that an operator asked for), each with management and data
+ * transfer, opened again with back-off whenever they are lost, at once after a layer below came back.
+ *
+ *   starting → bootstrapping ─────────────→ member
+ *            └→ enrolling (attempt n) ────────↑
+ *
+ * Where an operator's order or a file names a neighbour, that one is held for ever; those that connected to us by themselves
+ * are theirs to keep.
+ */
+
+#include "services/ipcp-unicast/lower-flow.h"
+
+#define JOIN_TARGETS_MAX 256U
+#define JOIN_RETRY_USEC (100 * USEC_PER_MSEC)           /* the first; doubles, with jitter */
+#define JOIN_RETRY_MAX_USEC (60 * USEC_PER_SEC)
+#define JOIN_ALLOCATE_TIMEOUT_USEC (5 * USEC_PER_SEC)
+
+/* A neighbour that we want. */
+typedef struct JoinTarget {
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* of a flow of the layer below */
+        int lower;                              /* index; -1: whichever layer knows the name, in order */
+        bool management;
+        bool data;
+        bool from_order;                        /* D-Bus; others are from the file, or the layer's name */
+        bool implicit;                          /* the layer's own name over one lower layer: content with any neighbour there */
+        uint32_t cost;
+        uint64_t address;                       /* of the member that it turned out to be; 0: not known yet */
+        LowerFlow *flow;                        /* being opened for it now; NULL: none (not owned) */
+        usec_t retry;                           /* when to try again */
+        usec_t backoff_usec;
+        unsigned n_attempts;
+        char problem[256];                      /* why it is not there, one clause; "" */
+        ListNode by_join;
+} JoinTarget;
+
+typedef struct Join {
+        Unicast *unicast;                       /* not owned */
+        List targets;                           /* JoinTarget.by_join */
+        unsigned n_targets;
+        size_t next_via;                        /* which Via= is tried next */
+        LowerFlow *enrolling;                   /* not owned */
+        usec_t retry;
+        usec_t backoff_usec;
+        unsigned n_attempts;
+        char problem[256];
+} Join;
+
+void join_start(Join *join, Unicast *u, usec_t now);
+void join_done(Join *join);
+
+/* Orders of an operator; the outcome shows in the state of the layer and of its neighbours.
+ * Returns: 0; -EBUSY: the layer is not in the state for it; -EEXIST; -ENOENT; -ENOSPC. */
+int join_connect(Join *join, const char *name, int lower, bool management, bool data, usec_t now);
+int join_disconnect(Join *join, const char *name, bool management, bool data, usec_t now);
+
+/* A lower flow of ours opened, failed or ended; problem says why, or is NULL. */
+void join_flow_opened(Join *join, LowerFlow *flow, usec_t now);
+void join_flow_ended(Join *join, LowerFlow *flow, const char *problem, usec_t now);
+
+/* A layer below came up (again): everything that waits for it is tried at once. */
+void join_lower_up(Join *join, unsigned lower, usec_t now);
+
+void join_expire(Join *join, usec_t now);
+usec_t join_next(const Join *join);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A flow of a layer below, between us and another member. It begins with CEP, which says what it is for; then it is one of
+ *
+ *   enrollment      a few messages, and over
+ *   management      link-state messages
+ *   data transfer   packets
+ *
+ *   allocating → greeting → open → closed
+ *
+ * The core owns the object; what carries the bytes belongs to the shell (UnicastEvents.lower_*), or to a test.
+ */
+
+#include "basic/list.h"
+#include "services/common/cep.h"
+#include "services/common/enrollment.h"
+#include "services/common/expiry.h"
+#include "services/ipcp-unicast/cube.h"
+
+#define LOWER_FLOWS_MAX 4096U
+#define LOWER_FLOWS_GREETING_MAX 256U           /* accepted, and nothing said yet: strangers */
+
+typedef struct Unicast Unicast;
+typedef struct Neighbour Neighbour;
+
+typedef enum LowerPurpose {
+        LOWER_UNKNOWN,                  /* accepted; its first message will say */
+        LOWER_ENROLLMENT,
+        LOWER_MANAGEMENT,
+        LOWER_DATA,
+        _LOWER_PURPOSE_MAX,
+        _LOWER_PURPOSE_INVALID = -EINVAL,
+} LowerPurpose;
+
+DECLARE_ENUM_NAMES(lower_purpose, LowerPurpose);
+
+typedef enum LowerState {
+        LOWER_ALLOCATING,
+        LOWER_GREETING,
+        LOWER_OPEN,
+        LOWER_CLOSED,
+        _LOWER_STATE_MAX,
+        _LOWER_STATE_INVALID = -EINVAL,
+} LowerState;
+
+DECLARE_ENUM_NAMES(lower_state, LowerState);
+
+typedef struct LowerFlow {
+        Unicast *unicast;               /* not owned */
+        uint64_t id;                    /* ours, never used twice; routing's number for a management peer */
+        LowerPurpose purpose;
+        LowerState state;
+        unsigned lower;                 /* which of the layers below, as in UnicastConfig.lower */
+        bool outgoing;
+        bool blocked;                   /* took fewer packets than offered; lower_writable() will follow */
+        Cube cube;                      /* data transfer */
+        uint32_t packet_max;            /* bytes of a packet with all our headers; known from GREETING on */
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* outgoing: who was asked for */
+        Cep cep;
+        Enrollment enrollment;
+        Expiry expiry;
+        Neighbour *neighbour;           /* not owned; open management and data transfer */
+        ListNode by_unicast;            /* Unicast.lower_flows */
+        ListNode by_neighbour;          /* Neighbour.management or .data[cube] */
+        Counters counters;
+        usec_t heard;                   /* last packet */
+        void *shell;                    /* the shell's, or a test's, side of it; never touched by the core */
+} LowerFlow;
+
+/* Asks the shell for a flow to name over a layer below. Returns: 0: *ret is allocating, and its end, whichever, comes through
+ * lower_flow_allocated(), _failed() or _down(); < 0. */
+int lower_flow_open(Unicast *u, LowerPurpose purpose, Cube cube, unsigned lower, const char *name, usec_t now,
+                    LowerFlow **ret);
+
+/* Gives it up, whatever it was doing: the shell lets go of it, its neighbour is told. */
+void lower_flow_close(LowerFlow *flow, usec_t now);
+
+/* Sends one message of a management or enrollment flow. Returns whether it was taken. */
+bool lower_flow_send(LowerFlow *flow, const void *data, size_t size);
+
+/* -- reports of the shell, see unicast.h -- */
+
+void lower_flow_expire(LowerFlow *flow, usec_t now);

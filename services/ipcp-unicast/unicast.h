@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The core of a unicast layer: one member of it, with everything that it knows and decides, without a descriptor, a
+ * clock, a source of randomness or a bus. What happens below and above, orders of the IRM and the time come in as calls;
+ * what is to be done goes out through UnicastEvents. So three members forward packets to each other inside a test, and
+ * thousands of them inside o7s-sim.
+ *
+ *   unicast.c         the object: what a member is made of, before and after it joined
+ *
+ *   transmit.c        down: data of a flow → PCI → next hop             receive.c      up: PCI → forward, component, or flow
+ *   pci.c             the header                                        queue.c        what a neighbour does not take yet
+ *   forwarding*.c     destination → next hop                            congestion*.c  how fast a flow may send
+ *   echo.c            the component that o7s-trace asks
+ *
+ *   lower-flow.c      a flow of a layer below                           neighbour.c    a member at the other end of some
+ *   join.c            bootstrap, enroll, connect, keep alive            address.c      who we are
+ *   routing.c, lsa.c, lsdb.c, flood.c, spf.c                            shortest paths
+ *   directory.c, dht-*.c                                                who serves a name
+ *   flow.c, incoming.c, flow-message.c, eid.c                           the flow allocator
+ *
+ * Around the core, and the only files with descriptors: service.c (joins the core with the IRM and the clock), lower.c
+ * (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
+ */
+
+#include "basic/map.h"
+#include "libo7s/drop.h"
+#include "services/common/expiry.h"
+#include "services/common/layer-config.h"
+#include "services/common/layer-flow.h"
+#include "services/common/limit.h"
+#include "services/ipcp-unicast/address.h"
+#include "services/ipcp-unicast/congestion.h"
+#include "services/ipcp-unicast/cube.h"
+#include "services/ipcp-unicast/directory.h"
+#include "services/ipcp-unicast/eid.h"
+#include "services/ipcp-unicast/forwarding.h"
+#include "services/ipcp-unicast/join.h"
+#include "services/ipcp-unicast/lower-flow.h"
+#include "services/ipcp-unicast/neighbour.h"
+#include "services/ipcp-unicast/pci.h"
+#include "services/ipcp-unicast/routing.h"
+
+#define UNICAST_BURST_MAX 32U
+#define UNICAST_LOWER_MAX 16U           /* layers below */
+
+#define UNICAST_INCOMING_MAX 8192U      /* requests that we know, as in every layer */
+#define UNICAST_INCOMING_KEEP_USEC (25 * USEC_PER_SEC)
+#define UNICAST_EARLY_PER_FLOW_MAX 16U  /* packets held for a flow that is answered but not established yet */
+#define UNICAST_EARLY_MAX 4096U
+
+/* Requests looked at per second, per neighbour and in all; see ethernet.h for the reasoning. */
+#define UNICAST_SENDER_RATE 4000U
+#define UNICAST_SENDER_BURST 8000U
+#define UNICAST_TOTAL_RATE 8000U
+#define UNICAST_TOTAL_BURST 16000U
+
+typedef struct UnicastFlow UnicastFlow;
+
+/* What the core wants done. None of these may call back into the core, except where it says so. */
+typedef struct UnicastEvents {
+        /* -- layers below -- */
+
+        /* Begin to allocate a flow over the layer flow->lower to flow->name, quality cube_lower_qos(flow->cube).
+         * Ends in unicast_lower_allocated() or unicast_lower_failed(), never from within. Returns: 0; < 0: not even begun. */
+        int (*lower_allocate)(void *userdata, LowerFlow *flow);
+
+        /* Let go of what carries the flow, in whatever state; nothing more is reported for it. */
+        void (*lower_release)(void *userdata, LowerFlow *flow);
+
+        /* Packets or messages. They stay the caller's. Returns how many, from the first, were taken; fewer than n: there is no
+         * room, unicast_lower_writable() will follow. */
+        unsigned (*lower_send)(void *userdata, LowerFlow *flow, Packet *const *packets, unsigned n);
+
+        /* Packets that the flow took and that are not on their way yet. */
+        unsigned (*lower_queued)(void *userdata, const LowerFlow *flow);
+
+        /* -- flows above; as in every layer, see services/common/layer.h -- */
+
+        void (*deliver)(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n);
+        int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
+        void (*failed)(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result);
+        void (*incoming)(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
+                         const uint8_t *oap, size_t oap_size, const char *peer);
+        void (*incoming_gone)(void *userdata, uint64_t reference);
+        void (*query_done)(void *userdata, uint64_t query_id, int32_t result);
+        void (*down)(void *userdata, LayerFlow *flow, CloseReason reason);
+
+        /* unicast_budget() of this flow said 0, and would say more now. */
+        void (*resume)(void *userdata, UnicastFlow *flow);
+
+        /* -- the layer itself -- */
+
+        /* State and its reason, a sentence. */
+        void (*state)(void *userdata, LayerState state, const char *reason);
+
+        /* The largest packet of a flow changed; 0: there is no neighbour. */
+        void (*packet_max)(void *userdata, uint32_t packet_max);
+
+        /* old and new are "down", "trying", "up". */
+        void (*neighbour)(void *userdata, const char *name, const char *before, const char *after, const char *reason);
+        void (*routes)(void *userdata, uint64_t version, unsigned n_added, unsigned n_removed, unsigned n_changed);
+
+        /* We became a member, with this configuration and address: worth keeping across a restart. */
+        void (*joined)(void *userdata);
+
+        /* Fresh random bytes. Returns: 0; < 0: whatever needed them fails. */
+        int (*random)(void *userdata, void *ret, size_t size);
+
+        /* CLOCK_REALTIME at now, in nanoseconds: the wire has absolute times. */
+        uint64_t (*realtime_nsec)(void *userdata, usec_t now);
+
+        /* One line for the log, at a level of syslog. */
+        void (*log)(void *userdata, int level, const char *text);
+} UnicastEvents;
+
+/* A neighbour that the layer's file names. */
+typedef struct UnicastNeighbourConfig {
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        int lower;                      /* -1: any */
+        bool management;
+        bool data;
+        uint32_t cost;                  /* 0: the default */
+} UnicastNeighbourConfig;
+
+typedef struct UnicastConfig {
+        const char *layer;              /* our name of the layer */
+        const char *member;             /* our name in it, such as that of the host */
+        const char *const *lower;       /* layers below, in order of preference */
+        unsigned n_lower;
+        bool bootstrap;
+        LayerConfig initial;            /* bootstrap: what the layer is to be */
+        const char *const *via;         /* names to enroll through; none: the layer's name */
+        unsigned n_via;
+        usec_t retry_min_usec;          /* 0: the defaults */
+        usec_t retry_max_usec;
+        usec_t give_up_usec;            /* enrolling: after that the layer is failed; USEC_INFINITY: never */
+        const UnicastNeighbourConfig *neighbours;
+        unsigned n_neighbours;
+        uint32_t packet_max;            /* of a flow; 0: as the layers below allow */
+        bool keep_neighbours;           /* towards the layer's name over each lower layer; what "Neighbour=auto" means */
+        uint8_t key[SIPHASH_KEY_BYTES]; /* random */
+} UnicastConfig;
+
+struct Unicast {
+        UnicastConfig config;           /* strings belong to the shell and outlive us */
+        const UnicastEvents *events;
+        void *userdata;
+
+        /* who we are; valid as a member */
+        bool is_member;
+        LayerConfig layer;              /* as decided or enrolled; its peer is ourselves when we enroll others */
+        uint64_t address;
+        PciFormat format;
+        size_t hash_size;
+        uint32_t packet_max;            /* of a flow, as things are now */
+
+        /* the ways down */
+        Join join;
+        List lower_flows;               /* LowerFlow.by_unicast */
+        unsigned n_lower_flows;
+        unsigned n_greeting;            /* accepted ones that have not said what they are for */
+        uint64_t last_lower_id;
+        bool lower_is_up[UNICAST_LOWER_MAX];
+        List neighbours;                /* Neighbour.by_unicast */
+        unsigned n_neighbours;
+        Map *neighbours_by_address;
+        Neighbour *hops[NEIGHBOURS_MAX];        /* by number */
+
+        /* as a member */
+        Routing *routing;
+        uint64_t routing_version;
+        Forwarding *forwarding[_CUBE_MAX];
+        Directory *directory;
+        Map *registered;                /* names of the IRM, before and after we joined: hash → RegisteredName */
+
+        /* the flow allocator */
+        LayerFlows flows;
+        Eids *eids;                     /* → UnicastFlow */
+        ExpiryHeap expiries;            /* of flows and of lower flows */
+        List tombstones;
+        unsigned n_early;
+        List queries;                   /* questions of the IRM that the directory is answering */
+        unsigned n_queries;
+        uint64_t last_lookup;
+        uint64_t last_reference;
+        Map *incoming_by_reference;
+        Map *incoming_by_peer;
+        List incoming;
+        List answered;
+        Limit limit;
+
+        Counters counters;              /* of packets to and from neighbours, whatever they were for */
+        uint64_t n_forwarded;
+        Packet *message;                /* being built */
+};
+
+/* -- life -- */
+
+/* Frees what was made so far on failure. Returns: 0; -ENOMEM; an error of the source of randomness. */
+int unicast_init(Unicast *u, const UnicastConfig *config, const UnicastEvents *events, void *userdata, usec_t now);
+void unicast_done(Unicast *u);
+
+/* Begins to bootstrap or to enroll; reports its state from within. */
+void unicast_start(Unicast *u, usec_t now);
+
+/* Instead of enrolling anew: what an earlier life of this member knew. Before unicast_start(). */
+int unicast_restore(Unicast *u, const LayerConfig *layer, uint64_t address, uint64_t sequence, usec_t now);
+
+/* Before an orderly end: peers of flows hear of it, links are withdrawn. */
+void unicast_leave(Unicast *u, usec_t now);
+
+void unicast_expire(Unicast *u, usec_t now);
+usec_t unicast_next(const Unicast *u);
+
+/* -- reports of the shell about layers below -- */
+
+/* A layer below can be used (again), or cannot. */
+void unicast_lower_changed(Unicast *u, unsigned lower, bool up, usec_t now);
+
+void unicast_lower_allocated(LowerFlow *flow, uint32_t packet_max, usec_t now);
+void unicast_lower_failed(LowerFlow *flow, int error, const char *text, usec_t now);
+
+/* Another member opened a flow to us. qos: as granted. Returns: 0; -EBUSY: too many that have not said what they want. */
+int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max, const char *peer, usec_t now,
+                           LowerFlow **ret);
+
+/* Packets or messages that arrived. They stay the caller's, and are garbage afterwards. May release the flow. */
+void unicast_lower_received(LowerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
+
+/* It ended, not by our wish. The core lets go of it; lower_release is not called. */
+void unicast_lower_down(LowerFlow *flow, const char *reason, usec_t now);
+void unicast_lower_writable(LowerFlow *flow, usec_t now);
+
+/* -- the packet's walk -- */
+
+/* transmit.c: how many packets of this flow would be taken now, at most max. 0: none; the event resume follows. */
+unsigned unicast_budget(Unicast *u, UnicastFlow *flow, unsigned max, usec_t now);
+
+/* transmit.c: data of an established flow, packets without headers. They stay the caller's, and are garbage afterwards.
+ * Returns: n: all are dealt with, sent, queued, or dropped and counted. */
+unsigned unicast_transmit(Unicast *u, UnicastFlow *flow, Packet *const *packets, unsigned n, usec_t now);
+
+/* receive.c: a burst from an open data transfer flow. */
+void unicast_receive(Unicast *u, LowerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
+
+/* transmit.c: a message of a component to the component eid of a member (also of ourselves: then it is received at once, never
+ * deeper than one level). Returns whether there was a way. */
+bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size, usec_t now);
+
+/* transmit.c: a packet with its PCI towards its destination. From ourselves, or (from != NULL) on its way through. */
+void unicast_forward(Unicast *u, Packet *packet, const Pci *pci, const LowerFlow *from, usec_t now);
+
+/* transmit.c: the neighbour's lower flow takes packets again. */
+void unicast_drain_queues(Unicast *u, Neighbour *n, usec_t now);
+
+/* -- orders of the IRM; as in every layer -- */
+
+int unicast_register(Unicast *u, const uint8_t *hash, size_t hash_size, usec_t now);
+void unicast_unregister(Unicast *u, const uint8_t *hash, size_t hash_size, usec_t now);
+void unicast_unregister_all(Unicast *u, usec_t now);
+void unicast_query(Unicast *u, uint64_t query_id, const uint8_t *hash, size_t hash_size, usec_t now);
+void unicast_request(Unicast *u, const LayerMessage *order, usec_t now);
+int unicast_accept(Unicast *u, const LayerMessage *order, usec_t now);
+void unicast_refuse(Unicast *u, const LayerMessage *order, usec_t now);
+void unicast_abort(Unicast *u, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
+void unicast_established(Unicast *u, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
+void unicast_close(Unicast *u, LayerFlow *flow, usec_t now);
+void unicast_irm_lost(Unicast *u, usec_t now);
+
+/* -- inside the core -- */
+
+static inline size_t unicast_pci_bytes(const Unicast *u) {
+        return pci_bytes(&u->format);
+}
+
+/* One line for the log. */
+void unicast_log(Unicast *u, int level, const char *format, ...) _printf_(3, 4);
+
+/* State of the layer, from what join and neighbours know; reports it where it changed. */
+void unicast_update_state(Unicast *u, usec_t now);
+
+/* Makes us a member: address, routing, directory, forwarding. config: decided (bootstrap) or learned. */
+int unicast_become_member(Unicast *u, const LayerConfig *config, usec_t now);
+
+/* Another member has our address: draws a new one and joins again. Flows of applications end. */
+void unicast_address_conflict(Unicast *u, const char *where, usec_t now);
