@@ -34,7 +34,7 @@ struct UnicastFlow {
         Cube cube;                      /* from its QoS */
         Congestion congestion;
         bool waiting;                   /* budget said 0: the event resume is owed */
-        usec_t budget_again;            /* when congestion allows more */
+        usec_t budget_again;            /* when congestion allows more: flow_expire() raises resume then; 0: not that */
         ListNode by_waiting;            /* of the neighbour's queue that is full */
         bool peer_closed;
         unsigned n_close_repeats;

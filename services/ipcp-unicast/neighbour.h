@@ -25,6 +25,7 @@ struct Neighbour {
         List data[_CUBE_MAX];           /* the same */
         LowerFlow *management_in_use;   /* the routing peer; NULL: none */
         Queue queues[_CUBE_MAX];        /* what its data transfer flow did not take, bounded */
+        List waiting;                   /* UnicastFlow.by_waiting: their budget was 0 for want of room in a queue */
         usec_t since;
         usec_t rtt_usec;                /* of the last CEP, or echo */
         uint64_t n_unknown_eids;        /* packets from it to endpoint ids that nobody has: scanning */

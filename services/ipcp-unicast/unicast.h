@@ -160,6 +160,7 @@ struct Unicast {
         Join join;
         List lower_flows;               /* LowerFlow.by_unicast */
         unsigned n_lower_flows;
+        ExpiryHeap lower_expiries;      /* LowerFlow.expiry */
         unsigned n_greeting;            /* accepted ones that have not said what they are for */
         uint64_t last_lower_id;
         bool lower_is_up[UNICAST_LOWER_MAX];
@@ -178,7 +179,7 @@ struct Unicast {
         /* the flow allocator */
         LayerFlows flows;
         Eids *eids;                     /* → UnicastFlow */
-        ExpiryHeap expiries;            /* of flows and of lower flows */
+        ExpiryHeap expiries;            /* UnicastFlow.expiry */
         List tombstones;
         unsigned n_early;
         List queries;                   /* questions of the IRM that the directory is answering */
@@ -245,15 +246,20 @@ unsigned unicast_transmit(Unicast *u, UnicastFlow *flow, Packet *const *packets,
 /* receive.c: a burst from an open data transfer flow. */
 void unicast_receive(Unicast *u, LowerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
 
-/* transmit.c: a message of a component to the component eid of a member (also of ourselves: then it is received at once, never
- * deeper than one level). Returns whether there was a way. */
+/* transmit.c: a message of a component to the component eid of another member. Returns whether there was a way. */
 bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size, usec_t now);
+
+/* transmit.c: one packet of a flow, without a header: empty for a keepalive. Returns whether there was a way. */
+bool unicast_send_data(Unicast *u, UnicastFlow *flow, Packet *packet, usec_t now);
 
 /* transmit.c: a packet with its PCI towards its destination. From ourselves, or (from != NULL) on its way through. */
 void unicast_forward(Unicast *u, Packet *packet, const Pci *pci, const LowerFlow *from, usec_t now);
 
-/* transmit.c: the neighbour's lower flow takes packets again. */
+/* transmit.c: the neighbour's lower flow takes packets again, or the neighbour got one. */
 void unicast_drain_queues(Unicast *u, Neighbour *n, usec_t now);
+
+/* transmit.c: flows that wait for room towards this neighbour may go on: also before it is freed. */
+void unicast_resume_waiting(Unicast *u, Neighbour *n);
 
 /* -- orders of the IRM; as in every layer -- */
 
