@@ -61,7 +61,7 @@ static int lane_send(o7s_flow *flow) {
 }
 
 /* Asks for the flow. ret_text: the IRM's words where it says no. */
-static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM_TEXT_BYTES_MAX]) {
+static int flow_request(o7s_flow *flow, const char *layer, uint64_t timeout_usec, char ret_text[IRM_TEXT_BYTES_MAX]) {
         IrmMessage request = {
                 .type = IRM_ALLOCATE,
                 .version = IRM_PROTOCOL_VERSION,
@@ -73,6 +73,7 @@ static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM
         int r;
 
         (void) copy_string(request.info.name, sizeof(request.info.name), flow->info.name);
+        (void) copy_string(request.info.layer, sizeof(request.info.layer), strempty(layer));
         (void) copy_string(request.program, sizeof(request.program), program_invocation_short_name);
         if (!utf8_is_valid(request.program, strlen(request.program)))
                 request.program[0] = '\0';
@@ -98,8 +99,8 @@ static int flow_request(o7s_flow *flow, uint64_t timeout_usec, char ret_text[IRM
         return lane_send(flow);
 }
 
-static int alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
-                       o7s_flow **ret) {
+int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
+                          o7s_flow **ret) {
         _cleanup_(o7s_flow_unrefp) o7s_flow *flow = NULL;
         char text[IRM_TEXT_BYTES_MAX] = "";
         const o7s_qos raw = O7S_QOS_RAW;
@@ -119,7 +120,7 @@ static int alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uin
 
         (void) copy_string(flow->info.name, sizeof(flow->info.name), name);
 
-        r = flow_request(flow, timeout_usec, text);
+        r = flow_request(flow, layer, timeout_usec, text);
         if (r < 0)
                 return process_fail(r, opening, name, NULL, NULL, text);
 
@@ -208,7 +209,7 @@ static int alloc_finish(o7s_flow *flow) {
 
 int o7s_flow_alloc_start(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
                          o7s_flow **ret) {
-        return alloc_start(name, qos, flags, timeout_usec, ret);
+        return flow_alloc_start_over(NULL, name, qos, flags, timeout_usec, ret);
 }
 
 int o7s_flow_alloc_finish(o7s_flow *flow) {
@@ -226,7 +227,7 @@ int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_
         if (!ret)
                 return process_fail(-EINVAL, opening, name, NULL, NULL, NULL);
 
-        r = alloc_start(name, qos, flags, timeout_usec, &flow);
+        r = flow_alloc_start_over(NULL, name, qos, flags, timeout_usec, &flow);
         if (r < 0)
                 return r;
 

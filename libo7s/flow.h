@@ -136,6 +136,10 @@ int flow_fail(const o7s_flow *flow, int error, const char *what);
 
 /* -- the IRM's answer, flow-alloc.c -- */
 
+/* For IPCPs: as o7s_flow_alloc_start(), and through this one layer, never to a listener of this host. layer NULL: any. */
+int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
+                          o7s_flow **ret);
+
 /* Looks for the outcome. Mutex held. Returns: 0: decided, see the state; -EINPROGRESS. */
 int flow_receive_outcome(o7s_flow *flow);
 

@@ -41,7 +41,7 @@
 #define IRM_PROTOCOL_VERSION 1U
 
 typedef enum IrmMessageType {
-        IRM_ALLOCATE,           /* name, qos, flags, timeout_usec */
+        IRM_ALLOCATE,           /* name, qos, flags, timeout_usec; layer ("" = any that may be asked) */
         IRM_LANE,               /* flow_id; one descriptor: the lane */
         IRM_LISTEN,             /* name ("" = every name bound to the caller), flags (lane class of what it accepts) */
         IRM_DEALLOCATE,         /* flow_id, close_reason */
@@ -76,7 +76,7 @@ typedef struct IrmMessage {
         uint32_t version;                               /* IRM_PROTOCOL_VERSION, in ALLOCATE, LISTEN and RESUME */
         char program[FLOW_NAME_WIRE_BYTES_MAX + 1];     /* LISTEN, ALLOCATE: selects among what the caller may do */
         char text[IRM_TEXT_BYTES_MAX];                  /* a sentence for the person in front of the screen */
-        IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN */
+        IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN, .layer the one that ALLOCATE wants */
 } IrmMessage;
 
 /* Returns: bytes written; -ENOBUFS; -EINVAL: a field is out of range. */

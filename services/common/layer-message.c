@@ -66,6 +66,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_REFUSE] = REFERENCE | RESULT | OAP,
         [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID,
         [LAYER_CLOSE] = FLOW | REASON,
+        [LAYER_LOWER] = LAYER | STATE | TEXT,
 };
 
 static bool type_is_known(LayerMessageType type) {

@@ -33,6 +33,9 @@
  *                                                  <-  ESTABLISHED(flow_id, info) + [application's lane, doorbell]
  *                INCOMING_GONE(reference)          ->      a successor or a close replaced it, or it is too old
  *
+ *   below                                          <-  LOWER(layer, state, text)      of each layer in Over= that can be used, after WELCOME,
+ *                                                      and of each of them whenever its state changes
+ *
  *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its end
  *                                                  <-  CLOSE(flow_id, close_reason)    by the operator, or its owner died
  */
@@ -68,6 +71,7 @@ typedef enum LayerMessageType {
         LAYER_REFUSE,           /* reference, result, oap */
         LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
+        LAYER_LOWER,            /* layer, state, text: of a layer below */
         _LAYER_MESSAGE_TYPE_MAX,
         _LAYER_MESSAGE_TYPE_INVALID = -EINVAL,
 } LayerMessageType;

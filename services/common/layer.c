@@ -236,6 +236,11 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
         case LAYER_CLOSE:
                 return closed(layer, message, now);
 
+        case LAYER_LOWER:
+                if (ops->lower_changed)
+                        ops->lower_changed(layer->userdata, message->layer, message->state, message->text, now);
+                return;
+
         case LAYER_HELLO:
         case LAYER_STATE:
         case LAYER_QUERY_DONE:
@@ -354,6 +359,10 @@ int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userd
 
 int layer_start(Layer *layer) {
         return layer_irm_start(&layer->irm);
+}
+
+void layer_say_hello(Layer *layer) {
+        layer_irm_hang_up(&layer->irm);
 }
 
 void layer_set_state(Layer *layer, LayerState state, const char *format, ...) {

@@ -40,6 +40,9 @@ typedef struct LayerOps {
         void (*close)(void *userdata, LayerFlow *flow, usec_t now);
 
         void (*irm_lost)(void *userdata, usec_t now);
+
+        /* A layer below us (Over= of our file) is now in this state; NULL where there never is one. */
+        void (*lower_changed)(void *userdata, const char *lower, LayerState state, const char *reason, usec_t now);
 } LayerOps;
 
 typedef struct Layer Layer;
@@ -51,6 +54,9 @@ DEFINE_CLEANUP(Layer, layer_free);
 
 /* Connects, or begins to try. */
 int layer_start(Layer *layer);
+
+/* What HELLO says is no longer true (LayerOps.describe): says it again, over a new connection. Flows go on. */
+void layer_say_hello(Layer *layer);
 
 /* State and its reason, one sentence: to the IRM, to STATUS=, to the log where the state or the reason is new. */
 void layer_set_state(Layer *layer, LayerState state, const char *format, ...) _printf_(3, 4);

@@ -120,7 +120,7 @@ static const char *first_complaint(const LayerFile *file) {
         return n > 0 ? messages[0].text : NULL;
 }
 
-int layer_config_check(const char *name, const char *text, sd_bus_error *error) {
+int layer_create_check(const char *name, const char *text, sd_bus_error *error) {
         _cleanup_(layer_file_freep) LayerFile *file = NULL;
         const char *complaint;
         int r;

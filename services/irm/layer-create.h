@@ -9,7 +9,7 @@
 int layer_config_read(sd_bus_message *message, char **ret, sd_bus_error *error);
 
 /* Checks the text as the daemons would. */
-int layer_config_check(const char *name, const char *text, sd_bus_error *error);
+int layer_create_check(const char *name, const char *text, sd_bus_error *error);
 
 /* Writes it, whole or not at all. Removes it. */
 int layer_config_write(const Manager *m, const char *name, const char *text);

@@ -272,6 +272,7 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
         case LAYER_REFUSE:
         case LAYER_ESTABLISHED:
         case LAYER_CLOSE:
+        case LAYER_LOWER:
         case _LAYER_MESSAGE_TYPE_MAX:
         case _LAYER_MESSAGE_TYPE_INVALID:
                 break;

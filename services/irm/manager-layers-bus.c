@@ -101,7 +101,7 @@ int method_create_layer(sd_bus_message *message, void *userdata, sd_bus_error *e
                 return bus_error_set(error, -EINVAL, "'%s' cannot be the name of a layer: letters, digits, '.', '_' and '-'",
                                      name);
 
-        r = layer_config_check(name, text, error);
+        r = layer_create_check(name, text, error);
         if (r < 0)
                 return r;
 
