@@ -75,5 +75,8 @@ void flow_expire(UnicastFlow *flow, usec_t now);
 void incoming_expire(Unicast *u, usec_t now);
 usec_t incoming_next(const Unicast *u);
 
+/* Publishes all registered names: we have become a member. Returns: 0; -ENOSPC, -ENOMEM. */
+int flow_names_publish(Unicast *u, usec_t now);
+
 /* All of them, without a word to anybody. */
 void flow_allocator_done(Unicast *u);

@@ -28,6 +28,7 @@ typedef struct RoutingConfig {
         usec_t recalculate_usec;        /* longest wait until a change is computed; hold-down makes it less, see routing.c */
         usec_t update_usec;             /* between refreshes of own links */
         usec_t timeout_usec;            /* until a link that nobody refreshes is gone */
+        bool alternates;                /* loop-free alternates are wanted: they cost a tree per neighbour */
         uint64_t sequence;              /* own links begin with it: what an earlier life may have used is below */
 } RoutingConfig;
 
@@ -38,6 +39,9 @@ typedef struct RoutingEvents {
         /* All routes anew. n_added, n_removed and n_changed are against the set before. */
         void (*routes)(void *userdata, const Route *routes, size_t n_routes, unsigned n_added, unsigned n_removed,
                        unsigned n_changed);
+
+        /* Another member has our address: links that we never made come back, however often we deny them. May be NULL. */
+        void (*conflict)(void *userdata);
 } RoutingEvents;
 
 typedef struct RoutingLink {

@@ -148,10 +148,16 @@ struct Unicast {
         const UnicastEvents *events;
         void *userdata;
 
+        usec_t now;                     /* of the last call: for what the directory sends */
+        LayerState state;               /* as last reported, with its reason */
+        char state_text[LAYER_TEXT_BYTES_MAX];
+
         /* who we are; valid as a member */
         bool is_member;
+        bool has_conflict;              /* another member has our address: seen, not dealt with yet */
         LayerConfig layer;              /* as decided or enrolled; its peer is ourselves when we enroll others */
         uint64_t address;
+        uint64_t sequence;              /* of our links, from an earlier life */
         PciFormat format;
         size_t hash_size;
         uint32_t packet_max;            /* of a flow, as things are now */
@@ -254,6 +260,12 @@ bool unicast_send_data(Unicast *u, UnicastFlow *flow, Packet *packet, usec_t now
 
 /* transmit.c: a packet with its PCI towards its destination. From ourselves, or (from != NULL) on its way through. */
 void unicast_forward(Unicast *u, Packet *packet, const Pci *pci, const LowerFlow *from, usec_t now);
+
+/* transmit.c: the neighbour that a packet goes to, and its cube; NULL: there is no way. */
+Neighbour *unicast_next_hop(const Unicast *u, const Pci *pci, const LowerFlow *from, Cube *ret_cube);
+
+/* transmit.c: packets with headers, all to this neighbour. */
+void unicast_send_burst(Unicast *u, Neighbour *neighbour, Cube cube, Packet *const *packets, unsigned n);
 
 /* transmit.c: the neighbour's lower flow takes packets again, or the neighbour got one. */
 void unicast_drain_queues(Unicast *u, Neighbour *n, usec_t now);
