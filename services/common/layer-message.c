@@ -22,6 +22,23 @@ static const char *const layer_type_table[_LAYER_TYPE_MAX] = {
 
 DEFINE_ENUM_NAMES(layer_type, LayerType);
 
+static const char *const layer_order_table[_LAYER_ORDER_MAX] = {
+        [LAYER_ORDER_BOOTSTRAP] = "bootstrap",
+        [LAYER_ORDER_ENROLL] = "enroll",
+        [LAYER_ORDER_CONNECT] = "connect",
+        [LAYER_ORDER_DISCONNECT] = "disconnect",
+};
+
+DEFINE_ENUM_NAMES(layer_order, LayerOrder);
+
+static const char *const layer_neighbour_state_table[_LAYER_NEIGHBOUR_STATE_MAX] = {
+        [LAYER_NEIGHBOUR_DOWN] = "down",
+        [LAYER_NEIGHBOUR_TRYING] = "trying",
+        [LAYER_NEIGHBOUR_UP] = "up",
+};
+
+DEFINE_ENUM_NAMES(layer_neighbour_state, LayerNeighbourState);
+
 enum {
         FLOW = 1U << 0,         /* not 0 */
         REFERENCE = 1U << 1,
@@ -45,11 +62,15 @@ enum {
         HASH = 1U << 19,        /* not empty */
         OAP = 1U << 20,         /* may be empty */
         UID = 1U << 21,
+        ADDRESS = 1U << 22,
+        ORDER = 1U << 23,       /* and components, which may be none */
+        LOWER = 1U << 24,       /* may be empty */
+        NEIGHBOUR = 1U << 25,
 };
 
 static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_HELLO] = VERSION | LAYER | LAYER_TYPE | HASH_ALGORITHM | MTU | OAP_MAX,
-        [LAYER_STATE] = STATE | TEXT | MTU,
+        [LAYER_STATE] = STATE | TEXT | MTU | ADDRESS,
         [LAYER_QUERY_DONE] = QUERY | RESULT | TEXT,
         [LAYER_REPLY] = FLOW | ATTEMPT | RESULT | TEXT | OAP,
         [LAYER_INCOMING] = REFERENCE | HASH | QOS | OAP | PEER,
@@ -67,10 +88,17 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID,
         [LAYER_CLOSE] = FLOW | REASON,
         [LAYER_LOWER] = LAYER | STATE | TEXT,
+        [LAYER_ORDER] = QUERY | ORDER | NAME | LOWER,
+        [LAYER_ORDER_DONE] = QUERY | RESULT | TEXT,
+        [LAYER_NEIGHBOUR] = NEIGHBOUR | NAME | LOWER | TEXT,
 };
 
 static bool type_is_known(LayerMessageType type) {
         return (int) type >= 0 && type < _LAYER_MESSAGE_TYPE_MAX;
+}
+
+static bool neighbour_is_sane(const LayerNeighbour *n) {
+        return n->key != 0 && layer_neighbour_state_to_string(n->state) && !(n->components & ~LAYER_COMPONENTS_ALL);
 }
 
 /* What must hold for every message, whichever side made it. */
@@ -87,7 +115,10 @@ static bool message_is_sane(const LayerMessage *m) {
                !(fields & LAYER && !layer_name_is_valid(m->layer)) &&
                !(fields & NAME && m->name[0] != '\0' && !flow_name_is_valid_on_wire(m->name)) &&
                !(fields & HASH && (m->hash_size == 0 || m->hash_size > LAYER_HASH_BYTES_MAX)) &&
-               !(fields & OAP && m->oap_size > LAYER_OAP_BYTES_MAX);
+               !(fields & OAP && m->oap_size > LAYER_OAP_BYTES_MAX) &&
+               !(fields & ORDER && (!layer_order_to_string(m->order) || m->components & ~LAYER_COMPONENTS_ALL)) &&
+               !(fields & LOWER && m->lower[0] != '\0' && !layer_name_is_valid(m->lower)) &&
+               !(fields & NEIGHBOUR && !neighbour_is_sane(&m->neighbour));
 }
 
 /* -- packing -- */
@@ -111,6 +142,22 @@ static O7s__Layer__Qos qos_to_record(const o7s_qos *qos) {
         record.in_order = qos->in_order;
         record.max_gap_ms = qos->max_gap_ms;
         record.timeout_ms = qos->timeout_ms;
+
+        return record;
+}
+
+static O7s__Layer__Neighbour neighbour_to_record(const LayerNeighbour *neighbour) {
+        O7s__Layer__Neighbour record = O7S__LAYER__NEIGHBOUR__INIT;
+
+        record.key = neighbour->key;
+        record.state = (uint32_t) neighbour->state;
+        record.components = neighbour->components;
+        record.address = neighbour->address;
+        record.rtt_usec = neighbour->rtt_usec;
+        record.since_usec = neighbour->since_usec;
+        record.tx_bytes = neighbour->tx_bytes;
+        record.rx_bytes = neighbour->rx_bytes;
+        record.cost = neighbour->cost;
 
         return record;
 }
@@ -144,6 +191,12 @@ static void numbers_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer
                 record->lane_class = (uint32_t) m->lane_class;
         if (fields & UID)
                 record->uid = m->uid;
+        if (fields & ADDRESS)
+                record->address = m->address;
+        if (fields & ORDER) {
+                record->order = (uint32_t) m->order;
+                record->components = m->components;
+        }
 }
 
 static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__Record *record) {
@@ -153,6 +206,8 @@ static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__
                 record->peer_token = bytes_of(m->tokens.peer, sizeof(m->tokens.peer));
         if (fields & LAYER)
                 record->layer = text_of(m->layer, sizeof(m->layer));
+        if (fields & LOWER)
+                record->lower = text_of(m->lower, sizeof(m->lower));
         if (fields & NAME)
                 record->name = text_of(m->name, sizeof(m->name));
         if (fields & PEER)
@@ -167,6 +222,7 @@ static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__
 
 ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t size) {
         O7s__Layer__Record record = O7S__LAYER__RECORD__INIT;
+        O7s__Layer__Neighbour neighbour;
         O7s__Layer__Qos qos;
         uint32_t fields;
 
@@ -180,6 +236,10 @@ ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t siz
         if (fields & QOS) {
                 qos = qos_to_record(&message->qos);
                 record.qos = &qos;
+        }
+        if (fields & NEIGHBOUR) {
+                neighbour = neighbour_to_record(&message->neighbour);
+                record.neighbour = &neighbour;
         }
 
         if (o7s__layer__record__get_packed_size(&record) > size)
@@ -255,6 +315,24 @@ static uint32_t enum_from_record(uint32_t value) {
         return MIN(value, (uint32_t) INT32_MAX);
 }
 
+static int neighbour_from_record(const O7s__Layer__Neighbour *record, LayerNeighbour *ret) {
+        if (!record)
+                return -EBADMSG;
+
+        *ret = (LayerNeighbour) {
+                .key = record->key,
+                .state = (LayerNeighbourState) enum_from_record(record->state),
+                .components = record->components,
+                .address = record->address,
+                .rtt_usec = record->rtt_usec,
+                .since_usec = record->since_usec,
+                .tx_bytes = record->tx_bytes,
+                .rx_bytes = record->rx_bytes,
+                .cost = record->cost,
+        };
+        return 0;
+}
+
 static void numbers_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
         if (fields & FLOW)
                 m->flow_id = record->flow_id;
@@ -284,6 +362,12 @@ static void numbers_from_record(const O7s__Layer__Record *record, uint32_t field
                 m->lane_class = (LaneClass) enum_from_record(record->lane_class);
         if (fields & UID)
                 m->uid = record->uid;
+        if (fields & ADDRESS)
+                m->address = record->address;
+        if (fields & ORDER) {
+                m->order = (LayerOrder) enum_from_record(record->order);
+                m->components = record->components;
+        }
 }
 
 static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
@@ -295,6 +379,8 @@ static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, 
                 r = token_from(&record->peer_token, m->tokens.peer, &m->tokens.have_peer);
         if (r >= 0 && fields & LAYER)
                 r = text_from(&record->layer, m->layer, sizeof(m->layer));
+        if (r >= 0 && fields & LOWER)
+                r = text_from(&record->lower, m->lower, sizeof(m->lower));
         if (r >= 0 && fields & NAME)
                 r = name_from(&record->name, m->name, sizeof(m->name));
         if (r >= 0 && fields & PEER)
@@ -337,6 +423,11 @@ int layer_message_parse(const void *data, size_t size, LayerMessage *ret) {
                 return r;
         if (fields & QOS) {
                 r = qos_from_record(record->qos, &m->qos);
+                if (r < 0)
+                        return r;
+        }
+        if (fields & NEIGHBOUR) {
+                r = neighbour_from_record(record->neighbour, &m->neighbour);
                 if (r < 0)
                         return r;
         }

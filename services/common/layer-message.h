@@ -38,6 +38,10 @@
  *
  *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its end
  *                                                  <-  CLOSE(flow_id, close_reason)    by the operator, or its owner died
+ *
+ *   members                                        <-  ORDER(query_id, order, name, lower, components)    of an operator
+ *                ORDER_DONE(query_id, result, text)  ->    once it is so, or cannot be, or takes too long
+ *                NEIGHBOUR(name, lower, neighbour, text)  ->  at each change, and now and then for its counters
  */
 
 #include "basic/string.h"
@@ -54,7 +58,7 @@
 
 typedef enum LayerMessageType {
         LAYER_HELLO,            /* layer, layer_type, hash_algorithm, mtu, oap_max, pid comes from the kernel */
-        LAYER_STATE,            /* state, text, mtu */
+        LAYER_STATE,            /* state, text, mtu, address */
         LAYER_QUERY_DONE,       /* query_id, result, text */
         LAYER_REPLY,            /* flow_id, attempt, result, oap; one descriptor: the IPCP's lane, iff result == 0 */
         LAYER_INCOMING,         /* reference, hash, qos, oap, peer */
@@ -72,6 +76,9 @@ typedef enum LayerMessageType {
         LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
         LAYER_LOWER,            /* layer, state, text: of a layer below */
+        LAYER_ORDER,            /* query_id, order, name, lower, components */
+        LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
+        LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */
         _LAYER_MESSAGE_TYPE_MAX,
         _LAYER_MESSAGE_TYPE_INVALID = -EINVAL,
 } LayerMessageType;
@@ -89,6 +96,45 @@ typedef enum LayerType {
 } LayerType;
 
 DECLARE_ENUM_NAMES(layer_type, LayerType);
+
+/* What an operator may ask of a member. */
+typedef enum LayerOrder {
+        LAYER_ORDER_BOOTSTRAP,          /* be the first member, with what the file says */
+        LAYER_ORDER_ENROLL,             /* through name, over lower; each may be empty: as the file says */
+        LAYER_ORDER_CONNECT,            /* have name as a neighbour, over lower (empty: whichever reaches it) */
+        LAYER_ORDER_DISCONNECT,
+        _LAYER_ORDER_MAX,
+        _LAYER_ORDER_INVALID = -EINVAL,
+} LayerOrder;
+
+DECLARE_ENUM_NAMES(layer_order, LayerOrder);
+
+/* What two members have between them. */
+#define LAYER_COMPONENT_MANAGEMENT (1U << 0)
+#define LAYER_COMPONENT_DATA (1U << 1)
+#define LAYER_COMPONENTS_ALL (LAYER_COMPONENT_MANAGEMENT | LAYER_COMPONENT_DATA)
+
+typedef enum LayerNeighbourState {
+        LAYER_NEIGHBOUR_DOWN,           /* forget the key */
+        LAYER_NEIGHBOUR_TRYING,
+        LAYER_NEIGHBOUR_UP,
+        _LAYER_NEIGHBOUR_STATE_MAX,
+        _LAYER_NEIGHBOUR_STATE_INVALID = -EINVAL,
+} LayerNeighbourState;
+
+DECLARE_ENUM_NAMES(layer_neighbour_state, LayerNeighbourState);         /* "down", "trying", "up" */
+
+typedef struct LayerNeighbour {
+        uint64_t key;                   /* of the IPCP; never used twice in its life, never 0 */
+        LayerNeighbourState state;
+        uint32_t components;            /* that are there */
+        uint64_t address;               /* 0: not known */
+        uint64_t rtt_usec;              /* 0: not known */
+        uint64_t since_usec;            /* CLOCK_REALTIME */
+        uint64_t tx_bytes;
+        uint64_t rx_bytes;
+        uint32_t cost;                  /* of the link, for routing */
+} LayerNeighbour;
 
 /* What closes a flow between two o7s hosts: ours is what the peer must show, theirs is what we show. */
 typedef struct CloseTokens {
@@ -114,9 +160,14 @@ typedef struct LayerMessage {
         uint32_t close_reason;
         LaneClass lane_class;
         uint32_t uid;
+        uint64_t address;                               /* of the member; 0: it is none */
+        LayerOrder order;
+        uint32_t components;                            /* LAYER_COMPONENT_* */
+        LayerNeighbour neighbour;
         CloseTokens tokens;
         o7s_qos qos;
         char layer[LAYER_NAME_BYTES_MAX + 1];
+        char lower[LAYER_NAME_BYTES_MAX + 1];           /* a layer below */
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* the other host as the layer knows it, such as a MAC address */
         char text[LAYER_TEXT_BYTES_MAX];

@@ -18,6 +18,7 @@ struct Layer {
         LayerState state;
         char *reason;
         uint32_t mtu;
+        uint64_t address;               /* of the member; 0: none */
 };
 
 /* -- to the IRM -- */
@@ -27,7 +28,12 @@ static void send_plain(Layer *layer, const LayerMessage *message) {
 }
 
 static void send_state(Layer *layer) {
-        LayerMessage message = { .type = LAYER_STATE, .state = layer->state, .mtu = layer->mtu };
+        LayerMessage message = {
+                .type = LAYER_STATE,
+                .state = layer->state,
+                .mtu = layer->mtu,
+                .address = layer->address,
+        };
 
         (void) copy_string(message.text, sizeof(message.text), strempty(layer->reason));
         send_plain(layer, &message);
@@ -123,6 +129,23 @@ void layer_query_done(Layer *layer, uint64_t query_id, int32_t result) {
         send_plain(layer, &message);
 }
 
+void layer_order_done(Layer *layer, uint64_t query_id, int32_t result, const char *text) {
+        LayerMessage message = { .type = LAYER_ORDER_DONE, .query_id = query_id, .result = result };
+
+        (void) copy_string(message.text, sizeof(message.text), text);
+        send_plain(layer, &message);
+}
+
+void layer_neighbour(Layer *layer, const LayerNeighbour *neighbour, const char *name, const char *lower,
+                     const char *text) {
+        LayerMessage message = { .type = LAYER_NEIGHBOUR, .neighbour = *neighbour };
+
+        (void) copy_string(message.name, sizeof(message.name), name);
+        (void) copy_string(message.lower, sizeof(message.lower), lower);
+        (void) copy_string(message.text, sizeof(message.text), text);
+        send_plain(layer, &message);
+}
+
 void layer_down(Layer *layer, LayerFlow *flow, CloseReason reason) {
         upper_flow_close(flow, reason);
         send_down(layer, flow->key.flow_id, reason);
@@ -199,6 +222,13 @@ static void aborted(Layer *layer, const LayerMessage *message, usec_t now) {
                 layer->ops->abort(layer->userdata, flow, &message->tokens, now);
 }
 
+static void ordered(Layer *layer, const LayerMessage *message, usec_t now) {
+        if (layer->ops->order)
+                return layer->ops->order(layer->userdata, message, now);
+
+        layer_order_done(layer, message->query_id, -EOPNOTSUPP, "A layer of this type has no members that could be joined");
+}
+
 static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FDS_MAX], usec_t now) {
         const LayerOps *ops = layer->ops;
 
@@ -241,6 +271,11 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
                         ops->lower_changed(layer->userdata, message->layer, message->state, message->text, now);
                 return;
 
+        case LAYER_ORDER:
+                return ordered(layer, message, now);
+
+        case LAYER_ORDER_DONE:
+        case LAYER_NEIGHBOUR:
         case LAYER_HELLO:
         case LAYER_STATE:
         case LAYER_QUERY_DONE:
@@ -282,6 +317,8 @@ static void irm_connected(void *userdata) {
                 }
 
         send_state(layer);
+        if (layer->ops->tell_neighbours)
+                layer->ops->tell_neighbours(layer->userdata, time_now());
         log_debug("Layer %s is connected to the IRM.", layer->name);
 }
 
@@ -408,6 +445,14 @@ int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
         layer->mtu = packet_max;
         send_state(layer);
         return 0;
+}
+
+void layer_set_address(Layer *layer, uint64_t address) {
+        if (address == layer->address)
+                return;
+
+        layer->address = address;
+        send_state(layer);
 }
 
 LayerState layer_state(const Layer *layer) {

@@ -39,6 +39,12 @@ typedef struct LayerOps {
         /* The flow is over on our side; the peer is to be told. */
         void (*close)(void *userdata, LayerFlow *flow, usec_t now);
 
+        /* An operator's order, answered by layer_order_done(). NULL: a layer that takes none. */
+        void (*order)(void *userdata, const LayerMessage *order, usec_t now);
+
+        /* The IRM knows nothing of our neighbours: it is to be told all of them. May be NULL. */
+        void (*tell_neighbours)(void *userdata, usec_t now);
+
         void (*irm_lost)(void *userdata, usec_t now);
 
         /* A layer below us (Over= of our file) is now in this state; NULL where there never is one. */
@@ -70,7 +76,16 @@ Upper *layer_upper(Layer *layer);
  * -ENOMEM: all is as it was, and may be tried again. */
 int layer_set_packet_max(Layer *layer, uint32_t packet_max);
 
+/* Our address in the layer, 0: we are no member (any more). Told to the IRM where it is new. */
+void layer_set_address(Layer *layer, uint64_t address);
+
 /* -- what the implementation reports -- */
+
+/* The end of an order; text is a sentence without a full stop. result <= 0. */
+void layer_order_done(Layer *layer, uint64_t query_id, int32_t result, const char *text);
+
+/* A neighbour is new, other than before, or (LAYER_NEIGHBOUR_DOWN) gone. lower and text may be "". */
+void layer_neighbour(Layer *layer, const LayerNeighbour *neighbour, const char *name, const char *lower, const char *text);
 
 /* Result 0 makes our lane and hands it to the IRM. Returns: 0; < 0: no lane, and the IRM knows. */
 int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);

@@ -262,6 +262,9 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
         case LAYER_RESUME:
                 layer_reports_flow(l, message);
                 return;
+        case LAYER_ORDER_DONE:
+        case LAYER_NEIGHBOUR:
+                return;         /* nothing was ordered; neighbours are not shown yet */
         case LAYER_WELCOME:
         case LAYER_REGISTER:
         case LAYER_UNREGISTER:
@@ -272,6 +275,7 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
         case LAYER_REFUSE:
         case LAYER_ESTABLISHED:
         case LAYER_CLOSE:
+        case LAYER_ORDER:
         case LAYER_LOWER:
         case _LAYER_MESSAGE_TYPE_MAX:
         case _LAYER_MESSAGE_TYPE_INVALID:

@@ -27,6 +27,11 @@ static void fill(LayerMessage *m, LayerMessageType type) {
                 .close_reason = CLOSE_PEER_TIMEOUT,
                 .lane_class = LANE_BULK,
                 .uid = 0xfffffffe,
+                .address = 0xfedcba9876543210,
+                .order = LAYER_ORDER_DISCONNECT,
+                .components = LAYER_COMPONENT_DATA,
+                .neighbour = { 11, LAYER_NEIGHBOUR_UP, LAYER_COMPONENT_MANAGEMENT, 12, 13, 14, 15, 16, 17 },
+                .lower = "metro",
                 .tokens = { .have_own = true, .have_peer = true, .own = { 1, 2 }, .peer = { 3, 4 } },
                 .qos = { 1, 2, 3, 4, 5, 6, 7, 8 },
                 .layer = "lan",
@@ -98,6 +103,12 @@ static void bad_layer(LayerMessage *m) { strcpy(m->layer, "a/b"); }
 static void bad_reason(LayerMessage *m) { m->close_reason = _CLOSE_REASON_MAX; }
 static void good_result(LayerMessage *m) { m->result = 1; }
 static void bad_layer_type(LayerMessage *m) { m->layer_type = 0; }
+static void bad_order(LayerMessage *m) { m->order = _LAYER_ORDER_MAX; }
+static void bad_components(LayerMessage *m) { m->components = 4; }
+static void bad_lower(LayerMessage *m) { strcpy(m->lower, "a/b"); }
+static void no_key(LayerMessage *m) { m->neighbour.key = 0; }
+static void bad_neighbour_state(LayerMessage *m) { m->neighbour.state = _LAYER_NEIGHBOUR_STATE_MAX; }
+static void bad_neighbour_components(LayerMessage *m) { m->neighbour.components = UINT32_MAX; }
 static void bad_type(LayerMessage *m) { m->type = _LAYER_MESSAGE_TYPE_MAX; }
 static void negative_type(LayerMessage *m) { m->type = _LAYER_MESSAGE_TYPE_INVALID; }
 
@@ -115,9 +126,36 @@ static const struct {
         { "type of the layer", LAYER_HELLO, bad_layer_type },
         { "close reason", LAYER_CLOSE, bad_reason },
         { "positive result", LAYER_QUERY_DONE, good_result },
+        { "order", LAYER_ORDER, bad_order },
+        { "components of an order", LAYER_ORDER, bad_components },
+        { "layer below", LAYER_ORDER, bad_lower },
+        { "neighbour without a key", LAYER_NEIGHBOUR, no_key },
+        { "state of a neighbour", LAYER_NEIGHBOUR, bad_neighbour_state },
+        { "components of a neighbour", LAYER_NEIGHBOUR, bad_neighbour_components },
         { "unknown type", LAYER_HELLO, bad_type },
         { "negative type", LAYER_HELLO, negative_type },
 };
+
+static void test_neighbour_fields(void **state) {
+        static uint8_t buffer[LAYER_MESSAGE_BYTES_MAX];
+        ssize_t n;
+
+        fill(&first, LAYER_NEIGHBOUR);
+        n = layer_message_pack(&first, buffer, sizeof(buffer));
+        assert_true(n > 0);
+        assert_int_equal(layer_message_parse(buffer, (size_t) n, &second), 0);
+
+        assert_true(second.neighbour.key == 11);
+        assert_int_equal(second.neighbour.state, LAYER_NEIGHBOUR_UP);
+        assert_int_equal(second.neighbour.components, LAYER_COMPONENT_MANAGEMENT);
+        assert_true(second.neighbour.address == 12 && second.neighbour.rtt_usec == 13 && second.neighbour.since_usec == 14);
+        assert_true(second.neighbour.tx_bytes == 15 && second.neighbour.rx_bytes == 16);
+        assert_int_equal(second.neighbour.cost, 17);
+        assert_string_equal(second.lower, "metro");
+        assert_string_equal(second.name, "web.example");
+        assert_string_equal(second.text, "carrier lost");
+        assert_true(second.address == 0);
+}
 
 static void test_refused(void **state) {
         static uint8_t buffer[LAYER_MESSAGE_BYTES_MAX];
@@ -155,6 +193,9 @@ static const struct {
         { "token of 8 bytes", WIRE("\x08\x0e\x10\x05\x7a\x08" "12345678"), 0 },
         { "request without QoS", WIRE("\x08\x0d\x10\x05\xb2\x01\x01" "h"), -EBADMSG },
         { "lane class out of range", WIRE("\x08\x0f\x10\x05\x70\x09"), -EBADMSG },
+        { "neighbour that is not there", WIRE("\x08\x16\x92\x01\x01" "a"), -EBADMSG },
+        { "neighbour with a key", WIRE("\x08\x16\xea\x01\x02\x08\x01"), 0 },
+        { "order that nobody knows", WIRE("\x08\x14\x18\x01\xd0\x01\x7f"), -EBADMSG },
         { "lane class that wraps", WIRE("\x08\x0f\x10\x05\x70\xff\xff\xff\xff\x0f"), -EBADMSG },
 };
 
@@ -263,6 +304,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_round_trip),
                 cmocka_unit_test(test_request_fields),
+                cmocka_unit_test(test_neighbour_fields),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_parse),
                 cmocka_unit_test(test_descriptors),
