@@ -36,8 +36,10 @@ typedef struct FlowMessage {
         uint8_t token[CLOSE_TOKEN_BYTES];
 } FlowMessage;
 
-/* Returns: bytes; -ENOBUFS; -EMSGSIZE: beyond FLOW_MESSAGE_BYTES_MAX. */
+/* Fields that the code does not use go out as zero. Returns: bytes; -ENOBUFS; -EMSGSIZE: beyond FLOW_MESSAGE_BYTES_MAX. */
 ssize_t flow_message_pack(const FlowMessage *message, void *buffer, size_t size);
 
-/* hash_size: of the layer. Returns: 0; -EBADMSG; -EPROTO: a code that we do not know. */
+/* hash_size: of the layer. Whether the receiver's endpoint id is one of ours is for the table of ids to say, in constant
+ * time. Returns: 0; -EBADMSG: shorter than its code needs, or longer than any; -EPROTO: a code that we do not know, a
+ * sender that no member can be, or a response that is neither yes nor no. */
 int flow_message_parse(const void *data, size_t size, size_t hash_size, FlowMessage *ret);
