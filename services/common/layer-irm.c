@@ -172,15 +172,6 @@ int layer_irm_start(LayerIrm *irm) {
         return sd_event_source_set_enabled(irm->retry, SD_EVENT_ONESHOT);
 }
 
-/* The caller is in the middle of something: what the kernel reports brings the event loop here by itself. */
-void layer_irm_hang_up(LayerIrm *irm) {
-        if (irm->fd < 0)
-                return;
-
-        irm->broken = true;
-        (void) shutdown(irm->fd, SHUT_RDWR);
-}
-
 static int enqueue(LayerIrm *irm, const LayerMessage *message, int fd) {
         QueuedMessage *queued;
         int copy = -1;
@@ -223,5 +214,7 @@ void layer_irm_send(LayerIrm *irm, const LayerMessage *message, int fd) {
         if (r != -EPIPE)
                 log_warning_errno(r, "Failed to send to the IRM, connecting anew: %m");
 
-        layer_irm_hang_up(irm);
+        /* The caller is in the middle of something: hang up, which brings the event loop here by itself. */
+        irm->broken = true;
+        (void) shutdown(irm->fd, SHUT_RDWR);
 }

@@ -43,8 +43,5 @@ void layer_irm_done(LayerIrm *irm);
 /* Connects, or keeps trying. */
 int layer_irm_start(LayerIrm *irm);
 
-/* Ends the connection, when the loop turns; a new one follows at once. */
-void layer_irm_hang_up(LayerIrm *irm);
-
 /* Without a connection the message is dropped: RESUME and STATE tell what counts. The descriptor stays the caller's. */
 void layer_irm_send(LayerIrm *irm, const LayerMessage *message, int fd);

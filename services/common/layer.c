@@ -398,10 +398,6 @@ int layer_start(Layer *layer) {
         return layer_irm_start(&layer->irm);
 }
 
-void layer_say_hello(Layer *layer) {
-        layer_irm_hang_up(&layer->irm);
-}
-
 void layer_set_state(Layer *layer, LayerState state, const char *format, ...) {
         _cleanup_free_ char *reason = NULL;
         va_list arguments;

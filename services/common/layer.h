@@ -61,9 +61,6 @@ DEFINE_CLEANUP(Layer, layer_free);
 /* Connects, or begins to try. */
 int layer_start(Layer *layer);
 
-/* What HELLO says is no longer true (LayerOps.describe): says it again, over a new connection. Flows go on. */
-void layer_say_hello(Layer *layer);
-
 /* State and its reason, one sentence: to the IRM, to STATUS=, to the log where the state or the reason is new. */
 void layer_set_state(Layer *layer, LayerState state, const char *format, ...) _printf_(3, 4);
 LayerState layer_state(const Layer *layer);

@@ -47,6 +47,6 @@ int lower_start(Lower *lower);
 
 /* The four of UnicastEvents. */
 int lower_allocate(Lower *lower, LowerFlow *flow);
-void lower_release(Lower *lower, LowerFlow *flow);
-unsigned lower_send(Lower *lower, LowerFlow *flow, Packet *const *packets, unsigned n);
+void lower_release(LowerFlow *flow);
+unsigned lower_send(LowerFlow *flow, Packet *const *packets, unsigned n);
 unsigned lower_queued(const LowerFlow *flow);

@@ -11,8 +11,8 @@
 typedef struct Service {
         Daemon *daemon;                 /* not owned */
         LayerFile *file;                /* not owned */
-        char member[FLOW_NAME_WIRE_BYTES_MAX + 1];      /* our own name below: Member=, or LAYER.HOSTNAME */
-        UnicastNeighbourConfig *neighbours;             /* of the file; owned */
+        char *member;                   /* our own name below: Member=, or LAYER.HOSTNAME; owned */
+        UnicastNeighbourConfig *neighbours;     /* of the file; owned */
         Unicast unicast;
         bool has_unicast;               /* unicast is made */
         Layer *layer;
@@ -28,6 +28,14 @@ void service_done(Service *service);
 
 /* Becomes a member, or begins to try. After service_bus_export(), so that nothing is missed there. */
 int service_start(Service *service);
+
+/* service-config.c: what the file says, as the core wants it. Strings stay the file's, or ours. */
+int service_config(Service *service, UnicastConfig *ret);
+void service_config_done(Service *service);
+
+/* service-report.c: orders of operators, and what the IRM is told of neighbours; members of LayerOps. */
+void service_order(void *userdata, const LayerMessage *order, usec_t now);
+void service_tell_neighbours(void *userdata, usec_t now);
 
 /* unicast-bus.c: exports the interfaces of this layer on the daemon's bus, if it has one. */
 int service_bus_export(Service *service, sd_bus *bus);
