@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <syslog.h>
 
+#include "services/ipcp-unicast/echo.h"
 #include "services/ipcp-unicast/flow.h"
 
 /* -- log -- */
@@ -77,6 +78,9 @@ static void directory_send(void *userdata, uint64_t address, const uint8_t *mess
 static void directory_found(void *userdata, uint64_t lookup, int error, const uint64_t *addresses,
                             size_t n_addresses) {
         Unicast *u = userdata;
+
+        if (lookup & UNICAST_LOOKUP_OPERATOR)
+                return u->events->found(u->userdata, lookup, error, addresses, n_addresses);
 
         flow_found(u, lookup, error, addresses, n_addresses, u->now);
 }
@@ -310,6 +314,7 @@ void unicast_expire(Unicast *u, usec_t now) {
 
         incoming_expire(u, now);
         join_expire(&u->join, now);
+        echo_expire(u, now);
 
         if (u->is_member) {
                 routing_expire(u->routing, now);
@@ -327,6 +332,7 @@ usec_t unicast_next(const Unicast *u) {
 
         next = MIN(next, incoming_next(u));
         next = MIN(next, join_next(&u->join));
+        next = MIN(next, echo_next(u));
         if (!u->is_member)
                 return next;
 
@@ -352,6 +358,7 @@ void unicast_done(Unicast *u) {
         if (u->join.targets.next)
                 join_done(&u->join);
 
+        u->echo = echo_free(u->echo);
         membership_done(u);
         layer_flows_done(&u->flows);
         expiry_done(&u->expiries);

@@ -12,7 +12,7 @@
  *   transmit.c        down: data of a flow → PCI → next hop             receive.c      up: PCI → forward, component, or flow
  *   pci.c             the header                                        queue.c        what a neighbour does not take yet
  *   forwarding*.c     destination → next hop                            congestion*.c  how fast a flow may send
- *   echo.c            the component that o7s-trace asks
+ *   echo.c, echo-message.c  the component that o7s-trace asks
  *
  *   lower-flow.c      a flow of a layer below                           neighbour.c    a member at the other end of some
  *   join.c            bootstrap, enroll, connect, keep alive            address.c      who we are
@@ -56,6 +56,10 @@
 #define UNICAST_TOTAL_RATE 8000U
 #define UNICAST_TOTAL_BURST 16000U
 
+/* Lookups in the directory with this bit are an operator's, others the flow allocator's. */
+#define UNICAST_LOOKUP_OPERATOR (UINT64_C(1) << 63)
+
+typedef struct Echo Echo;
 typedef struct UnicastFlow UnicastFlow;
 
 /* What the core wants done. None of these may call back into the core, except where it says so. */
@@ -101,6 +105,9 @@ typedef struct UnicastEvents {
         /* old and new are "down", "trying", "up". */
         void (*neighbour)(void *userdata, const char *name, const char *before, const char *after, const char *reason);
         void (*routes)(void *userdata, uint64_t version, unsigned n_added, unsigned n_removed, unsigned n_changed);
+
+        /* The end of a lookup with UNICAST_LOOKUP_OPERATOR. May be NULL where nobody makes any. */
+        void (*found)(void *userdata, uint64_t lookup, int error, const uint64_t *addresses, size_t n_addresses);
 
         /* We became a member, with this configuration and address: worth keeping across a restart. */
         void (*joined)(void *userdata);
@@ -197,6 +204,8 @@ struct Unicast {
         List incoming;
         List answered;
         Limit limit;
+
+        Echo *echo;                     /* owned; NULL until somebody asks */
 
         Counters counters;              /* of packets to and from neighbours, whatever they were for */
         uint64_t n_forwarded;
