@@ -17,7 +17,7 @@
 #define CEP_MESSAGE_BYTES_MAX 128U
 #define CEP_TIMEOUT_USEC USEC_PER_SEC
 #define CEP_TEXT_BYTES_MAX 63U
-#define CEP_MEMBER_BYTES_MAX 63U                /* what fits into the message with everything else */
+#define CEP_MEMBER_BYTES_MAX 90U                /* what fits into the message with everything else; cut where longer */
 
 #define CEP_SYNTAX_PROTOBUF 0U
 #define CEP_SYNTAX_FIXED 2U
@@ -61,8 +61,9 @@ typedef enum CepState {
 typedef struct Cep {
         CepState state;
         bool initiator;
+        unsigned offered;               /* acceptor: of 1 << CepComponent */
         CepComponent component;         /* acceptor: once known */
-        CepRecord own;                  /* initiator */
+        CepRecord own;                  /* acceptor: once answered */
         CepRecord peer;                 /* valid when done */
         usec_t started;
         usec_t deadline;
@@ -73,12 +74,12 @@ typedef struct Cep {
 int cep_start(Cep *cep, CepComponent component, uint64_t address, const char *member, usec_t now,
               uint8_t message[CEP_MESSAGE_BYTES_MAX], size_t *ret_size);
 
-/* Begins as acceptor: waits. */
-void cep_expect(Cep *cep, usec_t now);
+/* Begins as acceptor: waits. Components that are not offered are answered as unknown ones. */
+void cep_expect(Cep *cep, unsigned offered, usec_t now);
 
 /* The first message of the peer. As acceptor, *ret_size bytes of answer are to be sent, also where the exchange failed
  * because there is no such component; 0: nothing. address and member: ours, as acceptor.
- * Returns: 0: done; -EBADMSG; -EPROTO: another protocol, version or syntax; -ENOENT: no such component here or there;
- * -EADDRINUSE: the peer has our own address (nonzero). */
+ * Returns: 0: done; -EBADMSG: no record, the exchange goes on; -EPROTO: another protocol, version or syntax, or it is over
+ * already; -ENOENT: no such component here or there; -EADDRINUSE: the peer has our own address (nonzero). */
 int cep_receive(Cep *cep, const void *data, size_t size, uint64_t address, const char *member, usec_t now,
                 uint8_t answer[CEP_MESSAGE_BYTES_MAX], size_t *ret_size);

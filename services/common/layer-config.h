@@ -35,6 +35,6 @@ typedef struct LayerConfig {
 /* The defaults of a unicast layer with this name (SHA3-256, 4, 8, 60, ...). */
 void layer_config_init(LayerConfig *config, const char *layer);
 
-/* Whether we can be a member of such a layer. Returns: 0; -EOPNOTSUPP: *ret_problem is a sentence (static) saying what we
+/* Whether we can be a member of such a layer. Returns: 0; -EOPNOTSUPP: *ret_problem is a clause (static) saying what we
  * cannot do; -EBADMSG: a value is out of its range, *ret_problem likewise. */
 int layer_config_check(const LayerConfig *config, const char **ret_problem);
