@@ -22,7 +22,7 @@ DECLARE_ENUM_NAMES(congestion_policy, CongestionPolicy);        /* "none", "mb-e
 typedef struct Congestion {
         CongestionPolicy policy;
         /* sending */
-        uint16_t level;                 /* as the peer last reported */
+        uint16_t level;                 /* as the peer last reported; 0 again some packets later */
         uint32_t n_since_update;        /* packets */
         bool avoiding;                  /* after the first report; for good */
         usec_t slot_begin;
@@ -30,17 +30,30 @@ typedef struct Congestion {
         uint64_t limit_bytes;           /* per slot */
         uint64_t sent_bytes;            /* in this slot */
         uint32_t sent_packets;
+        uint64_t debt_bytes;            /* sent beyond the limit of the last slot; taken off this one */
+        size_t packet_bytes;            /* running mean */
         /* receiving */
         uint16_t measured;
         uint32_t counter;
 } Congestion;
 
+typedef struct CongestionOps {
+        void (*init)(Congestion *c, usec_t now);
+        unsigned (*budget)(Congestion *c, unsigned max, usec_t now, usec_t *ret_again);
+        void (*sent)(Congestion *c, unsigned n_packets, size_t bytes, usec_t now);
+        bool (*received)(Congestion *c, uint8_t ecn, uint16_t *ret_level);
+        void (*update)(Congestion *c, uint16_t level, usec_t now);
+        uint8_t (*mark)(unsigned queued);
+} CongestionOps;
+
+extern const CongestionOps congestion_mb_ecn;
+
 void congestion_init(Congestion *c, CongestionPolicy policy, usec_t now);
 
-/* How many packets may be sent now, at most max. 0: none, *ret_again says when to ask again. */
+/* How many packets may be sent now, at most max. 0: none, *ret_again says when to ask again, within a second. */
 unsigned congestion_budget(Congestion *c, unsigned max, usec_t now, usec_t *ret_again);
 
-/* Packets of this size went out. */
+/* Packets of these many bytes together went out. */
 void congestion_sent(Congestion *c, unsigned n_packets, size_t bytes, usec_t now);
 
 /* A packet with this mark arrived. Returns whether the sender is to be told *ret_level. */
