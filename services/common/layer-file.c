@@ -39,8 +39,28 @@ static const char *const directory_hash_table[] = {
         [HASH_SHA3_512] = "sha3-512",
 };
 
+/* Numbers of the wire. */
+static const char *const address_policy_table[] = { "flat-random" };
+static const char *const routing_policy_table[] = { "link-state", "lfa", "ecmp" };
+static const char *const congestion_policy_table[] = { "none", "mb-ecn" };
+
+static const ConfEnum address_policies = { address_policy_table, ELEMENTSOF(address_policy_table) };
+static const ConfEnum routing_policies = { routing_policy_table, ELEMENTSOF(routing_policy_table) };
+static const ConfEnum congestion_policies = { congestion_policy_table, ELEMENTSOF(congestion_policy_table) };
 static const ConfEnum framing_names = { framing_table, ELEMENTSOF(framing_table) };
 static const ConfEnum hash_names = { directory_hash_table, ELEMENTSOF(directory_hash_table) };
+
+/* As layer_config_check() has them: what this file may say, others accept. */
+static const ConfRange address_size_range = { 4, 8 };
+static const ConfRange eid_size_range = { 8, 8 };
+static const ConfRange ttl_range = { 1, UINT8_MAX };
+static const ConfRange recalculate_range = { 0, 86400 };
+static const ConfRange update_range = { 1, 86400 };
+static const ConfRange k_range = { 1, 20 };
+static const ConfRange alpha_range = { 1, 10 };
+static const ConfRange expire_range = { 10, 86400 };
+static const ConfRange refresh_range = { 3, 3600 };
+static const ConfRange give_up_range = { USEC_PER_SEC, USEC_INFINITY };
 
 /* -- values -- */
 
@@ -136,10 +156,22 @@ static int parse_xdp(ConfFile *file, const ConfAssignment *a, void *field, const
         return conf_complain(file, CONF_ERROR, a->value_place, "Xdp=%s: this build has no AF_XDP: write Xdp=auto or Xdp=no.", a->value);
 }
 
+static int parse_directory(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
+        if (isempty(a->value) || streq(a->value, "dht"))
+                return 0;
+
+        return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no kind of directory: write Policy=dht.", a->value);
+}
+
 /* -- the table -- */
 
 #define FIELD(member) offsetof(LayerFile, member)
 #define KEY(section, key, parse, member) { section, key, parse, FIELD(member), NULL }
+#define RANGE(section, key, unit, value, range)                                                                   \
+        { section, key, layer_member_parse_##unit, FIELD(member.initial.value), &(range) }
+#define CHOICE(section, key, value, names)                                                                        \
+        { section, key, layer_member_parse_choice, FIELD(member.initial.value), &(names) }
+#define NEIGHBOUR(key, parse, offset) { "Neighbour", key, parse, offset, NULL }
 #define NAME_ONLY(section, key) { section, key, NULL, 0, NULL }
 
 static const ConfSection layer_sections[] = {
@@ -156,6 +188,7 @@ static const ConfKey layer_keys[] = {
         { "Layer", "Hash", parse_hash, FIELD(hash), &hash_names },
         KEY("Layer", "MaxPacketSize", parse_packet_size, max_packet_size),
         KEY("Layer", "LogLevel", check_parse_log_level, log_level),
+        KEY("Layer", "Member", layer_member_parse_name, member.name),
         KEY("Ethernet", "Interface", parse_interface, interface),
         { "Ethernet", "Framing", parse_framing, FIELD(framing), &framing_names },
         KEY("Ethernet", "EtherType", parse_ethertype, ethertype),
@@ -164,31 +197,31 @@ static const ConfKey layer_keys[] = {
         { "Access", "AllowNeighbour", check_parse_later, 0, "the admission of neighbours" },
         { "Access", "DenyNeighbour", check_parse_later, 0, "the admission of neighbours" },
         { "Access", "AllowForwarding", check_parse_later, 0, "the admission of neighbours" },
-        NAME_ONLY("Bootstrap", "Bootstrap"),
-        NAME_ONLY("Bootstrap", "LayerId"),
-        NAME_ONLY("Bootstrap", "AddressSize"),
-        NAME_ONLY("Bootstrap", "EidSize"),
-        NAME_ONLY("Bootstrap", "MaxTTL"),
-        NAME_ONLY("Bootstrap", "AddressAuthority"),
-        NAME_ONLY("Enroll", "Via"),
-        NAME_ONLY("Enroll", "RetrySec"),
-        NAME_ONLY("Enroll", "TimeoutSec"),
+        KEY("Bootstrap", "Bootstrap", conf_parse_bool, member.bootstrap),
+        { "Bootstrap", "LayerId", check_parse_later, 0, "telling apart layers that were made with one name" },
+        RANGE("Bootstrap", "AddressSize", number, address_bytes, address_size_range),
+        RANGE("Bootstrap", "EidSize", number, eid_bytes, eid_size_range),
+        RANGE("Bootstrap", "MaxTTL", number, ttl_max, ttl_range),
+        CHOICE("Bootstrap", "AddressAuthority", address_policy, address_policies),
+        KEY("Enroll", "Via", check_parse_flow_names, member.via),
+        KEY("Enroll", "RetrySec", layer_member_parse_retry, member),
+        { "Enroll", "TimeoutSec", conf_parse_usec, FIELD(member.give_up_usec), &give_up_range },
         { "Enroll", "JoinKey", check_parse_later, 0, "the admission of neighbours" },
-        NAME_ONLY("Neighbour", "Name"),
-        NAME_ONLY("Neighbour", "Over"),
-        NAME_ONLY("Neighbour", "Components"),
-        NAME_ONLY("Neighbour", "QoS"),
-        NAME_ONLY("Neighbour", "Cost"),
-        NAME_ONLY("Routing", "Policy"),
-        NAME_ONLY("Routing", "RecalculateSec"),
-        NAME_ONLY("Routing", "UpdateSec"),
-        NAME_ONLY("Routing", "TimeoutSec"),
-        NAME_ONLY("Directory", "Policy"),
-        NAME_ONLY("Directory", "Replication"),
-        NAME_ONLY("Directory", "Parallelism"),
-        NAME_ONLY("Directory", "ExpireSec"),
-        NAME_ONLY("Directory", "RefreshSec"),
-        NAME_ONLY("Congestion", "Policy"),
+        NEIGHBOUR("Name", layer_member_parse_neighbour_name, offsetof(LayerFileNeighbour, name)),
+        NEIGHBOUR("Over", layer_member_parse_neighbour_over, offsetof(LayerFileNeighbour, over)),
+        NEIGHBOUR("Components", layer_member_parse_components, 0),
+        NEIGHBOUR("QoS", layer_member_parse_quality, 0),
+        NEIGHBOUR("Cost", layer_member_parse_cost, offsetof(LayerFileNeighbour, cost)),
+        CHOICE("Routing", "Policy", forwarding, routing_policies),
+        RANGE("Routing", "RecalculateSec", seconds, recalculate_sec, recalculate_range),
+        RANGE("Routing", "UpdateSec", seconds, update_sec, update_range),
+        RANGE("Routing", "TimeoutSec", seconds, timeout_sec, update_range),
+        { "Directory", "Policy", parse_directory, 0, NULL },
+        RANGE("Directory", "Replication", number, k, k_range),
+        RANGE("Directory", "Parallelism", number, alpha, alpha_range),
+        RANGE("Directory", "ExpireSec", seconds, expire_sec, expire_range),
+        RANGE("Directory", "RefreshSec", seconds, refresh_sec, refresh_range),
+        CHOICE("Congestion", "Policy", congestion, congestion_policies),
         NAME_ONLY("Udp", "Address"),
         NAME_ONLY("Udp", "Port"),
         NAME_ONLY("Udp", "Peer"),
@@ -273,6 +306,8 @@ static void check_all(LayerFile *f) {
         check_sections(f);
         if (f->kind == LAYER_KIND_ETH)
                 check_ethernet(f);
+        if (f->kind == LAYER_KIND_UNICAST || f->kind == LAYER_KIND_BROADCAST)
+                layer_member_check(&f->member, f->conf, &f->over);
 }
 
 /* -- life -- */
@@ -283,6 +318,7 @@ LayerFile *layer_file_free(LayerFile *file) {
 
         conf_strings_done(&file->over);
         conf_strings_done(&file->register_names);
+        layer_member_done(&file->member);
         free(file->description);
         free(file->log_level);
         free(file->interface);
@@ -311,6 +347,7 @@ static int layer_file_new(const char *name, LayerFile **ret) {
                 .ethertype = LAYER_ETHERTYPE_DEFAULT,
         };
         (void) copy_string(file->name, sizeof(file->name), name);
+        layer_member_init(&file->member, name);
 
         r = conf_new(&file->conf);
         if (r < 0)
@@ -320,15 +357,22 @@ static int layer_file_new(const char *name, LayerFile **ret) {
         return 0;
 }
 
-/* Sections that repeat are those of layers with members; their IPCPs read them. Here only the names are checked. */
-static void *no_instance(void *object, const char *section, unsigned number) {
-        return NULL;
+/* [Neighbour] is the one section that repeats. */
+static void *make_neighbour(void *object, const char *section, unsigned number) {
+        LayerFile *file = object;
+        LayerFileNeighbour *neighbour;
+
+        neighbour = layer_member_neighbour(&file->member, number);
+        if (!neighbour)
+                (void) conf_complain(file->conf, CONF_ERROR, check_place(file->conf, section, "Name"),
+                                     "There are more than %u sections [%s]: remove some.", LAYER_NEIGHBOURS_MAX, section);
+        return neighbour;
 }
 
 static int layer_file_check(LayerFile *file) {
         int r;
 
-        r = conf_apply(file->conf, &layer_schema, file, no_instance);
+        r = conf_apply(file->conf, &layer_schema, file, make_neighbour);
         if (r < 0 && r != -EBADMSG)
                 return r;
 
@@ -336,6 +380,8 @@ static int layer_file_check(LayerFile *file) {
         if (r < 0)
                 return r;
 
+        file->member.initial.hash = (HashAlgorithm) file->hash;
+        file->member.initial.replicate_sec = file->member.initial.refresh_sec;
         check_all(file);
         return check_has_errors(file->conf) ? -EBADMSG : 0;
 }

@@ -6,6 +6,7 @@
 #include "basic/conf.h"
 #include "basic/string.h"
 #include "services/common/hash.h"
+#include "services/common/layer-member.h"
 
 typedef enum LayerKind {
         LAYER_KIND_UNICAST,
@@ -42,6 +43,8 @@ typedef struct LayerFile {
         int hash;                       /* HashAlgorithm */
         uint32_t max_packet_size;       /* 0 = as the link allows */
         char *log_level;
+        /* [Layer] Member=, [Bootstrap], [Enroll], [Neighbour], [Routing], [Directory], [Congestion] */
+        LayerMember member;
         /* [Ethernet] */
         char *interface;
         int framing;                    /* Framing */

@@ -31,6 +31,56 @@ static const struct {
         { "bad lower layer", "[Layer]\nType=unicast\nOver=../x\n", -EBADMSG, "3:6", { "'../x'", "1 to 63" } },
         { "unicast is a good file", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n", 0, NULL, { NULL } },
         { "two neighbours", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nName=a\n[Neighbour]\nName=b\n", 0, NULL, { NULL } },
+        { "member name", "[Layer]\nType=unicast\nOver=lan\nMember=a/b\n", -EBADMSG, "4:8",
+          { "'a/b'", "200 bytes" } },
+        { "bootstrap is yes or no", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=auto\n", -EBADMSG, "5:11",
+          { "auto" } },
+        { "address size", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\nAddressSize=3\n", -EBADMSG, "6:13",
+          { "from 4 to 8" } },
+        { "endpoint id size", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\nEidSize=4\n", -EBADMSG, "6:9",
+          { "from 8 to 8" } },
+        { "TTL", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\nMaxTTL=256\n", -EBADMSG, "6:8",
+          { "from 1 to 255" } },
+        { "address authority", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\nAddressAuthority=tree\n", -EBADMSG, "6:18",
+          { "flat-random" } },
+        { "identity of a layer", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\nLayerId=x\n", -EBADMSG, "6:1",
+          { "remove the line" } },
+        { "decided by others", "[Layer]\nType=unicast\nOver=lan\n[Routing]\nPolicy=lfa\n", 0, "5:1",
+          { "Bootstrap=yes" } },
+        { "enrolling with bootstrap", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Enroll]\nVia=a\n", 0, "7:1",
+          { "enrolls nowhere" } },
+        { "retry", "[Layer]\nType=unicast\nOver=lan\n[Enroll]\nRetrySec=1min…1s\n", -EBADMSG, "5:10",
+          { "1s…1min" } },
+        { "retry, too short", "[Layer]\nType=unicast\nOver=lan\n[Enroll]\nRetrySec=1us\n", -EBADMSG, "5:10",
+          { "10ms" } },
+        { "time-out", "[Layer]\nType=unicast\nOver=lan\n[Enroll]\nTimeoutSec=soon\n", -EBADMSG, "5:12",
+          { "time span" } },
+        { "join key", "[Layer]\nType=unicast\nOver=lan\n[Enroll]\nJoinKey=x\n", -EBADMSG, "5:1",
+          { "remove the line" } },
+        { "neighbour without name", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nCost=2\n", -EBADMSG, "5:1",
+          { "add Name=" } },
+        { "neighbour over a strange layer", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nName=a\n[Neighbour]\nName=b\nOver=wan\n", -EBADMSG, "8:6",
+          { "'wan'", "Over= of [Layer]" } },
+        { "component", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nName=a\nComponents=mgmt data\n", -EBADMSG, "6:12",
+          { "'data'", "mgmt, dt or both" } },
+        { "quality to a neighbour", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nName=a\nQoS=voice\n", -EBADMSG, "6:5",
+          { "QoS=auto" } },
+        { "cost", "[Layer]\nType=unicast\nOver=lan\n[Neighbour]\nName=a\nCost=0\n", -EBADMSG, "6:6",
+          { "1 to 65535" } },
+        { "routing policy", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Routing]\nPolicy=rip\n", -EBADMSG, "7:8",
+          { "ecmp" } },
+        { "not whole seconds", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Routing]\nUpdateSec=1500ms\n", -EBADMSG, "7:11",
+          { "whole seconds" } },
+        { "links that time out at once", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Routing]\nUpdateSec=60\n", -EBADMSG, NULL,
+          { "TimeoutSec= (60 s)" } },
+        { "directory policy", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Directory]\nPolicy=file\n", -EBADMSG, "7:8",
+          { "Policy=dht" } },
+        { "replication", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Directory]\nReplication=21\n", -EBADMSG, "7:13",
+          { "from 1 to 20" } },
+        { "expiry", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Directory]\nExpireSec=2d\n", -EBADMSG, "7:11",
+          { "whole seconds" } },
+        { "congestion policy", "[Layer]\nType=unicast\nOver=lan\n[Bootstrap]\nBootstrap=yes\n[Congestion]\nPolicy=red\n", -EBADMSG, "7:8",
+          { "mb-ecn" } },
         { "udp is a good file", "[Layer]\nType=udp\n[Udp]\nPort=3435\n", 0, NULL, { NULL } },
         { "no effect", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n[Udp]\nPort=1\n", 0, "6:1", { "no effect" } },
         { "EtherType", "[Layer]\nType=eth\n[Ethernet]\nInterface=a\nEtherType=0x0100\n", -EBADMSG, "5:11", { "0x0600" } },
@@ -118,6 +168,112 @@ static void test_values(void **state) {
         assert_string_equal(file->peer, "o7s");
 }
 
+static const char member_text[] =
+        "[Layer]\nType=unicast\nOver=lan wan\nMember=beta\nHash=sha3-512\n"
+        "[Bootstrap]\nBootstrap=yes\nAddressSize=8\nMaxTTL=30\n"
+        "[Neighbour]\nName=home.alpha\nOver=wan\nComponents=mgmt\nCost=7\n"
+        "[Neighbour]\nName=other\n"
+        "[Routing]\nPolicy=ecmp\nRecalculateSec=0\nUpdateSec=2\nTimeoutSec=1min\n"
+        "[Directory]\nReplication=20\nParallelism=1\nExpireSec=1h\nRefreshSec=10min\n"
+        "[Congestion]\nPolicy=none\n";
+
+/* Everything that the file says arrives, and it is a layer that its other members can be in. */
+static void test_member(void **state) {
+        _cleanup_(layer_file_freep) LayerFile *file = NULL;
+        const char *problem = NULL;
+        const LayerMember *m;
+
+        assert_int_equal(layer_file_parse("home", "/x/home.layer", member_text, sizeof(member_text) - 1, &file), 0);
+        m = &file->member;
+        assert_string_equal(m->name, "beta");
+        assert_true(m->bootstrap);
+        assert_string_equal(m->initial.layer, "home");
+        assert_int_equal(m->initial.hash, HASH_SHA3_512);
+        assert_int_equal(m->initial.address_bytes, 8);
+        assert_int_equal(m->initial.ttl_max, 30);
+        assert_int_equal(m->initial.forwarding, 2);
+        assert_int_equal(m->initial.congestion, 0);
+        assert_int_equal(m->initial.recalculate_sec, 0);
+        assert_int_equal(m->initial.update_sec, 2);
+        assert_int_equal(m->initial.timeout_sec, 60);
+        assert_int_equal(m->initial.k, 20);
+        assert_int_equal(m->initial.alpha, 1);
+        assert_int_equal(m->initial.expire_sec, 3600);
+        assert_int_equal(m->initial.refresh_sec, 600);
+        assert_int_equal(m->initial.replicate_sec, 600);
+        assert_int_equal(layer_config_check(&m->initial, &problem), 0);
+
+        assert_int_equal(m->n_neighbours, 2);
+        assert_string_equal(m->neighbours[0].name, "home.alpha");
+        assert_string_equal(m->neighbours[0].over, "wan");
+        assert_true(m->neighbours[0].management);
+        assert_false(m->neighbours[0].data);
+        assert_int_equal(m->neighbours[0].cost, 7);
+        assert_string_equal(m->neighbours[1].name, "other");
+        assert_string_equal(m->neighbours[1].over, "");
+        assert_true(m->neighbours[1].management && m->neighbours[1].data);
+        assert_int_equal(m->neighbours[1].cost, 0);
+}
+
+static const struct {
+        const char *name;
+        const char *text;
+        usec_t min, max, give_up;
+        size_t n_via;
+} enroll_cases[] = {
+        { "nothing", "", 0, 0, USEC_INFINITY, 0 },
+        { "one pause", "[Enroll]\nRetrySec=5s\n", 5 * USEC_PER_SEC, 5 * USEC_PER_SEC, USEC_INFINITY, 0 },
+        { "from and to", "[Enroll]\nRetrySec=500ms…1min\n", 500 * USEC_PER_MSEC, 60 * USEC_PER_SEC, USEC_INFINITY, 0 },
+        { "two dots", "[Enroll]\nRetrySec=1..30\n", USEC_PER_SEC, 30 * USEC_PER_SEC, USEC_INFINITY, 0 },
+        { "an end", "[Enroll]\nVia=a b\nVia=c\nTimeoutSec=2min\n", 0, 0, 120 * USEC_PER_SEC, 3 },
+        { "no end", "[Enroll]\nTimeoutSec=infinity\n", 0, 0, USEC_INFINITY, 0 },
+        { "emptied", "[Enroll]\nRetrySec=5s\nRetrySec=\n", 0, 0, USEC_INFINITY, 0 },
+};
+
+static void test_enroll(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(enroll_cases); i++) {
+                _cleanup_(layer_file_freep) LayerFile *file = NULL;
+                char text[256];
+
+                print_message("%s\n", enroll_cases[i].name);
+                (void) snprintf(text, sizeof(text), "[Layer]\nType=unicast\nOver=lan\n%s", enroll_cases[i].text);
+                assert_int_equal(layer_file_parse("home", "/x/home.layer", text, strlen(text), &file), 0);
+                assert_true(file->member.retry_min_usec == enroll_cases[i].min);
+                assert_true(file->member.retry_max_usec == enroll_cases[i].max);
+                assert_true(file->member.give_up_usec == enroll_cases[i].give_up);
+                assert_int_equal(file->member.via.n, enroll_cases[i].n_via);
+        }
+}
+
+static void test_too_many_neighbours(void **state) {
+        static char text[16 * (LAYER_NEIGHBOURS_MAX + 8) * 2] = "[Layer]\nType=unicast\nOver=lan\n";
+        _cleanup_(layer_file_freep) LayerFile *file = NULL;
+        size_t n = strlen(text);
+
+        for (unsigned i = 0; i <= LAYER_NEIGHBOURS_MAX; i++)
+                n += (size_t) snprintf(text + n, sizeof(text) - n, "[Neighbour]\nName=%u\n", i);
+
+        assert_int_equal(layer_file_parse("home", "/x/home.layer", text, n, &file), -EBADMSG);
+        assert_true(says(file->conf, "more than 256 sections", NULL));
+}
+
+static void test_member_name(void **state) {
+        char long_name[64];
+        LayerMember member = {};
+        _cleanup_free_ char *made = NULL, *given = NULL;
+
+        memset(long_name, 'a', sizeof(long_name) - 1);
+        long_name[sizeof(long_name) - 1] = '\0';
+
+        assert_int_equal(layer_member_name(&member, "home", "beta", &made), 0);
+        assert_string_equal(made, "home.beta");
+        assert_int_equal(layer_member_name(&member, long_name, "b/a", &given), -ENAMETOOLONG);
+
+        member.name = (char[]) { "west" };
+        assert_int_equal(layer_member_name(&member, "home", "beta", &given), 0);
+        assert_string_equal(given, "west");
+}
+
 static void test_names(void **state) {
         _cleanup_(layer_file_freep) LayerFile *file = NULL;
 
@@ -177,6 +333,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_parse),
                 cmocka_unit_test(test_values),
+                cmocka_unit_test(test_member),
+                cmocka_unit_test(test_enroll),
+                cmocka_unit_test(test_too_many_neighbours),
+                cmocka_unit_test(test_member_name),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_load),
         };
