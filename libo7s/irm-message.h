@@ -26,6 +26,12 @@
  *                                             <-  WITHDRAWN(flow_id): the asking side gave up, or we were too slow
  *                A listener that wants no more closes its connection; unaccepted offers go to others.
  *
+ *   re-attaching REATTACH(flow_id)            ->  the doorbell hung up without a closed record, and the flow is not local
+ *                                             <-  REPLY(result, class) + [doorbell]
+ *                makes a new lane of that class
+ *                LANE(flow_id) + [lane]       ->  (no reply)
+ *                                             <-  on the new doorbell: record 03 + OUTCOME(result, info) + [the layer's new lane]
+ *
  *   ending       DEALLOCATE(flow_id)          ->  (no reply) after channel_close(); on the control connection
  *
  *   after a restart of the IRM the library connects again and sends RESUME(flow_id) for each flow that it
@@ -46,11 +52,12 @@ typedef enum IrmMessageType {
         IRM_LISTEN,             /* name ("" = every name bound to the caller), flags (lane class of what it accepts) */
         IRM_DEALLOCATE,         /* flow_id, close_reason */
         IRM_RESUME,             /* flow_id */
-        IRM_REPLY,              /* result, text, flow_id, lane_class; with a doorbell after ALLOCATE */
+        IRM_REPLY,              /* result, text, flow_id, lane_class; with a doorbell after ALLOCATE and REATTACH */
         IRM_OUTCOME,            /* result, text, info */
         IRM_OFFER,              /* flow_id, lane_class, info (name, qos) */
         IRM_ESTABLISHED,        /* flow_id, info */
         IRM_WITHDRAWN,          /* flow_id, result */
+        IRM_REATTACH,           /* flow_id: the layer's process hung up without closing */
         _IRM_MESSAGE_TYPE_MAX,
         _IRM_MESSAGE_TYPE_INVALID = -EINVAL,
 } IrmMessageType;

@@ -281,6 +281,7 @@ static void listener_take(o7s_listener *l, const IrmMessage *message, int fds[IR
         case IRM_DEALLOCATE:
         case IRM_RESUME:
         case IRM_OUTCOME:
+        case IRM_REATTACH:
         case _IRM_MESSAGE_TYPE_MAX:
         case _IRM_MESSAGE_TYPE_INVALID:
                 break;                                  /* not ours to hear; of a newer IRM, perhaps */

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "basic/log.h"
-#include "services/common/layer-flow.h"
+#include "services/common/layer-restore.h"
 
 static const char *const layer_flow_state_table[_LAYER_FLOW_STATE_MAX] = {
         [LAYER_FLOW_STARTING] = "starting",
@@ -93,6 +93,9 @@ void layer_flow_set_state(LayerFlow *flow, LayerFlowState state) {
         log_debug("Flow %" PRIu64 ".%" PRIu64 ": %s → %s", flow->key.flow_id, flow->key.attempt,
                   layer_flow_state_to_string(flow->state), layer_flow_state_to_string(state));
         flow->state = state;
+
+        if (state == LAYER_FLOW_CLOSED)
+                state_store_remove(TAKE_PTR(flow->store), LAYER_KEPT_FLOW, flow->store_slot);
 }
 
 bool layer_flow_token_matches(const LayerFlow *flow, const uint8_t token[CLOSE_TOKEN_BYTES]) {

@@ -18,6 +18,7 @@
 #include "libo7s/doorbell.h"
 #include "libo7s/drop.h"
 #include "services/common/layer-message.h"
+#include "services/common/state-store.h"
 
 #define LAYER_ATTEMPTS_MAX 8U           /* of one flow; the IRM makes three */
 
@@ -50,8 +51,10 @@ typedef struct LayerFlow {
         uint32_t uid;                   /* of the application, once established */
         o7s_qos qos;
         CloseTokens tokens;
-        Lane *lane;                     /* ours, from the answer until the flow is established; owned */
-        UpperFlow *upper;               /* while established; owned */
+        Lane *lane;                     /* ours, until both lanes are joined in the upper side; owned */
+        UpperFlow *upper;               /* while established; owned. NULL: the application has yet to attach again */
+        StateStore *store;              /* not owned; where it is kept for our next life, see layer-restore.h; NULL: it is not */
+        uint32_t store_slot;
 } LayerFlow;
 
 /* All flows of a layer, by key. Does not own them. */
@@ -79,7 +82,7 @@ LayerFlow *layer_flows_get_established(const LayerFlows *flows, uint64_t flow_id
 /* Whether the table of legal moves has this one. */
 bool layer_flow_state_may_follow(LayerFlowState from, LayerFlowState to);
 
-/* The one place where a flow's state changes. */
+/* The one place where a flow's state changes. One that is closed is no longer kept. */
 void layer_flow_set_state(LayerFlow *flow, LayerFlowState state);
 
 /* Compares in constant time. Returns whether the peer showed our token. */

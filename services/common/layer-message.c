@@ -90,6 +90,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_LOWER] = LAYER | STATE | TEXT,
         [LAYER_ORDER] = QUERY | ORDER | NAME | LOWER,
         [LAYER_ORDER_DONE] = QUERY | RESULT | TEXT,
+        [LAYER_REATTACH] = FLOW | UID,
         [LAYER_NEIGHBOUR] = NEIGHBOUR | NAME | LOWER | TEXT,
 };
 

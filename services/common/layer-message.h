@@ -11,6 +11,8 @@
  *   start        IPCP                                  IRM
  *                HELLO(type, hash, mtu, ...)       ->
  *                RESUME(flow_id, uid) for each flow ->     (after a restart of the IRM)
+ *                REATTACH(flow_id, uid) + [our lane] ->    (after a restart of the IPCP) a flow whose application has to attach again
+ *                                                  <-      later ESTABLISHED(flow_id) + [application's lane, doorbell], or CLOSE(flow_id)
  *                STATE(state, text, mtu)           ->      at any time
  *                                                  <-  WELCOME, then REGISTER(hash, name) for each name
  *   names                                          <-  REGISTER / UNREGISTER(hash, name)
@@ -79,6 +81,7 @@ typedef enum LayerMessageType {
         LAYER_ORDER,            /* query_id, order, name, lower, components */
         LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
         LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */
+        LAYER_REATTACH,         /* flow_id, uid as in RESUME; one descriptor: the IPCP's new lane */
         _LAYER_MESSAGE_TYPE_MAX,
         _LAYER_MESSAGE_TYPE_INVALID = -EINVAL,
 } LayerMessageType;

@@ -24,6 +24,9 @@ static unsigned fds_of(const LayerMessage *message) {
         if (message->type == LAYER_REPLY)
                 return message->result == 0 ? 1 : 0;
 
+        if (message->type == LAYER_REATTACH)
+                return 1;
+
         return message->type == LAYER_ESTABLISHED ? 2 : 0;
 }
 

@@ -19,6 +19,7 @@ struct Layer {
         char *reason;
         uint32_t mtu;
         uint64_t address;               /* of the member; 0: none */
+        StateStore *store;              /* for the next process; NULL: nothing is kept */
 };
 
 /* -- to the IRM -- */
@@ -170,12 +171,32 @@ static int establish(Layer *layer, LayerFlow *flow, int lane_fd, int *doorbell_f
         return upper_flow_new(&layer->upper, flow, endpoint);
 }
 
+/* Where this fails the flow ends with our process, as it always did. */
+static void keep_flow(Layer *layer, LayerFlow *flow) {
+        uint8_t bytes[LAYER_FLOW_BYTES_MAX];
+        ssize_t size;
+        int r = 0;
+
+        if (!layer->store || !layer->ops->save_flow)
+                return;
+
+        size = layer->ops->save_flow(layer->userdata, flow, bytes);
+        if (size >= 0)
+                r = layer_store_flow(layer->store, flow, bytes, (size_t) size);
+        if (size < 0 || r < 0)
+                log_debug_errno(size < 0 ? (int) size : r, "Flow %" PRIu64 " will end with this process: %m", flow->key.flow_id);
+}
+
 static void established(Layer *layer, const LayerMessage *message, int fds[LAYER_FDS_MAX], usec_t now) {
         LayerFlow *flow = layer_flows_get(layer->flows, message->flow_id, message->attempt);
         int r;
 
+        /* One whose application attaches again is known by its number alone. */
+        if (!flow || flow->state != LAYER_FLOW_ANSWERED)
+                flow = layer_flows_get_established(layer->flows, message->flow_id);
+
         /* The peer may have closed it in the meantime: the IRM has our word on that already. */
-        if (!flow || flow->state != LAYER_FLOW_ANSWERED || !flow->lane)
+        if (!flow || flow->upper || !flow->lane)
                 return log_debug("Flow %" PRIu64 " is not waiting to be established.", message->flow_id);
 
         r = establish(layer, flow, fds[0], &fds[1]);
@@ -190,8 +211,13 @@ static void established(Layer *layer, const LayerMessage *message, int fds[LAYER
                 return send_down(layer, message->flow_id, reason);
         }
 
+        if (flow->state == LAYER_FLOW_ESTABLISHED)
+                return log_debug("Flow %" PRIu64 " is attached again.", message->flow_id);
+
         flow->uid = message->uid;
         layer->ops->established(layer->userdata, flow, &message->tokens, now);
+        if (flow->state == LAYER_FLOW_ESTABLISHED)
+                keep_flow(layer, flow);
 }
 
 static void accepted(Layer *layer, const LayerMessage *message, usec_t now) {
@@ -276,6 +302,7 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
 
         case LAYER_ORDER_DONE:
         case LAYER_NEIGHBOUR:
+        case LAYER_REATTACH:
         case LAYER_HELLO:
         case LAYER_STATE:
         case LAYER_QUERY_DONE:
@@ -299,6 +326,27 @@ static void irm_received(void *userdata, const LayerMessage *message, int fds[LA
                 fds[i] = safe_close(fds[i]);
 }
 
+/* What the IRM is to know of an established flow: that it goes on, or that it waits for its application. */
+static void send_flow(Layer *layer, LayerFlow *flow) {
+        LayerMessage message = { .type = LAYER_RESUME, .flow_id = flow->key.flow_id, .uid = flow->uid };
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (flow->upper)
+                return send_plain(layer, &message);
+
+        /* Not told, it is over for the IRM, and its CLOSE ends it here. */
+        flow->lane = lane_free(flow->lane);
+        r = lane_new(flow->lane_class, &flow->lane, &fd);
+        if (r < 0) {
+                log_warning_errno(r, "Failed to make a lane for flow %" PRIu64 ": %m", flow->key.flow_id);
+                return;
+        }
+
+        message.type = LAYER_REATTACH;
+        layer_irm_send(&layer->irm, &message, fd);
+}
+
 static void irm_connected(void *userdata) {
         Layer *layer = userdata;
         LayerFlow *flow;
@@ -306,15 +354,8 @@ static void irm_connected(void *userdata) {
         send_hello(layer);
 
         list_for_each(flow, &layer->flows->all, by_table)
-                if (flow->state == LAYER_FLOW_ESTABLISHED) {
-                        const LayerMessage message = {
-                                .type = LAYER_RESUME,
-                                .flow_id = flow->key.flow_id,
-                                .uid = flow->uid,
-                        };
-
-                        send_plain(layer, &message);
-                }
+                if (flow->state == LAYER_FLOW_ESTABLISHED)
+                        send_flow(layer, flow);
 
         send_state(layer);
         if (layer->ops->tell_neighbours)
@@ -330,6 +371,12 @@ static void irm_lost(void *userdata) {
 }
 
 /* -- from above -- */
+
+static unsigned budget(void *userdata, LayerFlow *flow, unsigned max, usec_t now) {
+        Layer *layer = userdata;
+
+        return layer->ops->budget(layer->userdata, flow, max, now);
+}
 
 static unsigned transmit(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now) {
         Layer *layer = userdata;
@@ -353,6 +400,7 @@ Layer *layer_free(Layer *layer) {
 
         layer_irm_done(&layer->irm);
         upper_done(&layer->upper);
+        state_store_free(layer->store);
         free(layer->reason);
         free(layer->name);
         return mfree(layer);
@@ -380,6 +428,8 @@ int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userd
         r = upper_init(&layer->upper, daemon->event, transmit, ended, layer);
         if (r < 0)
                 return r;
+        if (ops->budget)
+                upper_set_budget(&layer->upper, budget);
 
         r = layer_irm_init(&layer->irm, daemon->event, NULL);
         if (r < 0)
@@ -392,6 +442,57 @@ int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userd
 
         *ret = TAKE_PTR(layer);
         return 0;
+}
+
+static int restore_flow(Layer *layer, const LayerFlowRecord *record, uint32_t slot, usec_t now) {
+        LayerFlow *flow;
+        int r;
+
+        r = layer->ops->restore_flow(layer->userdata, record, now, &flow);
+        if (r < 0)
+                return r;
+
+        layer_flow_restore(flow, record, layer->store, slot);
+        return 0;
+}
+
+int layer_restore(Layer *layer) {
+        LayerFlowRecord record;
+        uint32_t position = 0, slot;
+        unsigned n = 0;
+        int r;
+
+        assert(!layer->store);
+
+        r = layer_store_open(layer->daemon, &layer->store);
+        if (r < 0)
+                return r;
+
+        while (layer_store_next_flow(layer->store, &position, &record, &slot) > 0) {
+                r = layer->ops->restore_flow ? restore_flow(layer, &record, slot, time_now()) : -EOPNOTSUPP;
+                if (r < 0) {
+                        log_debug_errno(r, "Flow %" PRIu64 " of before is over: %m", record.key.flow_id);
+                        state_store_remove(layer->store, LAYER_KEPT_FLOW, slot);
+                        continue;
+                }
+                n++;
+        }
+
+        if (n == 0)
+                return 0;
+
+        log_info("Took over %u flows of before.", n);
+
+        /* Until the network is known; applications may attach before it is. */
+        return upper_set_packet_max(&layer->upper, LANE_SLOT_BYTES);
+}
+
+int layer_keep_block(Layer *layer, const void *bytes, size_t size) {
+        return layer->store ? layer_store_set_block(layer->store, bytes, size) : 0;
+}
+
+size_t layer_kept_block(const Layer *layer, uint8_t ret_bytes[LAYER_BLOCK_BYTES_MAX]) {
+        return layer->store ? layer_store_get_block(layer->store, ret_bytes) : 0;
 }
 
 int layer_start(Layer *layer) {

@@ -7,16 +7,23 @@
  *
  * The connection comes back by itself, at once, when the IRM was restarted: what is established goes on and is told to
  * the new IRM with RESUME, everything half made is forgotten on both sides (LayerOps.irm_lost).
+ *
+ * A process that is killed leaves its established flows in the state of layer-restore.h. The next one makes them again and
+ * tells the IRM with REATTACH; until the application has attached again, a flow has no upper side and drops what comes for it.
  */
 
 #include "services/common/daemon.h"
 #include "services/common/layer-flow.h"
 #include "services/common/layer-message.h"
+#include "services/common/layer-restore.h"
 #include "services/common/upper.h"
 
 typedef struct LayerOps {
         /* Down, on the packet's walk; see upper.h. */
         upper_transmit_t transmit;
+
+        /* How much of a flow is taken now; NULL: always all there is. Called before transmit. */
+        upper_budget_t budget;
 
         /* What HELLO says: layer_type, hash_algorithm, mtu, oap_max. */
         void (*describe)(void *userdata, LayerMessage *hello);
@@ -47,6 +54,14 @@ typedef struct LayerOps {
 
         void (*irm_lost)(void *userdata, usec_t now);
 
+        /* Flows that survive a kill of our process; both NULL: all of them end with it. Of an established flow: what
+         * restore_flow() needs to know beside what is common. Returns: how many bytes; < 0: it cannot be kept. */
+        ssize_t (*save_flow)(void *userdata, const LayerFlow *flow, uint8_t ret_bytes[LAYER_FLOW_BYTES_MAX]);
+
+        /* Makes that flow again, in the layer's table and with its endpoint id; what is common follows by itself, but may be
+         * looked at. The bytes passed a checksum and are not to be trusted further. Returns: 0; < 0: it is over. */
+        int (*restore_flow)(void *userdata, const LayerFlowRecord *record, usec_t now, LayerFlow **ret);
+
         /* A layer below us (Over= of our file) is now in this state; NULL where there never is one. */
         void (*lower_changed)(void *userdata, const char *lower, LayerState state, const char *reason, usec_t now);
 } LayerOps;
@@ -57,6 +72,17 @@ typedef struct Layer Layer;
 int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userdata, LayerFlows *flows, Layer **ret);
 Layer *layer_free(Layer *layer);
 DEFINE_CLEANUP(Layer, layer_free);
+
+/* Takes over the flows of a process before us that was killed, and what it kept by layer_keep_block(). Before
+ * layer_start(), once the layer can make flows. Returns: 0; -ENOMEM and errors of mmap(). */
+int layer_restore(Layer *layer);
+
+/* Bytes of the layer itself for a process after us; they replace those of before. size 0: nothing. Kept once this returns,
+ * if layer_restore() was called before. Returns: 0; -EMSGSIZE: more than LAYER_BLOCK_BYTES_MAX. */
+int layer_keep_block(Layer *layer, const void *bytes, size_t size);
+
+/* What a process before us kept. Returns: how many bytes; 0: nothing. */
+size_t layer_kept_block(const Layer *layer, uint8_t ret_bytes[LAYER_BLOCK_BYTES_MAX]);
 
 /* Connects, or begins to try. */
 int layer_start(Layer *layer);

@@ -78,6 +78,21 @@ int shim_endpoints_take(ShimEndpoints *endpoints, uint64_t random, void *owner, 
         return -ENOSPC;
 }
 
+int shim_endpoints_take_again(ShimEndpoints *endpoints, uint32_t id, void *owner) {
+        Slot *slot = slot_of(endpoints, id);
+
+        assert(owner);
+
+        if (!slot || id >> SLOT_BITS & ~endpoints->tag_mask)
+                return -EINVAL;
+        if (slot->owner)
+                return -EEXIST;
+
+        *slot = (Slot) { .owner = owner, .id = id };
+        endpoints->n_free--;
+        return 0;
+}
+
 void *shim_endpoints_get(const ShimEndpoints *endpoints, uint32_t id) {
         const Slot *slot = slot_of(endpoints, id);
 

@@ -3,6 +3,8 @@
 #include "services/common/oap.h"
 #include "services/ipcp-eth/flow.h"
 
+#define FLOW_SAVED_BYTES 16U
+
 struct EarlyPacket {
         EarlyPacket *next;
         Packet *packet;                 /* owned */
@@ -58,7 +60,8 @@ static int take_endpoint(Ethernet *e, EthernetFlow *flow) {
         return 0;
 }
 
-int ethernet_flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlow **ret) {
+/* A flow without an endpoint id. */
+static int flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlow **ret) {
         _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
         int r;
 
@@ -73,6 +76,18 @@ int ethernet_flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetF
         list_init(&flow->by_searching);
 
         r = layer_flows_add(&e->flows, &flow->layer, flow_id, attempt);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(flow);
+        return 0;
+}
+
+int ethernet_flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlow **ret) {
+        _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
+        int r;
+
+        r = flow_new(e, flow_id, attempt, &flow);
         if (r < 0)
                 return r;
 
@@ -348,6 +363,60 @@ void ethernet_irm_lost(Ethernet *e, usec_t now) {
                 if (flow->state == LAYER_FLOW_STARTING || flow->state == LAYER_FLOW_REQUESTED ||
                     flow->state == LAYER_FLOW_ANSWERED)
                         flow_end(ethernet_flow(flow), now);
+}
+
+/* -- after a restart -- */
+
+/*
+ *   0  our address     6
+ *   6  the peer's      6
+ *  12  our endpoint id, the peer's endpoint id     u16 each
+ */
+size_t ethernet_flow_save(const EthernetFlow *flow, uint8_t bytes[LAYER_FLOW_BYTES_MAX]) {
+        Writer w = writer_to(bytes, LAYER_FLOW_BYTES_MAX);
+
+        writer_bytes(&w, flow->local.bytes, FRAME_ADDRESS_BYTES);
+        writer_bytes(&w, flow->peer.bytes, FRAME_ADDRESS_BYTES);
+        writer_be16(&w, flow->endpoint);
+        writer_be16(&w, flow->peer_endpoint);
+        return FLOW_SAVED_BYTES;
+}
+
+int ethernet_flow_restore(Ethernet *e, const LayerFlowRecord *record, usec_t now, EthernetFlow **ret) {
+        _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
+        Cursor c = cursor_from(record->bytes, record->size);
+        FrameAddress local, peer;
+        uint16_t endpoint, peer_endpoint;
+        int r;
+
+        cursor_copy(&c, local.bytes, FRAME_ADDRESS_BYTES);
+        cursor_copy(&c, peer.bytes, FRAME_ADDRESS_BYTES);
+        endpoint = cursor_be16(&c);
+        peer_endpoint = cursor_be16(&c);
+        if (c.bad || record->size != FLOW_SAVED_BYTES || peer_endpoint == 0 || !frame_address_is_station(&local) ||
+            !frame_address_is_station(&peer))
+                return -EBADMSG;
+
+        r = flow_new(e, record->key.flow_id, (uint32_t) record->key.attempt, &flow);
+        if (r < 0)
+                return r;
+
+        r = shim_endpoints_take_again(e->endpoints, endpoint, flow);
+        if (r < 0)
+                return r == -EINVAL ? -EBADMSG : r;
+
+        flow->endpoint = endpoint;
+        flow->local = local;
+        flow->peer = peer;
+        flow->peer_endpoint = peer_endpoint;
+        liveness_init(&flow->liveness, record->qos.timeout_ms, now);
+
+        r = flow_watch(flow, liveness_next(&flow->liveness));
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(flow);
+        return 0;
 }
 
 /* -- what the peer says later -- */

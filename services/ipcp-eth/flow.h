@@ -7,7 +7,7 @@
  * by it.
  */
 
-#include "services/common/layer-flow.h"
+#include "services/common/layer-restore.h"
 #include "services/ipcp-eth/ethernet.h"
 
 #define FLOW_REQUEST_KEEP_USEC (60 * USEC_PER_SEC)      /* the IRM gives up long before */
@@ -71,6 +71,11 @@ void ethernet_irm_lost(Ethernet *e, usec_t now);
 
 /* The search for its name ended: sends the request, or fails (peer NULL). */
 void ethernet_flow_found(EthernetFlow *flow, const FrameAddress *peer, usec_t now);
+
+/* What a flow of before a restart needs beside what all layers keep: addresses and endpoint ids. save: returns how many
+ * bytes. restore: a flow in state starting. Returns: 0; -EBADMSG: not such bytes; -EEXIST; -ENOMEM. */
+size_t ethernet_flow_save(const EthernetFlow *flow, uint8_t bytes[LAYER_FLOW_BYTES_MAX]);
+int ethernet_flow_restore(Ethernet *e, const LayerFlowRecord *record, usec_t now, EthernetFlow **ret);
 
 /* From receive.c. */
 void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);

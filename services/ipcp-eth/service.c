@@ -173,6 +173,23 @@ static void layer_irm_lost(void *userdata, usec_t now) {
         ethernet_irm_lost(&s->ethernet, now);
 }
 
+static ssize_t layer_save_flow(void *userdata, const LayerFlow *flow, uint8_t ret_bytes[LAYER_FLOW_BYTES_MAX]) {
+        return (ssize_t) ethernet_flow_save(container_of(flow, EthernetFlow, layer), ret_bytes);
+}
+
+static int layer_restore_flow(void *userdata, const LayerFlowRecord *record, usec_t now, LayerFlow **ret) {
+        Service *s = userdata;
+        EthernetFlow *flow;
+        int r;
+
+        r = ethernet_flow_restore(&s->ethernet, record, now, &flow);
+        if (r < 0)
+                return r;
+
+        *ret = &flow->layer;
+        return 0;
+}
+
 static const LayerOps layer_ops = {
         .transmit = layer_transmit,
         .describe = layer_describe,
@@ -187,6 +204,8 @@ static const LayerOps layer_ops = {
         .established = layer_established,
         .close = layer_close,
         .irm_lost = layer_irm_lost,
+        .save_flow = layer_save_flow,
+        .restore_flow = layer_restore_flow,
 };
 
 /* -- the packet socket -- */
@@ -371,6 +390,10 @@ int service_init(Service *s, Daemon *daemon, LayerFile *file) {
         r = layer_new(daemon, file->name, &layer_ops, s, &s->ethernet.flows, &s->layer);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the layer: %m");
+
+        r = layer_restore(s->layer);
+        if (r < 0)
+                return log_error_errno(r, "Failed to take over what was before: %m");
 
         r = add_timers(s);
         if (r < 0)

@@ -4,7 +4,7 @@
 
 #include "basic/log.h"
 #include "libo7s/bus-names.h"
-#include "services/irm/flow.h"
+#include "services/irm/reattach.h"
 
 static void client_reply(Client *c, int result, uint64_t flow_id, const char *format, ...) _printf_(4, 5);
 static void client_reply(Client *c, int result, uint64_t flow_id, const char *format, ...) {
@@ -26,6 +26,12 @@ static void client_lane(Client *c, const IrmMessage *message, int fds[IRM_FDS_MA
         f = flow_find(c->manager, message->flow_id);
         if (!f || fds[0] < 0)
                 return;                         /* it was withdrawn while the lane was under way */
+
+        if (reattach_wants_lane(f, c)) {
+                f->caller_lane = TAKE_FD(fds[0]);
+                (void) flow_handle(f, FLOW_EVENT_CALLER_LANE);
+                return;
+        }
 
         /* A program may call itself: what comes from the listener that has the offer is the listener's. */
         if (f->offered_to && f->offered_to->client == c && f->peer_lane < 0) {
@@ -235,6 +241,9 @@ void client_request(Client *c, const IrmMessage *message, int fds[IRM_FDS_MAX]) 
                 return;
         case IRM_RESUME:
                 client_resume(c, message);
+                return;
+        case IRM_REATTACH:
+                reattach_asked(c, message);
                 return;
         case IRM_REPLY:
         case IRM_OUTCOME:

@@ -13,6 +13,8 @@ static const char *const flow_state_table[_FLOW_STATE_MAX] = {
         [FLOW_PROPOSED] = "proposed",
         [FLOW_ACCEPTING] = "accepting",
         [FLOW_ESTABLISHED] = "established",
+        [FLOW_SUSPENDED] = "suspended",
+        [FLOW_RETURNED] = "returned",
         [FLOW_CLOSED] = "closed",
 };
 
@@ -26,6 +28,7 @@ static const char *const flow_event_table[_FLOW_EVENT_MAX] = {
         [FLOW_EVENT_ACCEPTOR_LANE] = "acceptor-lane",
         [FLOW_EVENT_LAYER_LANE] = "layer-lane",
         [FLOW_EVENT_GIVE_UP] = "give-up",
+        [FLOW_EVENT_LOST] = "lost",
         [FLOW_EVENT_END] = "end",
 };
 
@@ -40,6 +43,9 @@ static const char *const flow_action_table[_FLOW_ACTION_MAX] = {
         [FLOW_DO_COMPLETE] = "complete",
         [FLOW_DO_ACCEPT] = "accept",
         [FLOW_DO_ESTABLISH] = "establish",
+        [FLOW_DO_SUSPEND] = "suspend",
+        [FLOW_DO_RETURN] = "return",
+        [FLOW_DO_REATTACH] = "reattach",
         [FLOW_DO_FAIL] = "fail",
         [FLOW_DO_REFUSE] = "refuse",
         [FLOW_DO_FINISH] = "finish",
@@ -52,7 +58,7 @@ DEFINE_ENUM_NAMES(flow_action, FlowAction);
         { FLOW_##state, FLOW_DO_##what }
 
 /* Rows are states, columns events, in the order of the enum: acceptor, route, retract, caller-lane, acceptor-lane,
- * layer-lane, give-up, end. Every cell is written out; the compiler checks their number, the test their sense. */
+ * layer-lane, give-up, lost, end. Every cell is written out; the compiler checks their number, the test their sense. */
 static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
         [FLOW_SEARCHING] = {
                 [FLOW_EVENT_ACCEPTOR] = MOVE(OFFERED, OFFER),
@@ -62,6 +68,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(SEARCHING, NOTHING),          /* crossed with our withdrawal */
                 [FLOW_EVENT_LAYER_LANE] = MOVE(SEARCHING, NOTHING),             /* crossed with our abort */
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, FAIL),
+                [FLOW_EVENT_LOST] = MOVE(SEARCHING, NOTHING),                   /* pending ones look for another way */
                 [FLOW_EVENT_END] = MOVE(CLOSED, FAIL),
         },
         [FLOW_OFFERED] = {
@@ -72,6 +79,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(ANSWERED, COMPLETE),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(OFFERED, NOTHING),
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, FAIL),
+                [FLOW_EVENT_LOST] = MOVE(OFFERED, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, FAIL),
         },
         [FLOW_REQUESTED] = {
@@ -82,6 +90,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(REQUESTED, NOTHING),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(ANSWERED, COMPLETE),
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, FAIL),
+                [FLOW_EVENT_LOST] = MOVE(REQUESTED, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, FAIL),
         },
         [FLOW_ANSWERED] = {
@@ -92,6 +101,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(ANSWERED, PUNISH),            /* a second lane */
                 [FLOW_EVENT_LAYER_LANE] = MOVE(ANSWERED, NOTHING),              /* answer to another attempt */
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, FAIL),
+                [FLOW_EVENT_LOST] = MOVE(ANSWERED, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, FAIL),
         },
         [FLOW_QUEUED] = {
@@ -102,6 +112,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(QUEUED, NOTHING),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(QUEUED, PUNISH),                 /* before we accepted */
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, REFUSE),
+                [FLOW_EVENT_LOST] = MOVE(QUEUED, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, REFUSE),
         },
         [FLOW_PROPOSED] = {
@@ -112,6 +123,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(ACCEPTING, ACCEPT),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(PROPOSED, PUNISH),
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, REFUSE),
+                [FLOW_EVENT_LOST] = MOVE(PROPOSED, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, REFUSE),
         },
         [FLOW_ACCEPTING] = {
@@ -122,6 +134,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(ACCEPTING, PUNISH),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(ESTABLISHED, ESTABLISH),
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, REFUSE),
+                [FLOW_EVENT_LOST] = MOVE(ACCEPTING, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, REFUSE),
         },
         [FLOW_ESTABLISHED] = {
@@ -132,6 +145,29 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(ESTABLISHED, PUNISH),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(ESTABLISHED, NOTHING),           /* answer to another attempt */
                 [FLOW_EVENT_GIVE_UP] = MOVE(ESTABLISHED, NOTHING),              /* a clock that crossed the success */
+                [FLOW_EVENT_LOST] = MOVE(SUSPENDED, SUSPEND),
+                [FLOW_EVENT_END] = MOVE(CLOSED, FINISH),
+        },
+        [FLOW_SUSPENDED] = {
+                [FLOW_EVENT_ACCEPTOR] = MOVE(SUSPENDED, NOTHING),
+                [FLOW_EVENT_ROUTE] = MOVE(SUSPENDED, NOTHING),
+                [FLOW_EVENT_RETRACT] = MOVE(CLOSED, FINISH),
+                [FLOW_EVENT_CALLER_LANE] = MOVE(SUSPENDED, KEEP_LANE),
+                [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(SUSPENDED, PUNISH),
+                [FLOW_EVENT_LAYER_LANE] = MOVE(RETURNED, RETURN),
+                [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, FINISH),                    /* the layer did not come back */
+                [FLOW_EVENT_LOST] = MOVE(SUSPENDED, NOTHING),
+                [FLOW_EVENT_END] = MOVE(CLOSED, FINISH),
+        },
+        [FLOW_RETURNED] = {
+                [FLOW_EVENT_ACCEPTOR] = MOVE(RETURNED, NOTHING),
+                [FLOW_EVENT_ROUTE] = MOVE(RETURNED, NOTHING),
+                [FLOW_EVENT_RETRACT] = MOVE(CLOSED, FINISH),
+                [FLOW_EVENT_CALLER_LANE] = MOVE(ESTABLISHED, REATTACH),
+                [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(RETURNED, PUNISH),
+                [FLOW_EVENT_LAYER_LANE] = MOVE(RETURNED, NOTHING),              /* a newer lane takes the place of the older */
+                [FLOW_EVENT_GIVE_UP] = MOVE(RETURNED, NOTHING),                 /* a clock that crossed the return */
+                [FLOW_EVENT_LOST] = MOVE(SUSPENDED, SUSPEND),
                 [FLOW_EVENT_END] = MOVE(CLOSED, FINISH),
         },
         [FLOW_CLOSED] = {
@@ -142,6 +178,7 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(CLOSED, NOTHING),
                 [FLOW_EVENT_LAYER_LANE] = MOVE(CLOSED, NOTHING),
                 [FLOW_EVENT_GIVE_UP] = MOVE(CLOSED, NOTHING),
+                [FLOW_EVENT_LOST] = MOVE(CLOSED, NOTHING),
                 [FLOW_EVENT_END] = MOVE(CLOSED, NOTHING),
         },
 };

@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "services/irm/flow.h"
 #include "services/irm/announce.h"
+#include "services/irm/reattach.h"
 
 Flow *flow_find(Manager *m, uint64_t id) {
         return map_get(m->flows, &id, sizeof(id));
@@ -104,8 +105,8 @@ int flow_new(Manager *m, uint64_t id, bool incoming, const char *name, const o7s
         return 0;
 }
 
-/* No more than what pending flows hold: after this the flow is only a record of who talks to whom. */
-static void flow_drop_means(Flow *f) {
+/* After this an established flow is only a record of who talks to whom. */
+void flow_drop_means(Flow *f) {
         flow_wait_no_more(f);
         flow_set_offer(f, NULL);
 
@@ -152,6 +153,7 @@ static void flow_finish(Flow *f) {
 
         if (f->layer && !f->ended_by_layer)
                 layer_send(f->layer, &message, NULL, 0);
+        reattach_fail(f);
 
         log_debug("Flow %" PRIu64 " to '%s' has ended: %s", f->id, f->name, close_reason_to_string(f->close_reason));
         announce_flow_removed(f);
@@ -201,6 +203,15 @@ FlowAction flow_handle(Flow *f, FlowEvent event) {
                         accept_establish(f);
                 else
                         connect_establish(f);
+                break;
+        case FLOW_DO_SUSPEND:
+                reattach_suspend(f);
+                break;
+        case FLOW_DO_RETURN:
+                reattach_return(f);
+                break;
+        case FLOW_DO_REATTACH:
+                reattach_complete(f);
                 break;
         case FLOW_DO_FAIL:
                 connect_fail(f);

@@ -43,6 +43,7 @@ struct Flow {
         CloseTokens tokens;
         Incoming *incoming_request;     /* not owned; in Manager.incoming, while pending */
 
+        /* Once suspended: caller_lane is the application's, peer_lane the layer's. */
         int caller_lane;                /* of the asking side: the client, or the layer of an incoming flow; -1: not here yet */
         int peer_lane;                  /* of the answering side: the listener, or the layer of an outgoing flow */
         int doorbell;                   /* our end, until it is handed out */
@@ -90,6 +91,9 @@ void flow_set_layer(Flow *f, Layer *l);
 void flow_set_offer(Flow *f, Acceptor *a);
 void flow_wait(Flow *f);                /* in the queue of its name */
 void flow_wait_no_more(Flow *f);
+
+/* Gives back what only a flow that is being made, or made again, holds: lanes, its doorbell, timers, an offer. */
+void flow_drop_means(Flow *f);
 
 /* Arms (or with USEC_INFINITY stops) its one timer; connect.c and accept.c know what it means. */
 int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed);

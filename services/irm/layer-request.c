@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "services/common/bus.h"
 #include "services/irm/announce.h"
+#include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
 
 /* -- HELLO: which layer is it? -- */
@@ -29,17 +30,14 @@ static void send_registrations(Layer *l) {
                         layer_send_registration(l, LAYER_REGISTER, n);
 }
 
-/* Flows of an earlier process are gone with it; those of this one are confirmed by RESUME. */
+/* Flows of an earlier process wait for this one to return them; its own are confirmed by RESUME. */
 static void layer_set_process(Layer *l, Process *p) {
-        Flow *f, *following;
+        Flow *f;
 
-        list_for_each_safe(f, following, &l->flows, by_layer) {
+        if (l->process && l->process != p)
+                reattach_layer_lost(l);
+        list_for_each(f, &l->flows, by_layer)
                 f->confirmed = false;
-                if (l->process && l->process != p) {
-                        f->ended_by_layer = true;
-                        flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, NULL);
-                }
-        }
 
         if (l->process == p)
                 return;
@@ -142,9 +140,9 @@ static void end_unconfirmed_flows(Layer *l) {
         Flow *f, *following;
 
         list_for_each_safe(f, following, &l->flows, by_layer)
-                if (f->state == FLOW_ESTABLISHED && !f->confirmed) {
+                if (!flow_state_is_pending(f->state) && !f->confirmed) {
                         f->ended_by_layer = true;
-                        flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, NULL);
+                        flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, "The layer came back without this flow");
                 }
 }
 
@@ -229,6 +227,15 @@ static void layer_reports_flow(Layer *l, const LayerMessage *message) {
         }
 }
 
+/* A flow of a process before it. */
+static void layer_reports_return(Layer *l, const LayerMessage *message, int lane_fd) {
+        if (l->resuming)
+                return reattach_layer_returned(l, message, lane_fd);
+
+        (void) safe_close(lane_fd);
+        layer_link_punish(l->link, "it returns flows of before after its first STATE");
+}
+
 void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX]) {
         Layer *l = link->layer;
 
@@ -265,6 +272,9 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
         case LAYER_ORDER_DONE:
         case LAYER_NEIGHBOUR:
                 return;         /* nothing was ordered; neighbours are not shown yet */
+        case LAYER_REATTACH:
+                layer_reports_return(l, message, TAKE_FD(fds[0]));
+                return;
         case LAYER_WELCOME:
         case LAYER_REGISTER:
         case LAYER_UNREGISTER:

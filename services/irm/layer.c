@@ -8,6 +8,7 @@
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
+#include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
 
 Layer *layer_find(Manager *m, const char *name) {
@@ -212,14 +213,22 @@ void layer_send_query(Layer *l, uint64_t query_id, const char *name) {
         layer_send(l, &query, NULL, 0);
 }
 
-void layer_process_died(Layer *l) {
-        Process *p = TAKE_PTR(l->process);
+static void layer_end_flows(Layer *l) {
         Flow *f, *following;
 
         list_for_each_safe(f, following, &l->flows, by_layer) {
                 f->ended_by_layer = true;
                 flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, "The layer went away");
         }
+}
+
+void layer_process_died(Layer *l) {
+        Process *p = TAKE_PTR(l->process);
+
+        if (l->state == LAYER_STOPPING || l->state == LAYER_CREATED)
+                layer_end_flows(l);
+        else
+                reattach_layer_lost(l);
 
         if (p) {
                 p->n_layers--;

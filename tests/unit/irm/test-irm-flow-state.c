@@ -28,6 +28,7 @@ static const struct {
         CELL(SEARCHING, ACCEPTOR_LANE, SEARCHING, NOTHING),
         CELL(SEARCHING, LAYER_LANE, SEARCHING, NOTHING),
         CELL(SEARCHING, GIVE_UP, CLOSED, FAIL),
+        CELL(SEARCHING, LOST, SEARCHING, NOTHING),
         CELL(SEARCHING, END, CLOSED, FAIL),
 
         CELL(OFFERED, ACCEPTOR, OFFERED, NOTHING),
@@ -37,6 +38,7 @@ static const struct {
         CELL(OFFERED, ACCEPTOR_LANE, ANSWERED, COMPLETE),
         CELL(OFFERED, LAYER_LANE, OFFERED, NOTHING),
         CELL(OFFERED, GIVE_UP, CLOSED, FAIL),
+        CELL(OFFERED, LOST, OFFERED, NOTHING),
         CELL(OFFERED, END, CLOSED, FAIL),
 
         CELL(REQUESTED, ACCEPTOR, OFFERED, OFFER),
@@ -46,6 +48,7 @@ static const struct {
         CELL(REQUESTED, ACCEPTOR_LANE, REQUESTED, NOTHING),
         CELL(REQUESTED, LAYER_LANE, ANSWERED, COMPLETE),
         CELL(REQUESTED, GIVE_UP, CLOSED, FAIL),
+        CELL(REQUESTED, LOST, REQUESTED, NOTHING),
         CELL(REQUESTED, END, CLOSED, FAIL),
 
         CELL(ANSWERED, ACCEPTOR, ANSWERED, NOTHING),
@@ -55,6 +58,7 @@ static const struct {
         CELL(ANSWERED, ACCEPTOR_LANE, ANSWERED, PUNISH),
         CELL(ANSWERED, LAYER_LANE, ANSWERED, NOTHING),
         CELL(ANSWERED, GIVE_UP, CLOSED, FAIL),
+        CELL(ANSWERED, LOST, ANSWERED, NOTHING),
         CELL(ANSWERED, END, CLOSED, FAIL),
 
         CELL(QUEUED, ACCEPTOR, PROPOSED, OFFER),
@@ -64,6 +68,7 @@ static const struct {
         CELL(QUEUED, ACCEPTOR_LANE, QUEUED, NOTHING),
         CELL(QUEUED, LAYER_LANE, QUEUED, PUNISH),
         CELL(QUEUED, GIVE_UP, CLOSED, REFUSE),
+        CELL(QUEUED, LOST, QUEUED, NOTHING),
         CELL(QUEUED, END, CLOSED, REFUSE),
 
         CELL(PROPOSED, ACCEPTOR, PROPOSED, NOTHING),
@@ -73,6 +78,7 @@ static const struct {
         CELL(PROPOSED, ACCEPTOR_LANE, ACCEPTING, ACCEPT),
         CELL(PROPOSED, LAYER_LANE, PROPOSED, PUNISH),
         CELL(PROPOSED, GIVE_UP, CLOSED, REFUSE),
+        CELL(PROPOSED, LOST, PROPOSED, NOTHING),
         CELL(PROPOSED, END, CLOSED, REFUSE),
 
         CELL(ACCEPTING, ACCEPTOR, ACCEPTING, NOTHING),
@@ -82,6 +88,7 @@ static const struct {
         CELL(ACCEPTING, ACCEPTOR_LANE, ACCEPTING, PUNISH),
         CELL(ACCEPTING, LAYER_LANE, ESTABLISHED, ESTABLISH),
         CELL(ACCEPTING, GIVE_UP, CLOSED, REFUSE),
+        CELL(ACCEPTING, LOST, ACCEPTING, NOTHING),
         CELL(ACCEPTING, END, CLOSED, REFUSE),
 
         CELL(ESTABLISHED, ACCEPTOR, ESTABLISHED, NOTHING),
@@ -91,7 +98,28 @@ static const struct {
         CELL(ESTABLISHED, ACCEPTOR_LANE, ESTABLISHED, PUNISH),
         CELL(ESTABLISHED, LAYER_LANE, ESTABLISHED, NOTHING),
         CELL(ESTABLISHED, GIVE_UP, ESTABLISHED, NOTHING),
+        CELL(ESTABLISHED, LOST, SUSPENDED, SUSPEND),
         CELL(ESTABLISHED, END, CLOSED, FINISH),
+
+        CELL(SUSPENDED, ACCEPTOR, SUSPENDED, NOTHING),
+        CELL(SUSPENDED, ROUTE, SUSPENDED, NOTHING),
+        CELL(SUSPENDED, RETRACT, CLOSED, FINISH),
+        CELL(SUSPENDED, CALLER_LANE, SUSPENDED, KEEP_LANE),
+        CELL(SUSPENDED, ACCEPTOR_LANE, SUSPENDED, PUNISH),
+        CELL(SUSPENDED, LAYER_LANE, RETURNED, RETURN),
+        CELL(SUSPENDED, GIVE_UP, CLOSED, FINISH),
+        CELL(SUSPENDED, LOST, SUSPENDED, NOTHING),
+        CELL(SUSPENDED, END, CLOSED, FINISH),
+
+        CELL(RETURNED, ACCEPTOR, RETURNED, NOTHING),
+        CELL(RETURNED, ROUTE, RETURNED, NOTHING),
+        CELL(RETURNED, RETRACT, CLOSED, FINISH),
+        CELL(RETURNED, CALLER_LANE, ESTABLISHED, REATTACH),
+        CELL(RETURNED, ACCEPTOR_LANE, RETURNED, PUNISH),
+        CELL(RETURNED, LAYER_LANE, RETURNED, NOTHING),
+        CELL(RETURNED, GIVE_UP, RETURNED, NOTHING),
+        CELL(RETURNED, LOST, SUSPENDED, SUSPEND),
+        CELL(RETURNED, END, CLOSED, FINISH),
 };
 
 static void test_cells(void **state) {
@@ -132,9 +160,15 @@ static void test_laws(void **state) {
 
                         /* Whoever closes a flow says so in the way of its direction. */
                         if (move.next == FLOW_CLOSED)
-                                assert_int_equal(move.action, s == FLOW_ESTABLISHED ? FLOW_DO_FINISH
+                                assert_int_equal(move.action, s >= FLOW_ESTABLISHED ? FLOW_DO_FINISH
                                                               : is_incoming(s)      ? FLOW_DO_REFUSE
                                                                                     : FLOW_DO_FAIL);
+
+                        /* Once established it is never pending again, and waits for a layer only where that was lost. */
+                        if (s >= FLOW_ESTABLISHED)
+                                assert_false(flow_state_is_pending(move.next));
+                        assert_int_equal(move.next == FLOW_SUSPENDED && s != FLOW_SUSPENDED,
+                                         move.action == FLOW_DO_SUSPEND);
 
                         /* A breach of protocol changes nothing. */
                         if (move.action == FLOW_DO_PUNISH)
@@ -145,8 +179,10 @@ static void test_laws(void **state) {
                                 assert_int_equal(is_incoming(move.next), is_incoming(s));
 
                         /* Established once, and announced then. */
-                        assert_int_equal(move.next == FLOW_ESTABLISHED && s != FLOW_ESTABLISHED,
-                                         move.action == FLOW_DO_ESTABLISH);
+                        if (move.next == FLOW_ESTABLISHED && s != FLOW_ESTABLISHED)
+                                assert_int_equal(move.action, s == FLOW_RETURNED ? FLOW_DO_REATTACH : FLOW_DO_ESTABLISH);
+                        else
+                                assert_false(move.action == FLOW_DO_REATTACH || move.action == FLOW_DO_ESTABLISH);
                 }
 }
 

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The records of layer-restore.h. In the store there are no enums and no booleans: what is read there may be any bytes. */
+
+#include "basic/log.h"
+#include "services/common/layer-restore.h"
+
+#define LAYER_STORE_FD_NAME "state"
+#define LAYER_STORE_VERSION 1U
+
+typedef struct KeptFlow {
+        uint64_t flow_id;
+        uint64_t attempt;
+        uint64_t bandwidth_bps;
+        uint32_t uid;
+        uint32_t lane_class;
+        uint32_t delay_ms;
+        uint32_t availability_nines;
+        uint32_t loss;
+        uint32_t ber;
+        uint32_t in_order;
+        uint32_t max_gap_ms;
+        uint32_t timeout_ms;
+        uint32_t have_own;
+        uint32_t have_peer;
+        uint32_t size;
+        uint8_t own[CLOSE_TOKEN_BYTES];
+        uint8_t peer[CLOSE_TOKEN_BYTES];
+        uint8_t bytes[LAYER_FLOW_BYTES_MAX];
+} KeptFlow;
+
+typedef struct KeptBlock {
+        uint32_t size;
+        uint8_t bytes[LAYER_BLOCK_BYTES_MAX];
+} KeptBlock;
+
+static const StateStoreFormat layer_store_format = {
+        .name = "o7s-layer-state",
+        .version = LAYER_STORE_VERSION,
+        .n_kinds = _LAYER_KEPT_MAX,
+        .kinds = {
+                [LAYER_KEPT_FLOW] = { sizeof(KeptFlow), LAYER_KEPT_FLOWS_MAX },
+                [LAYER_KEPT_BLOCK] = { sizeof(KeptBlock), 1 },
+        },
+};
+
+int layer_store_new(StateStore **ret) {
+        return state_store_new(&layer_store_format, ret);
+}
+
+int layer_store_from_fd(int fd, StateStore **ret) {
+        return state_store_open(&layer_store_format, fd, ret);
+}
+
+int layer_store_open(Daemon *daemon, StateStore **ret) {
+        _cleanup_(state_store_freep) StateStore *store = NULL;
+        int fd, r;
+
+        fd = daemon_take_fd(daemon, LAYER_STORE_FD_NAME);
+        if (fd >= 0) {
+                r = layer_store_from_fd(fd, ret);
+                if (r == 0)
+                        return 0;
+
+                log_warning_errno(r, "The state of before cannot be used, starting anew: %m");
+                (void) daemon_forget_fd(daemon, LAYER_STORE_FD_NAME);
+        }
+
+        r = layer_store_new(&store);
+        if (r < 0)
+                return r;
+
+        r = daemon_store_fd(daemon, LAYER_STORE_FD_NAME, state_store_fd(store));
+        if (r < 0)
+                log_warning_errno(r, "The service manager cannot keep our state, flows will end with us: %m");
+
+        *ret = TAKE_PTR(store);
+        return 0;
+}
+
+/* -- flows -- */
+
+static KeptFlow kept_flow(const LayerFlow *flow) {
+        const o7s_qos *qos = &flow->qos;
+        KeptFlow kept = {
+                .flow_id = flow->key.flow_id,
+                .attempt = flow->key.attempt,
+                .bandwidth_bps = qos->bandwidth_bps,
+                .uid = flow->uid,
+                .lane_class = (uint32_t) flow->lane_class,
+                .delay_ms = qos->delay_ms,
+                .availability_nines = qos->availability_nines,
+                .loss = qos->loss,
+                .ber = qos->ber,
+                .in_order = qos->in_order,
+                .max_gap_ms = qos->max_gap_ms,
+                .timeout_ms = qos->timeout_ms,
+                .have_own = flow->tokens.have_own,
+                .have_peer = flow->tokens.have_peer,
+        };
+
+        memcpy(kept.own, flow->tokens.own, sizeof(kept.own));
+        memcpy(kept.peer, flow->tokens.peer, sizeof(kept.peer));
+        return kept;
+}
+
+int layer_store_flow(StateStore *store, LayerFlow *flow, const uint8_t *bytes, size_t size) {
+        KeptFlow kept = kept_flow(flow);
+
+        assert(flow->state == LAYER_FLOW_ESTABLISHED);
+
+        if (size > sizeof(kept.bytes))
+                return -EMSGSIZE;
+
+        memcpy(kept.bytes, bytes, size);
+        kept.size = (uint32_t) size;
+
+        if (flow->store) {
+                state_store_update(flow->store, LAYER_KEPT_FLOW, flow->store_slot, &kept);
+                return 0;
+        }
+
+        flow->store_slot = state_store_put(store, LAYER_KEPT_FLOW, &kept);
+        if (flow->store_slot == STATE_STORE_NO_SLOT)
+                return -ENOSPC;
+
+        flow->store = store;
+        return 0;
+}
+
+/* Returns: 0; -EBADMSG: out of range. */
+static int record_parse(const KeptFlow *kept, LayerFlowRecord *ret) {
+        if (kept->flow_id == 0 || kept->attempt >= LAYER_ATTEMPTS_MAX || kept->lane_class >= _LANE_CLASS_MAX ||
+            kept->availability_nines > UINT8_MAX || kept->in_order > 1 || kept->have_own > 1 || kept->have_peer > 1 ||
+            kept->size > LAYER_FLOW_BYTES_MAX)
+                return -EBADMSG;
+
+        *ret = (LayerFlowRecord) {
+                .key = { .flow_id = kept->flow_id, .attempt = kept->attempt },
+                .uid = kept->uid,
+                .lane_class = (LaneClass) kept->lane_class,
+                .qos = {
+                        .delay_ms = kept->delay_ms,
+                        .bandwidth_bps = kept->bandwidth_bps,
+                        .availability_nines = (uint8_t) kept->availability_nines,
+                        .loss = kept->loss,
+                        .ber = kept->ber,
+                        .in_order = (uint8_t) kept->in_order,
+                        .max_gap_ms = kept->max_gap_ms,
+                        .timeout_ms = kept->timeout_ms,
+                },
+                .tokens = { .have_own = kept->have_own == 1, .have_peer = kept->have_peer == 1 },
+                .size = kept->size,
+        };
+
+        memcpy(ret->tokens.own, kept->own, sizeof(kept->own));
+        memcpy(ret->tokens.peer, kept->peer, sizeof(kept->peer));
+        memcpy(ret->bytes, kept->bytes, kept->size);
+        return 0;
+}
+
+int layer_store_next_flow(StateStore *store, uint32_t *position, LayerFlowRecord *ret, uint32_t *ret_slot) {
+        while (*position < LAYER_KEPT_FLOWS_MAX) {
+                uint32_t slot = (*position)++;
+                KeptFlow kept;
+
+                if (state_store_get(store, LAYER_KEPT_FLOW, slot, &kept) == 0)
+                        continue;
+
+                if (record_parse(&kept, ret) < 0) {
+                        state_store_remove(store, LAYER_KEPT_FLOW, slot);
+                        continue;
+                }
+
+                *ret_slot = slot;
+                return 1;
+        }
+
+        return 0;
+}
+
+void layer_flow_restore(LayerFlow *flow, const LayerFlowRecord *record, StateStore *store, uint32_t slot) {
+        flow->uid = record->uid;
+        flow->lane_class = record->lane_class;
+        flow->qos = record->qos;
+        flow->tokens = record->tokens;
+        flow->store = store;
+        flow->store_slot = slot;
+        layer_flow_set_state(flow, LAYER_FLOW_ANSWERED);
+        layer_flow_set_state(flow, LAYER_FLOW_ESTABLISHED);
+}
+
+/* -- the layer's own bytes -- */
+
+int layer_store_set_block(StateStore *store, const void *bytes, size_t size) {
+        KeptBlock kept = { .size = (uint32_t) size };
+        uint8_t before[LAYER_BLOCK_BYTES_MAX];
+
+        if (size > sizeof(kept.bytes))
+                return -EMSGSIZE;
+
+        memcpy(kept.bytes, bytes, size);
+        if (layer_store_get_block(store, before) > 0)
+                state_store_update(store, LAYER_KEPT_BLOCK, 0, &kept);
+        else
+                (void) state_store_put(store, LAYER_KEPT_BLOCK, &kept);
+        return 0;
+}
+
+size_t layer_store_get_block(const StateStore *store, uint8_t ret_bytes[LAYER_BLOCK_BYTES_MAX]) {
+        KeptBlock kept;
+
+        if (state_store_get(store, LAYER_KEPT_BLOCK, 0, &kept) == 0 || kept.size > sizeof(kept.bytes))
+                return 0;
+
+        memcpy(ret_bytes, kept.bytes, kept.size);
+        return kept.size;
+}

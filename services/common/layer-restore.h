@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What an IPCP knows in its next life: its established flows, and one block of bytes of the layer itself. Both are in a
+ * memfd that the service manager keeps (state-store.h), written before anybody is told of what they are about. An
+ * orderly end closes all flows, and leaves nothing.
+ *
+ * Of a flow: what is common, and up to LAYER_FLOW_BYTES_MAX bytes that mean something to the layer alone (endpoint ids,
+ * the peer's address). What is read back was checked for range here; the layer checks its own bytes.
+ */
+
+#include "services/common/daemon.h"
+#include "services/common/layer-flow.h"
+
+#define LAYER_FLOW_BYTES_MAX 128U
+#define LAYER_BLOCK_BYTES_MAX 4096U
+#define LAYER_KEPT_FLOWS_MAX 65536U     /* further ones end with the process */
+
+/* Kinds of the store. */
+enum {
+        LAYER_KEPT_FLOW,
+        LAYER_KEPT_BLOCK,
+        _LAYER_KEPT_MAX,
+};
+
+/* A flow of before. */
+typedef struct LayerFlowRecord {
+        LayerFlowKey key;
+        uint32_t uid;
+        LaneClass lane_class;
+        o7s_qos qos;
+        CloseTokens tokens;
+        size_t size;
+        uint8_t bytes[LAYER_FLOW_BYTES_MAX];
+} LayerFlowRecord;
+
+/* What the service manager kept of the last process, or a new and empty store, which it will keep. Returns: 0; -ENOMEM,
+ * -EMFILE and errors of mmap(). */
+int layer_store_open(Daemon *daemon, StateStore **ret);
+
+/* The same for a descriptor; taken, also on failure. -EBADMSG: not a store of this version. */
+int layer_store_from_fd(int fd, StateStore **ret);
+int layer_store_new(StateStore **ret);
+
+/* Keeps an established flow until it is closed (layer_flow_set_state()); one that is kept already is written anew.
+ * Returns: 0; -ENOSPC: too many; -EMSGSIZE. */
+int layer_store_flow(StateStore *store, LayerFlow *flow, const uint8_t *bytes, size_t size);
+
+/* The flows that are there, slot after slot, from *position (0 at first) on. Those that make no sense are removed.
+ * Returns: 1: *ret is the one in slot *ret_slot; 0: that was all. */
+int layer_store_next_flow(StateStore *store, uint32_t *position, LayerFlowRecord *ret, uint32_t *ret_slot);
+
+/* Makes a flow of before, which the layer has entered into its table, established again: in every respect but that the
+ * application is not attached. */
+void layer_flow_restore(LayerFlow *flow, const LayerFlowRecord *record, StateStore *store, uint32_t slot);
+
+/* Keeps the bytes of the layer; they replace those of before. Returns: 0; -EMSGSIZE. */
+int layer_store_set_block(StateStore *store, const void *bytes, size_t size);
+
+/* Returns: how many there are; 0: none. */
+size_t layer_store_get_block(const StateStore *store, uint8_t ret_bytes[LAYER_BLOCK_BYTES_MAX]);
