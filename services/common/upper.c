@@ -11,8 +11,10 @@ struct UpperFlow {
         sd_event_source *io;
         ListNode by_ready;
         ListNode by_upper;
+        bool paused;                    /* its budget is used up; the layer will resume it */
         bool ending;                    /* the application's end is over; what it wrote is still to be sent */
         CloseReason reason;
+        sd_event_source *deadline;      /* while ending, where there is a budget */
 };
 
 static void counters_add(Counters *sum, const Counters *c) {
@@ -56,6 +58,7 @@ void upper_flow_free(LayerFlow *flow) {
         list_unlink(&u->by_upper);
         u->upper->n_flows--;
         counters_add(&u->upper->past, endpoint_counters(u->endpoint));
+        sd_event_source_disable_unref(u->deadline);
         sd_event_source_disable_unref(u->io);
         endpoint_free(u->endpoint);
         free(u);
@@ -69,16 +72,6 @@ void upper_flow_close(LayerFlow *flow, CloseReason reason) {
 
 /* -- down -- */
 
-static void set_ending(UpperFlow *u, CloseReason reason) {
-        if (u->ending)
-                return;
-
-        u->ending = true;
-        u->reason = reason;
-        (void) sd_event_source_set_enabled(u->io, SD_EVENT_OFF);        /* a hang-up would ring for ever */
-        make_ready(u);
-}
-
 static void end(UpperFlow *u, usec_t now) {
         Upper *upper = u->upper;
         LayerFlow *flow = u->flow;
@@ -86,6 +79,37 @@ static void end(UpperFlow *u, usec_t now) {
 
         upper_flow_close(flow, reason);
         upper->ended(upper->userdata, flow, reason, now);
+}
+
+static int ending_took_too_long(sd_event_source *source, uint64_t usec, void *userdata) {
+        end(userdata, time_now());
+        return 0;
+}
+
+/* A budget may leave no hope of sending what is left: the flow ends all the same. */
+static int set_deadline(UpperFlow *u) {
+        Upper *upper = u->upper;
+        int r;
+
+        r = sd_event_add_time_relative(upper->event, &u->deadline, CLOCK_MONOTONIC, upper->ending_max_usec, 0,
+                                       ending_took_too_long, u);
+        if (r < 0)
+                return r;
+
+        return sd_event_source_set_priority(u->deadline, DAEMON_PRIORITY_DATA);
+}
+
+static void set_ending(UpperFlow *u, CloseReason reason) {
+        if (u->ending)
+                return;
+
+        u->ending = true;
+        u->reason = reason;
+        (void) sd_event_source_set_enabled(u->io, SD_EVENT_OFF);        /* a hang-up would ring for ever */
+
+        if (u->upper->budget && set_deadline(u) < 0)
+                u->deadline = sd_event_source_disable_unref(u->deadline);       /* then it has no time at all, see pause_flow() */
+        make_ready(u);
 }
 
 static void burst_transmit(UpperFlow *u, unsigned first, unsigned n, usec_t now) {
@@ -103,12 +127,31 @@ static void burst_transmit(UpperFlow *u, unsigned first, unsigned n, usec_t now)
         upper->n_held = n - done;
 }
 
+/* Takes nothing more from the application until the layer says so. */
+static void pause_flow(UpperFlow *u, usec_t now) {
+        u->paused = true;
+        list_unlink(&u->by_ready);
+
+        if (u->ending && !u->deadline)
+                end(u, now);
+}
+
 /* One burst of one flow. Returns whether there is more to do. The flow may be gone afterwards. */
 static bool serve(UpperFlow *u, usec_t now) {
         Upper *upper = u->upper;
+        unsigned max = UPPER_BURST_MAX;
         int n, r;
 
-        n = endpoint_take(u->endpoint, upper->packets, UPPER_BURST_MAX);
+        u->paused = false;
+        if (upper->budget && endpoint_readable(u->endpoint)) {
+                max = upper->budget(upper->userdata, u->flow, UPPER_BURST_MAX, now);
+                if (max == 0) {
+                        pause_flow(u, now);
+                        return false;
+                }
+        }
+
+        n = endpoint_take(u->endpoint, upper->packets, max);
         if (n > 0) {
                 burst_transmit(u, 0, (unsigned) n, now);
                 return true;
@@ -169,6 +212,9 @@ static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void
         else if (r < 0)
                 set_ending(u, CLOSE_VIOLATION);
 
+        if (u->paused && !u->ending)
+                return 0;
+
         /* Straight on where nobody else waits: this is the short way of a single message. */
         if (u->upper->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->upper->ready))
                 make_ready(u);
@@ -189,6 +235,16 @@ void upper_resume(Upper *upper) {
         if (upper->held && n > 0)
                 burst_transmit(TAKE_PTR(upper->held), upper->held_first, n, time_now());
         turn_schedule(upper);
+}
+
+void upper_flow_resume(LayerFlow *flow) {
+        UpperFlow *u = flow->upper;
+
+        if (!u || !u->paused)
+                return;
+
+        u->paused = false;
+        make_ready(u);
 }
 
 /* -- up -- */
@@ -278,6 +334,7 @@ int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_e
                 .transmit = transmit,
                 .ended = ended,
                 .userdata = userdata,
+                .ending_max_usec = UPPER_ENDING_MAX_USEC,
         };
         list_init(&upper->ready);
         list_init(&upper->flows);
@@ -291,6 +348,11 @@ int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_e
                 return r;
 
         return sd_event_source_set_priority(upper->turn, DAEMON_PRIORITY_DATA);
+}
+
+void upper_set_budget(Upper *upper, upper_budget_t budget) {
+        assert(upper->n_flows == 0);
+        upper->budget = budget;
 }
 
 void upper_done(Upper *upper) {

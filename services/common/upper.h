@@ -7,6 +7,7 @@
  *
  * Flows take turns, one burst each, so that a busy one cannot starve the others; all of them run below the priority of
  * control. Where the network below is full, the rest of a burst is held, everybody waits, and lanes fill up behind it.
+ * Where a layer has a budget for each flow, one that has used up its own waits alone.
  */
 
 #include <systemd/sd-event.h>
@@ -17,13 +18,14 @@
 
 #define UPPER_BURST_MAX 32U
 #define UPPER_BURSTS_PER_TURN 8U
+#define UPPER_ENDING_MAX_USEC (5 * USEC_PER_SEC)        /* for what an application left behind, at the pace of its budget */
 
 typedef struct Upper Upper;
 
 /* Sends a burst. Returns: how many were dealt with; fewer than n: full, upper_resume() will follow. */
 typedef unsigned (*upper_transmit_t)(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
 
-/* How many packets of this flow the layer takes now, at most max. 0: none until upper_flow_resume(). */
+/* How many packets of this flow the layer takes now, at most max. 0: none, and upper_flow_resume() will follow. */
 typedef unsigned (*upper_budget_t)(void *userdata, LayerFlow *flow, unsigned max, usec_t now);
 
 /* The application's end is over, and what it had written is sent. The flow's upper side is gone already. */
@@ -32,8 +34,10 @@ typedef void (*upper_ended_t)(void *userdata, LayerFlow *flow, CloseReason reaso
 struct Upper {
         sd_event *event;
         upper_transmit_t transmit;
+        upper_budget_t budget;          /* NULL: as much as there is */
         upper_ended_t ended;
         void *userdata;
+        usec_t ending_max_usec;         /* UPPER_ENDING_MAX_USEC, but for tests */
 
         List ready;                     /* UpperFlow.by_ready: have more, or are to be looked at */
         sd_event_source *turn;          /* on while ready is not empty */
@@ -51,6 +55,9 @@ struct Upper {
 
 int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_ended_t ended, void *userdata);
 
+/* Flows get no further than this allows. Before there are any. */
+void upper_set_budget(Upper *upper, upper_budget_t budget);
+
 /* All flows must be gone. */
 void upper_done(Upper *upper);
 
@@ -59,6 +66,9 @@ int upper_set_packet_max(Upper *upper, size_t packet_max);
 
 /* The network takes packets again. */
 void upper_resume(Upper *upper);
+
+/* The flow's budget is no longer 0. One that does not wait for that, or has no upper side, is fine. */
+void upper_flow_resume(LayerFlow *flow);
 
 /* Gives the flow its upper side; takes the endpoint, also on failure. */
 int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *endpoint);

@@ -18,8 +18,10 @@ typedef struct Fixture {
         FakeIrm irm;
         LayerFlows flows;
         Layer *layer;
-        LayerFlow flow;
+        LayerFlow flow, other;
 
+        unsigned budget, n_asked;               /* of flow; the other's is unlimited */
+        unsigned n_transmitted_other;
         unsigned n_transmitted, n_room;         /* packets; how many more are taken */
         uint8_t transmitted[256];               /* the first byte of each */
         unsigned n_registered, n_closed, n_lost, n_welcomed, n_established;
@@ -30,9 +32,27 @@ static unsigned op_transmit(void *userdata, LayerFlow *flow, Packet *const *pack
         Fixture *f = userdata;
         unsigned done = 0;
 
+        if (flow == &f->other) {
+                f->n_transmitted_other += n;
+                return n;
+        }
+
+        assert_true(n <= f->budget);
+        if (f->budget != UINT32_MAX)
+                f->budget -= n;
         for (; done < n && f->n_room > 0; done++, f->n_room--)
                 f->transmitted[f->n_transmitted++ % sizeof(f->transmitted)] = packets[done]->head[0];
         return done;
+}
+
+static unsigned op_budget(void *userdata, LayerFlow *flow, unsigned max, usec_t now) {
+        Fixture *f = userdata;
+
+        if (flow == &f->other)
+                return max;
+
+        f->n_asked++;
+        return MIN(max, f->budget);
 }
 
 static void op_describe(void *userdata, LayerMessage *hello) {
@@ -83,6 +103,7 @@ static void op_irm_lost(void *userdata, usec_t now) {
 
 static const LayerOps ops = {
         .transmit = op_transmit,
+        .budget = op_budget,
         .describe = op_describe,
         .welcome = op_welcome,
         .register_name = op_register,
@@ -118,6 +139,7 @@ static int setup(void **state) {
         (void) setenv("O7S_LAYER_SOCKET", path, 1);
 
         f->n_room = UINT32_MAX;
+        f->budget = UINT32_MAX;
         assert_int_equal(fake_irm_init(&f->irm, path), 0);
         assert_true(sd_event_new(&f->daemon.event) >= 0);
         assert_int_equal(layer_flows_init(&f->flows), 0);
@@ -136,8 +158,11 @@ static int teardown(void **state) {
         Fixture *f = *state;
 
         upper_flow_free(&f->flow);
+        upper_flow_free(&f->other);
         lane_free(f->flow.lane);
+        lane_free(f->other.lane);
         layer_flows_remove(&f->flows, &f->flow);
+        layer_flows_remove(&f->flows, &f->other);
         layer_free(f->layer);
         layer_flows_done(&f->flows);
         free(f->daemon.status);
@@ -147,27 +172,32 @@ static int teardown(void **state) {
         return 0;
 }
 
-/* The flow, established, with the application's end in *ret. */
-static void establish(Fixture *f, Channel **ret) {
+/* A flow, established, with the application's end in *ret. */
+static void establish_flow(Fixture *f, LayerFlow *flow, uint64_t flow_id, Channel **ret) {
         const CloseTokens tokens = {};
+        unsigned n_before = f->n_established;
         LayerMessage reply;
         int fd;
 
-        f->flow.lane_class = LANE_NORMAL;
-        assert_int_equal(layer_flows_add(&f->flows, &f->flow, 7, 1), 0);
-        layer_flow_set_state(&f->flow, LAYER_FLOW_REQUESTED);
-        layer_flow_set_state(&f->flow, LAYER_FLOW_ANSWERED);
-        assert_int_equal(layer_reply(f->layer, &f->flow, 0, (const uint8_t *) "oap", 3), 0);
+        flow->lane_class = LANE_NORMAL;
+        assert_int_equal(layer_flows_add(&f->flows, flow, flow_id, 1), 0);
+        layer_flow_set_state(flow, LAYER_FLOW_REQUESTED);
+        layer_flow_set_state(flow, LAYER_FLOW_ANSWERED);
+        assert_int_equal(layer_reply(f->layer, flow, 0, (const uint8_t *) "oap", 3), 0);
 
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_REPLY, &reply, &fd), 0);
-        assert_int_equal(reply.flow_id, 7);
+        assert_int_equal(reply.flow_id, flow_id);
         assert_int_equal(reply.attempt, 1);
         assert_int_equal(reply.oap_size, 3);
         assert_int_equal(fake_irm_establish(&f->irm, &reply, fd, LANE_NORMAL, &tokens, ret), 0);
         (void) close(fd);
 
         pump(f);
-        assert_int_equal(f->n_established, 1);
+        assert_int_equal(f->n_established, n_before + 1);
+}
+
+static void establish(Fixture *f, Channel **ret) {
+        establish_flow(f, &f->flow, 7, ret);
 }
 
 static void app_write(Channel *channel, uint8_t first, unsigned n) {
@@ -316,6 +346,100 @@ static void test_back_pressure(void **state) {
         assert_int_equal(f->n_transmitted, 60);
         for (unsigned i = 0; i < 60; i++)
                 assert_int_equal(f->transmitted[i], i);
+}
+
+/* One flow has used up its budget: it waits, without being asked again and again, and the other goes on. */
+static void test_budget(void **state) {
+        Fixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
+        unsigned n_asked;
+
+        establish(f, &app);
+        establish_flow(f, &f->other, 8, &other);
+        f->budget = 10;
+        app_write(app, 0, 60);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 10);
+
+        n_asked = f->n_asked;
+        app_write(other, 0, 60);
+        pump(f);
+        assert_int_equal(f->n_transmitted_other, 60);
+        assert_int_equal(f->n_transmitted, 10);
+        assert_int_equal(f->n_asked, n_asked);
+
+        f->budget = 40;
+        upper_flow_resume(&f->flow);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 50);
+
+        /* Resumed twice, and while it does not wait: nothing happens twice. */
+        f->budget = UINT32_MAX;
+        upper_flow_resume(&f->flow);
+        upper_flow_resume(&f->flow);
+        upper_flow_resume(&f->other);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 60);
+        for (unsigned i = 0; i < 60; i++)
+                assert_int_equal(f->transmitted[i], i);
+
+        /* And it sleeps and wakes up as before. */
+        app_write(app, 60, 1);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 61);
+}
+
+/* The application ends while its budget is used up: what it had written goes out as the budget allows, then it ends. */
+static void test_budget_at_end(void **state) {
+        Fixture *f = *state;
+        Channel *app;
+        LayerMessage m;
+
+        establish(f, &app);
+        f->budget = 10;
+        app_write(app, 'a', 40);
+        pump(f);
+        channel_close(app, CLOSE_NORMAL);
+        channel_free(app);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 10);
+        assert_int_equal(f->n_closed, 0);
+
+        f->budget = 10;
+        upper_flow_resume(&f->flow);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 20);
+        assert_int_equal(f->n_closed, 0);
+
+        f->budget = UINT32_MAX;
+        upper_flow_resume(&f->flow);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 40);
+        assert_int_equal(f->n_closed, 1);
+        assert_null(f->flow.upper);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_DOWN, &m, NULL), 0);
+        assert_int_equal(m.close_reason, CLOSE_NORMAL);
+        upper_flow_resume(&f->flow);    /* too late, and harmless */
+}
+
+/* A budget that never comes does not keep a flow alive. */
+static void test_budget_never(void **state) {
+        Fixture *f = *state;
+        Channel *app;
+        LayerMessage m;
+
+        layer_upper(f->layer)->ending_max_usec = USEC_PER_MSEC;
+        establish(f, &app);
+        f->budget = 10;
+        app_write(app, 'a', 40);
+        channel_close(app, CLOSE_NORMAL);
+        channel_free(app);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 10);
+        assert_int_equal(f->n_closed, 1);
+        assert_null(f->flow.upper);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_DOWN, &m, NULL), 0);
+        assert_int_equal(m.close_reason, CLOSE_NORMAL);
 }
 
 static void test_application_closes(void **state) {
@@ -512,6 +636,9 @@ int main(void) {
                 WITH_LAYER(test_queue),
                 WITH_LAYER(test_data),
                 WITH_LAYER(test_back_pressure),
+                WITH_LAYER(test_budget),
+                WITH_LAYER(test_budget_at_end),
+                WITH_LAYER(test_budget_never),
                 WITH_LAYER(test_application_closes),
                 WITH_LAYER(test_application_closes_under_data),
                 WITH_LAYER(test_application_dies),
