@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What runs found out, for people: a line of a table each, and charts over the number of members. */
+
+#include "tests/sim/chart.h"
+#include "tests/sim/directory-run.h"
+#include "tests/sim/scenario.h"
+
+typedef struct Report {
+        bool has_heading;
+        const char *directory;          /* where charts go; NULL: nowhere */
+        unsigned n_runs;
+        unsigned n_failed;              /* findings of all runs */
+        uint64_t n_checked;
+        uint64_t digest;                /* of all traces so far, in order */
+        Chart convergence;
+        Chart messages;
+        Chart memory;
+        Chart hops;
+} Report;
+
+void report_init(Report *r, const char *directory);
+void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioResult *result);
+void report_directory(Report *r, const DirectoryRun *run);
+
+/* The last line, and the charts. Returns: 0; 1: something was found wrong; < 0: a chart could not be written. */
+int report_end(Report *r);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "tests/sim/invariants.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/traffic.h"
+
+#define START_SPREAD_USEC (2 * USEC_PER_SEC)
+#define IDLE_USEC (60 * USEC_PER_SEC)
+#define FAILURE_PAUSE_USEC (10 * USEC_PER_SEC)  /* hold-down of one failure is over before the next */
+#define TRAFFIC_USEC (15 * USEC_PER_SEC)
+#define EXCHANGE_MESSAGES 20U
+#define STORM_STEP_USEC (200 * USEC_PER_MSEC)
+#define FAILURES_MAX 64U
+
+typedef struct Scenario {
+        const ScenarioOptions *options;
+        ScenarioResult result;
+        World *world;
+        Traffic *traffic;
+} Scenario;
+
+static int compare_usec(const void *a, const void *b) {
+        const usec_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+static usec_t median(usec_t *times, size_t n) {
+        if (n == 0)
+                return 0;
+
+        qsort(times, n, sizeof(*times), compare_usec);
+        return times[n / 2];
+}
+
+static double per_member(const Scenario *s, uint64_t n) {
+        return (double) n / s->world->n_members;
+}
+
+/* -- start and idle -- */
+
+static int phase_start(Scenario *s) {
+        World *w = s->world;
+        size_t memory = memory_used();
+        uint64_t n_carried;
+        int r;
+
+        world_disturb(w);
+        for (uint32_t i = 0; i < w->n_members; i++) {
+                r = member_start(&w->members[i], i == 0);
+                if (r < 0)
+                        return r;
+                world_run_for(w, START_SPREAD_USEC / w->n_members);
+        }
+
+        s->result.start_usec = invariants_await(w, "at the start", s->options->deadline_usec + 10 * USEC_PER_SEC * (s->result.diameter + 1));
+        s->result.start_messages = per_member(s, w->network.n_carried);
+        world_run_for(w, 2 * FAILURE_PAUSE_USEC);
+        invariants_check_tables(w, "at the start", true);
+
+        n_carried = w->network.n_carried;
+        s->result.idle_bytes = (double) w->network.bytes_carried;
+        world_run_for(w, IDLE_USEC);
+        s->result.idle_messages = per_member(s, w->network.n_carried - n_carried) * 60 * USEC_PER_SEC / (double) IDLE_USEC;
+        s->result.idle_bytes = ((double) w->network.bytes_carried - s->result.idle_bytes) / w->n_members * 60 * USEC_PER_SEC /
+                               (double) IDLE_USEC;
+        s->result.memory_bytes = ((double) memory_used() - (double) memory) / w->n_members;
+        return 0;
+}
+
+/* -- single failures -- */
+
+static Link *random_link(World *w) {
+        return w->topology.n_edges > 0 ? &w->links[dice_below(&w->dice, w->topology.n_edges)] : NULL;
+}
+
+static void phase_failures(Scenario *s) {
+        World *w = s->world;
+        usec_t noticed[FAILURES_MAX], silent[FAILURES_MAX];
+        size_t n_noticed = 0, n_silent = 0;
+        uint64_t n_messages = 0;
+
+        for (unsigned i = 0; i < MIN(s->options->n_failures, FAILURES_MAX) && w->topology.n_edges > 0; i++) {
+                bool is_noticed = i % 3 != 2;
+                Link *link = random_link(w);
+                uint64_t n_before = w->network.n_carried;
+                usec_t usec;
+
+                link_set_up(link, false, is_noticed);
+                world_disturb(w);
+                usec = invariants_await(w, "after a link failed", s->options->deadline_usec);
+                if (usec != USEC_INFINITY)
+                        *(is_noticed ? &noticed[n_noticed++] : &silent[n_silent++]) = usec;
+                world_run_for(w, FAILURE_PAUSE_USEC);
+
+                link_set_up(link, true, true);
+                world_disturb(w);
+                (void) invariants_await(w, "after a link came back", s->options->deadline_usec);
+                world_run_for(w, FAILURE_PAUSE_USEC);
+                if (is_noticed)
+                        n_messages += w->network.n_carried - n_before;
+        }
+
+        s->result.failure_usec = median(noticed, n_noticed);
+        s->result.failure_max_usec = n_noticed > 0 ? noticed[n_noticed - 1] : 0;
+        s->result.silent_usec = median(silent, n_silent);
+        s->result.failure_messages = n_noticed > 0 ? per_member(s, n_messages) / (double) n_noticed : 0;
+}
+
+/* -- traffic -- */
+
+static Member *random_member(World *w) {
+        for (unsigned i = 0; i < 100; i++) {
+                Member *m = &w->members[dice_below(&w->dice, w->n_members)];
+
+                if (m->alive && m->unicast.is_member)
+                        return m;
+        }
+
+        return NULL;
+}
+
+static int start_exchange(Scenario *s) {
+        Member *client = random_member(s->world), *server = random_member(s->world);
+
+        return client && server && client != server ? traffic_start(s->traffic, client, server, EXCHANGE_MESSAGES) : 0;
+}
+
+static void sum_lookups(const World *w, uint64_t *ret_n, uint64_t *ret_rounds) {
+        *ret_n = *ret_rounds = 0;
+        for (uint32_t i = 0; i < w->n_members; i++)
+                if (w->members[i].alive && w->members[i].unicast.is_member) {
+                        const DirectoryStatistics *statistics = directory_statistics(w->members[i].unicast.directory);
+
+                        *ret_n += statistics->lookups;
+                        *ret_rounds += statistics->lookup_rounds;
+                }
+}
+
+/* Everything must be found, got, carried and closed. */
+static int phase_traffic(Scenario *s, const char *when) {
+        World *w = s->world;
+        uint64_t n_lookups, n_lookups_before, n_rounds, n_rounds_before;
+        TrafficResult result;
+        int r;
+
+        if (s->options->n_exchanges == 0 || w->n_members < 2)
+                return 0;
+
+        sum_lookups(w, &n_lookups_before, &n_rounds_before);
+        for (unsigned i = 0; i < s->options->n_exchanges; i++) {
+                r = start_exchange(s);
+                if (r < 0)
+                        return r;
+                world_run_for(w, USEC_PER_SEC / s->options->n_exchanges);
+        }
+        world_run_for(w, TRAFFIC_USEC);
+
+        sum_lookups(w, &n_lookups, &n_rounds);
+        traffic_finish(s->traffic, true, &result);
+        s->result.allocation_usec = result.allocation_median_usec;
+        s->result.hops = n_lookups > n_lookups_before ? (double) (n_rounds - n_rounds_before) / (double) (n_lookups - n_lookups_before)
+                                                      : 0;
+
+        verdict_checked(&w->verdict);
+        if (result.n_returned != result.n_sent || result.n_closed != result.n_allocated)
+                verdict_fail(&w->verdict, w->timeline.now, "%s: of %u flows %u were closed at the other end, of %" PRIu64
+                             " messages %" PRIu64 " arrived and %" PRIu64 " came back", when, result.n_allocated, result.n_closed,
+                             result.n_sent, result.n_arrived, result.n_returned);
+        if (result.n_overtaken > 0 || result.n_duplicates > 0)
+                verdict_fail(&w->verdict, w->timeline.now, "%s: %" PRIu64 " messages out of order, %" PRIu64 " doubled", when,
+                             result.n_overtaken, result.n_duplicates);
+        return 0;
+}
+
+/* -- storm -- */
+
+/* How many of n happen in this step, at a rate per one and minute: chance decides about the fraction. */
+static unsigned how_many(World *w, double per_minute, size_t n) {
+        double expected = per_minute * (double) n * (double) STORM_STEP_USEC / (60.0 * USEC_PER_SEC);
+        unsigned whole = (unsigned) expected;
+
+        return whole + dice_chance(&w->dice, expected - whole);
+}
+
+static int storm_step(Scenario *s) {
+        World *w = s->world;
+        unsigned n_flaps = how_many(w, s->options->flaps, w->topology.n_edges);
+        unsigned n_deaths = how_many(w, s->options->deaths, w->n_members);
+        int r;
+
+        for (unsigned i = 0; i < n_flaps; i++) {
+                Link *link = random_link(w);
+
+                link_set_up(link, !link->up, dice_below(&w->dice, 2) == 0);
+                world_disturb(w);
+        }
+
+        for (unsigned i = 0; i < n_deaths; i++) {
+                Member *m = &w->members[dice_below(&w->dice, w->n_members)];
+
+                if (!m->alive) {
+                        r = member_start(m, false);
+                        if (r < 0)
+                                return r;
+                } else if (dice_below(&w->dice, 4) == 0) {
+                        member_leave(m);
+                } else {
+                        member_kill(m);
+                }
+                world_disturb(w);
+        }
+
+        return start_exchange(s);
+}
+
+static int end_storm(Scenario *s) {
+        World *w = s->world;
+        int r;
+
+        for (size_t i = 0; i < w->topology.n_edges; i++)
+                link_set_up(&w->links[i], true, true);
+        for (uint32_t i = 0; i < w->n_members; i++)
+                if (!w->members[i].alive) {
+                        r = member_start(&w->members[i], false);
+                        if (r < 0)
+                                return r;
+                }
+
+        world_disturb(w);
+        return 0;
+}
+
+static int phase_storm(Scenario *s) {
+        World *w = s->world;
+        usec_t end = w->timeline.now + s->options->storm_usec;
+        TrafficResult result;
+        int r;
+
+        w->network.conditions = s->options->bad;
+        while (w->timeline.now < end) {
+                r = storm_step(s);
+                if (r < 0)
+                        return r;
+                world_run_for(w, STORM_STEP_USEC);
+        }
+        invariants_check_tables(w, "in the storm", false);
+
+        r = end_storm(s);
+        if (r < 0)
+                return r;
+        s->result.storm_usec = invariants_await(w, "after the storm", s->options->deadline_usec);
+
+        world_run_for(w, TRAFFIC_USEC);
+        traffic_finish(s->traffic, false, &result);
+        s->result.storm_allocated = result.n > 0 ? (double) result.n_allocated / result.n : 0;
+        s->result.storm_delivered = result.n_sent > 0 ? (double) result.n_returned / (double) result.n_sent : 0;
+        return 0;
+}
+
+/* -- partition -- */
+
+/* The first half of the members' numbers against the second: in most topologies that cuts many links at once. */
+static void cut(Scenario *s, bool up) {
+        World *w = s->world;
+
+        for (size_t i = 0; i < w->topology.n_edges; i++) {
+                const TopologyEdge *edge = &w->topology.edges[i];
+
+                if ((edge->a < w->n_members / 2) != (edge->b < w->n_members / 2))
+                        link_set_up(&w->links[i], up, i % 2 == 0);
+        }
+
+        world_disturb(w);
+}
+
+static void phase_partition(Scenario *s) {
+        World *w = s->world;
+
+        cut(s, false);
+        s->result.partition_usec = invariants_await(w, "in two halves", s->options->deadline_usec);
+        world_run_for(w, (s->options->world.member.layer.timeout_sec + 10) * USEC_PER_SEC);
+
+        cut(s, true);
+        s->result.heal_usec = invariants_await(w, "after the halves met again", s->options->deadline_usec);
+}
+
+/* Nothing is wrong any more. What the directory lost comes back with its next refresh; what routing knew too much of, it
+ * forgets. */
+static int phase_calm(Scenario *s) {
+        World *w = s->world;
+        const LayerConfig *layer = &s->options->world.member.layer;
+
+        w->network.conditions = (NetworkConditions) {};
+        world_run_for(w, 2 * MAX(layer->timeout_sec, layer->refresh_sec) * USEC_PER_SEC);
+        (void) invariants_await(w, "in the end", 0);
+        invariants_check_tables(w, "in the end", true);
+        return phase_traffic(s, "in the end");
+}
+
+static int run_phases(Scenario *s) {
+        int r;
+
+        r = phase_start(s);
+        if (r < 0)
+                return r;
+
+        phase_failures(s);
+        r = phase_traffic(s, "before the storm");
+        if (r < 0 || s->options->storm_usec == 0)
+                return r;
+
+        r = phase_storm(s);
+        if (r < 0)
+                return r;
+
+        phase_partition(s);
+        return phase_calm(s);
+}
+
+/* -- the run -- */
+
+void scenario_options_init(ScenarioOptions *o, uint32_t n_members, TopologyShape shape, uint64_t seed) {
+        *o = (ScenarioOptions) {
+                .world = {
+                        .seed = seed,
+                        .n_members = n_members,
+                        .shape = shape,
+                        .member.retry_max_usec = 4 * USEC_PER_SEC,
+                        .link_delay_min_usec = 500,
+                        .link_delay_max_usec = 5 * USEC_PER_MSEC,
+                },
+                .flaps = 2,
+                .deaths = 1,
+                .n_failures = 12,
+                .n_exchanges = 100,
+                .deadline_usec = 60 * USEC_PER_SEC,
+        };
+
+        layer_config_init(&o->world.member.layer, MEMBER_LAYER);
+        o->world.member.layer.ttl_max = (uint32_t) CLAMP(n_members, 60U, 255U);
+        o->world.member.layer.forwarding = FORWARDING_ALTERNATES;
+        o->world.member.layer.refresh_sec = 60;
+        o->world.member.layer.replicate_sec = 60;
+}
+
+int scenario_run(const ScenarioOptions *options, ScenarioResult *ret) {
+        _cleanup_(world_freep) World *w = NULL;
+        _cleanup_(traffic_freep) Traffic *traffic = NULL;
+        Scenario s = { .options = options };
+        int r;
+
+        r = world_new(&options->world, &w);
+        if (r < 0)
+                return r;
+        r = traffic_new(w, &traffic);
+        if (r < 0)
+                return r;
+
+        s.world = w;
+        s.traffic = traffic;
+        s.result.diameter = topology_diameter(&w->topology);
+        s.result.degree = 2.0 * (double) w->topology.n_edges / w->n_members;
+
+        r = run_phases(&s);
+        if (r < 0)
+                return r;
+
+        s.result.digest = w->trace.digest;
+        s.result.n_traced = w->trace.n;
+        s.result.n_failed = w->verdict.n_failed;
+        s.result.n_checked = w->verdict.n_checked;
+        s.result.n_ttl = world_drops(w, DROP_TTL);
+        s.result.n_packets = w->network.n_carried;
+        s.result.duration_usec = w->timeline.now;
+        *ret = s.result;
+        return 0;
+}

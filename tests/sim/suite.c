@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "tests/sim/seeded.h"
+#include "tests/sim/suite.h"
+
+static const char *const suite_table[_SUITE_MAX] = {
+        [SUITE_FIFTY] = "fifty",
+        [SUITE_THOUSAND] = "thousand",
+        [SUITE_DIRECTORY] = "directory",
+        [SUITE_GROWTH] = "growth",
+};
+
+DEFINE_ENUM_NAMES(suite, Suite);
+
+int suite_scenario(const ScenarioOptions *options, Report *report) {
+        ScenarioResult result;
+        int r;
+
+        seeded_random(options->world.seed);
+        r = scenario_run(options, &result);
+        if (r < 0)
+                return r;
+
+        report_scenario(report, options, &result);
+        return 0;
+}
+
+int suite_directory(uint32_t n_members, uint64_t seed, double loss, double duplicate, double churn, Report *report) {
+        DirectoryRun run = {
+                .seed = seed,
+                .n_members = n_members,
+                .loss = loss,
+                .duplicate = duplicate,
+                .churn = churn,
+        };
+        int r;
+
+        seeded_random(seed);
+        r = directory_run(&run);
+        if (r < 0)
+                return r;
+
+        report_directory(report, &run);
+        return 0;
+}
+
+void suite_storm(ScenarioOptions *options) {
+        options->bad = (NetworkConditions) {
+                .loss = 0.05,
+                .duplicate = 0.02,
+                .reorder = 0.05,
+                .jitter_usec = 5 * USEC_PER_MSEC,
+        };
+        options->storm_usec = 120 * USEC_PER_SEC;
+}
+
+static int run_fifty(uint64_t seed, Report *report) {
+        for (TopologyShape shape = 0; shape < _TOPOLOGY_SHAPE_MAX; shape++) {
+                ScenarioOptions options;
+                int r;
+
+                scenario_options_init(&options, 50, shape, seed);
+                suite_storm(&options);
+                r = suite_scenario(&options, report);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* With a thousand members everything that is flooded is carried a thousand times: fewer refreshes, so that it can be done
+ * in minutes, and what goes wrong goes wrong in proportion less often. */
+static void make_large(ScenarioOptions *options) {
+        LayerConfig *layer = &options->world.member.layer;
+
+        if (options->world.n_members < 500)
+                return;
+
+        layer->update_sec = 120;
+        layer->timeout_sec = 400;
+        layer->forwarding = FORWARDING_SIMPLE;
+        options->n_failures = 6;
+}
+
+static int run_thousand(uint64_t seed, Report *report) {
+        static const TopologyShape shapes[] = { TOPOLOGY_RANDOM, TOPOLOGY_SCALE_FREE };
+
+        for (size_t i = 0; i < ELEMENTSOF(shapes); i++) {
+                ScenarioOptions options;
+                int r;
+
+                scenario_options_init(&options, 1000, shapes[i], seed);
+                suite_storm(&options);
+                make_large(&options);
+                options.storm_usec = 30 * USEC_PER_SEC;
+                options.flaps = 0.2;
+                options.deaths = 0.1;
+                options.deadline_usec = 180 * USEC_PER_SEC;
+                r = suite_scenario(&options, report);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int run_growth(uint64_t seed, Report *report) {
+        static const uint32_t members[] = { 5, 10, 20, 50, 100, 200, 500, 1000 };
+        static const uint32_t directories[] = { 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                r = suite_directory(directories[i], seed, 0, 0, 0, report);
+                if (r < 0)
+                        return r;
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(members); i++) {
+                ScenarioOptions options;
+
+                scenario_options_init(&options, members[i], TOPOLOGY_RANDOM, seed);
+                options.world.member.layer.update_sec = 120;    /* the same for all, or curves would have a step */
+                options.world.member.layer.timeout_sec = 400;
+                options.world.member.layer.forwarding = FORWARDING_SIMPLE;
+                r = suite_scenario(&options, report);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+int suite_run(Suite suite, uint64_t seed, unsigned n_seeds, Report *report) {
+        for (unsigned i = 0; i < n_seeds; i++) {
+                int r = -EINVAL;
+
+                switch (suite) {
+
+                case SUITE_FIFTY:
+                        r = run_fifty(seed + i, report);
+                        break;
+
+                case SUITE_THOUSAND:
+                        r = run_thousand(seed + i, report);
+                        break;
+
+                case SUITE_DIRECTORY:
+                        r = suite_directory(10000, seed + i, 0.02, 0.01, 0.2, report);
+                        break;
+
+                case SUITE_GROWTH:
+                        r = run_growth(seed + i, report);
+                        break;
+
+                case _SUITE_MAX:
+                case _SUITE_INVALID:
+                        break;
+                }
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}

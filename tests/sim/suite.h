@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The runs that tests are made of. */
+
+#include "tests/sim/report.h"
+
+typedef enum Suite {
+        SUITE_FIFTY,                    /* 50 members, each topology, everything bad at once */
+        SUITE_THOUSAND,                 /* 1 000 members */
+        SUITE_DIRECTORY,                /* 10 000 directories */
+        SUITE_GROWTH,                   /* from few members to many, for the charts */
+        _SUITE_MAX,
+        _SUITE_INVALID = -EINVAL,
+} Suite;
+
+DECLARE_ENUM_NAMES(suite, Suite);       /* "fifty", "thousand", "directory", "growth" */
+
+/* The storm of the suites: flapping links, dying members and a network that spares nothing. */
+void suite_storm(ScenarioOptions *options);
+
+/* Runs and reports. Returns: 0; < 0: it could not be run. */
+int suite_scenario(const ScenarioOptions *options, Report *report);
+int suite_directory(uint32_t n_members, uint64_t seed, double loss, double duplicate, double churn, Report *report);
+
+/* seed: of the first of n_seeds runs. */
+int suite_run(Suite suite, uint64_t seed, unsigned n_seeds, Report *report);
