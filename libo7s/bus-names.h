@@ -17,6 +17,8 @@
 #define BUS_INTERFACE_NAME "org.o7s.irm1.Name"
 #define BUS_INTERFACE_OPERATION "org.o7s.irm1.Operation"
 #define BUS_INTERFACE_ETHERNET "org.o7s.ipcp1.Ethernet"
+#define BUS_INTERFACE_UNICAST "org.o7s.ipcp1.Unicast"
+#define BUS_INTERFACE_DIRECTORY "org.o7s.ipcp1.Directory"
 #define BUS_INTERFACE_STATISTICS "org.o7s.ipcp1.Statistics"
 
 #define BUS_ERROR_PREFIX "org.o7s.Error."

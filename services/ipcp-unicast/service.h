@@ -6,6 +6,8 @@
 #include "services/common/layer-file.h"
 #include "services/common/layer.h"
 #include "services/ipcp-unicast/lower.h"
+#include "services/ipcp-unicast/neighbour-report.h"
+#include "services/ipcp-unicast/order.h"
 #include "services/ipcp-unicast/unicast.h"
 
 typedef struct Service {
@@ -20,7 +22,14 @@ typedef struct Service {
         uint32_t packet_max;            /* as the core last said; 0: no neighbour yet */
         sd_event_source *timer;
         usec_t timer_armed;
+        NeighbourReport report;         /* service-report.c */
+        Orders orders;
+        sd_event_source *report_soon;
+        sd_event_source *report_slowly;
         sd_bus_slot *slots[4];          /* unicast-bus.c, directory-bus.c */
+        List bus_calls;                 /* BusCall.by_service: methods that wait for an answer of others */
+        unsigned n_bus_calls;
+        uint64_t last_bus_lookup;
 } Service;
 
 int service_init(Service *service, Daemon *daemon, LayerFile *file);
@@ -36,9 +45,20 @@ void service_config_done(Service *service);
 /* service-report.c: orders of operators, and what the IRM is told of neighbours; members of LayerOps. */
 void service_order(void *userdata, const LayerMessage *order, usec_t now);
 void service_tell_neighbours(void *userdata, usec_t now);
+int service_report_init(Service *service);
+void service_report_done(Service *service);
+
+/* Neighbours or what we are may be others than before: the IRM hears of it at the next turn of the loop. */
+void service_report_later(Service *service);
 
 /* unicast-bus.c: exports the interfaces of this layer on the daemon's bus, if it has one. */
 int service_bus_export(Service *service, sd_bus *bus);
+
+/* Callers that still wait hear that the layer ends. Before the core goes. */
+void service_bus_done(Service *service);
+
+/* directory-bus.c: as UnicastEvents.found. */
+void service_bus_found(void *userdata, uint64_t lookup, int error, const uint64_t *addresses, size_t n_addresses);
 
 /* Something that properties show changed. */
 void service_bus_changed(Service *service);

@@ -35,17 +35,20 @@ static unsigned lower_send(Unicast *u, LowerFlow *flow, Packet *const *packets, 
         return n_sent;
 }
 
-static void enqueue(Unicast *u, Queue *queue, Packet *const *packets, unsigned n) {
+static void enqueue(Unicast *u, Cube cube, Queue *queue, Packet *const *packets, unsigned n) {
         for (unsigned i = 0; i < n; i++) {
                 int r = queue_push(queue, packets[i]);
 
-                if (r < 0)
-                        counters_drop(&u->counters, r == -ENOMEM ? DROP_NO_MEMORY : DROP_QUEUE_FULL);
+                if (r >= 0)
+                        continue;
+
+                u->cubes[cube].dropped++;
+                counters_drop(&u->counters, r == -ENOMEM ? DROP_NO_MEMORY : DROP_QUEUE_FULL);
         }
 }
 
 /* Whoever joins a queue learns how long it is. */
-static void mark(Unicast *u, const LowerFlow *flow, const Queue *queue, Packet *const *packets, unsigned n) {
+static void mark(Unicast *u, Cube cube, const LowerFlow *flow, const Queue *queue, Packet *const *packets, unsigned n) {
         uint8_t level;
 
         if (u->layer.congestion == CONGESTION_NONE)
@@ -53,7 +56,11 @@ static void mark(Unicast *u, const LowerFlow *flow, const Queue *queue, Packet *
 
         level = congestion_mark((CongestionPolicy) u->layer.congestion,
                                 queue->n + u->events->lower_queued(u->userdata, flow));
-        for (unsigned i = 0; level > 0 && i < n; i++)
+        if (level == 0)
+                return;
+
+        u->cubes[cube].marked += n;
+        for (unsigned i = 0; i < n; i++)
                 pci_mark(&u->format, packets[i], level);
 }
 
@@ -67,10 +74,12 @@ static void send_to_neighbour(Unicast *u, Neighbour *neighbour, Cube cube, Packe
                 return;
         }
 
-        mark(u, flow, queue, packets, n);
+        u->cubes[cube].in += n;
+        mark(u, cube, flow, queue, packets, n);
         if (queue->n == 0)
                 n_sent = lower_send(u, flow, packets, n);
-        enqueue(u, queue, packets + n_sent, n - n_sent);
+        u->cubes[cube].out += n_sent;
+        enqueue(u, cube, queue, packets + n_sent, n - n_sent);
 }
 
 void unicast_resume_waiting(Unicast *u, Neighbour *n) {
@@ -92,6 +101,7 @@ static bool drain_queue(Unicast *u, Neighbour *n, Cube cube) {
                 unsigned n_packets = queue_peek(queue, packets, UNICAST_BURST_MAX);
                 unsigned n_sent = lower_send(u, flow, packets, n_packets);
 
+                u->cubes[cube].out += n_sent;
                 queue_drop_front(queue, n_sent);
                 if (n_sent < n_packets)
                         return false;

@@ -164,6 +164,7 @@ static int make_directory(Unicast *u, usec_t now) {
         r = u->events->random(u->userdata, config.id, hash_size(u->layer.hash));
         if (r < 0)
                 return r;
+        memcpy(u->directory_id, config.id, sizeof(u->directory_id));
 
         return directory_new(&config, &directory_events, u, now, &u->directory);
 }
@@ -291,6 +292,7 @@ void unicast_address_conflict(Unicast *u, const char *where, usec_t now) {
                 lower_flow_close(list_first(&u->lower_flows, LowerFlow, by_unicast), now);
 
         membership_done(u);
+        flow_lookups_fail(u, now);
         u->address = ADDRESS_NONE;
         u->sequence = 0;
         u->has_conflict = false;
@@ -406,7 +408,7 @@ int unicast_init(Unicast *u, const UnicastConfig *config, const UnicastEvents *e
         list_init(&u->lower_flows);
         list_init(&u->neighbours);
         list_init(&u->tombstones);
-        list_init(&u->queries);
+        list_init(&u->lookups);
         list_init(&u->incoming);
         list_init(&u->answered);
         list_init(&u->join.targets);

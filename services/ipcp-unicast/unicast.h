@@ -47,6 +47,9 @@
 
 #define UNICAST_INCOMING_MAX 8192U      /* requests that we know, as in every layer */
 #define UNICAST_INCOMING_KEEP_USEC (25 * USEC_PER_SEC)
+#define UNICAST_INCOMING_BUCKETS 64U    /* neighbours share these; none of them takes the last tenth of the table */
+#define UNICAST_INCOMING_BUCKET_MAX (UNICAST_INCOMING_MAX - UNICAST_INCOMING_MAX / 10)
+#define UNICAST_QUERIES_MAX 4096U       /* names that the IRM may have in question at a time */
 #define UNICAST_EARLY_PER_FLOW_MAX 16U  /* packets held for a flow that is answered but not established yet */
 #define UNICAST_EARLY_MAX 4096U
 
@@ -150,6 +153,14 @@ typedef struct UnicastConfig {
         uint8_t key[SIPHASH_KEY_BYTES]; /* random */
 } UnicastConfig;
 
+/* What went through the queues of one cube, towards all neighbours. */
+typedef struct CubeCounters {
+        uint64_t in;                    /* packets to be sent */
+        uint64_t out;
+        uint64_t dropped;               /* there was no place in a queue */
+        uint64_t marked;                /* told of congestion */
+} CubeCounters;
+
 struct Unicast {
         UnicastConfig config;           /* strings belong to the shell and outlive us */
         const UnicastEvents *events;
@@ -187,6 +198,7 @@ struct Unicast {
         uint64_t routing_version;
         Forwarding *forwarding[_CUBE_MAX];
         Directory *directory;
+        uint8_t directory_id[HASH_BYTES_MAX];   /* ours in it */
         Map *registered;                /* names of the IRM, before and after we joined: hash → RegisteredName */
 
         /* the flow allocator */
@@ -195,19 +207,22 @@ struct Unicast {
         ExpiryHeap expiries;            /* UnicastFlow.expiry */
         List tombstones;
         unsigned n_early;
-        List queries;                   /* questions of the IRM that the directory is answering */
-        unsigned n_queries;
+        unsigned n_closing;             /* tombstones that have not said close for the last time */
+        List lookups;                   /* NameLookup: names that the directory is finding */
+        unsigned n_queries;             /* questions of the IRM among those who wait for that */
         uint64_t last_lookup;
         uint64_t last_reference;
         Map *incoming_by_reference;
         Map *incoming_by_peer;
         List incoming;
         List answered;
+        unsigned n_incoming[UNICAST_INCOMING_BUCKETS];  /* that the IRM thinks about, by the neighbour that passed them on */
         Limit limit;
 
         Echo *echo;                     /* owned; NULL until somebody asks */
 
         Counters counters;              /* of packets to and from neighbours, whatever they were for */
+        CubeCounters cubes[_CUBE_MAX];
         uint64_t n_forwarded;
         Packet *message;                /* being built */
 };
