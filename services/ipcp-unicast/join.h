@@ -17,9 +17,12 @@
 #include "services/ipcp-unicast/lower-flow.h"
 
 #define JOIN_TARGETS_MAX 256U
-#define JOIN_RETRY_USEC (100 * USEC_PER_MSEC)           /* the first; doubles, with jitter */
+#define JOIN_RETRY_USEC (50 * USEC_PER_MSEC)            /* the first; doubles, with jitter */
 #define JOIN_RETRY_MAX_USEC (60 * USEC_PER_SEC)
 #define JOIN_ALLOCATE_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define JOIN_SPREAD_USEC (50 * USEC_PER_MSEC)           /* two that look for each other should not do so at the same time */
+#define JOIN_STEADY_USEC USEC_PER_SEC                   /* a neighbour lost sooner is tried again as one that never came */
+#define JOIN_CONFLICT_USEC (10 * USEC_PER_SEC)          /* at most one new address in this time for strangers' sake */
 
 /* A neighbour that we want. */
 typedef struct JoinTarget {
@@ -32,7 +35,9 @@ typedef struct JoinTarget {
         uint32_t cost;
         uint64_t address;                       /* of the member that it turned out to be; 0: not known yet */
         LowerFlow *flow;                        /* being opened for it now; NULL: none (not owned) */
-        usec_t retry;                           /* when to try again */
+        bool satisfied;
+        usec_t since;                           /* satisfied */
+        usec_t retry;                           /* when to try again; USEC_INFINITY: something else happens first */
         usec_t backoff_usec;
         unsigned n_attempts;
         char problem[256];                      /* why it is not there, one clause; "" */
@@ -43,21 +48,37 @@ typedef struct Join {
         Unicast *unicast;                       /* not owned */
         List targets;                           /* JoinTarget.by_join */
         unsigned n_targets;
-        size_t next_via;                        /* which Via= is tried next */
+        size_t next_via;                        /* which Via= over which layer is tried next */
+        unsigned n_round;                       /* tried since the last pause */
+        char order_via[FLOW_NAME_WIRE_BYTES_MAX + 1];   /* instead of Via=, by an operator; "": none */
+        int order_lower;                        /* -1: all */
         LowerFlow *enrolling;                   /* not owned */
+        bool failed;                            /* gave up */
+        usec_t started;
         usec_t retry;
         usec_t backoff_usec;
+        usec_t next_conflict;                   /* from then on a stranger with our address is given way to */
         unsigned n_attempts;
         char problem[256];
 } Join;
 
+/* Also again, after join_done(). */
 void join_start(Join *join, Unicast *u, usec_t now);
 void join_done(Join *join);
 
-/* Orders of an operator; the outcome shows in the state of the layer and of its neighbours.
- * Returns: 0; -EBUSY: the layer is not in the state for it; -EEXIST; -ENOENT; -ENOSPC. */
+/* Orders of an operator; the outcome shows in the state of the layer and of its neighbours. name and lower as in JoinTarget.
+ * Disconnecting holds until the next start, or until an order to connect; it ends flows that the neighbour opened, too.
+ * Returns: 0; -EBUSY: the layer is not in the state for it; -EINVAL; -EEXIST; -ENOENT; -ENOSPC; -ENOMEM. */
 int join_connect(Join *join, const char *name, int lower, bool management, bool data, usec_t now);
 int join_disconnect(Join *join, const char *name, bool management, bool data, usec_t now);
+
+/* Instead of what the file says: be the first member; enroll through this name (NULL: as the file says), over this layer (-1:
+ * each). Returns: 0; -EBUSY: member already; -EINVAL. */
+int join_bootstrap(Join *join, usec_t now);
+int join_enroll(Join *join, const char *name, int lower, usec_t now);
+
+/* The cost that a file gives to the link to this flow's peer; 0: none. */
+uint32_t join_cost(const Join *join, const LowerFlow *flow);
 
 /* A lower flow of ours opened, failed or ended; problem says why, or is NULL. */
 void join_flow_opened(Join *join, LowerFlow *flow, usec_t now);
@@ -74,3 +95,29 @@ bool join_has_failed(const Join *join);
 
 void join_expire(Join *join, usec_t now);
 usec_t join_next(const Join *join);
+
+/* -- between join.c and join-target.c -- */
+
+/* The next pause of something that failed, with jitter; *backoff_usec is what it grew to, 0 before. */
+usec_t join_back_off(Join *join, usec_t *backoff_usec);
+
+/* Random, up to max. */
+usec_t join_jitter(Join *join, usec_t max);
+
+/* The targets that the file means. */
+void join_targets_make(Join *join, usec_t now);
+void join_targets_done(Join *join);
+
+/* Something changed that may be what a target waits for, or may be missing to it now. */
+void join_targets_look(Join *join, usec_t now);
+
+/* The flow that was opened for a target, if it was. */
+void join_target_opened(Join *join, const LowerFlow *flow);
+void join_target_ended(Join *join, const LowerFlow *flow, const char *problem, usec_t now);
+
+void join_targets_lower_up(Join *join, unsigned lower, usec_t now);
+void join_targets_expire(Join *join, usec_t now);
+usec_t join_targets_next(const Join *join);
+
+/* What the first of them that is not there waits for. Returns whether there is one. */
+bool join_targets_describe(const Join *join, char *text, size_t size);

@@ -57,11 +57,20 @@ typedef struct LowerFlow {
         bool blocked;                   /* took fewer packets than offered; lower_writable() will follow */
         Cube cube;                      /* data transfer */
         uint32_t packet_max;            /* bytes of a packet with all our headers; known from GREETING on */
-        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* outgoing: who was asked for */
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* outgoing: who was asked for; else what the layer below calls the peer */
         Cep cep;
         Enrollment enrollment;
-        Expiry expiry;
+        Expiry expiry;                  /* in Unicast.lower_expiries: of the wait for the peer; open best effort: of companions */
         Neighbour *neighbour;           /* not owned; open management and data transfer */
+        usec_t begun;
+        usec_t opened;
+        bool busy;                      /* what it received is being dealt with: it is freed afterwards */
+
+        /* Data transfer to an o7s member: flows of the other cubes accompany the one of best effort that we opened. */
+        bool companion;
+        uint64_t expected;              /* companion: the member that it must lead to */
+        usec_t companion_backoff_usec;  /* best effort: 0: none failed */
+        unsigned n_companion_attempts;
         ListNode by_unicast;            /* Unicast.lower_flows */
         ListNode by_neighbour;          /* Neighbour.management or .data[cube] */
         Counters counters;
@@ -80,6 +89,8 @@ void lower_flow_close(LowerFlow *flow, usec_t now);
 /* Sends one message of a management or enrollment flow. Returns whether it was taken. */
 bool lower_flow_send(LowerFlow *flow, const void *data, size_t size);
 
-/* -- reports of the shell, see unicast.h -- */
+/* The name of the layer below. */
+const char *lower_flow_layer(const LowerFlow *flow);
 
+/* Its expiry, taken out of the heap, was due. */
 void lower_flow_expire(LowerFlow *flow, usec_t now);

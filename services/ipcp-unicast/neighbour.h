@@ -4,7 +4,8 @@
 /*
  * Another member that we have flows with, known by its address. It is a link for routing while it has at least one open data
  * transfer flow, and gets our link-state messages over one of its management flows. Several flows of a kind, over one layer
- * or over several, are one neighbour: the one opened first carries the packets, the others take over when it goes.
+ * or over several, are one neighbour: the one opened last carries the packets, as whoever opens another one may have lost
+ * the first without our knowing; the others take over when it goes. A flow over a layer that is down waits for it.
  *
  * Towards an o7s member each cube has a data transfer flow of its own; towards others all cubes share one.
  */
@@ -14,6 +15,16 @@
 
 #define NEIGHBOURS_MAX 1024U            /* = FORWARDING_NEIGHBOURS_MAX */
 
+typedef enum NeighbourState {
+        NEIGHBOUR_DOWN,
+        NEIGHBOUR_TRYING,               /* there are flows, but none that takes packets now */
+        NEIGHBOUR_UP,
+        _NEIGHBOUR_STATE_MAX,
+        _NEIGHBOUR_STATE_INVALID = -EINVAL,
+} NeighbourState;
+
+DECLARE_ENUM_NAMES(neighbour_state, NeighbourState);    /* "down", "trying", "up" */
+
 struct Neighbour {
         Unicast *unicast;               /* not owned */
         uint64_t address;
@@ -21,6 +32,7 @@ struct Neighbour {
         bool extended;                  /* is o7s */
         uint32_t hop;                   /* its number, below NEIGHBOURS_MAX; stays the same while it is known */
         uint32_t cost;
+        NeighbourState state;
         List management;                /* LowerFlow.by_neighbour, open, the one in use first */
         List data[_CUBE_MAX];           /* the same */
         LowerFlow *management_in_use;   /* the routing peer; NULL: none */
@@ -33,12 +45,31 @@ struct Neighbour {
 };
 
 /* The flow became open, as CEP says, or closed. Neighbours come and go with their flows. Routing, forwarding and the
- * directory are told. */
+ * directory are told. Returns: 0; -ENOSPC: too many neighbours; -EMSGSIZE: its packets are too small for our header; -ENOMEM. */
 int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now);
-void neighbour_detach(LowerFlow *flow, usec_t now);
+void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now);
+
+/* A layer below came or went: its flows carry packets (again), or not. */
+void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now);
+
+/* Opens what is missing of the flows of the other cubes, beside this one. */
+void neighbour_open_companions(LowerFlow *flow, usec_t now);
+
+/* A companion ended, however far it had come: it is tried again, in due time. */
+void neighbour_companion_ended(Unicast *u, const LowerFlow *companion, usec_t now);
 
 Neighbour *neighbour_find(const Unicast *u, uint64_t address);
 Neighbour *neighbour_by_hop(const Unicast *u, uint32_t hop);
 
-/* The flow that packets of this cube take: the cube's, or best effort's; NULL: none is open. */
+/* Its name, or its address in words. text: room for at least CEP_MEMBER_BYTES_MAX + 1. Returns text. */
+char *neighbour_name(const Neighbour *n, char *text, size_t size);
+
+/* Whether it has an open flow of this kind over this layer below (-1: over any), besides "except" (may be NULL). */
+const LowerFlow *neighbour_has_flow(const Neighbour *n, LowerPurpose purpose, Cube cube, int lower,
+                                    const LowerFlow *except);
+
+/* The same with data transfer of any cube. */
+bool neighbour_has(const Neighbour *n, LowerPurpose purpose, int lower);
+
+/* The flow that packets of this cube take: the cube's, or best effort's, or any; NULL: none is there. */
 LowerFlow *neighbour_data_flow(Neighbour *n, Cube cube);

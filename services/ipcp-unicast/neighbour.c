@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Members next to us. A neighbour is made by its first open flow and goes with its last; what it is to routing and
+ * forwarding follows from its flows in one place, neighbour_update(), whatever happened to them.
+ */
+
+#include <stdio.h>
+#include <syslog.h>
+
+#include "services/ipcp-unicast/unicast.h"
+
+/* Towards an o7s member, until a flow of another cube is tried again; until then its packets share that of best effort. */
+#define COMPANION_RETRY_USEC (200 * USEC_PER_MSEC)
+#define COMPANION_RETRY_MAX_USEC (60 * USEC_PER_SEC)
+
+static const char *const neighbour_state_table[_NEIGHBOUR_STATE_MAX] = {
+        [NEIGHBOUR_DOWN]   = "down",
+        [NEIGHBOUR_TRYING] = "trying",
+        [NEIGHBOUR_UP]     = "up",
+};
+
+DEFINE_ENUM_NAMES(neighbour_state, NeighbourState);
+
+Neighbour *neighbour_find(const Unicast *u, uint64_t address) {
+        return map_get(u->neighbours_by_address, &address, sizeof(address));
+}
+
+Neighbour *neighbour_by_hop(const Unicast *u, uint32_t hop) {
+        return hop < NEIGHBOURS_MAX ? u->hops[hop] : NULL;
+}
+
+char *neighbour_name(const Neighbour *n, char *text, size_t size) {
+        if (n->extended)
+                (void) copy_string(text, size, n->member);
+        else
+                (void) snprintf(text, size, "member %" PRIu64, n->address);
+
+        return text;
+}
+
+/* -- its flows -- */
+
+static const List *flows_of(const Neighbour *n, LowerPurpose purpose, Cube cube) {
+        return purpose == LOWER_MANAGEMENT ? &n->management : &n->data[cube];
+}
+
+const LowerFlow *neighbour_has_flow(const Neighbour *n, LowerPurpose purpose, Cube cube, int lower,
+                                    const LowerFlow *except) {
+        const List *list = flows_of(n, purpose, cube);
+        const LowerFlow *flow;
+
+        list_for_each(flow, list, by_neighbour)
+                if (flow != except && (lower < 0 || flow->lower == (unsigned) lower))
+                        return flow;
+
+        return NULL;
+}
+
+bool neighbour_has(const Neighbour *n, LowerPurpose purpose, int lower) {
+        if (purpose == LOWER_MANAGEMENT)
+                return neighbour_has_flow(n, purpose, CUBE_BEST_EFFORT, lower, NULL);
+
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
+                if (neighbour_has_flow(n, purpose, cube, lower, NULL))
+                        return true;
+
+        return false;
+}
+
+static bool has_any_flow(const Neighbour *n) {
+        return neighbour_has(n, LOWER_MANAGEMENT, -1) || neighbour_has(n, LOWER_DATA, -1);
+}
+
+/* The first whose layer below works. */
+static LowerFlow *first_usable(const Neighbour *n, const List *list) {
+        LowerFlow *flow;
+
+        list_for_each(flow, list, by_neighbour)
+                if (n->unicast->lower_is_up[flow->lower])
+                        return flow;
+
+        return NULL;
+}
+
+LowerFlow *neighbour_data_flow(Neighbour *n, Cube cube) {
+        LowerFlow *flow;
+
+        flow = first_usable(n, &n->data[cube]);
+        if (!flow && cube != CUBE_BEST_EFFORT)
+                flow = first_usable(n, &n->data[CUBE_BEST_EFFORT]);
+
+        /* A foreign member may have connected with a better QoS than best effort, and no other flow. */
+        for (Cube other = 0; !flow && other < _CUBE_MAX; other++)
+                flow = first_usable(n, &n->data[other]);
+
+        return flow;
+}
+
+/* -- what it is to others -- */
+
+/* The largest packet of a flow of ours, whichever neighbour it takes. Layers that are down for the moment count: a flow's
+ * buffers are not made anew for every flap. */
+static void update_packet_max(Unicast *u) {
+        size_t header = unicast_pci_bytes(u);
+        uint32_t packet_max = UINT32_MAX;
+        const LowerFlow *flow;
+
+        list_for_each(flow, &u->lower_flows, by_unicast)
+                if (flow->neighbour && flow->purpose == LOWER_DATA)
+                        packet_max = MIN(packet_max, flow->packet_max - (uint32_t) header);
+
+        if (packet_max == UINT32_MAX)
+                packet_max = 0;
+        else if (u->config.packet_max > 0)
+                packet_max = MIN(packet_max, u->config.packet_max);
+
+        if (packet_max == u->packet_max)
+                return;
+        u->packet_max = packet_max;
+        u->events->packet_max(u->userdata, packet_max);
+}
+
+static void set_hop(Unicast *u, const Neighbour *n, uint32_t hop) {
+        for (Cube cube = 0; u->is_member && cube < _CUBE_MAX; cube++)
+                if (forwarding_set_neighbour(u->forwarding[cube], n->address, hop) < 0)
+                        unicast_log(u, LOG_WARNING, "No memory for a neighbour's place in a forwarding table.");
+}
+
+static void link_up(Neighbour *n, usec_t now) {
+        Unicast *u = n->unicast;
+
+        set_hop(u, n, n->hop);
+        if (!u->is_member)
+                return;
+        if (routing_link_up(u->routing, n->address, n->cost, now) < 0)
+                unicast_log(u, LOG_WARNING, "No room for the link to member %" PRIu64 " in routing.", n->address);
+        directory_add_peer(u->directory, n->address, now);
+}
+
+/* Packets go other ways from this moment on; what that does to all routes comes after. */
+static void link_down(Neighbour *n, usec_t now) {
+        Unicast *u = n->unicast;
+
+        set_hop(u, n, FORWARDING_NONE);
+        if (u->is_member)
+                routing_link_down(u->routing, n->address, now);
+        unicast_resume_waiting(u, n);
+}
+
+static void set_management(Neighbour *n, LowerFlow *flow, usec_t now) {
+        Unicast *u = n->unicast;
+        LowerFlow *old = n->management_in_use;
+
+        if (old == flow)
+                return;
+
+        n->management_in_use = NULL;
+        if (!u->is_member)
+                return;
+        if (old)
+                routing_peer_down(u->routing, old->id, now);
+        if (!flow)
+                return;
+
+        /* Routing may send from within. */
+        n->management_in_use = flow;
+        if (routing_peer_up(u->routing, flow->id, n->extended, now) < 0) {
+                unicast_log(u, LOG_WARNING, "No room for member %" PRIu64 " among those that hear of links.", n->address);
+                n->management_in_use = NULL;
+        }
+}
+
+static void set_neighbour_state(Neighbour *n, NeighbourState state, const char *reason, usec_t now) {
+        NeighbourState before = n->state;
+        char name[CEP_MEMBER_BYTES_MAX + 1];
+
+        if (before == state)
+                return;
+
+        n->state = state;
+        n->since = now;
+        (void) neighbour_name(n, name, sizeof(name));
+        unicast_log(n->unicast, LOG_INFO, "Neighbour %s (address %" PRIu64 ") is %s: %s.", name, n->address,
+                    neighbour_state_to_string(state), reason);
+        n->unicast->events->neighbour(n->unicast->userdata, name, neighbour_state_to_string(before),
+                                      neighbour_state_to_string(state), reason);
+}
+
+static void neighbour_update(Neighbour *n, const char *reason, usec_t now) {
+        bool was_up = n->state == NEIGHBOUR_UP, is_up = neighbour_data_flow(n, CUBE_BEST_EFFORT);
+
+        if (was_up && !is_up)
+                link_down(n, now);
+
+        set_management(n, first_usable(n, &n->management), now);
+
+        if (!was_up && is_up)
+                link_up(n, now);
+
+        set_neighbour_state(n, is_up               ? NEIGHBOUR_UP
+                               : has_any_flow(n)   ? NEIGHBOUR_TRYING
+                                                   : NEIGHBOUR_DOWN, reason, now);
+}
+
+/* -- life -- */
+
+static void neighbour_free(Neighbour *n) {
+        Unicast *u = n->unicast;
+
+        unicast_resume_waiting(u, n);
+        list_unlink(&n->by_unicast);
+        u->n_neighbours--;
+        (void) map_remove(u->neighbours_by_address, &n->address, sizeof(n->address));
+        u->hops[n->hop] = NULL;
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
+                queue_done(&n->queues[cube]);
+        free(n);
+}
+
+static int find_hop(const Unicast *u, uint32_t *ret) {
+        for (uint32_t hop = 0; hop < NEIGHBOURS_MAX; hop++)
+                if (!u->hops[hop]) {
+                        *ret = hop;
+                        return 0;
+                }
+
+        return -ENOSPC;
+}
+
+static int neighbour_new(Unicast *u, uint64_t address, Neighbour **ret) {
+        _cleanup_free_ Neighbour *n = NULL;
+        uint32_t hop;
+        int r;
+
+        r = find_hop(u, &hop);
+        if (r < 0)
+                return r;
+
+        n = calloc(1, sizeof(*n));
+        if (!n)
+                return -ENOMEM;
+
+        *n = (Neighbour) {
+                .unicast = u,
+                .address = address,
+                .hop = hop,
+                .cost = ROUTING_COST_DEFAULT,
+                .state = NEIGHBOUR_DOWN,
+        };
+        list_init(&n->management);
+        list_init(&n->waiting);
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
+                list_init(&n->data[cube]);
+
+        r = map_put(u->neighbours_by_address, &n->address, sizeof(n->address), n);
+        if (r < 0)
+                return r;
+
+        list_append(&u->neighbours, &n->by_unicast);
+        u->n_neighbours++;
+        u->hops[hop] = n;
+        *ret = TAKE_PTR(n);
+        return 0;
+}
+
+/* What the greeting on its latest flow says of it. */
+static void learn(Neighbour *n, const LowerFlow *flow) {
+        uint32_t cost = join_cost(&n->unicast->join, flow);
+
+        if (flow->cep.peer.member[0] != '\0') {
+                (void) copy_string(n->member, sizeof(n->member), flow->cep.peer.member);
+                n->extended = true;
+        }
+        if (flow->outgoing)
+                n->rtt_usec = flow->cep.rtt_usec;
+        if (cost > 0)
+                n->cost = MIN(cost, ROUTING_COST_MAX);
+}
+
+int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now) {
+        uint64_t address = flow->cep.peer.address;
+        Neighbour *n = neighbour_find(u, address);
+        char reason[LAYER_NAME_BYTES_MAX + 64];
+        int r;
+
+        /* At least a message of the flow allocator should fit, or it is no use. */
+        if (flow->packet_max <= unicast_pci_bytes(u))
+                return -EMSGSIZE;
+
+        if (!n) {
+                r = neighbour_new(u, address, &n);
+                if (r < 0)
+                        return r;
+        }
+
+        learn(n, flow);
+        flow->neighbour = n;
+        list_prepend(flow->purpose == LOWER_MANAGEMENT ? &n->management : &n->data[flow->cube], &flow->by_neighbour);
+
+        (void) snprintf(reason, sizeof(reason), "%s flow %s over %s is open", lower_purpose_to_string(flow->purpose),
+                        flow->outgoing ? "to it" : "from it", lower_flow_layer(flow));
+        if (flow->purpose == LOWER_DATA)
+                update_packet_max(u);
+        neighbour_update(n, reason, now);
+
+        if (flow->purpose == LOWER_DATA) {
+                if (flow->outgoing && flow->cube == CUBE_BEST_EFFORT && n->extended)
+                        (void) expiry_set(&u->lower_expiries, &flow->expiry, now);
+                unicast_drain_queues(u, n, now);
+        }
+
+        unicast_update_state(u, now);
+        return 0;
+}
+
+void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now) {
+        Neighbour *n = flow->neighbour;
+        Unicast *u = n->unicast;
+
+        list_unlink(&flow->by_neighbour);
+        flow->neighbour = NULL;
+
+        neighbour_update(n, reason, now);
+        if (!has_any_flow(n))
+                neighbour_free(n);
+        else
+                unicast_drain_queues(u, n, now);        /* another flow may take what this one did not */
+
+        if (flow->purpose == LOWER_DATA)
+                update_packet_max(u);
+        unicast_update_state(u, now);
+}
+
+void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now) {
+        char reason[LAYER_NAME_BYTES_MAX + 16];
+        bool up = u->lower_is_up[lower];
+        Neighbour *n;
+
+        (void) snprintf(reason, sizeof(reason), "%.*s is %s", (int) LAYER_NAME_BYTES_MAX, u->config.lower[lower],
+                        up ? "back" : "down");
+
+        list_for_each(n, &u->neighbours, by_unicast) {
+                neighbour_update(n, reason, now);
+                unicast_drain_queues(u, n, now);
+        }
+}
+
+/* -- companions -- */
+
+static bool companion_is_there(const LowerFlow *flow, Cube cube) {
+        const LowerFlow *other;
+
+        if (neighbour_has_flow(flow->neighbour, LOWER_DATA, cube, (int) flow->lower, NULL))
+                return true;
+
+        list_for_each(other, &flow->unicast->lower_flows, by_unicast)
+                if (other->companion && other->state < LOWER_OPEN && other->cube == cube &&
+                    other->lower == flow->lower && other->expected == flow->neighbour->address)
+                        return true;
+
+        return false;
+}
+
+static void companions_again(LowerFlow *flow, usec_t now) {
+        flow->companion_backoff_usec = flow->companion_backoff_usec == 0
+                                               ? COMPANION_RETRY_USEC
+                                               : MIN(2 * flow->companion_backoff_usec, COMPANION_RETRY_MAX_USEC);
+        (void) expiry_set(&flow->unicast->lower_expiries, &flow->expiry, usec_add(now, flow->companion_backoff_usec));
+}
+
+void neighbour_open_companions(LowerFlow *flow, usec_t now) {
+        const Neighbour *n = flow->neighbour;
+        const char *name = n->member;
+        LowerFlow *companion;
+        bool failed = false;
+
+        /* By the name of the member, as that of the layer may lead to another one. In turns with the name that was good
+         * before, should its own not be known, or cut. */
+        if (strlen(name) == CEP_MEMBER_BYTES_MAX || flow->n_companion_attempts++ % 2 == 1)
+                name = flow->name;
+
+        for (Cube cube = CUBE_BEST_EFFORT + 1; cube < _CUBE_MAX; cube++) {
+                if (companion_is_there(flow, cube))
+                        continue;
+                if (lower_flow_open(flow->unicast, LOWER_DATA, cube, flow->lower, name, now, &companion) < 0) {
+                        failed = true;
+                        continue;
+                }
+                companion->companion = true;
+                companion->expected = n->address;
+        }
+
+        if (failed)
+                companions_again(flow, now);
+}
+
+void neighbour_companion_ended(Unicast *u, const LowerFlow *companion, usec_t now) {
+        Neighbour *n = neighbour_find(u, companion->expected);
+        LowerFlow *flow;
+
+        if (!n)
+                return;
+        list_for_each(flow, &n->data[CUBE_BEST_EFFORT], by_neighbour)
+                if (flow->outgoing && flow->lower == companion->lower) {
+                        /* One that worked for a while was no failure. */
+                        if (companion->opened > 0 && usec_sub(now, companion->opened) > COMPANION_RETRY_MAX_USEC)
+                                flow->companion_backoff_usec = 0;
+                        return companions_again(flow, now);
+                }
+}
