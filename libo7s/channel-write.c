@@ -154,6 +154,27 @@ int channel_publish(Channel *channel) {
         return r < 0 && r != -EPIPE ? 0 : r;
 }
 
+void channel_take_over(Channel *channel, const Channel *from) {
+        uint32_t tail = lane_load_acquire(&from->peer->tail), n = from->writer.published - tail;
+
+        assert(channel->n_slots == from->n_slots);
+        assert(channel->writer.head == 0);
+
+        if (n > from->n_slots)
+                return;
+
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t at = (tail + i) & from->mask;
+                uint64_t descriptor = lane_load_descriptor(&from->own->descriptors[at]);
+
+                memcpy(channel->own->slots[i], from->own->slots[at], descriptor & LANE_DESCRIPTOR_LENGTH_MASK);
+                lane_store_descriptor(&channel->own->descriptors[i], descriptor);
+        }
+
+        channel->writer.head = n;
+        (void) channel_publish(channel);
+}
+
 int channel_arm_write(Channel *channel) {
         uint32_t room = channel->n_slots / 2;
         int r;

@@ -58,6 +58,10 @@ int channel_publish(Channel *channel);
 int channel_arm_write(Channel *channel);
 void channel_disarm_write(Channel *channel);
 
+/* Copies into a new and unused channel of the same class what the peer of another one has not consumed, and publishes it.
+ * Of the other one nothing is changed; neither is written meanwhile. A peer whose words make no sense has left nothing. */
+void channel_take_over(Channel *channel, const Channel *from);
+
 /* Slots that the peer has not consumed yet. */
 uint32_t channel_queued(Channel *channel);
 

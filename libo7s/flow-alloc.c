@@ -47,8 +47,7 @@ static int request_check(const char *name, const o7s_qos *qos, uint64_t flags, c
         return r;
 }
 
-/* Hands in our lane. The doorbell is kept by the flow whatever comes of it. */
-static int lane_send(o7s_flow *flow) {
+int flow_send_lane(o7s_flow *flow) {
         IrmMessage message = { .type = IRM_LANE, .flow_id = flow->handle.flow_id };
         _cleanup_close_ int fd = -1;
         int r;
@@ -96,7 +95,7 @@ static int flow_request(o7s_flow *flow, const char *layer, uint64_t timeout_usec
 
         flow->lane_class = reply.lane_class;
         process_set_flow_id(&flow->handle, reply.flow_id);
-        return lane_send(flow);
+        return flow_send_lane(flow);
 }
 
 int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,

@@ -67,7 +67,7 @@ int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret) {
                 .protection = "none",
                 .qos_asked = flow->qos_asked,
                 .qos_granted = info->qos,
-                .mtu = (uint32_t) flow->message_max,
+                .mtu = (uint32_t) flow_message_max(flow),
                 .slots = lane_class_slots(flow->lane_class),
         };
         (void) copy_string(ret->name, sizeof(ret->name), info->name);
@@ -98,8 +98,18 @@ int o7s_flow_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
         ret->drops[O7S_DROP_TOO_LARGE] = flow_get(&flow->reader.n_cut);
         if (flow_ended(flow) == 1 + CLOSE_VIOLATION)
                 ret->drops[O7S_DROP_HOSTILE] = 1;
-        if (flow_state(flow) >= FLOW_UP && flow->channel)
+
+        /* Under the mutex no channel goes. */
+        (void) pthread_mutex_lock(&flow->mutex);
+        if (flow->channel)
                 channel_depths(flow->channel, &ret->tx_queued, &ret->rx_queued);
+        if (flow->reader.channel != flow->channel) {
+                uint32_t out, in;
+
+                channel_depths(flow->reader.channel, &out, &in);
+                ret->rx_queued += in;
+        }
+        (void) pthread_mutex_unlock(&flow->mutex);
 
         return 0;
 }

@@ -56,7 +56,7 @@ static ssize_t message_copy(o7s_flow *flow, const struct iovec *parts, unsigned 
                 if (parts[i].iov_len == 0)
                         continue;
 
-                r = channel_read(flow->channel, parts[i].iov_base, parts[i].iov_len, &more);
+                r = channel_read(flow->reader.channel, parts[i].iov_base, parts[i].iov_len, &more);
                 if (r < 0)
                         return r;
                 total += r;
@@ -76,6 +76,8 @@ static ssize_t message_take(o7s_flow *flow, const struct iovec *parts, unsigned 
                 int r;
 
                 size = message_copy(flow, parts, n, ret_more);
+                if ((size == -EAGAIN || size == -EBADMSG) && flow_reader_follow(flow))
+                        continue;               /* that was the last of a process that was killed */
                 if (size != -EAGAIN || !may_wait)
                         break;
 
@@ -87,7 +89,7 @@ static ssize_t message_take(o7s_flow *flow, const struct iovec *parts, unsigned 
                 return size;
 
         if (*ret_more && (flow_get(&flow->flags) & O7S_TRUNCATE)) {
-                channel_skip(flow->channel);
+                channel_skip(flow->reader.channel);
                 flow_count(&flow->reader.n_cut, 1);
         }
 
@@ -133,7 +135,7 @@ static ssize_t read_parts(o7s_flow *flow, const struct iovec *parts, unsigned n)
                 return size;
 
         flow->reader.end_pending = size == room && !more && !(flow_get(&flow->flags) & O7S_TRUNCATE);
-        (void) channel_release(flow->channel);          /* what it may find out, the next call will */
+        (void) channel_release(flow->reader.channel);          /* what it may find out, the next call will */
         return size;
 }
 
@@ -189,7 +191,7 @@ static int read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
         if (done == 0 && n > 0)
                 return r;
 
-        (void) channel_release(flow->channel);
+        (void) channel_release(flow->reader.channel);
         return (int) done;
 }
 
@@ -204,7 +206,7 @@ int o7s_flow_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
 
 /* A message that spans slots is not in one piece: a private copy is. */
 static int peek_copy(o7s_flow *flow) {
-        size_t max = channel_message_max(flow->channel);
+        size_t max = channel_message_max(flow->reader.channel);
         ssize_t size;
 
         if (!flow->reader.copy) {
@@ -213,7 +215,7 @@ static int peek_copy(o7s_flow *flow) {
                         return -ENOMEM;
         }
 
-        size = channel_read(flow->channel, flow->reader.copy, max, NULL);
+        size = channel_read(flow->reader.channel, flow->reader.copy, max, NULL);
         if (size < 0)
                 return (int) size;
 
@@ -237,7 +239,9 @@ static int peek(o7s_flow *flow, const void **ret, size_t *ret_size) {
         for (;;) {
                 bool ended = flow_ended(flow) != FLOW_NOT_ENDED;
 
-                r = channel_peek(flow->channel, ret, ret_size);
+                r = channel_peek(flow->reader.channel, ret, ret_size);
+                if ((r == -EAGAIN || r == -EBADMSG) && flow_reader_follow(flow))
+                        continue;
                 if (r != -EAGAIN)
                         break;
 
@@ -280,11 +284,11 @@ int o7s_flow_release(o7s_flow *flow) {
 
         /* A copy is out of the lane already. */
         if (flow->reader.copy_size == 0)
-                channel_skip(flow->channel);
+                channel_skip(flow->reader.channel);
 
         flow->reader.held = false;
         flow->reader.copy_size = 0;
-        (void) channel_release(flow->channel);
+        (void) channel_release(flow->reader.channel);
         flow_settle(flow);
         return 0;
 }

@@ -16,13 +16,13 @@ static int write_failed(o7s_flow *flow, int r) {
 
 /* The bytes of all parts. Returns: 0; -EINVAL: none, or too many parts; -EMSGSIZE. */
 static int parts_check(const o7s_flow *flow, const struct iovec *parts, unsigned n, size_t *ret) {
-        size_t size = 0;
+        size_t size = 0, max = flow_message_max(flow);
 
         if ((!parts && n > 0) || n > FLOW_PARTS_MAX)
                 return -EINVAL;
 
         for (unsigned i = 0; i < n; i++) {
-                if (parts[i].iov_len > flow->message_max - size)
+                if (parts[i].iov_len > max - size)
                         return -EMSGSIZE;
                 size += parts[i].iov_len;
         }
@@ -68,8 +68,42 @@ static int write_wait(o7s_flow *flow, size_t size, usec_t *deadline) {
         return r;
 }
 
-/* One message into the lane, not visible yet. */
-static ssize_t write_push(o7s_flow *flow, const struct iovec *parts, unsigned n, bool may_wait) {
+/* From here to writer_unlock() what is written cannot be moved to another channel. Returns the current one. */
+static Channel *writer_lock(o7s_flow *flow) {
+        for (;;) {
+                (void) flow_writer_follow(flow);
+                (void) pthread_mutex_lock(&flow->writer.mutex);
+                if (flow->writer.channel == flow_channel(flow))
+                        return flow->writer.channel;
+                (void) pthread_mutex_unlock(&flow->writer.mutex);
+        }
+}
+
+static void writer_unlock(o7s_flow *flow) {
+        (void) pthread_mutex_unlock(&flow->writer.mutex);
+}
+
+/* What the flow is after publishing. Only a ring can find that nobody is there. Through a layer that is not the end, and the
+ * message is not lost: it stays in our lane until that is copied. */
+static int write_published(o7s_flow *flow, int r) {
+        if (r != -EPIPE)
+                return MIN(r, 0);
+
+        flow_look_for_end(flow);                /* it may have said why */
+        if (flow_may_reattach(flow))
+                return 0;
+
+        flow_end(flow, CLOSE_PEER_DIED);
+        return -EPIPE;
+}
+
+static void count_written(o7s_flow *flow, size_t size) {
+        flow_count(&flow->writer.n_messages, 1);
+        flow_count(&flow->writer.n_bytes, size);
+}
+
+/* One message into the lane, and visible. Waits for room. */
+static ssize_t write_message(o7s_flow *flow, const struct iovec *parts, unsigned n) {
         usec_t deadline = 0;
         size_t size;
         int r;
@@ -78,30 +112,58 @@ static ssize_t write_push(o7s_flow *flow, const struct iovec *parts, unsigned n,
         if (r < 0)
                 return r;
 
-        while ((r = channel_push(flow->channel, parts, n)) == -EAGAIN && may_wait) {
-                r = write_wait(flow, size, &deadline);
+        for (;;) {
+                Channel *channel = writer_lock(flow);
+                int published = 0;
+
+                r = channel_push(channel, parts, n);
+                if (r >= 0)
+                        published = channel_publish(channel);
+                writer_unlock(flow);
+
+                if (r >= 0) {
+                        r = write_published(flow, published);
+                        break;
+                }
+                if (r == -EAGAIN)
+                        r = write_wait(flow, size, &deadline);
                 if (r < 0)
-                        return r;
+                        break;
         }
         if (r < 0)
                 return r;
 
-        flow_count(&flow->writer.n_messages, 1);
-        flow_count(&flow->writer.n_bytes, size);
+        count_written(flow, size);
         return (ssize_t) size;
 }
 
-/* Makes what was pushed visible. Only a ring can find that nobody is there; the message is lost then. */
-static int write_publish(o7s_flow *flow) {
-        int r;
+/* As many as find room now. Returns: how many, 0 to n; < 0: the first could not be sent. */
+static int write_burst(o7s_flow *flow, const o7s_msg *msgs, unsigned n) {
+        Channel *channel = writer_lock(flow);
+        int r = 0, published = 0;
+        unsigned done;
 
-        r = channel_publish(flow->channel);
-        if (r == -EPIPE) {
-                flow_look_for_end(flow);        /* it may have said why */
-                flow_end(flow, CLOSE_PEER_DIED);
+        for (done = 0; done < n; done++) {
+                struct iovec part = { .iov_base = msgs[done].data, .iov_len = msgs[done].size };
+                size_t size;
+
+                r = msgs[done].flags == 0 ? parts_check(flow, &part, 1, &size) : -EINVAL;
+                if (r >= 0)
+                        r = channel_push(channel, &part, 1);
+                if (r < 0)
+                        break;
+
+                count_written(flow, size);
         }
+        if (done > 0)
+                published = channel_publish(channel);
+        writer_unlock(flow);
 
-        return r < 0 ? r : 0;
+        if (done == 0)
+                return r == -EAGAIN ? 0 : r;
+
+        r = write_published(flow, published);
+        return r < 0 ? r : (int) done;
 }
 
 int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret) {
@@ -112,15 +174,38 @@ int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret) {
                 return flow_fail(flow, -EINVAL, writing);
 
         r = write_check(flow);
-        if (r >= 0 && size > flow->message_max)
+        if (r >= 0 && size > flow_message_max(flow))
                 r = -EMSGSIZE;
-        while (r >= 0 && (r = channel_reserve(flow->channel, size, ret)) == -EAGAIN)
+
+        while (r >= 0) {
+                r = channel_reserve(writer_lock(flow), size, ret);
+                writer_unlock(flow);
+                if (r != -EAGAIN)
+                        break;
                 r = write_wait(flow, size, &deadline);
+        }
         if (r < 0)
                 return write_failed(flow, r);
 
         flow->writer.reserved = size;
+        flow->writer.slot = *ret;
         return 0;
+}
+
+/* What was handed out lies in the lane of that time; the writer has not left it yet. */
+static int commit(o7s_flow *flow, size_t size) {
+        struct iovec part = { .iov_base = flow->writer.slot, .iov_len = size };
+        Channel *channel;
+        int r;
+
+        (void) pthread_mutex_lock(&flow->writer.mutex);
+        channel = flow->channel;
+        r = channel == flow->writer.channel ? channel_commit(channel, size) : channel_push(channel, &part, 1);
+        if (r >= 0)
+                r = channel_publish(channel);
+        (void) pthread_mutex_unlock(&flow->writer.mutex);
+
+        return write_published(flow, r);
 }
 
 ssize_t o7s_flow_commit(o7s_flow *flow, size_t size) {
@@ -136,39 +221,38 @@ ssize_t o7s_flow_commit(o7s_flow *flow, size_t size) {
         if (size == 0)
                 return 0;       /* the slot is the next message's */
 
-        r = channel_commit(flow->channel, size);
-        if (r >= 0)
-                r = write_publish(flow);
+        r = commit(flow, size);
         if (r < 0)
                 return write_failed(flow, r);
 
-        flow_count(&flow->writer.n_messages, 1);
-        flow_count(&flow->writer.n_bytes, size);
+        count_written(flow, size);
         return (ssize_t) size;
 }
 
-int o7s_flow_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
-        unsigned done;
-        ssize_t r;
+static int write_batch(o7s_flow *flow, const o7s_msg *msgs, unsigned n) {
+        usec_t deadline = 0;
+        int r;
 
         r = write_check(flow);
-        if (r >= 0 && !msgs && n > 0)
-                r = -EINVAL;
-        if (r < 0)
-                return write_failed(flow, (int) r);
+        if (r < 0 || n == 0)
+                return r;
+        if (!msgs)
+                return -EINVAL;
 
-        for (done = 0; done < n; done++) {
-                struct iovec part = { .iov_base = msgs[done].data, .iov_len = msgs[done].size };
-
-                r = msgs[done].flags == 0 ? write_push(flow, &part, 1, done == 0) : -EINVAL;
+        while ((r = write_burst(flow, msgs, n)) == 0) {
+                r = write_wait(flow, msgs[0].size, &deadline);
                 if (r < 0)
                         break;
         }
 
-        if (done > 0 || n == 0)
-                r = write_publish(flow);
+        return r;
+}
 
-        return r < 0 ? write_failed(flow, (int) r) : (int) done;
+int o7s_flow_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
+        int r;
+
+        r = write_batch(flow, msgs, n);
+        return r < 0 ? write_failed(flow, r) : r;
 }
 
 ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n) {
@@ -176,15 +260,8 @@ ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n) {
         int r;
 
         r = write_check(flow);
-        if (r < 0)
-                return write_failed(flow, r);
-
-        size = write_push(flow, parts, n, true);
-        if (size < 0)
-                return write_failed(flow, (int) size);
-
-        r = write_publish(flow);
-        return r < 0 ? write_failed(flow, r) : size;
+        size = r < 0 ? r : write_message(flow, parts, n);
+        return size < 0 ? write_failed(flow, (int) size) : size;
 }
 
 ssize_t o7s_flow_write(o7s_flow *flow, const void *data, size_t size) {

@@ -80,6 +80,16 @@ void set_member_make_ready(SetMember *member) {
         (void) pthread_mutex_unlock(&set->mutex);
 }
 
+int set_member_watch(SetMember *member, int fd) {
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = member->object };
+
+        return epoll_ctl(member->set->pollable.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void set_member_unwatch(SetMember *member, int fd) {
+        (void) epoll_ctl(member->set->pollable.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* -- lifecycle -- */
 
 static void set_forget(Handle *handle) {
@@ -361,7 +371,7 @@ static unsigned set_collect(o7s_set *set, o7s_event *events, unsigned n) {
                 if (!set_pop(set, &event))
                         break;
 
-                event.events = event.kind == O7S_KIND_FLOW ? flow_events(event.handle)
+                event.events = event.kind == O7S_KIND_FLOW ? flow_report_events(event.handle)
                                                            : listener_events(event.handle);
                 if (event.events != 0 && set_push_back(set, event.handle))
                         events[found++] = event;

@@ -22,19 +22,29 @@ static void flow_signal(o7s_flow *flow) {
         __atomic_store_n(&flow->signalled, true, __ATOMIC_RELAXED);
 }
 
-void flow_drain(o7s_flow *flow) {
+/* What the channel's doorbell says. Mutex held. */
+static void channel_heard(o7s_flow *flow) {
         CloseReason reason = CLOSE_NORMAL;
         int r;
-
-        assert(!flow->has_poller);
 
         r = channel_drain(flow->channel, &reason);
         if (r == 1)
                 flow_end(flow, reason);
+        else if (r == -EPIPE && flow_may_reattach(flow))
+                flow_suspend(flow);
         else if (r == -EPIPE)
                 flow_end(flow, CLOSE_PEER_DIED);
         else if (r < 0)
                 flow_end(flow, CLOSE_VIOLATION);
+}
+
+void flow_drain(o7s_flow *flow) {
+        assert(!flow->has_poller);
+
+        if (flow->suspended)
+                flow_reattach_continue(flow);
+        else
+                channel_heard(flow);
 
         (void) __atomic_add_fetch(&flow->turns, 1, __ATOMIC_RELAXED);
         if (flow->n_sleepers > 0)
@@ -62,12 +72,13 @@ static int flow_sleep(o7s_flow *flow, usec_t deadline) {
 
 /* Polls the doorbell for everybody, and then takes what is there. Mutex held, but not while it polls. */
 static int flow_poll(o7s_flow *flow, usec_t deadline) {
-        int r;
+        int fd = flow_doorbell(flow), r;
 
+        /* Only who drains can replace it, and meanwhile nobody does. */
         flow->has_poller = true;
         (void) pthread_mutex_unlock(&flow->mutex);
 
-        r = wait_for_fd(channel_fd(flow->channel), POLLIN, deadline);
+        r = wait_for_fd(fd, POLLIN, deadline);
 
         (void) pthread_mutex_lock(&flow->mutex);
         flow->has_poller = false;
@@ -95,11 +106,11 @@ static int flow_await_ring(o7s_flow *flow, uint32_t turns, usec_t deadline) {
 }
 
 void flow_look_for_end(o7s_flow *flow) {
-        if (flow_ended(flow) != FLOW_NOT_ENDED || wait_for_fd(channel_fd(flow->channel), POLLIN, 0) <= 0)
+        if (flow_ended(flow) != FLOW_NOT_ENDED)
                 return;
 
         (void) pthread_mutex_lock(&flow->mutex);
-        if (!flow->has_poller) {
+        if (!flow->has_poller && wait_for_fd(flow_doorbell(flow), POLLIN, 0) > 0) {
                 flow_drain(flow);
                 flow_signal(flow);
         }
@@ -108,15 +119,21 @@ void flow_look_for_end(o7s_flow *flow) {
 
 /* -- blocking -- */
 
-/* Whether it is worth coming back. A writer waits for a quarter of the lane at least: the two sides would
+static Channel *flow_side_channel(const o7s_flow *flow, FlowSide side) {
+        return side == FLOW_READING ? flow->reader.channel : flow->writer.channel;
+}
+
+/* Whether it is worth coming back. A side that has yet to follow to the current channel does so then. A writer waits for a quarter of the lane at least: the two sides would
  * else fight over each cache line. */
 static bool flow_is_ready(o7s_flow *flow, FlowSide side) {
         uint32_t n_slots = lane_class_slots(flow->lane_class);
 
+        if (flow_side_channel(flow, side) != flow_channel(flow))
+                return true;
         if (side == FLOW_READING)
-                return channel_readable(flow->channel);
+                return channel_readable(flow->reader.channel);
 
-        return n_slots - channel_queued(flow->channel) >= MAX(flow->writer.slots_wanted, n_slots / 4);
+        return n_slots - channel_queued(flow->writer.channel) >= MAX(flow->writer.slots_wanted, n_slots / 4);
 }
 
 static bool flow_spin(o7s_flow *flow, FlowSide side, uint64_t begin, uint32_t budget_nsec) {
@@ -135,18 +152,23 @@ static bool flow_spin(o7s_flow *flow, FlowSide side, uint64_t begin, uint32_t bu
 /* Arms and sleeps. Returns: 0: look again; -ETIMEDOUT. */
 static int flow_wait_asleep(o7s_flow *flow, FlowSide side, usec_t deadline) {
         uint32_t turns = __atomic_load_n(&flow->turns, __ATOMIC_ACQUIRE);
+        Channel *channel = flow_side_channel(flow, side);
         int r;
 
-        r = side == FLOW_READING ? channel_arm_read(flow->channel) : channel_arm_write(flow->channel);
+        /* After reading turns: whoever replaces the channel from now on changes them. */
+        if (channel != flow_channel(flow))
+                return 0;
+
+        r = side == FLOW_READING ? channel_arm_read(channel) : channel_arm_write(channel);
         if (r != 1)
                 return 0;
 
         r = flow_await_ring(flow, turns, deadline);
 
         if (side == FLOW_READING)
-                channel_disarm_read(flow->channel);
+                channel_disarm_read(channel);
         else
-                channel_disarm_write(flow->channel);
+                channel_disarm_write(channel);
         return r;
 }
 
@@ -179,7 +201,7 @@ int flow_wait(o7s_flow *flow, FlowSide side, usec_t timeout, usec_t *deadline) {
 /* -- event loops -- */
 
 int flow_doorbell(const o7s_flow *flow) {
-        return flow->channel ? channel_fd(flow->channel) : flow->doorbell_fd;
+        return flow->doorbell_fd >= 0 || !flow->channel ? flow->doorbell_fd : channel_fd(flow->channel);
 }
 
 void flow_watch(o7s_flow *flow) {
@@ -193,14 +215,27 @@ void flow_watch(o7s_flow *flow) {
 static uint32_t flow_events_known(o7s_flow *flow) {
         uint32_t ended = flow_ended(flow), events = 0;
 
-        if (flow->reader.end_pending || flow->reader.held || channel_readable(flow->channel))
+        if (!flow->reader.held && !channel_readable(flow->reader.channel))
+                (void) flow_reader_follow(flow);
+        if (flow->reader.end_pending || flow->reader.held || channel_readable(flow->reader.channel))
                 events |= O7S_READABLE;
+        if (flow_get_flag(&flow->changed_untold))
+                events |= O7S_CHANGED;
         if (ended != FLOW_NOT_ENDED)
                 events |= O7S_DOWN;
         if (ended == 1 + CLOSE_PEER_DIED)
                 events |= O7S_PEER_GONE;
 
         return events;
+}
+
+/* Where that is asked for. Arms the writing side too, whose thread this is then. */
+static bool flow_is_writable(o7s_flow *flow) {
+        if (!flow_get_flag(&flow->write_armed))
+                return false;
+
+        (void) flow_writer_follow(flow);
+        return channel_arm_write(flow->writer.channel) != 1;
 }
 
 /* Nothing is left that a watcher has not been told. Mutex held. */
@@ -223,9 +258,9 @@ static uint32_t flow_events_fresh(o7s_flow *flow) {
         (void) pthread_mutex_unlock(&flow->mutex);
 
         events = flow_events_known(flow);
-        if (events == 0 && channel_arm_read(flow->channel) != 1)
+        if (events == 0 && channel_arm_read(flow->reader.channel) != 1)
                 events |= O7S_READABLE;
-        if (flow_get_flag(&flow->write_armed) && channel_arm_write(flow->channel) != 1)
+        if (flow_is_writable(flow))
                 events |= O7S_WRITABLE;
 
         return events;
@@ -237,7 +272,7 @@ static uint32_t flow_events_up(o7s_flow *flow) {
         if (events == 0)
                 return flow_events_fresh(flow);
 
-        if (flow_get_flag(&flow->write_armed) && channel_arm_write(flow->channel) != 1)
+        if (flow_is_writable(flow))
                 events |= O7S_WRITABLE;
         return events;
 }
@@ -280,16 +315,28 @@ uint32_t flow_events(o7s_flow *flow) {
         return events;
 }
 
+uint32_t flow_report_events(o7s_flow *flow) {
+        uint32_t events = flow_events(flow);
+
+        if (events & O7S_CHANGED)
+                __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
+        return events;
+}
+
 void flow_settle(o7s_flow *flow) {
-        if (flow_get_flag(&flow->watched) && !handle_is_foreign(&flow->handle))
-                (void) flow_events(flow);
+        if (!flow_get_flag(&flow->watched) || handle_is_foreign(&flow->handle))
+                return;
+
+        /* Who reads without ever asking for events must not be woken for one for ever. */
+        __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
+        (void) flow_events(flow);
 }
 
 int o7s_flow_events(o7s_flow *flow) {
         if (!flow || handle_is_foreign(&flow->handle))
                 return flow_fail(flow, flow ? -ECHILD : -EINVAL, "Looking at the flow");
 
-        return (int) flow_events(flow);
+        return (int) flow_report_events(flow);
 }
 
 int o7s_flow_arm_write(o7s_flow *flow, bool on) {
@@ -301,7 +348,7 @@ int o7s_flow_arm_write(o7s_flow *flow, bool on) {
 
         __atomic_store_n(&flow->write_armed, on, __ATOMIC_RELAXED);
         if (!on)
-                channel_disarm_write(flow->channel);
+                channel_disarm_write(flow->writer.channel);
 
         flow_settle(flow);
         return 0;

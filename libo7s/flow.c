@@ -8,6 +8,7 @@
  *   flow-alloc.c      how it is got from the IRM
  *   listener.c        how it is accepted
  *   flow-send.c       messages out; flow-recv.c  messages in
+ *   flow-reattach.c   a layer's process was killed: on with the next one
  *   flow-wait.c       sleeping, and event loops; flow-set.c  many at once
  *   process.c         what there is once per process: the control connection, forks, last errors
  *   irm-client.c irm-message.c    the words spoken with the IRM
@@ -38,6 +39,17 @@ void flow_set_state(o7s_flow *flow, FlowState state) {
 
 /* -- lifecycle -- */
 
+/* The current channel, and those that a side has not left yet. */
+static void flow_free_channels(o7s_flow *flow, Channel *(*channel_end)(Channel *channel)) {
+        Channel *reader = TAKE_PTR(flow->reader.channel), *writer = TAKE_PTR(flow->writer.channel);
+
+        if (reader != flow->channel)
+                channel_end(reader);
+        if (writer != flow->channel && writer != reader)
+                channel_end(writer);
+        flow->channel = channel_end(flow->channel);
+}
+
 /* Also in a forked child: other threads may have held the mutex, so it is not touched. */
 static void flow_forget(Handle *handle) {
         o7s_flow *flow = container_of(handle, o7s_flow, handle);
@@ -46,10 +58,10 @@ static void flow_forget(Handle *handle) {
         flow->doorbell_fd = safe_close(flow->doorbell_fd);
         if (handle_is_foreign(handle)) {
                 flow->own_lane = lane_forget(flow->own_lane);
-                flow->channel = channel_forget(flow->channel);
+                flow_free_channels(flow, channel_forget);
         } else {
                 flow->own_lane = lane_free(flow->own_lane);
-                flow->channel = channel_free(flow->channel);
+                flow_free_channels(flow, channel_free);
         }
 }
 
@@ -90,9 +102,11 @@ int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret) {
         list_init(&flow->handle.by_process);
         flow->handle.generation = process_generation();
         (void) pthread_mutex_init(&flow->mutex, NULL);
+        (void) pthread_mutex_init(&flow->writer.mutex, NULL);
 
         r = condition_init(&flow->condition);
         if (r < 0) {
+                (void) pthread_mutex_destroy(&flow->writer.mutex);
                 (void) pthread_mutex_destroy(&flow->mutex);
                 free(flow);
                 return r;
@@ -102,6 +116,14 @@ int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret) {
         return 0;
 }
 
+void flow_set_message_max(o7s_flow *flow) {
+        size_t max = channel_message_max(flow->channel);
+
+        if (flow->info.mtu > 0)
+                max = MIN(max, (size_t) flow->info.mtu);
+        __atomic_store_n(&flow->message_max, max, __ATOMIC_RELAXED);
+}
+
 int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info) {
         int r;
 
@@ -109,10 +131,9 @@ int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const Ir
         if (r < 0)
                 return r;
 
+        flow->reader.channel = flow->writer.channel = flow->channel;
         flow->info = *info;
-        flow->message_max = channel_message_max(flow->channel);
-        if (info->mtu > 0 && info->mtu < flow->message_max)
-                flow->message_max = info->mtu;
+        flow_set_message_max(flow);
         flow_set_state(flow, FLOW_UP);
         return 0;
 }
@@ -127,6 +148,7 @@ static o7s_flow *flow_free(o7s_flow *flow) {
         /* In a forked child a thread that is not there may hold them. */
         if (!foreign) {
                 (void) pthread_cond_destroy(&flow->condition);
+                (void) pthread_mutex_destroy(&flow->writer.mutex);
                 (void) pthread_mutex_destroy(&flow->mutex);
         }
 
@@ -199,15 +221,18 @@ static int flow_wait_empty(o7s_flow *flow, usec_t timeout) {
         usec_t deadline = usec_add(time_now(), timeout), nap = 20;
 
         for (;;) {
-                uint32_t queued = channel_queued(flow->channel);
+                uint32_t queued;
                 int r;
+
+                (void) flow_writer_follow(flow);
+                queued = channel_queued(flow->writer.channel);
 
                 if (queued == 0)
                         return 0;
 
                 flow_look_for_end(flow);
                 if (flow_ended(flow) != FLOW_NOT_ENDED)
-                        return channel_queued(flow->channel) == 0 ? 0 : -EPIPE;
+                        return channel_queued(flow->writer.channel) == 0 ? 0 : -EPIPE;
                 if (timeout == 0)
                         return -EAGAIN;
                 if (time_now() >= deadline)
@@ -232,7 +257,10 @@ static void flow_shut(o7s_flow *flow) {
 
         flow_set_state(flow, FLOW_CLOSED);
         flow_end(flow, CLOSE_NORMAL);
-        channel_close(flow->channel, reason == CLOSE_VIOLATION ? reason : CLOSE_NORMAL);
+        reason = reason == CLOSE_VIOLATION ? reason : CLOSE_NORMAL;
+        channel_close(flow->channel, reason);
+        if (flow->suspended)
+                doorbell_close(flow->doorbell_fd, reason);      /* the next process may have the other end already */
         process_remove(&flow->handle);
         (void) process_notify(&message, NULL, 0);       /* an IRM that is not there has nothing to forget */
 }
@@ -274,7 +302,7 @@ int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec) {
                 flow_shut(flow);
 
                 /* Wakes our own threads and event loops: the other side may never hang up. */
-                (void) shutdown(channel_fd(flow->channel), SHUT_RDWR);
+                (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
         }
         (void) pthread_mutex_unlock(&flow->mutex);
 

@@ -3,7 +3,8 @@
 
 /*
  * The inside of an o7s_flow. flow.c makes and ends it, flow-info.c tells of it, flow-alloc.c gets it from the IRM, flow-wait.c
- * sleeps and tells event loops, flow-recv.c and flow-send.c move messages, flow-set.c waits for many.
+ * sleeps and tells event loops, flow-recv.c and flow-send.c move messages, flow-set.c waits for many, flow-reattach.c goes on
+ * with the next process of a layer that was killed.
  *
  * Threads: one reads, one writes, any may do the rest. What the two share is the doorbell, and that is
  * delicate, because a record that one takes off it may be meant for the other. Hence:
@@ -47,6 +48,7 @@ typedef enum FlowState {
 
 /* Of the thread that reads. */
 typedef struct FlowReader {
+        Channel *channel;               /* that it reads from; behind flow->channel until it is empty */
         uint64_t timeout_usec;          /* atomic */
         Spin spin;
         bool end_pending;               /* the message ended with the buffer: the next read says 0 */
@@ -61,6 +63,9 @@ typedef struct FlowReader {
 
 /* Of the thread that writes. */
 typedef struct FlowWriter {
+        Channel *channel;               /* that it knows; behind flow->channel until its next call */
+        pthread_mutex_t mutex;          /* held while messages are pushed and published */
+        void *slot;                     /* that was handed out by reserve */
         uint64_t timeout_usec;          /* atomic */
         Spin spin;
         size_t reserved;                /* bytes handed out by reserve; 0: none */
@@ -79,8 +84,8 @@ struct o7s_flow {
         uint64_t flags;                 /* atomic */
         LaneClass lane_class;
         o7s_qos qos_asked;
-        Channel *channel;               /* set once, with FLOW_UP */
-        size_t message_max;             /* bytes; what both the lane and the layer carry */
+        Channel *channel;               /* the current one, from FLOW_UP on; atomic; changes with both mutexes held */
+        size_t message_max;             /* atomic; bytes; what both the lane and the layer carry */
 
         FlowReader reader __attribute__((aligned(128)));
         FlowWriter writer __attribute__((aligned(128)));
@@ -91,8 +96,11 @@ struct o7s_flow {
         unsigned n_sleepers;            /* on the condition */
         uint32_t turns;                 /* atomic; drains so far */
 
-        int doorbell_fd;                /* while pending; then it is the channel's */
-        Lane *own_lane;                 /* while pending */
+        int doorbell_fd;                /* while pending or suspended; then it is the channel's */
+        Lane *own_lane;                 /* while pending or suspended */
+        bool suspended;                 /* the layer's process was killed, see flow-reattach.c */
+        unsigned n_asked;               /* the IRM about that */
+        bool changed_untold;            /* atomic; attached again, and nobody was told: O7S_CHANGED */
         bool up_untold;                 /* decided, and finish was not called since: O7S_UP */
         int error;                      /* FLOW_FAILED */
         char text[IRM_TEXT_BYTES_MAX];  /* what the IRM said of it */
@@ -120,6 +128,10 @@ DEFINE_CLEANUP(o7s_flow, o7s_flow_unref);
 /* Notes what ended it; the first reason stays. */
 void flow_end(o7s_flow *flow, CloseReason reason);
 
+static inline size_t flow_message_max(const o7s_flow *f) {
+        return __atomic_load_n(&f->message_max, __ATOMIC_RELAXED);
+}
+
 static inline FlowState flow_state(const o7s_flow *f) {
         return __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
 }
@@ -134,7 +146,13 @@ int flow_check(const o7s_flow *flow, int closed);
 /* process_fail() with all that is known of the flow. */
 int flow_fail(const o7s_flow *flow, int error, const char *what);
 
+/* How large a message can be, now that mtu and channel are what they are. Mutex held, or not yet shared. */
+void flow_set_message_max(o7s_flow *flow);
+
 /* -- the IRM's answer, flow-alloc.c -- */
+
+/* Makes our lane and hands it in. The doorbell is kept by the flow whatever comes of it. */
+int flow_send_lane(o7s_flow *flow);
 
 /* For IPCPs: as o7s_flow_alloc_start(), and through this one layer, never to a listener of this host. layer NULL: any. */
 int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
@@ -142,6 +160,29 @@ int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qo
 
 /* Looks for the outcome. Mutex held. Returns: 0: decided, see the state; -EINPROGRESS. */
 int flow_receive_outcome(o7s_flow *flow);
+
+/* -- the next process of the layer, flow-reattach.c -- */
+
+/* The doorbell hung up: asks the IRM. Mutex held. */
+void flow_suspend(o7s_flow *flow);
+
+/* Looks for the outcome. Mutex held. */
+void flow_reattach_continue(o7s_flow *flow);
+
+/* To the current channel, each by its own thread. Returns whether that is another one. */
+bool flow_reader_follow(o7s_flow *flow);
+bool flow_writer_follow(o7s_flow *flow);
+
+/* Only to be compared with, without the mutex: it may go at any moment. */
+static inline const Channel *flow_channel(const o7s_flow *f) {
+        return __atomic_load_n(&f->channel, __ATOMIC_ACQUIRE);
+}
+
+/* Whether a hang-up is not the end. */
+static inline bool flow_may_reattach(const o7s_flow *f) {
+        return f->state == FLOW_UP && !f->info.local && f->info.layer[0] != '\0' &&
+               __atomic_load_n(&f->ended, __ATOMIC_ACQUIRE) == FLOW_NOT_ENDED;
+}
 
 /* -- waiting, flow-wait.c -- */
 
@@ -169,10 +210,13 @@ void flow_settle(o7s_flow *flow);
 /* The watchers' view: mask of events, after draining and arming. By the reading thread. */
 uint32_t flow_events(o7s_flow *flow);
 
+/* The same for whoever asked for events: what is only told once is told now. */
+uint32_t flow_report_events(o7s_flow *flow);
+
 /* Begins to be watched; mutex held. Stays so. */
 void flow_watch(o7s_flow *flow);
 
-/* What the watchers should poll: the doorbell, pending or not. Mutex held. -1 where it is closed. */
+/* What the watchers should poll: the doorbell, pending, suspended or not. Mutex held. -1 where it is closed. */
 int flow_doorbell(const o7s_flow *flow);
 
 /* -- counters -- */

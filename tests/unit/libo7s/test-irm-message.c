@@ -141,7 +141,7 @@ static const struct {
         { "smallest",              BYTES("\x08\x00"),                               0 },
         { "nothing",               BYTES(""),                                       -EBADMSG },
         { "no type",               BYTES("\x10\x01"),                               -EBADMSG },
-        { "unknown type",          BYTES("\x08\x0a"),                               -EPROTO },
+        { "unknown type",          BYTES("\x08\x0b"),                               -EPROTO },
         { "huge type",             BYTES("\x08\xff\xff\xff\xff\x0f"),               -EPROTO },
         { "result -1",             BYTES("\x08\x05\x18\x01"),                       0 },
         { "result +1",             BYTES("\x08\x05\x18\x02"),                       -EBADMSG },
