@@ -365,7 +365,7 @@ static void *make_neighbour(void *object, const char *section, unsigned number) 
         neighbour = layer_member_neighbour(&file->member, number);
         if (!neighbour)
                 (void) conf_complain(file->conf, CONF_ERROR, check_place(file->conf, section, "Name"),
-                                     "There are more than %u sections [%s]: remove some.", LAYER_NEIGHBOURS_MAX, section);
+                                     "There are more than %u sections [%s]: remove some.", LAYER_FILE_NEIGHBOURS_MAX, section);
         return neighbour;
 }
 

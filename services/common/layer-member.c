@@ -267,7 +267,7 @@ LayerFileNeighbour *layer_member_neighbour(LayerMember *m, unsigned number) {
                 if (m->neighbours[i].number == number)
                         return &m->neighbours[i];
 
-        if (m->n_neighbours >= LAYER_NEIGHBOURS_MAX)
+        if (m->n_neighbours >= LAYER_FILE_NEIGHBOURS_MAX)
                 return NULL;
 
         neighbours = realloc(m->neighbours, (m->n_neighbours + 1) * sizeof(*neighbours));

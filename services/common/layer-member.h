@@ -10,7 +10,7 @@
 
 #define LAYER_OVER_MAX 16U              /* layers below */
 #define LAYER_VIA_MAX 64U
-#define LAYER_NEIGHBOURS_MAX 256U       /* [Neighbour] sections */
+#define LAYER_FILE_NEIGHBOURS_MAX 256U       /* [Neighbour] sections */
 #define LAYER_COST_MAX 65535U
 
 /* A section [Neighbour]. */

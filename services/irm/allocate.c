@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "services/irm/flow.h"
+#include "services/irm/layer-names.h"
 
 /* Nothing comes from the client's end while the flow is pending: anything at all is its end. */
 static int doorbell_hangup(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -29,6 +30,22 @@ static void refuse_allocation(Client *c, int error, const char *format, ...) {
         client_send(c, &reply, NULL, 0);
 }
 
+/* Whether the one layer that is to carry the flow can be asked; else the refusal is on its way. */
+static bool check_wanted(Client *c, const char *wanted) {
+        const Layer *l = layer_find(c->manager, wanted);
+
+        if (!l)
+                refuse_allocation(c, -ENETDOWN, "There is no layer %s on this host", wanted);
+        else if (!layer_may_be_asked(l, c->process, wanted))
+                refuse_allocation(c, -EACCES, "Layer %s is not one that this one runs over (Over= of its file)", wanted);
+        else if (!layer_is_usable(l))
+                refuse_allocation(c, -ENETDOWN, "Layer %s is %s: %s", wanted, layer_state_to_string(l->state), l->reason);
+        else
+                return true;
+
+        return false;
+}
+
 /* Returns: whether the request is one that we can try to fulfil; else it is answered already. */
 static bool check_allocation(Client *c, const IrmMessage *message, const Name *served) {
         const o7s_qos *qos = &message->info.qos;
@@ -49,6 +66,8 @@ static bool check_allocation(Client *c, const IrmMessage *message, const Name *s
                                   qos->in_order, qos->ber);
                 return false;
         }
+        if (!isempty(message->info.layer) && !check_wanted(c, message->info.layer))
+                return false;
         if (served && !name_allows_user(served, c->process->key.uid)) {
                 refuse_allocation(c, -EACCES, "User %u may not open flows to '%.150s' (AllowUser= of its file)",
                                   c->process->key.uid, served->name);
@@ -84,6 +103,7 @@ static int prepare_flow(Client *c, const IrmMessage *message, Name *served, Flow
                 return r;
 
         f->served = served;
+        (void) copy_string(f->wanted, sizeof(f->wanted), message->info.layer);
         f->allocation = malloc(sizeof(*f->allocation));
         if (!f->allocation)
                 return -ENOMEM;
@@ -106,6 +126,16 @@ static int prepare_flow(Client *c, const IrmMessage *message, Name *served, Flow
         return 0;
 }
 
+/* How many a layer has pending, and how fast, is its own business: it asks for a handful per neighbour, all of them at once when a
+ * layer below comes back. */
+static int take_quota(Client *c, LaneClass class, bool is_layer, QuotaCharge *ret, char *text) {
+        Quota *quota = &c->manager->quota;
+        uid_t uid = c->process->key.uid;
+
+        return is_layer ? quota_take_accepted_flow(quota, uid, class, ret, text)
+                        : quota_take_flow(quota, uid, class, time_now(), ret, text);
+}
+
 void allocate(Client *c, const IrmMessage *message) {
         Manager *m = c->manager;
         _cleanup_close_ int doorbell = -1;
@@ -113,18 +143,21 @@ void allocate(Client *c, const IrmMessage *message) {
         char text[QUOTA_TEXT_MAX];
         QuotaCharge charge = {};
         LaneClass class;
+        bool is_layer;
         Name *served;
         Flow *f;
         int r;
 
+        /* An IPCP looks for others of its kind, elsewhere. */
+        is_layer = layer_of_process(c->process);
         served = name_find(m, message->info.name);
-        if (served && !served->local)
+        if (served && (!served->local || is_layer || !isempty(message->info.layer)))
                 served = NULL;
         if (!check_allocation(c, message, served))
                 return;
 
         class = quota_lane_class(&m->quota, c->process->key.uid, wanted_lane_class(message->flags, &message->info.qos));
-        r = quota_take_flow(&m->quota, c->process->key.uid, class, time_now(), &charge, text);
+        r = take_quota(c, class, is_layer, &charge, text);
         if (r < 0) {
                 refuse_allocation(c, r, "%s", r == -EDQUOT ? text : strerror(-r));
                 return;

@@ -134,6 +134,21 @@ int bus_find_name(Manager *m, const char *name, Name **ret, sd_bus_error *error)
                                    near ? "; did you mean '" : "", strempty(near), near ? "'?" : "");
 }
 
+int bus_find_name_to_change(Manager *m, const char *name, Name **ret, sd_bus_error *error) {
+        Name *n = NULL;
+        int r;
+
+        r = bus_find_name(m, name, &n, error);
+        if (r < 0)
+                return r;
+        if (n->layer[0])
+                return bus_error_set_named(error, "WrongState", "The name '%s' is that of layer %s, which alone serves it; it comes and goes "
+                                           "with %s.layer", name, n->layer, n->layer);
+
+        *ret = n;
+        return 0;
+}
+
 int bus_find_layer(Manager *m, const char *name, Layer **ret, sd_bus_error *error) {
         const char *near;
         Layer *l;

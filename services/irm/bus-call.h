@@ -36,4 +36,7 @@ int bus_may_inspect(Manager *m, sd_bus_message *message, uid_t uid);
 
 /* Finds, or says who is near: the error is set. */
 int bus_find_name(Manager *m, const char *name, Name **ret, sd_bus_error *error);
+
+/* The same for one that is to change: not the name of a layer, which goes with its file. */
+int bus_find_name_to_change(Manager *m, const char *name, Name **ret, sd_bus_error *error);
 int bus_find_layer(Manager *m, const char *name, Layer **ret, sd_bus_error *error);

@@ -10,6 +10,7 @@
 #include "basic/log.h"
 #include "basic/random.h"
 #include "services/irm/flow.h"
+#include "services/irm/layer-names.h"
 
 /* -- telling the caller -- */
 
@@ -91,13 +92,18 @@ static void take_step(Flow *f, AllocationStep step) {
         (void) flow_set_timer(f, allocation_next(f->allocation), allocation_timer_elapsed);
 }
 
+static void ask_layer(Flow *f, Layer *l) {
+        if (layer_is_usable(l) && layer_may_be_asked(l, f->caller, f->wanted) &&
+            allocation_add_layer(f->allocation, l->key, l->name, time_now()) == 0)
+                layer_send_query(l, f->id, f->name);
+}
+
 static void ask_layers(Flow *f) {
         size_t position;
         Layer *l;
 
         map_for_each(l, f->manager->layers, position)
-                if (layer_is_usable(l) && allocation_add_layer(f->allocation, l->key, l->name, time_now()) == 0)
-                        layer_send_query(l, f->id, f->name);
+                ask_layer(f, l);
 }
 
 static int allocation_timer_elapsed(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -166,8 +172,8 @@ void connect_layer_up(Flow *f, Layer *l) {
                 return;
         if (awaits_permission(f))
                 return;                 /* search() will find this layer */
-        if (allocation_add_layer(f->allocation, l->key, l->name, time_now()) == 0)
-                layer_send_query(l, f->id, f->name);
+
+        ask_layer(f, l);
 }
 
 void connect_layer_gone(Flow *f, Layer *l) {

@@ -48,6 +48,7 @@ static Json *name_json(const Name *n) {
         json_add_string(json, "load_balance", load_balance_to_string(n->balance));
         json_add_bool(json, "local", n->local);
         json_add_bool(json, "from_file", n->from_file);
+        json_add_string(json, "layer", n->layer[0] ? n->layer : NULL);
         json_add_u64(json, "max_flows", n->max_flows);
         json_add_u64(json, "flows", n->n_flows);
         json_add_u64(json, "waiting", n->n_waiting);

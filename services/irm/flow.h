@@ -23,6 +23,7 @@ struct Flow {
         o7s_qos qos;
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char wanted[LAYER_NAME_BYTES_MAX + 1];  /* the one layer that may carry it; "": any */
         usec_t since;                   /* CLOCK_REALTIME of being established */
         QuotaCharge charge;
 

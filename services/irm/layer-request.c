@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "services/common/bus.h"
 #include "services/irm/announce.h"
+#include "services/irm/layer-names.h"
 #include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
 
@@ -67,6 +68,7 @@ static void link_attach(LayerLink *link, Layer *l, const LayerMessage *hello) {
 
         layer_send(l, &welcome, NULL, 0);
         send_registrations(l);
+        layer_names_attach(l);
 }
 
 static void link_decide(LayerLink *link, const LayerMessage *hello) {

@@ -8,6 +8,7 @@
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
+#include "services/irm/layer-names.h"
 #include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
 
@@ -21,6 +22,7 @@ Layer *layer_free(Layer *l) {
         if (!l)
                 return NULL;
 
+        layer_names_remove(l);
         layer_link_free(l->link);
         while (!list_is_empty(&l->flows)) {
                 Flow *f = list_first(&l->flows, Flow, by_layer);
@@ -40,6 +42,8 @@ Layer *layer_free(Layer *l) {
 
         layer_file_free(l->file);
         free(l->reason);
+        free(l->said);
+        free(l->problem);
         return mfree(l);
 }
 
@@ -123,6 +127,7 @@ void layer_reload_file(Layer *l) {
 
         layer_file_free(l->file);
         l->file = file;
+        layer_names_update(l);
 }
 
 void layer_settle(Layer *l) {
@@ -153,6 +158,40 @@ const char *layer_kind_name(const Layer *l) {
         return name ? name : "unknown";
 }
 
+/* Takes the text. */
+static void set_reason(Layer *l, char *said) {
+        char *reason = NULL;
+
+        if (l->problem && format_string(&reason, "%s; %s", said, l->problem) < 0)
+                reason = NULL;
+
+        free(l->said);
+        free(l->reason);
+        l->said = reason ? said : NULL;
+        l->reason = reason ? reason : said;
+}
+
+void layer_set_problem(Layer *l, char *problem) {
+        _cleanup_free_ char *before = TAKE_PTR(l->problem);
+        char *said;
+
+        l->problem = problem;
+        if (!before && !problem)
+                return;
+        if (before && problem && streq(before, problem))
+                return;
+
+        if (problem)
+                log_warning("Layer %s: %s.", l->name, problem);
+
+        said = strdup(l->said ? l->said : l->reason);
+        if (!said)
+                return;
+
+        set_reason(l, said);
+        announce_layer_state(l, l->state);
+}
+
 /* The IPCP's own word on its state is taken as it is; what it means for us is only whether it can be asked. */
 void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
         char field[STRLEN(LOG_FIELD_LAYER) + 1 + LAYER_NAME_BYTES_MAX + 1];
@@ -176,12 +215,11 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
                          layer_state_to_string(before), layer_state_to_string(state), strempty(reason));
 
         l->state = state;
-        if (reason) {
-                free(l->reason);
-                l->reason = TAKE_PTR(reason);
-        }
+        if (reason)
+                set_reason(l, TAKE_PTR(reason));
 
         announce_layer_state(l, before);
+        layer_names_tell_above(l);
         operation_layer_changed(l->manager, l->name);
         resolve_layer_changed(l);
         manager_changed(l->manager);

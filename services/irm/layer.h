@@ -40,6 +40,8 @@ struct Layer {
         uint64_t file_stamp;            /* of its files when they were read */
         LayerState state;
         char *reason;                   /* one sentence, never NULL */
+        char *said;                     /* the part of it that does not come from .problem; NULL: all of it */
+        char *problem;                  /* of its names on this host, one clause; NULL: none */
         LayerType type;                 /* _LAYER_TYPE_INVALID until HELLO */
         HashAlgorithm hash;
         uint32_t mtu;
@@ -77,6 +79,9 @@ bool layer_lists_name(const Layer *l, const char *name);        /* Register= of 
 const char *layer_kind_name(const Layer *l);
 
 void layer_set_state(Layer *l, LayerState state, const char *format, ...) _printf_(3, 4);
+
+/* What its reason has to say besides; takes it. NULL: nothing (any more). */
+void layer_set_problem(Layer *l, char *problem);
 
 /* Never fails for the caller: a link that cannot be sent to is lost, later. */
 void layer_send(Layer *l, const LayerMessage *message, const int *fds, unsigned n_fds);

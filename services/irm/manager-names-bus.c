@@ -182,7 +182,7 @@ int method_remove_name(sd_bus_message *message, void *userdata, sd_bus_error *er
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
-                r = bus_find_name(m, name, &n, error);
+                r = bus_find_name_to_change(m, name, &n, error);
         if (r < 0)
                 return r;
 
@@ -209,7 +209,7 @@ static int bind_name(Manager *m, sd_bus_message *message, const char *name, Bind
         Name *n;
         int r;
 
-        r = bus_find_name(m, name, &n, error);
+        r = bus_find_name_to_change(m, name, &n, error);
         if (r < 0)
                 return r;
 
@@ -365,7 +365,7 @@ int method_unbind(sd_bus_message *message, void *userdata, sd_bus_error *error) 
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
-                r = bus_find_name(m, name, &n, error);
+                r = bus_find_name_to_change(m, name, &n, error);
         if (r < 0)
                 return r;
 
@@ -402,7 +402,7 @@ int method_register(sd_bus_message *message, void *userdata, sd_bus_error *error
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
-                r = bus_find_name(m, name, &n, error);
+                r = bus_find_name_to_change(m, name, &n, error);
         if (r < 0)
                 return r;
         if (!layer_name_is_valid(layer))
@@ -432,7 +432,7 @@ int method_unregister(sd_bus_message *message, void *userdata, sd_bus_error *err
         if (r >= 0)
                 r = bus_read_flags(message, 0, &flags, error);
         if (r >= 0)
-                r = bus_find_name(m, name, &n, error);
+                r = bus_find_name_to_change(m, name, &n, error);
         if (r < 0)
                 return r;
 

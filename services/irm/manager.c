@@ -9,6 +9,7 @@
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
+#include "services/irm/layer-names.h"
 #include "services/irm/manager-bus.h"
 #include "services/irm/resolve.h"
 #include "services/irm/restore.h"
@@ -176,6 +177,10 @@ static void load_name(Manager *m, const char *name) {
                 log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n ? ", the name stays as it was" : "");
                 return;
         }
+        if (n && n->layer[0]) {
+                announce_name_removed(n);
+                n = name_free(n);               /* a file says so; the layer's reason will have it */
+        }
         if (!n) {
                 r = name_new(m, name, 0, true, NULL, &n);
                 if (r < 0) {
@@ -208,7 +213,7 @@ static void load_names(Manager *m) {
 
         position = 0;
         while ((n = map_next(m->names, &position)))
-                if (n->from_file && !n->seen) {
+                if (n->from_file && !n->seen && isempty(n->layer)) {
                         announce_name_removed(n);
                         name_free(n);
                         position = 0;
@@ -237,7 +242,9 @@ static void load_layers(Manager *m) {
 }
 
 int manager_reload(Manager *m) {
+        size_t position;
         int r, level;
+        Layer *l;
 
         m->need_reload_checked = 0;
         m->config_stamp = file_stamp(m->config.root, "", CONFIG_FILE);
@@ -252,6 +259,8 @@ int manager_reload(Manager *m) {
         quota_set_limits(&m->quota, &m->config.limits, memory_bytes());
         load_layers(m);
         load_names(m);
+        map_for_each(l, m->layers, position)
+                layer_names_update(l);          /* what they may have depends on the files of names */
         manager_changed(m);
         return 0;
 }

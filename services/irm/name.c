@@ -254,7 +254,12 @@ int name_apply_file(Name *n, const NameFile *file) {
 bool name_authorises(const Name *n, const Process *p) {
         const Binding *b;
 
-        if (p->key.uid == 0)
+        if (n->layer[0]) {
+                const Layer *l = layer_find(n->manager, n->layer);
+
+                if (l && l->process == p)
+                        return true;
+        } else if (p->key.uid == 0)
                 return true;
 
         list_for_each(b, &n->bindings, by_name)

@@ -40,6 +40,7 @@ struct Acceptor {
 struct Name {
         Manager *manager;               /* not owned */
         char name[FLOW_NAME_BYTES_MAX + 1];
+        char layer[LAYER_NAME_BYTES_MAX + 1];   /* whose IPCP alone serves it, see layer-names.h; "": anybody's */
         uid_t owner;
         LoadBalance balance;
         size_t rotor;                   /* of round-robin */

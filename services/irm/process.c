@@ -55,7 +55,7 @@ void process_settle(Process *p) {
         process_free(p);
 }
 
-static Layer *layer_of_process(const Process *p) {
+static Layer *next_layer_of(const Process *p) {
         size_t position;
         Layer *l;
 
@@ -83,7 +83,7 @@ static void process_died(Process *p) {
         while (!list_is_empty(&p->links))
                 layer_link_free(list_first(&p->links, LayerLink, by_process));
 
-        while ((l = layer_of_process(p)))       /* looked for anew each time: a layer's end changes the map */
+        while ((l = next_layer_of(p)))       /* looked for anew each time: a layer's end changes the map */
                 layer_process_died(l);
 
         p->n_layers--;

@@ -246,11 +246,11 @@ static void test_enroll(void **state) {
 }
 
 static void test_too_many_neighbours(void **state) {
-        static char text[16 * (LAYER_NEIGHBOURS_MAX + 8) * 2] = "[Layer]\nType=unicast\nOver=lan\n";
+        static char text[16 * (LAYER_FILE_NEIGHBOURS_MAX + 8) * 2] = "[Layer]\nType=unicast\nOver=lan\n";
         _cleanup_(layer_file_freep) LayerFile *file = NULL;
         size_t n = strlen(text);
 
-        for (unsigned i = 0; i <= LAYER_NEIGHBOURS_MAX; i++)
+        for (unsigned i = 0; i <= LAYER_FILE_NEIGHBOURS_MAX; i++)
                 n += (size_t) snprintf(text + n, sizeof(text) - n, "[Neighbour]\nName=%u\n", i);
 
         assert_int_equal(layer_file_parse("home", "/x/home.layer", text, n, &file), -EBADMSG);
