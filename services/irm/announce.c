@@ -77,6 +77,19 @@ void announce_layer_changed(Layer *l, const char *property) {
                 (void) sd_bus_emit_properties_changed(l->manager->bus, path, BUS_INTERFACE_LAYER, property, NULL);
 }
 
+void announce_neighbour(Layer *l, const char *name, LayerNeighbourState before, LayerNeighbourState now,
+                        const char *reason) {
+        _cleanup_free_ char *path = NULL;
+        sd_bus *bus = l->manager->bus;
+
+        if (!bus || layer_path(l, &path) < 0)
+                return;
+
+        (void) sd_bus_emit_signal(bus, path, BUS_INTERFACE_LAYER, "NeighbourChanged", "ssss", name,
+                                  layer_neighbour_state_to_string(before), layer_neighbour_state_to_string(now), reason);
+        (void) sd_bus_emit_properties_changed(bus, path, BUS_INTERFACE_LAYER, "NNeighbours", NULL);
+}
+
 /* -- names -- */
 
 void announce_name_new(Name *n) {

@@ -24,6 +24,8 @@ static Json *layer_json(const Layer *l) {
         json_add_string(json, "hash", hash_algorithm_to_string(l->hash));
         json_add_u64(json, "max_packet_size", l->mtu);
         json_add_u64(json, "flows", l->n_flows);
+        json_add_u64(json, "neighbours", l->n_neighbours_up);
+        json_add_id(json, "address", l->address);
         json_add(json, "over", over);
         return json;
 }

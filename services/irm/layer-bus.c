@@ -45,6 +45,8 @@ static int property_u32(sd_bus *bus, const char *path, const char *interface, co
                 value = l->mtu;
         else if (streq(property, "NFlows"))
                 value = l->n_flows;
+        else if (streq(property, "NNeighbours"))
+                value = l->n_neighbours_up;
 
         return sd_bus_message_append(reply, "u", value);
 }
@@ -156,12 +158,25 @@ const sd_bus_vtable layer_vtable[] = {
         SD_BUS_PROPERTY("UsedBy", "as", property_used_by, 0, 0),
         SD_BUS_PROPERTY("Names", "as", property_names, 0, 0),
         SD_BUS_PROPERTY("MaxPacketSize", "u", property_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Address", "t", NULL, offsetof(Layer, address), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NNeighbours", "u", property_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NFlows", "u", property_u32, 0, 0),
         SD_BUS_PROPERTY("FragmentPath", "s", property_fragment, 0, 0),
         SD_BUS_PROPERTY("DropInPaths", "as", property_drop_ins, 0, 0),
         SD_BUS_PROPERTY("NeedReload", "b", property_need_reload, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_describe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Bootstrap", SD_BUS_ARGS("a{sv}", config, "t", flags), SD_BUS_RESULT("o", operation),
+                                method_layer_bootstrap, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Enroll", SD_BUS_ARGS("s", via, "a{sv}", options, "t", flags), SD_BUS_RESULT("o", operation),
+                                method_layer_enroll, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Connect", SD_BUS_ARGS("s", neighbour, "as", components, "a{sv}", options, "t", flags),
+                                SD_BUS_RESULT("o", operation), method_layer_connect, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Disconnect", SD_BUS_ARGS("s", neighbour, "as", components, "t", flags),
+                                SD_BUS_RESULT("o", operation), method_layer_disconnect, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListNeighbours", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssstxxtta{sv})", neighbours),
+                                method_layer_list_neighbours, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("NeighbourChanged", SD_BUS_ARGS("s", name, "s", old, "s", new, "s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("StateChanged", SD_BUS_ARGS("s", old, "s", new, "s", reason), 0),
         SD_BUS_VTABLE_END,
 };

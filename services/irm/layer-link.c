@@ -65,6 +65,7 @@ LayerLink *layer_link_free(LayerLink *link) {
                 l->link = NULL;                 /* first: flows that end now must not be told to it */
                 layer_disconnected(l);          /* the key still tells which queries were its */
                 l->key = 0;
+                operation_layer_gone(l);
                 if (l->state != LAYER_STOPPING && l->process && process_is_alive(l->process))
                         layer_set_state(l, LAYER_STARTING, "The connection to its process was lost; waiting for it to come back");
         }

@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "services/common/bus.h"
 #include "services/irm/announce.h"
+#include "services/irm/neighbour.h"
 #include "services/irm/layer-names.h"
 #include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
@@ -64,6 +65,7 @@ static void link_attach(LayerLink *link, Layer *l, const LayerMessage *hello) {
         l->mtu = hello->mtu;
         l->oap_max = hello->oap_max;
         l->resuming = true;
+        neighbours_forget(l, NULL);     /* it tells all of them, under keys of its own */
         layer_set_state(l, LAYER_STARTING, "Its process is connected");
 
         layer_send(l, &welcome, NULL, 0);
@@ -169,6 +171,7 @@ static void layer_reports_state(Layer *l, const LayerMessage *message) {
                 announce_layer_changed(l, "MaxPacketSize");
         }
 
+        layer_set_address(l, message->address);
         layer_set_state(l, message->state, "%s", message->text);
         if (!usable && layer_is_usable(l))
                 ask_for_waiting_flows(l);
@@ -238,6 +241,11 @@ static void layer_reports_return(Layer *l, const LayerMessage *message, int lane
         layer_link_punish(l->link, "it returns flows of before after its first STATE");
 }
 
+static void layer_reports_neighbour(Layer *l, const LayerMessage *message) {
+        if (neighbour_reported(l, message) == -E2BIG)
+                layer_link_punish(l->link, "it has more neighbours than a member may have");
+}
+
 void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX]) {
         Layer *l = link->layer;
 
@@ -272,8 +280,11 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
                 layer_reports_flow(l, message);
                 return;
         case LAYER_ORDER_DONE:
+                operation_order_done(l, message);
+                return;
         case LAYER_NEIGHBOUR:
-                return;         /* nothing was ordered; neighbours are not shown yet */
+                layer_reports_neighbour(l, message);
+                return;
         case LAYER_REATTACH:
                 layer_reports_return(l, message, TAKE_FD(fds[0]));
                 return;

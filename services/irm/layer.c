@@ -8,6 +8,7 @@
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
+#include "services/irm/neighbour.h"
 #include "services/irm/layer-names.h"
 #include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
@@ -31,6 +32,7 @@ Layer *layer_free(Layer *l) {
                 flow_end(f, CLOSE_LAYER_DOWN, -ENETDOWN, NULL);
         }
 
+        neighbours_forget(l, NULL);
         if (map_get_string(l->manager->layers, l->name) == l)
                 map_remove_string(l->manager->layers, l->name);
 
@@ -68,6 +70,7 @@ int layer_get(Manager *m, const char *name, Layer **ret) {
         l->type = _LAYER_TYPE_INVALID;
         l->hash = HASH_SHA3_256;
         list_init(&l->flows);
+        list_init(&l->neighbours);
         (void) copy_string(l->name, sizeof(l->name), name);
 
         l->reason = strdup("Not started");
@@ -225,6 +228,14 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
         manager_changed(l->manager);
 }
 
+void layer_set_address(Layer *l, uint64_t address) {
+        if (address == l->address)
+                return;
+
+        l->address = address;
+        announce_layer_changed(l, "Address");
+}
+
 void layer_send_registration(Layer *l, LayerMessageType type, const Name *name) {
         LayerMessage message = { .type = type };
         size_t size = hash_size(l->hash);
@@ -262,6 +273,9 @@ static void layer_end_flows(Layer *l) {
 
 void layer_process_died(Layer *l) {
         Process *p = TAKE_PTR(l->process);
+
+        neighbours_forget(l, "The layer went away");
+        layer_set_address(l, 0);
 
         if (l->state == LAYER_STOPPING || l->state == LAYER_CREATED)
                 layer_end_flows(l);

@@ -50,6 +50,10 @@ struct Layer {
         uint32_t n_incoming;            /* requests of other hosts that wait, see incoming.h */
         uint32_t n_flows;
         List flows;                     /* Flow.by_layer */
+        uint64_t address;               /* of the member; 0: it is none */
+        List neighbours;                /* NeighbourRow.by_layer */
+        unsigned n_neighbours;
+        unsigned n_neighbours_up;
 };
 
 /* Finds or makes. Returns: 0; -EINVAL: not a name of a layer; -E2BIG; -ENOMEM. */
@@ -82,6 +86,8 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) _print
 
 /* What its reason has to say besides; takes it. NULL: nothing (any more). */
 void layer_set_problem(Layer *l, char *problem);
+
+void layer_set_address(Layer *l, uint64_t address);
 
 /* Never fails for the caller: a link that cannot be sent to is lost, later. */
 void layer_send(Layer *l, const LayerMessage *message, const int *fds, unsigned n_fds);

@@ -33,6 +33,13 @@ int method_remove_layer(sd_bus_message *message, void *userdata, sd_bus_error *e
 int method_start_layer(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_stop_layer(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
+/* layer-members-bus.c */
+int method_layer_bootstrap(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_layer_enroll(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_layer_connect(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_layer_disconnect(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_layer_list_neighbours(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
 /* manager-names-bus.c */
 int method_list_names(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_get_name(sd_bus_message *message, void *userdata, sd_bus_error *error);

@@ -50,6 +50,8 @@ static int step_text(const Operation *o, OperationStepKind kind, char **ret) {
                 return format_string(ret, "%s " O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, start ? "Start" : "Stop", o->subject);
         case OPERATION_STEP_LAYER:
                 return format_string(ret, "Wait until layer %s is online", o->subject);
+        case OPERATION_STEP_ORDER:
+                return format_string(ret, "Have layer %s do it: %s", o->subject, operation_kind_to_string(o->kind));
         case _OPERATION_STEP_KIND_MAX:
         case _OPERATION_STEP_KIND_INVALID:
                 break;

@@ -10,6 +10,7 @@ static const char *const operation_step_kind_table[_OPERATION_STEP_KIND_MAX] = {
         [OPERATION_STEP_QUEUE] = "queue-job",
         [OPERATION_STEP_UNIT] = "unit",
         [OPERATION_STEP_LAYER] = "layer-online",
+        [OPERATION_STEP_ORDER] = "order",
 };
 
 DEFINE_ENUM_NAMES(operation_step_kind, OperationStepKind);

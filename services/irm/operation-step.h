@@ -14,6 +14,7 @@ typedef enum OperationStepKind {
         OPERATION_STEP_QUEUE,           /* systemd takes the job */
         OPERATION_STEP_UNIT,            /* systemd does it */
         OPERATION_STEP_LAYER,           /* the layer is online */
+        OPERATION_STEP_ORDER,           /* the member does what it was told */
         _OPERATION_STEP_KIND_MAX,
         _OPERATION_STEP_KIND_INVALID = -EINVAL,
 } OperationStepKind;

@@ -11,6 +11,10 @@
 static const char *const operation_kind_table[_OPERATION_KIND_MAX] = {
         [OPERATION_START_LAYER] = "start-layer",
         [OPERATION_STOP_LAYER] = "stop-layer",
+        [OPERATION_BOOTSTRAP] = "bootstrap",
+        [OPERATION_ENROLL] = "enroll",
+        [OPERATION_CONNECT] = "connect",
+        [OPERATION_DISCONNECT] = "disconnect",
 };
 
 DEFINE_ENUM_NAMES(operation_kind, OperationKind);
@@ -174,9 +178,9 @@ static int reloaded(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         return 0;
 }
 
-int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret) {
+static int operation_make(Manager *m, OperationKind kind, const char *layer, const char *message, bool no_wait,
+                          Operation **ret) {
         _cleanup_(operation_freep) Operation *o = NULL;
-        int r;
 
         if (map_size(m->operations) >= OPERATIONS_MAX)
                 return -EBUSY;
@@ -192,32 +196,120 @@ int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload
                 .no_wait = no_wait,
                 .started = time_realtime_nsec() / NSEC_PER_USEC,
         };
-        operation_steps_init(&o->steps, reload ? OPERATION_STEP_RELOAD : OPERATION_STEP_QUEUE,
-                             no_wait                        ? OPERATION_STEP_QUEUE
-                             : kind == OPERATION_STOP_LAYER ? OPERATION_STEP_UNIT
-                                                            : OPERATION_STEP_LAYER,
-                             time_now());
         o->subject = strdup(layer);
-        o->message = strdup(reload ? "Reloading systemd" : "Asking systemd");
+        o->message = strdup(message);
         if (!o->subject || !o->message)
                 return -ENOMEM;
 
-        r = reload ? systemd_reload(m->bus, reloaded, o, &o->slot) : operation_queue_job(o);
-        if (r < 0)
-                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
 
-        r = map_put(m->operations, &o->id, sizeof(o->id), o);
+/* From now on it is known, and somebody's. */
+static int operation_begin(Operation *o) {
+        int r;
+
+        r = map_put(o->manager->operations, &o->id, sizeof(o->id), o);
         if (r < 0)
                 return r;
 
         operation_set_timer(o, OPERATION_TIMEOUT_USEC, operation_timed_out);
         announce_operation_new(o);
+        return 0;
+}
+
+int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret) {
+        _cleanup_(operation_freep) Operation *o = NULL;
+        int r;
+
+        r = operation_make(m, kind, layer, reload ? "Reloading systemd" : "Asking systemd", no_wait, &o);
+        if (r < 0)
+                return r;
+
+        operation_steps_init(&o->steps, reload ? OPERATION_STEP_RELOAD : OPERATION_STEP_QUEUE,
+                             no_wait                        ? OPERATION_STEP_QUEUE
+                             : kind == OPERATION_STOP_LAYER ? OPERATION_STEP_UNIT
+                                                            : OPERATION_STEP_LAYER,
+                             time_now());
+
+        r = reload ? systemd_reload(m->bus, reloaded, o, &o->slot) : operation_queue_job(o);
+        if (r < 0)
+                return r;
+
+        r = operation_begin(o);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+static LayerOrder order_of(OperationKind kind) {
+        switch (kind) {
+        case OPERATION_BOOTSTRAP:
+                return LAYER_ORDER_BOOTSTRAP;
+        case OPERATION_ENROLL:
+                return LAYER_ORDER_ENROLL;
+        case OPERATION_CONNECT:
+                return LAYER_ORDER_CONNECT;
+        case OPERATION_DISCONNECT:
+                return LAYER_ORDER_DISCONNECT;
+        case OPERATION_START_LAYER:
+        case OPERATION_STOP_LAYER:
+        case _OPERATION_KIND_MAX:
+        case _OPERATION_KIND_INVALID:
+                break;
+        }
+
+        return _LAYER_ORDER_INVALID;
+}
+
+int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool no_wait, Operation **ret) {
+        _cleanup_(operation_freep) Operation *o = NULL;
+        int r;
+
+        assert(order_of(kind) >= 0);
+
+        r = operation_make(l->manager, kind, l->name, "The layer is told", no_wait, &o);
+        if (r < 0)
+                return r;
+
+        operation_steps_init(&o->steps, OPERATION_STEP_ORDER, OPERATION_STEP_ORDER, time_now());
+        r = operation_begin(o);
+        if (r < 0)
+                return r;
+
+        order->type = LAYER_ORDER;
+        order->order = order_of(kind);
+        order->query_id = o->id;
+        layer_send(l, order, NULL, 0);
+        if (no_wait)
+                operation_finish(o, OPERATION_DONE, 0, "The layer is told");
+
         *ret = TAKE_PTR(o);
         return 0;
 }
 
 void operation_cancel(Operation *o) {
-        operation_finish(o, OPERATION_CANCELLED, -ECANCELED, "Cancelled; what systemd has begun goes on");
+        operation_finish(o, OPERATION_CANCELLED, -ECANCELED, "Cancelled; what was begun goes on");
+}
+
+void operation_order_done(Layer *l, const LayerMessage *message) {
+        Operation *o = map_get(l->manager->operations, &message->query_id, sizeof(message->query_id));
+
+        if (!o || order_of(o->kind) < 0 || !streq(o->subject, l->name))
+                return;         /* not its own: whatever it says about it counts for nothing */
+
+        operation_finish(o, message->result < 0 ? OPERATION_FAILED : OPERATION_DONE, message->result, "%s", message->text);
+}
+
+void operation_layer_gone(Layer *l) {
+        size_t position;
+        Operation *o;
+
+        map_for_each(o, l->manager->operations, position)
+                if (order_of(o->kind) >= 0 && streq(o->subject, l->name))
+                        operation_finish(o, OPERATION_FAILED, -ENETDOWN, "Layer %s went away before it had done it", l->name);
 }
 
 /* The layer says where it is: for a start that is the end of it, or of the hope. */

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Long work that somebody asked for on the bus: starting and stopping a layer. Kept for a while after its end,
+ * Long work that somebody asked for on the bus: starting and stopping a layer, and orders to its member. Kept for a while after its end,
  * so that a slow caller can still read how it went.
  */
 
@@ -20,6 +20,10 @@ typedef struct Operation Operation;
 typedef enum OperationKind {
         OPERATION_START_LAYER,
         OPERATION_STOP_LAYER,
+        OPERATION_BOOTSTRAP,            /* orders to the member, see layer-message.h */
+        OPERATION_ENROLL,
+        OPERATION_CONNECT,
+        OPERATION_DISCONNECT,
         _OPERATION_KIND_MAX,
         _OPERATION_KIND_INVALID = -EINVAL,
 } OperationKind;
@@ -57,8 +61,13 @@ struct Operation {
 int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret);
 Operation *operation_free(Operation *o);
 
+/* An order to the member of a connected layer: order has everything but its type, kind and id. Returns as above. */
+int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool no_wait, Operation **ret);
+
 void operation_cancel(Operation *o);
 
 /* What happened. */
 void operation_layer_changed(Manager *m, const char *layer);
+void operation_layer_gone(Layer *l);            /* its connection: nobody will say what became of orders */
+void operation_order_done(Layer *l, const LayerMessage *message);
 int operation_job_removed(sd_bus_message *message, void *userdata, sd_bus_error *error);
