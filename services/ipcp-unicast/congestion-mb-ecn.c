@@ -5,12 +5,14 @@
  * level that forgets slowly, and tells the sender; the sender keeps to so many bytes per slot of time.
  *
  *   until the first report      the limit doubles with each slot that was used up
- *   from then on, per slot      level > 0: limit -= limit × level / 2^13       level 0: limit = what was sent + increment
+ *   from then on, per slot      level > 0: limit -= limit × level / 2^13
+ *                               level 0:   limit = what was sent + increment
  *
- * Within a slot bytes become available little by little, but for the beginning of a flow, so that its own bursts do not fill
- * the queues that it is measured by. A slot is made shorter where it holds more than 64 packets and longer where it holds fewer than 8, with its limit. The
- * increment goes with the square of the slot, so that the rates of all flows rise equally fast: that is what makes flows
- * with different slots end at equal shares. What a burst sent beyond the limit is taken off the next slot.
+ * Within a slot bytes become available little by little, but for the beginning of a flow, so that its own bursts do not
+ * fill the queues that it is measured by. A slot is made shorter where it holds more than 64 packets and longer where it
+ * holds fewer than 8, with its limit. The increment goes with the square of the slot, so that the rates of all flows rise
+ * equally fast: that is what makes flows with different slots end at similar shares. What a burst sent beyond the limit
+ * is taken off the next slot.
  */
 
 #include "services/ipcp-unicast/congestion.h"
@@ -112,7 +114,10 @@ static unsigned mb_ecn_budget(Congestion *c, unsigned max, usec_t now, usec_t *r
         used = c->sent_bytes + c->debt_bytes;
         allowed = MAX(available(c, now), UINT64_C(1));
         if (used >= allowed) {
-                usec_t wait = c->avoiding && used < c->limit_bytes ? used * c->slot_usec / c->limit_bytes + 1 : c->slot_usec;
+                usec_t wait = c->slot_usec;
+
+                if (c->avoiding && used < c->limit_bytes)
+                        wait = used * c->slot_usec / c->limit_bytes + 1;
 
                 *ret_again = usec_add(c->slot_begin, MIN(wait, c->slot_usec));
                 return 0;

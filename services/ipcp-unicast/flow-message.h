@@ -21,7 +21,9 @@ typedef enum FlowMessageCode {
         FLOW_MESSAGE_CLOSE = 0x40,      /* never sent to a peer that has not shown the capability */
 } FlowMessageCode;
 
-typedef struct FlowMessage {
+typedef struct FlowMessage FlowMessage;
+
+struct FlowMessage {
         FlowMessageCode code;
         uint64_t sender;                /* request: address */
         uint64_t receiver_eid;
@@ -34,7 +36,7 @@ typedef struct FlowMessage {
         const uint8_t *oap;             /* request and reply, in the parsed buffer */
         size_t oap_size;
         uint8_t token[CLOSE_TOKEN_BYTES];
-} FlowMessage;
+};
 
 /* Fields that the code does not use go out as zero. Returns: bytes; -ENOBUFS; -EMSGSIZE: beyond FLOW_MESSAGE_BYTES_MAX. */
 ssize_t flow_message_pack(const FlowMessage *message, void *buffer, size_t size);

@@ -8,6 +8,12 @@
  *
  * What may change it, and when: a reply counts once, only while one is awaited, only where it fits in full; an update
  * changes nothing but the congestion level; addresses never change. Everything else is dropped and counted, without a word.
+ *
+ *   flow.c            a flow's life: tables, end, close, time; the allocator's messages come in here
+ *   flow-data.c       what arrives for it
+ *   flow-request.c    outgoing: from the IRM's order to the peer's reply
+ *   incoming.c        requests of others that the IRM thinks about
+ *   name-query.c      who serves a name: ours, and what the directory finds
  */
 
 #include "services/common/layer-flow.h"
@@ -19,7 +25,16 @@
 #define FLOW_ANSWERED_KEEP_USEC (30 * USEC_PER_SEC)     /* the IRM needs milliseconds */
 #define FLOW_CLOSED_KEEP_USEC (120 * USEC_PER_SEC)      /* a peer that missed the close says something every 30 s */
 
+/* A close may be lost: it is sent three times, and again in answer to data, at most once in this time. */
+#define FLOW_CLOSE_REPEATS 2U
+#define FLOW_CLOSE_REPEAT_USEC (150 * USEC_PER_MSEC)
+#define FLOW_CLOSE_SPACING_USEC 100U    /* between the repetitions of many: a program with thousands of flows may end */
+#define FLOW_CLOSE_ANSWER_USEC USEC_PER_SEC
+
+typedef struct FlowMessage FlowMessage;
 typedef struct EarlyPacket EarlyPacket;
+typedef struct NameLookup NameLookup;
+typedef struct RegisteredName RegisteredName;
 
 struct UnicastFlow {
         LayerFlow layer;
@@ -40,13 +55,11 @@ struct UnicastFlow {
         unsigned n_close_repeats;
         usec_t close_sent;
 
-        /* outgoing: who was asked for, and who else serves it */
+        /* outgoing: who was asked for */
         size_t hash_size;
         uint8_t hash[HASH_BYTES_MAX];
-        uint64_t addresses[DIRECTORY_ADDRESSES_MAX];
-        size_t n_addresses;
-        size_t next_address;
-        uint64_t lookup;                /* 0: none runs */
+        NameLookup *lookup;             /* not owned; NULL: none runs for us */
+        ListNode by_lookup;
         uint8_t *request;               /* the OAP request, while looking up; owned */
         size_t request_size;
 
@@ -59,13 +72,21 @@ static inline UnicastFlow *unicast_flow(LayerFlow *flow) {
         return container_of(flow, UnicastFlow, layer);
 }
 
+/* A flow with an endpoint id, in state starting. Returns: 0; -ENOSPC: no endpoint id is free; -EEXIST; -ENOMEM; an error of
+ * the source of randomness. */
+int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret);
 UnicastFlow *unicast_flow_free(UnicastFlow *flow);
 DEFINE_CLEANUP(UnicastFlow, unicast_flow_free);
 
-/* A packet for EID_FLOW_ALLOCATOR. */
+/* Largest OAP message in a request, as things are now. */
+uint32_t unicast_oap_max(const Unicast *u);
+
+/* -- from the walk, the directory and the clock -- */
+
+/* A packet for EID_FLOW_ALLOCATOR. from may be NULL: from ourselves. */
 void flow_allocator_receive(Unicast *u, const uint8_t *message, size_t size, const LowerFlow *from, usec_t now);
 
-/* A packet for a flow's endpoint id. */
+/* flow-data.c: packets for a flow's endpoint id, all with the same mark. */
 void flow_data_received(Unicast *u, UnicastFlow *flow, Packet *const *packets, unsigned n, uint8_t ecn, usec_t now);
 
 /* The event found of the directory, for a lookup of the flow allocator. */
@@ -75,8 +96,46 @@ void flow_expire(UnicastFlow *flow, usec_t now);
 void incoming_expire(Unicast *u, usec_t now);
 usec_t incoming_next(const Unicast *u);
 
-/* Publishes all registered names: we have become a member. Returns: 0; -ENOSPC, -ENOMEM. */
+/* Publishes all registered names: we have become a member. Returns: 0; -ENOSPC, -ENOMEM: not all of them. */
 int flow_names_publish(Unicast *u, usec_t now);
+
+/* The directory is gone: what it was asked for will not be answered. */
+void flow_lookups_fail(Unicast *u, usec_t now);
 
 /* All of them, without a word to anybody. */
 void flow_allocator_done(Unicast *u);
+
+/* -- between the allocator's files -- */
+
+/* Returns whether the message is on its way, or in a queue. */
+bool flow_send_message(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now);
+
+/* When flow_expire() is to look at it. Room for a flow's entry is made when it first gets one. Returns: 0; -ENOMEM. */
+int flow_watch(UnicastFlow *flow, usec_t when);
+
+/* Takes the flow out of service, with a close to a peer that understands it. May free it. */
+void flow_end(UnicastFlow *flow, usec_t now);
+
+/* To a peer that understands it. */
+void flow_send_close(UnicastFlow *flow, usec_t now);
+
+/* flow-data.c: what was held for the application. */
+void flow_deliver_early(UnicastFlow *flow);
+void flow_drop_early(UnicastFlow *flow);
+
+/* flow-request.c: its name's addresses are known, or (n_addresses 0) will not be. */
+void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresses, size_t n_addresses, usec_t now);
+void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
+
+/* incoming.c */
+void incoming_request_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
+void incoming_forget(Unicast *u);
+
+/* name-query.c: the outcome is flow_addresses_found(), possibly from within. Returns: 0; -ENOMEM. */
+int flow_look_up(UnicastFlow *flow, usec_t now);
+void flow_stop_looking_up(UnicastFlow *flow);
+bool unicast_is_registered(const Unicast *u, const uint8_t *hash);
+void name_queries_forget(Unicast *u);
+
+/* Drops one message, as from a stranger who tries endpoint ids. */
+void flow_unknown_eid(Unicast *u, const LowerFlow *from);

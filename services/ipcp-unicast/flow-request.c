@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Outgoing flows: from the IRM's order over the addresses of the name to the peer's reply.
+ *
+ * A name may be served by several members. The first one to which there is a way gets the request; when it does not answer,
+ * the IRM makes another attempt, which doubts that address and goes to one that no attempt before went to. A request is
+ * never repeated as it is: the peer would have to take that for a replay.
+ */
+
+#include "services/common/oap.h"
+#include "services/ipcp-unicast/flow-message.h"
+#include "services/ipcp-unicast/flow.h"
+
+static void request_failed(UnicastFlow *flow, int result, usec_t now) {
+        (void) flow->unicast->events->reply(flow->unicast->userdata, &flow->layer, result, NULL, 0);
+        flow_end(flow, now);
+}
+
+/* -- the order -- */
+
+/* An attempt for which there is no endpoint id, no memory or no layer never becomes a flow. */
+static int request_start(Unicast *u, const LayerMessage *order, usec_t now, UnicastFlow **ret) {
+        _cleanup_(unicast_flow_freep) UnicastFlow *flow = NULL;
+        int r;
+
+        if (order->hash_size != u->hash_size || order->attempt >= LAYER_ATTEMPTS_MAX)
+                return -EINVAL;
+        if (!u->is_member)
+                return -ENETDOWN;
+        if (order->oap_size > unicast_oap_max(u))
+                return -EMSGSIZE;
+
+        r = unicast_flow_new(u, order->flow_id, order->attempt, &order->qos, now, &flow);
+        if (r < 0)
+                return r;
+
+        flow->layer.lane_class = order->lane_class;
+        flow->hash_size = order->hash_size;
+        memcpy(flow->hash, order->hash, order->hash_size);
+
+        flow->request = malloc(MAX(order->oap_size, (size_t) 1));
+        if (!flow->request)
+                return -ENOMEM;
+
+        memcpy(flow->request, order->oap, order->oap_size);
+        flow->request_size = order->oap_size;
+
+        r = flow_watch(flow, USEC_INFINITY - 1);        /* makes room, so that it can be moved later */
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(flow);
+        return 0;
+}
+
+/* The attempt before this one, while it is without an answer. */
+static const UnicastFlow *unanswered_attempt(const UnicastFlow *flow, uint64_t attempt) {
+        LayerFlow *before = layer_flows_get(&flow->unicast->flows, flow->layer.key.flow_id, (uint32_t) attempt);
+
+        if (!before || unicast_flow(before)->peer_address == ADDRESS_NONE || unicast_flow(before)->peer_eid != 0)
+                return NULL;
+
+        return unicast_flow(before);
+}
+
+static void doubt_attempt_before(const UnicastFlow *flow, usec_t now) {
+        const UnicastFlow *before;
+
+        if (flow->layer.key.attempt == 0)
+                return;
+
+        before = unanswered_attempt(flow, flow->layer.key.attempt - 1);
+        if (before)
+                directory_doubt(flow->unicast->directory, flow->hash, flow->hash_size, before->peer_address, now);
+}
+
+void unicast_request(Unicast *u, const LayerMessage *order, usec_t now) {
+        UnicastFlow *flow;
+        int r;
+
+        r = request_start(u, order, now, &flow);
+        if (r < 0)
+                return u->events->failed(u->userdata, order->flow_id, order->attempt, r);
+
+        doubt_attempt_before(flow, now);
+        r = flow_look_up(flow, now);
+        if (r < 0)
+                request_failed(flow, r, now);
+}
+
+/* -- to the addresses -- */
+
+static bool was_tried(const UnicastFlow *flow, uint64_t address) {
+        for (uint64_t attempt = 0; attempt < flow->layer.key.attempt; attempt++) {
+                const UnicastFlow *before = unanswered_attempt(flow, attempt);
+
+                if (before && before->peer_address == address)
+                        return true;
+        }
+
+        return false;
+}
+
+static bool send_request(UnicastFlow *flow, uint64_t address, usec_t now) {
+        Unicast *u = flow->unicast;
+        const FlowMessage message = {
+                .code = FLOW_MESSAGE_REQUEST,
+                .sender = u->address,
+                .sender_eid = flow->eid,
+                .qos = flow->layer.qos,
+                .hash = flow->hash,
+                .hash_size = flow->hash_size,
+                .oap = flow->request,
+                .oap_size = flow->request_size,
+        };
+
+        if (address == u->address || address == ADDRESS_NONE)
+                return false;           /* never to ourselves: the IRM knows what there is on this host */
+
+        return flow_send_message(u, address, &message, now);
+}
+
+/* One to which there is a way: among those that were not tried yet, or else among the others. */
+static uint64_t request_one_of(UnicastFlow *flow, const uint64_t *addresses, size_t n_addresses, bool tried, usec_t now) {
+        for (size_t i = 0; i < n_addresses; i++)
+                if (was_tried(flow, addresses[i]) == tried && send_request(flow, addresses[i], now))
+                        return addresses[i];
+
+        return ADDRESS_NONE;
+}
+
+void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresses, size_t n_addresses, usec_t now) {
+        uint64_t address;
+
+        if (n_addresses == 0)
+                return request_failed(flow, error < 0 ? error : -ENOENT, now);
+
+        address = request_one_of(flow, addresses, n_addresses, false, now);
+        if (address == ADDRESS_NONE)
+                address = request_one_of(flow, addresses, n_addresses, true, now);
+        if (address == ADDRESS_NONE)
+                return request_failed(flow, -ENETUNREACH, now);
+
+        flow->request = mfree(flow->request);
+        flow->peer_address = address;
+        layer_flow_set_state(&flow->layer, LAYER_FLOW_REQUESTED);
+        (void) flow_watch(flow, usec_add(now, FLOW_REQUEST_KEEP_USEC));
+}
+
+/* -- the reply -- */
+
+/* Errors of the wire are all below the errnos: what else a peer says must not pass for an error of this host. */
+static int32_t refusal(int32_t response) {
+        return MIN(response, OAP_WIRE_ERROR_NOT_ALLOCATED);
+}
+
+void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
+        UnicastFlow *flow = eids_get(u->eids, message->receiver_eid);
+        int r;
+
+        /* Once, and only while it is awaited; whether it answers what was asked is for the IRM to say, from the OAP in it. */
+        if (!flow || (flow->layer.state != LAYER_FLOW_REQUESTED && flow->layer.state != LAYER_FLOW_ABANDONED))
+                return flow_unknown_eid(u, from);
+
+        if (message->response < 0) {
+                (void) u->events->reply(u->userdata, &flow->layer, refusal(message->response), NULL, 0);
+                return flow_end(flow, now);
+        }
+
+        flow->peer_eid = message->sender_eid;
+        liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
+
+        /* The IRM answers with what it takes to close the peer's end, if it no longer wants the flow. */
+        r = u->events->reply(u->userdata, &flow->layer, 0, message->oap, message->oap_size);
+        if (r < 0 || flow->layer.state == LAYER_FLOW_ABANDONED)
+                return flow_end(flow, now);
+
+        layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
+        (void) flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+}
