@@ -140,8 +140,6 @@ static int contact_add(DhtContacts *contacts, const DhtPeer *peer, bool verified
         spare = bucket->n >= contacts->k;
         if (spare && bucket->n_spares >= contacts->k)
                 return -ENOSPC;
-        if (bucket->n == 0 && !spare)
-                bucket->looked_up_usec = now;
 
         contacts->contacts[contacts->n++] = (DhtContact) {
                 .peer = *peer,

@@ -34,7 +34,7 @@ typedef struct DhtContact {
 typedef struct DhtBucket {
         uint16_t n;                     /* without spares */
         uint16_t n_spares;
-        usec_t looked_up_usec;          /* when a lookup last went there */
+        usec_t looked_up_usec;          /* when a lookup last went there; 0: never */
 } DhtBucket;
 
 typedef struct DhtContacts {

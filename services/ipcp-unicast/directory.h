@@ -10,7 +10,9 @@
  *   dht-store.c     what we keep for others: bounded per key and per sender, expiring
  *   dht-request.c   what was asked of whom: cookies, time-outs, limits
  *   dht-lookup.c    iterative search: the closest first, several in parallel, until nobody closer is left
- *   directory.c     the object: own names and their publication, refresh, replication, cache of results
+ *   dht-cache.c     what was found a moment ago, and which of it met no answer
+ *   directory.c     the object; directory-*.c (directory-internal.h) do what it does by itself: publication, replication,
+ *                   refresh, the way in
  */
 
 #include "basic/time.h"
@@ -23,6 +25,7 @@
 
 typedef struct DirectoryConfig {
         uint64_t address;                       /* ours */
+        unsigned address_bytes;                 /* addresses that need more are no members; 0: any */
         HashAlgorithm hash;
         uint8_t id[HASH_BYTES_MAX];             /* ours, random, as long as the hash */
         uint32_t alpha;                         /* asked in parallel */
@@ -99,8 +102,9 @@ int directory_register(Directory *d, const uint8_t *hash, size_t hash_size, usec
 void directory_unregister(Directory *d, const uint8_t *hash, size_t hash_size, usec_t now);
 bool directory_is_registered(const Directory *d, const uint8_t *hash, size_t hash_size);
 
-/* Finds who serves a name; lookup is the caller's number. The answer is the event found, possibly from within. Recent
- * results are remembered for a while, results that turned out bad are not (directory_doubt()). */
+/* Finds who serves a name; lookup is the caller's number. The answer is the event found, possibly from within, within 800 ms even
+ * where members that are asked do not answer: an unfinished search then reports what it has, and goes on for the next who asks.
+ * Recent results are remembered for a while, results that turned out bad are not (directory_doubt()). */
 void directory_lookup(Directory *d, uint64_t lookup, const uint8_t *hash, size_t hash_size, usec_t now);
 void directory_cancel(Directory *d, uint64_t lookup);
 
