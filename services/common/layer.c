@@ -378,12 +378,6 @@ static unsigned budget(void *userdata, LayerFlow *flow, unsigned max, usec_t now
         return layer->ops->budget(layer->userdata, flow, max, now);
 }
 
-static unsigned budget(void *userdata, LayerFlow *flow, unsigned max, usec_t now) {
-        Layer *layer = userdata;
-
-        return layer->ops->budget(layer->userdata, flow, max, now);
-}
-
 static unsigned transmit(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now) {
         Layer *layer = userdata;
 
@@ -434,8 +428,6 @@ int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userd
         r = upper_init(&layer->upper, daemon->event, transmit, ended, layer);
         if (r < 0)
                 return r;
-        if (ops->budget)
-                upper_set_budget(&layer->upper, budget);
         if (ops->budget)
                 upper_set_budget(&layer->upper, budget);
 

@@ -25,9 +25,6 @@ typedef struct LayerOps {
         /* How much of a flow is taken now; NULL: always all there is. Called before transmit. */
         upper_budget_t budget;
 
-        /* How much of a flow is taken now; NULL: always all there is. Called before transmit. */
-        upper_budget_t budget;
-
         /* What HELLO says: layer_type, hash_algorithm, mtu, oap_max. */
         void (*describe)(void *userdata, LayerMessage *hello);
 
