@@ -11,7 +11,7 @@
 #define JOIN_INTERVAL_USEC (5 * USEC_PER_MSEC)
 #define REFRESH_USEC (120 * USEC_PER_SEC)
 #define EXPIRE_USEC (3600 * USEC_PER_SEC)
-#define SETTLE_USEC (2 * REFRESH_USEC)          /* everybody refreshed and replicated at least once since */
+#define SETTLE_USEC (REFRESH_USEC + 30 * USEC_PER_SEC)  /* everybody refreshed and replicated at least once since */
 #define LOOKUPS_MAX 5000U
 #define ATTEMPTS_MAX 3U                         /* with loss an attempt may fail; three in a row may not */
 #define LOOKUP_TIME_MAX_USEC (30 * USEC_PER_SEC)
@@ -331,9 +331,20 @@ static int compare_usec(const void *a, const void *b) {
         return (*x > *y) - (*x < *y);
 }
 
-static void lookups_measure(World *w, uint64_t n_rounds_before) {
+/* Of all members together, those that they make for themselves included. */
+static void sum_lookups(const World *w, uint64_t *ret_n, uint64_t *ret_rounds) {
+        *ret_n = *ret_rounds = 0;
+        for (uint32_t i = 0; i < w->n_come; i++)
+                if (w->nodes[i].directory) {
+                        const DirectoryStatistics *s = directory_statistics(w->nodes[i].directory);
+
+                        *ret_n += s->lookups;
+                        *ret_rounds += s->lookup_rounds;
+                }
+}
+
+static void measure_times(World *w) {
         _cleanup_free_ usec_t *times = NULL;
-        uint64_t n_rounds = 0;
         size_t n = 0;
 
         times = calloc(w->n_lookups + 1, sizeof(*times));
@@ -343,24 +354,10 @@ static void lookups_measure(World *w, uint64_t n_rounds_before) {
         for (size_t i = 0; i < w->n_lookups; i++)
                 if (w->lookups[i].found && w->lookups[i].n_attempts == 1)
                         times[n++] = w->lookups[i].end - w->lookups[i].begin;
-        for (uint32_t i = 0; i < w->n_come; i++)
-                if (w->nodes[i].directory)
-                        n_rounds += directory_statistics(w->nodes[i].directory)->lookup_rounds;
 
         qsort(times, n, sizeof(*times), compare_usec);
-        w->run->hops = w->n_lookups > 0 ? (double) (n_rounds - n_rounds_before) / (double) w->n_lookups : 0;
         w->run->lookup_median_usec = n > 0 ? times[n / 2] : 0;
         w->run->lookup_p99_usec = n > 0 ? times[n - 1 - n / 100] : 0;
-}
-
-static uint64_t rounds_so_far(const World *w) {
-        uint64_t n = 0;
-
-        for (uint32_t i = 0; i < w->n_come; i++)
-                if (w->nodes[i].directory)
-                        n += directory_statistics(w->nodes[i].directory)->lookup_rounds;
-
-        return n;
 }
 
 /* -- tables -- */
@@ -454,7 +451,7 @@ static void phase_partition(World *w) {
 
 static int world_run(World *w) {
         size_t n_lookups = MIN(2U * w->run->n_members, LOOKUPS_MAX);
-        uint64_t n_rounds;
+        uint64_t n, n_before, n_rounds, n_rounds_before;
         int r;
 
         if (w->run->n_members < 2)
@@ -465,9 +462,11 @@ static int world_run(World *w) {
                 return r;
         tables_check(w, "after everybody joined");
 
-        n_rounds = rounds_so_far(w);
+        sum_lookups(w, &n_before, &n_rounds_before);
         w->run->found_first = lookups_run(w, n_lookups, 2 * USEC_PER_MSEC);
-        lookups_measure(w, n_rounds);
+        sum_lookups(w, &n, &n_rounds);
+        w->run->hops = n > n_before ? (double) (n_rounds - n_rounds_before) / (double) (n - n_before) : 0;
+        measure_times(w);
         lookups_check(w, "after everybody joined");
 
         if (w->run->churn > 0) {

@@ -3,8 +3,9 @@
 #include "tests/sim/invariants.h"
 
 #define WAYS_MAX 4096U                  /* of a survey; fewer members have all their ways followed */
-#define STEP_USEC (50 * USEC_PER_MSEC)
-#define STEPS_AT_ONCE 20U               /* the longer it takes, the less often it is looked at */
+#define STEP_MIN_USEC (2 * USEC_PER_MSEC)
+#define STEP_MAX_USEC USEC_PER_SEC
+#define STEP_PART 20U                   /* of the time since: the longer it takes, the less often it is looked at */
 
 /* Per link: towards an o7s member management and three cubes, opened from either end, and as many that just end. */
 #define LOWER_FLOWS_PER_LINK_MAX 20U
@@ -143,15 +144,17 @@ usec_t invariants_await(World *w, const char *when, usec_t deadline_usec) {
         /* Of its own: how often it looks must not change what happens. */
         dice_init(&dice, w->options.seed, w->timeline.now);
 
-        for (unsigned step = 0;; step++) {
+        for (;;) {
+                usec_t since = w->timeline.now - w->disturbed;
+
                 verdict_checked(&w->verdict);
                 survey_take(w, &dice, &s);
                 if (is_converged(&s))
-                        return w->timeline.now - w->disturbed;
-                if (w->timeline.now - w->disturbed >= deadline_usec)
+                        return since;
+                if (since >= deadline_usec)
                         break;
 
-                world_run_for(w, STEP_USEC * (1 + step / STEPS_AT_ONCE));
+                world_run_for(w, CLAMP(since / STEP_PART, STEP_MIN_USEC, STEP_MAX_USEC));
         }
 
         complain(w, when, &s);

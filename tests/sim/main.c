@@ -48,6 +48,7 @@ static int help(void) {
                "     --directory         directories alone, without a layer\n"
                "     --suite=NAME        fifty, thousand, directory, growth: runs that are given\n"
                "     --twice             run it twice, and once with another seed, and compare the traces\n"
+               "     --sabotage          bend the routes of two members, and fail unless that is found out\n"
                "     --svg=DIRECTORY     draw charts there\n"
                "  -v --verbose           print what members say\n"
                "  -h --help              show this help\n");
@@ -103,6 +104,7 @@ enum {
         ARG_DIRECTORY,
         ARG_SUITE,
         ARG_TWICE,
+        ARG_SABOTAGE,
         ARG_SVG,
 };
 
@@ -122,6 +124,7 @@ static const struct option options[] = {
         { "directory", no_argument,       NULL, ARG_DIRECTORY },
         { "suite",     required_argument, NULL, ARG_SUITE     },
         { "twice",     no_argument,       NULL, ARG_TWICE     },
+        { "sabotage",  no_argument,       NULL, ARG_SABOTAGE  },
         { "svg",       required_argument, NULL, ARG_SVG       },
         { "verbose",   no_argument,       NULL, 'v'           },
         { "help",      no_argument,       NULL, 'h'           },
@@ -221,6 +224,10 @@ static int parse_arguments(int argc, char *argv[]) {
                         arg_twice = true;
                         break;
 
+                case ARG_SABOTAGE:
+                        arg_scenario.sabotage = true;
+                        break;
+
                 case ARG_SVG:
                         arg_svg = optarg;
                         break;
@@ -312,6 +319,8 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "o7s-sim: %s\n", strerror(-r));
         else
                 r = report_end(&report);
+        if (arg_scenario.sabotage && r >= 0)
+                r = r == 0;             /* whoever finds nothing wrong now never does */
 
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

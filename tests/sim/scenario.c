@@ -298,12 +298,48 @@ static int phase_calm(Scenario *s) {
         return phase_traffic(s, "in the end");
 }
 
+/* -- what the checks are worth -- */
+
+static int misdirect(Member *m, const Member *destination, const Member *next) {
+        const Route route = {
+                .destination = destination->address,
+                .cost = 1,
+                .n_links = 1,
+                .n_hops = 1,
+                .hops = { next->address },
+        };
+
+        return forwarding_replace(m->unicast.forwarding[CUBE_BEST_EFFORT], &route, 1);
+}
+
+/* Two neighbours that know no way to a third member but through each other. */
+static int phase_sabotage(Scenario *s) {
+        World *w = s->world;
+        Member *a = w->links[0].members[0], *b = w->links[0].members[1], *c = &w->members[w->n_members - 1];
+        int r;
+
+        if (w->n_members < 3)
+                return -EINVAL;
+
+        r = misdirect(a, c, b);
+        if (r >= 0)
+                r = misdirect(b, c, a);
+        if (r < 0)
+                return r;
+
+        world_disturb(w);
+        (void) invariants_await(w, "after sabotage", USEC_PER_SEC);
+        return 0;
+}
+
 static int run_phases(Scenario *s) {
         int r;
 
         r = phase_start(s);
         if (r < 0)
                 return r;
+        if (s->options->sabotage)
+                return phase_sabotage(s);
 
         phase_failures(s);
         r = phase_traffic(s, "before the storm");

@@ -24,6 +24,7 @@ typedef struct ScenarioOptions {
         double deaths;                  /* members, per member and minute */
         unsigned n_failures;
         unsigned n_exchanges;
+        bool sabotage;                  /* two members are made to send everything to each other: this must be found out */
         usec_t deadline_usec;           /* of convergence, after each disturbance */
 } ScenarioOptions;
 
