@@ -53,7 +53,7 @@ static const Neighbour *best_neighbour(const Join *join, const JoinTarget *t) {
 static void target_lost(Join *join, JoinTarget *t, usec_t now) {
         /* What does not last is no better than what fails. */
         if (usec_sub(now, t->since) < JOIN_STEADY_USEC) {
-                t->retry = usec_add(now, join_back_off(join, &t->backoff_usec));
+                t->retry = usec_add(now, join_back_off(join, &t->backoff_usec, true));
                 return;
         }
 
@@ -126,11 +126,11 @@ static unsigned lower_of(const Neighbour *n, const JoinTarget *t, unsigned lower
         return lower;
 }
 
-static void target_failed(Join *join, JoinTarget *t, const char *problem, usec_t now) {
+static void target_failed(Join *join, JoinTarget *t, const char *problem, bool reached, usec_t now) {
         t->n_attempts++;
         if (problem)
                 set_problem(t, problem);
-        t->retry = usec_add(now, join_back_off(join, &t->backoff_usec));
+        t->retry = usec_add(now, join_back_off(join, &t->backoff_usec, reached));
 }
 
 static void target_try(Join *join, JoinTarget *t, usec_t now) {
@@ -155,7 +155,7 @@ static void target_try(Join *join, JoinTarget *t, usec_t now) {
         purpose = t->management && !(n && neighbour_has(n, LOWER_MANAGEMENT, t->lower)) ? LOWER_MANAGEMENT : LOWER_DATA;
         r = lower_flow_open(u, purpose, CUBE_BEST_EFFORT, lower, name, now, &t->flow);
         if (r < 0)
-                target_failed(join, t, error_row(r)->sentence, now);
+                target_failed(join, t, error_row(r)->sentence, false, now);
 }
 
 void join_targets_expire(Join *join, usec_t now) {
@@ -206,7 +206,7 @@ void join_target_ended(Join *join, const LowerFlow *flow, const char *problem, u
                 return;
 
         t->flow = NULL;
-        target_failed(join, t, problem, now);
+        target_failed(join, t, problem, flow->packet_max > 0, now);
 }
 
 void join_targets_lower_up(Join *join, unsigned lower, usec_t now) {

@@ -32,10 +32,13 @@ usec_t join_jitter(Join *join, usec_t max) {
         return random % (max + 1);
 }
 
-usec_t join_back_off(Join *join, usec_t *backoff_usec) {
+usec_t join_back_off(Join *join, usec_t *backoff_usec, bool reached) {
         const UnicastConfig *config = &join->unicast->config;
         usec_t min = config->retry_min_usec > 0 ? config->retry_min_usec : JOIN_RETRY_USEC;
         usec_t max = config->retry_max_usec > 0 ? config->retry_max_usec : JOIN_RETRY_MAX_USEC;
+
+        if (reached)
+                max = MIN(max, JOIN_RETRY_REACHED_USEC);
 
         *backoff_usec = *backoff_usec == 0 ? min : MIN(2 * *backoff_usec, MAX(min, max));
         return *backoff_usec - join_jitter(join, *backoff_usec / 4);
@@ -43,9 +46,9 @@ usec_t join_back_off(Join *join, usec_t *backoff_usec) {
 
 /* -- becoming a member -- */
 
-static void pause_round(Join *join, usec_t now) {
+static void pause_round(Join *join, bool reached, usec_t now) {
         join->n_round = 0;
-        join->retry = usec_add(now, join_back_off(join, &join->backoff_usec));
+        join->retry = usec_add(now, join_back_off(join, &join->backoff_usec, reached));
 }
 
 static void become_member(Join *join, const LayerConfig *config, usec_t now) {
@@ -56,7 +59,7 @@ static void become_member(Join *join, const LayerConfig *config, usec_t now) {
         if (r < 0) {
                 set_problem(join, r == -EPROTO ? "its members hash names in another way than our file says"
                                                : error_row(r)->sentence);
-                return pause_round(join, now);
+                return pause_round(join, false, now);
         }
 
         join->problem[0] = '\0';
@@ -81,27 +84,20 @@ static void bootstrap(Join *join, usec_t now) {
 /* -- enrollment -- */
 
 static size_t n_vias(const Join *join) {
-        return join->order_via[0] != '\0' || join->unicast->config.n_via == 0 ? 1 : join->unicast->config.n_via;
+        return MAX(join->unicast->config.n_via, 1U);
 }
 
 static const char *via(const Join *join, size_t i) {
         const UnicastConfig *config = &join->unicast->config;
 
-        if (join->order_via[0] != '\0')
-                return join->order_via;
-
         return config->n_via == 0 ? config->layer : config->via[i];
-}
-
-static bool layer_is_wanted(const Join *join, unsigned lower) {
-        return join->unicast->lower_is_up[lower] && (join->order_lower < 0 || join->order_lower == (int) lower);
 }
 
 static unsigned n_ways(const Join *join) {
         unsigned n = 0;
 
         for (unsigned lower = 0; lower < join->unicast->config.n_lower; lower++)
-                if (layer_is_wanted(join, lower))
+                if (join->unicast->lower_is_up[lower])
                         n += (unsigned) n_vias(join);
 
         return n;
@@ -114,7 +110,7 @@ static bool next_way(Join *join, unsigned *ret_lower, const char **ret_name) {
         for (size_t i = 0; i < all; i++) {
                 size_t way = join->next_via++ % all;
 
-                if (!layer_is_wanted(join, (unsigned) (way / n)))
+                if (!join->unicast->lower_is_up[way / n])
                         continue;
                 *ret_lower = (unsigned) (way / n);
                 *ret_name = via(join, way % n);
@@ -124,14 +120,14 @@ static bool next_way(Join *join, unsigned *ret_lower, const char **ret_name) {
         return false;
 }
 
-static void attempt_failed(Join *join, const char *problem, usec_t now) {
+static void attempt_failed(Join *join, const char *problem, bool reached, usec_t now) {
         if (problem)
                 set_problem(join, problem);
 
         if (++join->n_round < n_ways(join))
                 join->retry = now;
         else
-                pause_round(join, now);
+                pause_round(join, reached, now);
 }
 
 static void enroll(Join *join, usec_t now) {
@@ -147,7 +143,7 @@ static void enroll(Join *join, usec_t now) {
         join->n_attempts++;
         r = lower_flow_open(join->unicast, LOWER_ENROLLMENT, CUBE_BEST_EFFORT, lower, name, now, &join->enrolling);
         if (r < 0) {
-                attempt_failed(join, error_row(r)->sentence, now);
+                attempt_failed(join, error_row(r)->sentence, false, now);
                 return;
         }
 
@@ -192,7 +188,6 @@ void join_start(Join *join, Unicast *u, usec_t now) {
 
         *join = (Join) {
                 .unicast = u,
-                .order_lower = -1,
                 .next_conflict = next_conflict,
         };
         list_init(&join->targets);
@@ -209,44 +204,6 @@ void join_done(Join *join) {
         join_targets_done(join);
         join->enrolling = NULL;
         join->retry = USEC_INFINITY;
-}
-
-/* -- orders -- */
-
-int join_bootstrap(Join *join, usec_t now) {
-        Unicast *u = join->unicast;
-
-        if (!u || u->is_member)
-                return -EBUSY;
-
-        if (join->enrolling)
-                lower_flow_close(TAKE_PTR(join->enrolling), now);
-
-        u->config.bootstrap = true;
-        begin(join, now);
-        bootstrap(join, now);
-        unicast_update_state(u, now);
-        return 0;
-}
-
-int join_enroll(Join *join, const char *name, int lower, usec_t now) {
-        Unicast *u = join->unicast;
-
-        if (!u || u->is_member)
-                return -EBUSY;
-        if (lower >= (int) u->config.n_lower || (!isempty(name) && !flow_name_is_valid_on_wire(name)))
-                return -EINVAL;
-
-        if (join->enrolling)
-                lower_flow_close(TAKE_PTR(join->enrolling), now);
-
-        u->config.bootstrap = false;
-        (void) copy_string(join->order_via, sizeof(join->order_via), strempty(name));
-        join->order_lower = MAX(lower, -1);
-        join->next_via = 0;
-        begin(join, now);
-        unicast_update_state(u, now);
-        return 0;
 }
 
 /* -- what happens -- */
@@ -268,7 +225,7 @@ void join_flow_ended(Join *join, LowerFlow *flow, const char *problem, usec_t no
 
         if (flow == join->enrolling) {
                 join->enrolling = NULL;
-                attempt_failed(join, problem, now);
+                attempt_failed(join, problem, flow->packet_max > 0, now);
         }
 
         join_target_ended(join, flow, problem, now);

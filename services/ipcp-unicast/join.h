@@ -19,6 +19,7 @@
 #define JOIN_TARGETS_MAX 256U
 #define JOIN_RETRY_USEC (50 * USEC_PER_MSEC)            /* the first; doubles, with jitter */
 #define JOIN_RETRY_MAX_USEC (60 * USEC_PER_SEC)
+#define JOIN_RETRY_REACHED_USEC (2 * USEC_PER_SEC)      /* the longest where somebody is there, whose messages are lost or no good */
 #define JOIN_ALLOCATE_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define JOIN_SPREAD_USEC (50 * USEC_PER_MSEC)           /* two that look for each other should not do so at the same time */
 #define JOIN_STEADY_USEC USEC_PER_SEC                   /* a neighbour lost sooner is tried again as one that never came */
@@ -50,8 +51,6 @@ typedef struct Join {
         unsigned n_targets;
         size_t next_via;                        /* which Via= over which layer is tried next */
         unsigned n_round;                       /* tried since the last pause */
-        char order_via[FLOW_NAME_WIRE_BYTES_MAX + 1];   /* instead of Via=, by an operator; "": none */
-        int order_lower;                        /* -1: all */
         LowerFlow *enrolling;                   /* not owned */
         bool failed;                            /* gave up */
         usec_t started;
@@ -71,11 +70,6 @@ void join_done(Join *join);
  * Returns: 0; -EBUSY: the layer is not in the state for it; -EINVAL; -EEXIST; -ENOENT; -ENOSPC; -ENOMEM. */
 int join_connect(Join *join, const char *name, int lower, bool management, bool data, usec_t now);
 int join_disconnect(Join *join, const char *name, bool management, bool data, usec_t now);
-
-/* Instead of what the file says: be the first member; enroll through this name (NULL: as the file says), over this layer (-1:
- * each). Returns: 0; -EBUSY: member already; -EINVAL. */
-int join_bootstrap(Join *join, usec_t now);
-int join_enroll(Join *join, const char *name, int lower, usec_t now);
 
 /* The cost that a file gives to the link to this flow's peer; 0: none. */
 uint32_t join_cost(const Join *join, const LowerFlow *flow);
@@ -98,8 +92,9 @@ usec_t join_next(const Join *join);
 
 /* -- between join.c and join-target.c -- */
 
-/* The next pause of something that failed, with jitter; *backoff_usec is what it grew to, 0 before. */
-usec_t join_back_off(Join *join, usec_t *backoff_usec);
+/* The next pause of something that failed, with jitter; *backoff_usec is what it grew to, 0 before. reached: there was a flow to
+ * somebody. */
+usec_t join_back_off(Join *join, usec_t *backoff_usec, bool reached);
 
 /* Random, up to max. */
 usec_t join_jitter(Join *join, usec_t max);

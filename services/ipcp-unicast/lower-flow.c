@@ -332,14 +332,13 @@ static int check_peer(const LowerFlow *flow) {
         return 0;
 }
 
-/* Between o7s members the one that came to the other gives way, so that only one does. Others never do: then it is us,
- * but not as often as somebody likes to make us. */
+/* Between o7s members the one whose name comes later gives way, so that only one does. Others never do: then it is us. But not
+ * as often as somebody likes to make us. */
 static bool must_give_way(LowerFlow *flow, usec_t now) {
+        const CepRecord *own = &flow->cep.own, *peer = &flow->cep.peer;
         Join *join = &flow->unicast->join;
 
-        if (flow->cep.peer.member[0] != '\0')
-                return flow->outgoing;
-        if (now < join->next_conflict)
+        if (now < join->next_conflict || (peer->member[0] != '\0' && strcmp(own->member, peer->member) < 0))
                 return false;
 
         join->next_conflict = usec_add(now, JOIN_CONFLICT_USEC);
