@@ -14,7 +14,7 @@
 
 static void request_failed(UnicastFlow *flow, int result, usec_t now) {
         (void) flow->unicast->events->reply(flow->unicast->userdata, &flow->layer, result, NULL, 0);
-        flow_end(flow, now);
+        unicast_flow_end(flow, now);
 }
 
 /* -- the order -- */
@@ -46,7 +46,7 @@ static int request_start(Unicast *u, const LayerMessage *order, usec_t now, Unic
         memcpy(flow->request, order->oap, order->oap_size);
         flow->request_size = order->oap_size;
 
-        r = flow_watch(flow, USEC_INFINITY - 1);        /* makes room, so that it can be moved later */
+        r = unicast_flow_watch(flow, USEC_INFINITY - 1);        /* makes room, so that it can be moved later */
         if (r < 0)
                 return r;
 
@@ -145,7 +145,7 @@ void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresse
         flow->request = mfree(flow->request);
         flow->peer_address = address;
         layer_flow_set_state(&flow->layer, LAYER_FLOW_REQUESTED);
-        (void) flow_watch(flow, usec_add(now, FLOW_REQUEST_KEEP_USEC));
+        (void) unicast_flow_watch(flow, usec_add(now, FLOW_REQUEST_KEEP_USEC));
 }
 
 /* -- the reply -- */
@@ -165,7 +165,7 @@ void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow
 
         if (message->response < 0) {
                 (void) u->events->reply(u->userdata, &flow->layer, refusal(message->response), NULL, 0);
-                return flow_end(flow, now);
+                return unicast_flow_end(flow, now);
         }
 
         flow->peer_eid = message->sender_eid;
@@ -174,8 +174,8 @@ void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow
         /* The IRM answers with what it takes to close the peer's end, if it no longer wants the flow. */
         r = u->events->reply(u->userdata, &flow->layer, 0, message->oap, message->oap_size);
         if (r < 0 || flow->layer.state == LAYER_FLOW_ABANDONED)
-                return flow_end(flow, now);
+                return unicast_flow_end(flow, now);
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
-        (void) flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+        (void) unicast_flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
 }

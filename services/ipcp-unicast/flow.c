@@ -82,7 +82,7 @@ int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_q
         return 0;
 }
 
-int flow_watch(UnicastFlow *flow, usec_t when) {
+int unicast_flow_watch(UnicastFlow *flow, usec_t when) {
         return expiry_set(&flow->unicast->expiries, &flow->expiry, when);
 }
 
@@ -144,7 +144,7 @@ static usec_t close_repeat_usec(const Unicast *u) {
         return FLOW_CLOSE_REPEAT_USEC + (usec_t) u->n_closing * FLOW_CLOSE_SPACING_USEC;
 }
 
-void flow_end(UnicastFlow *flow, usec_t now) {
+void unicast_flow_end(UnicastFlow *flow, usec_t now) {
         bool repeat = peer_understands_close(flow);
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_CLOSED);
@@ -158,21 +158,21 @@ void flow_end(UnicastFlow *flow, usec_t now) {
                 flow->n_close_repeats = FLOW_CLOSE_REPEATS;
                 flow->unicast->n_closing++;
         }
-        if (flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->unicast) : FLOW_CLOSED_KEEP_USEC)) < 0)
+        if (unicast_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->unicast) : FLOW_CLOSED_KEEP_USEC)) < 0)
                 unicast_flow_free(flow);
 }
 
 /* The flow is over and the IRM does not know yet. */
 static void flow_down(UnicastFlow *flow, CloseReason reason, usec_t now) {
         flow->unicast->events->down(flow->unicast->userdata, &flow->layer, reason);
-        flow_end(flow, now);
+        unicast_flow_end(flow, now);
 }
 
 /* -- orders of the IRM about flows that exist -- */
 
 static void abandon(UnicastFlow *flow, usec_t now) {
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ABANDONED);
-        (void) flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
+        (void) unicast_flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
 }
 
 void unicast_abort(Unicast *u, LayerFlow *layer_flow, const CloseTokens *tokens, usec_t now) {
@@ -190,7 +190,7 @@ void unicast_abort(Unicast *u, LayerFlow *layer_flow, const CloseTokens *tokens,
 
         case LAYER_FLOW_STARTING:
         case LAYER_FLOW_ANSWERED:
-                return flow_end(flow, now);
+                return unicast_flow_end(flow, now);
 
         case LAYER_FLOW_CLOSED:         /* the late reply came, and this is what the IRM says to it */
                 return flow_send_close(flow, now);
@@ -211,7 +211,7 @@ void unicast_established(Unicast *u, LayerFlow *layer_flow, const CloseTokens *t
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ESTABLISHED);
         liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
-        (void) flow_watch(flow, liveness_next(&flow->liveness));
+        (void) unicast_flow_watch(flow, liveness_next(&flow->liveness));
 
         flow_deliver_early(flow);
 
@@ -227,7 +227,7 @@ void unicast_close(Unicast *u, LayerFlow *layer_flow, usec_t now) {
         case LAYER_FLOW_STARTING:
         case LAYER_FLOW_ANSWERED:
         case LAYER_FLOW_ESTABLISHED:
-                return flow_end(flow, now);
+                return unicast_flow_end(flow, now);
 
         case LAYER_FLOW_REQUESTED:
                 return abandon(flow, now);
@@ -249,7 +249,7 @@ void unicast_irm_lost(Unicast *u, usec_t now) {
         list_for_each_safe(flow, following, &u->flows.all, by_table)
                 if (flow->state == LAYER_FLOW_STARTING || flow->state == LAYER_FLOW_REQUESTED ||
                     flow->state == LAYER_FLOW_ANSWERED)
-                        flow_end(unicast_flow(flow), now);
+                        unicast_flow_end(unicast_flow(flow), now);
 }
 
 /* -- what the peer says later -- */
@@ -341,7 +341,7 @@ static void expire_established(UnicastFlow *flow, usec_t now) {
                 return flow_down(flow, CLOSE_PEER_TIMEOUT, now);
         }
 
-        (void) flow_watch(flow, MIN(liveness_next(&flow->liveness),
+        (void) unicast_flow_watch(flow, MIN(liveness_next(&flow->liveness),
                                     flow->budget_again > 0 ? flow->budget_again : USEC_INFINITY));
 }
 
@@ -354,7 +354,7 @@ static void expire_closed(UnicastFlow *flow, usec_t now) {
         flow_send_close(flow, now);
         if (--flow->n_close_repeats == 0)
                 flow->unicast->n_closing--;
-        (void) flow_watch(flow, usec_add(now, flow->n_close_repeats > 0 ? FLOW_CLOSE_REPEAT_USEC
+        (void) unicast_flow_watch(flow, usec_add(now, flow->n_close_repeats > 0 ? FLOW_CLOSE_REPEAT_USEC
                                                                         : FLOW_CLOSED_KEEP_USEC));
 }
 
@@ -368,7 +368,7 @@ void flow_expire(UnicastFlow *flow, usec_t now) {
                 return abandon(flow, now);
 
         case LAYER_FLOW_ABANDONED:
-                return flow_end(flow, now);
+                return unicast_flow_end(flow, now);
 
         case LAYER_FLOW_ANSWERED:
                 return flow_down(flow, CLOSE_LAYER_DOWN, now);

@@ -111,10 +111,10 @@ void flow_allocator_done(Unicast *u);
 bool flow_send_message(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now);
 
 /* When flow_expire() is to look at it. Room for a flow's entry is made when it first gets one. Returns: 0; -ENOMEM. */
-int flow_watch(UnicastFlow *flow, usec_t when);
+int unicast_flow_watch(UnicastFlow *flow, usec_t when);
 
 /* Takes the flow out of service, with a close to a peer that understands it. May free it. */
-void flow_end(UnicastFlow *flow, usec_t now);
+void unicast_flow_end(UnicastFlow *flow, usec_t now);
 
 /* To a peer that understands it. */
 void flow_send_close(UnicastFlow *flow, usec_t now);

@@ -187,7 +187,7 @@ int unicast_accept(Unicast *u, const LayerMessage *order, usec_t now) {
         flow->peer_address = incoming->peer.address;
         flow->peer_eid = incoming->peer.eid;
 
-        r = flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+        r = unicast_flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
         if (r < 0)
                 return r;
 
