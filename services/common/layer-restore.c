@@ -112,7 +112,8 @@ int layer_store_flow(StateStore *store, LayerFlow *flow, const uint8_t *bytes, s
         if (size > sizeof(kept.bytes))
                 return -EMSGSIZE;
 
-        memcpy(kept.bytes, bytes, size);
+        if (size > 0)
+                memcpy(kept.bytes, bytes, size);
         kept.size = (uint32_t) size;
 
         if (flow->store) {
@@ -199,7 +200,8 @@ int layer_store_set_block(StateStore *store, const void *bytes, size_t size) {
         if (size > sizeof(kept.bytes))
                 return -EMSGSIZE;
 
-        memcpy(kept.bytes, bytes, size);
+        if (size > 0)
+                memcpy(kept.bytes, bytes, size);
         if (layer_store_get_block(store, before) > 0)
                 state_store_update(store, LAYER_KEPT_BLOCK, 0, &kept);
         else

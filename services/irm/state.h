@@ -2,16 +2,10 @@
 #pragma once
 
 /*
- * What the IRM knows, in a memfd that systemd keeps for it: after a crash the next one goes on with the same
- * names, bindings, registrations, listeners and flows. Fixed slots, updated in place, so that a change costs
- * the same however much is kept; the file is sparse and only used slots cost memory.
- *
- *      0  header: magic, version, and the size and number of the slots of each kind, which must all agree
- *   4096  slots of kind 0, then of kind 1, ...: { used:u32, reserved:u32, record }
- *
- * "used" is set after the record is whole and cleared before it changes: a kill in between loses at most that
- * one record. Same machine, same program: records are plain structs, and another version starts anew. Read
- * back as carefully as if a stranger had written it.
+ * What the IRM knows, in a memfd that systemd keeps for it (services/common/state-store.h): after a crash the next one
+ * goes on with the same names, bindings, registrations, listeners and flows. A change costs the same however much is
+ * kept. Same machine, same program: records are plain structs, and another version starts anew. Read back as carefully
+ * as if a stranger had written it.
  */
 
 #include "basic/cursor.h"

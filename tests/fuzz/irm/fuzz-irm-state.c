@@ -12,12 +12,11 @@
 #include <stdlib.h>
 
 #include "basic/cursor.h"
+#include "services/common/state-store.h"
 #include "services/irm/state.h"
 
 #define OPERATIONS_MAX 256U
 #define SLOTS_WATCHED 512U      /* more than the operations can fill */
-#define HEADER_BYTES 4096U
-#define SLOT_HEADER_BYTES 8U
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -88,13 +87,18 @@ static bool texts_are_terminated(StateKind kind, const AnyRecord *r) {
         return false;
 }
 
+static size_t copy_bytes(StateKind kind) {
+        return (STATE_STORE_COPY_BYTES + record_size[kind] + 7) & ~(size_t) 7;
+}
+
+/* Of the first copy. */
 static off_t slot_offset(StateKind kind, uint32_t slot) {
-        size_t offset = HEADER_BYTES;
+        size_t offset = STATE_STORE_HEADER_BYTES;
 
         for (StateKind k = 0; k < kind; k++)
-                offset += ((SLOT_HEADER_BYTES + record_size[k] + 7) & ~(size_t) 7) * state_capacity(k);
+                offset += 2 * copy_bytes(k) * state_capacity(k);
 
-        return (off_t) (offset + ((SLOT_HEADER_BYTES + record_size[kind] + 7) & ~(size_t) 7) * slot);
+        return (off_t) (offset + copy_bytes(kind) * slot);
 }
 
 /* At most 255 bytes of the input. */
@@ -147,7 +151,7 @@ static void put(Game *g, StateKind kind, Cursor *c) {
 }
 
 static void scribble(Game *g, StateKind kind, Cursor *c) {
-        size_t room = SLOT_HEADER_BYTES + record_size[kind], offset, n;
+        size_t room = STATE_STORE_COPY_BYTES + record_size[kind], offset, n;
         uint32_t slot = cursor_u8(c);
         uint8_t bytes[255];
 
