@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Orders to the member of a layer, and what it tells of its neighbours. This test plays the IPCP of the layer "home" (see
+ * bus-fixture.h); there is no polkit, so root may give orders and nobody else.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <grp.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "basic/time.h"
+#include "libo7s/bus-names.h"
+#include "tests/unit/irm/bus-fixture.h"
+
+#define HOME_PATH BUS_PATH_LAYER "/home"
+#define TEXT_MAX 4096U
+#define NOBODY 65534
+
+static LayerMessage message;            /* too large for the stack of a sanitized test */
+
+/* -- the layer -- */
+
+static void say_state(int layer, LayerState state, const char *text, uint64_t address) {
+        message = (LayerMessage) { .type = LAYER_STATE, .state = state, .mtu = 1400, .address = address };
+        (void) snprintf(message.text, sizeof(message.text), "%s", text);
+        layer_say(layer, &message, NULL, 0);
+}
+
+static void say_neighbour(int layer, uint64_t key, LayerNeighbourState state, const char *name, const char *text) {
+        message = (LayerMessage) {
+                .type = LAYER_NEIGHBOUR,
+                .neighbour = {
+                        .key = key,
+                        .state = state,
+                        .components = state == LAYER_NEIGHBOUR_UP ? LAYER_COMPONENTS_ALL : 0,
+                        .address = state == LAYER_NEIGHBOUR_UP ? 1000 + key : 0,
+                        .rtt_usec = state == LAYER_NEIGHBOUR_UP ? 1200 : 0,
+                        .since_usec = 5,
+                        .tx_bytes = 6,
+                        .rx_bytes = 7,
+                        .cost = 1,
+                },
+                .lower = "lan",
+        };
+        (void) snprintf(message.name, sizeof(message.name), "%s", name);
+        (void) snprintf(message.text, sizeof(message.text), "%s", text);
+        layer_say(layer, &message, NULL, 0);
+}
+
+static void say_done(int layer, uint64_t id, int32_t result, const char *text) {
+        message = (LayerMessage) { .type = LAYER_ORDER_DONE, .query_id = id, .result = result };
+        (void) snprintf(message.text, sizeof(message.text), "%s", text);
+        layer_say(layer, &message, NULL, 0);
+}
+
+static void get_text(BusFixture *f, const char *path, const char *interface, const char *property, char text[TEXT_MAX]) {
+        char *value = NULL;
+
+        text[0] = '\0';
+        if (sd_bus_get_property_string(f->bus, BUS_NAME_IRM, path, interface, property, NULL, &value) >= 0)
+                (void) snprintf(text, TEXT_MAX, "%s", value);
+        free(value);
+}
+
+static void wait_for_text(BusFixture *f, const char *path, const char *interface, const char *property, const char *expected) {
+        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        char text[TEXT_MAX] = "";
+
+        while (!streq(text, expected) && time_now() < deadline)
+                get_text(f, path, interface, property, text);
+        assert_string_equal(text, expected);
+}
+
+static int home(BusFixture *f, LayerType type, LayerState state) {
+        int layer = fixture_connect_layer(&f->irm);
+
+        message = (LayerMessage) {
+                .type = LAYER_HELLO,
+                .version = LAYER_PROTOCOL_VERSION,
+                .layer_type = type,
+                .hash_algorithm = 1,
+                .mtu = 1400,
+                .oap_max = 1300,
+                .layer = "home",
+        };
+        layer_say(layer, &message, NULL, 0);
+        layer_hear(layer, LAYER_WELCOME, &message, NULL);
+        say_state(layer, state, "playing a layer", state == LAYER_ONLINE ? 4711 : 0);
+        wait_for_text(f, HOME_PATH, BUS_INTERFACE_LAYER, "State", layer_state_to_string(state));
+        return layer;
+}
+
+/* -- neighbours -- */
+
+/* "beta up mgmt dt 1001 1200 5 6 7; " */
+static const char *neighbours(BusFixture *f, char text[TEXT_MAX]) {
+        const char *name, *state, *components;
+        sd_bus_message *reply = NULL;
+        uint64_t address, tx, rx;
+        int64_t rtt, since;
+        size_t n = 0;
+
+        text[0] = '\0';
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ListNeighbours", NULL, &reply,
+                                       NULL) >= 0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ssstxxtta{sv})") > 0);
+        while (sd_bus_message_enter_container(reply, 'r', "ssstxxtta{sv}") > 0) {
+                assert_true(sd_bus_message_read(reply, "ssstxxtt", &name, &state, &components, &address, &rtt, &since, &tx,
+                                                &rx) > 0);
+                assert_true(sd_bus_message_skip(reply, "a{sv}") > 0);
+                assert_true(sd_bus_message_exit_container(reply) > 0);
+                n += (size_t) snprintf(text + n, TEXT_MAX - n, "%s %s %s %" PRIu64 " %" PRIi64 " %" PRIi64 " %" PRIu64 " %" PRIu64 "; ",
+                                       name, state, components, address, rtt, since, tx, rx);
+        }
+        sd_bus_message_unref(reply);
+        return text;
+}
+
+static void wait_for_neighbours(BusFixture *f, const char *expected) {
+        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        char text[TEXT_MAX] = "";
+
+        while (!streq(neighbours(f, text), expected) && time_now() < deadline)
+                ;
+        assert_string_equal(text, expected);
+}
+
+static int keep_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name, *before, *now, *reason;
+        char *text = userdata;
+        size_t n = strlen(text);
+
+        if (sd_bus_message_read(m, "ssss", &name, &before, &now, &reason) > 0)
+                (void) snprintf(text + n, TEXT_MAX - n, "%s %s %s %s; ", name, before, now, reason);
+        return 0;
+}
+
+static void wait_for_signals(BusFixture *f, const char *text, const char *expected) {
+        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+
+        while (!streq(text, expected) && time_now() < deadline)
+                if (sd_bus_process(f->bus, NULL) == 0)
+                        (void) sd_bus_wait(f->bus, 50 * USEC_PER_MSEC);
+        assert_string_equal(text, expected);
+}
+
+static void test_neighbours(void **state) {
+        char signals[TEXT_MAX] = "";
+        BusFixture *f = *state;
+        uint32_t n = 0;
+        uint64_t address = 0;
+        int layer = home(f, LAYER_UNICAST, LAYER_ONLINE), again;
+
+        assert_true(sd_bus_match_signal(f->bus, NULL, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "NeighbourChanged",
+                                        keep_signal, signals) >= 0);
+        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Address", NULL, 't',
+                                                &address) >= 0);
+        assert_true(address == 4711);
+
+        say_neighbour(layer, 1, LAYER_NEIGHBOUR_TRYING, "home.beta", "no answer in 5 s");
+        wait_for_neighbours(f, "home.beta trying  0 -1 5 6 7; ");
+        say_neighbour(layer, 1, LAYER_NEIGHBOUR_UP, "beta", "");
+        say_neighbour(layer, 2, LAYER_NEIGHBOUR_UP, "gamma", "");
+        wait_for_neighbours(f, "beta up mgmt dt 1001 1200 5 6 7; gamma up mgmt dt 1002 1200 5 6 7; ");
+        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "NNeighbours", NULL, 'u',
+                                                &n) >= 0);
+        assert_int_equal(n, 2);
+
+        say_neighbour(layer, 2, LAYER_NEIGHBOUR_UP, "gamma", "");       /* nothing new: no signal */
+        say_neighbour(layer, 1, LAYER_NEIGHBOUR_DOWN, "beta", "it went away");
+        say_neighbour(layer, 7, LAYER_NEIGHBOUR_DOWN, "nobody", "");    /* never heard of */
+        wait_for_neighbours(f, "gamma up mgmt dt 1002 1200 5 6 7; ");
+        wait_for_signals(f, signals, "home.beta down trying no answer in 5 s; beta trying up ; gamma down up ; "
+                                     "beta up down it went away; ");
+
+        /* A new connection tells everything anew, under keys of its own. */
+        (void) close(layer);
+        wait_for_text(f, HOME_PATH, BUS_INTERFACE_LAYER, "State", "starting");
+        again = home(f, LAYER_UNICAST, LAYER_ONLINE);
+        wait_for_neighbours(f, "");
+        (void) close(again);
+}
+
+/* -- orders -- */
+
+/* Begins an operation; NULL with the error's name in error. */
+static char *order(BusFixture *f, sd_bus_error *error, const char *member, const char *types, ...) {
+        sd_bus_message *call = NULL, *reply = NULL;
+        const char *path;
+        char *copy = NULL;
+        va_list list;
+
+        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, member) >= 0);
+        va_start(list, types);
+        assert_true(sd_bus_message_appendv(call, types, list) >= 0);
+        va_end(list);
+
+        if (sd_bus_call(f->bus, call, 0, error, &reply) >= 0) {
+                assert_true(sd_bus_message_read(reply, "o", &path) > 0);
+                copy = strdup(path);
+        }
+        sd_bus_message_unref(call);
+        sd_bus_message_unref(reply);
+        return copy;
+}
+
+static void test_connect(void **state) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *good = NULL, *bad = NULL, *gone = NULL, *quick = NULL;
+        BusFixture *f = *state;
+        LayerMessage heard;
+        int layer;
+
+        if (geteuid() != 0)
+                skip();
+
+        layer = home(f, LAYER_UNICAST, LAYER_ONLINE);
+
+        good = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 1, "mgmt", 1, "Over", "s", "lan", UINT64_C(0));
+        assert_non_null(good);
+        layer_hear(layer, LAYER_ORDER, &heard, NULL);
+        assert_int_equal(heard.order, LAYER_ORDER_CONNECT);
+        assert_int_equal(heard.components, LAYER_COMPONENT_MANAGEMENT);
+        assert_string_equal(heard.name, "home.beta");
+        assert_string_equal(heard.lower, "lan");
+        wait_for_text(f, good, BUS_INTERFACE_OPERATION, "State", "running");
+        wait_for_text(f, good, BUS_INTERFACE_OPERATION, "Kind", "connect");
+        say_done(layer, heard.query_id + 1, 0, "of nobody");            /* not an operation */
+        say_done(layer, heard.query_id, 0, "home.beta is a neighbour");
+        wait_for_text(f, good, BUS_INTERFACE_OPERATION, "State", "done");
+        wait_for_text(f, good, BUS_INTERFACE_OPERATION, "Message", "home.beta is a neighbour");
+        say_done(layer, heard.query_id, -EIO, "or is it");              /* an end is an end */
+        wait_for_text(f, good, BUS_INTERFACE_OPERATION, "State", "done");
+
+        bad = order(f, &error, "Disconnect", "sast", "home.delta", 0, UINT64_C(0));
+        assert_non_null(bad);
+        layer_hear(layer, LAYER_ORDER, &heard, NULL);
+        assert_int_equal(heard.order, LAYER_ORDER_DISCONNECT);
+        assert_int_equal(heard.components, LAYER_COMPONENTS_ALL);
+        say_done(layer, heard.query_id, -ENOENT, "No neighbour 'home.delta' was asked for");
+        wait_for_text(f, bad, BUS_INTERFACE_OPERATION, "State", "failed");
+        wait_for_text(f, bad, BUS_INTERFACE_OPERATION, "Message", "No neighbour 'home.delta' was asked for");
+
+        quick = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 0, UINT64_C(2));
+        assert_non_null(quick);
+        wait_for_text(f, quick, BUS_INTERFACE_OPERATION, "State", "done");
+
+        gone = order(f, &error, "Connect", "sasa{sv}t", "home.gamma", 0, 0, UINT64_C(0));
+        assert_non_null(gone);
+        (void) close(layer);
+        wait_for_text(f, gone, BUS_INTERFACE_OPERATION, "State", "failed");
+}
+
+static void test_join(void **state) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *enroll = NULL, *bootstrap = NULL;
+        BusFixture *f = *state;
+        LayerMessage heard;
+        int layer;
+
+        if (geteuid() != 0)
+                skip();
+
+        layer = home(f, LAYER_UNICAST, LAYER_ENROLLING);
+
+        enroll = order(f, &error, "Enroll", "sa{sv}t", "home.alpha", 0, UINT64_C(0));
+        assert_non_null(enroll);
+        layer_hear(layer, LAYER_ORDER, &heard, NULL);
+        assert_int_equal(heard.order, LAYER_ORDER_ENROLL);
+        assert_string_equal(heard.name, "home.alpha");
+
+        bootstrap = order(f, &error, "Bootstrap", "a{sv}t", 0, UINT64_C(0));
+        assert_non_null(bootstrap);
+        layer_hear(layer, LAYER_ORDER, &heard, NULL);
+        assert_int_equal(heard.order, LAYER_ORDER_BOOTSTRAP);
+
+        /* A wrong state is said with its reason, and the layer hears nothing. */
+        assert_null(order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 0, UINT64_C(0)));
+        assert_true(sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "WrongState"));
+        assert_non_null(strstr(error.message, "enrolling: playing a layer"));
+        sd_bus_error_free(&error);
+
+        say_state(layer, LAYER_ONLINE, "a member now", 12);
+        wait_for_text(f, HOME_PATH, BUS_INTERFACE_LAYER, "State", "online");
+        assert_null(order(f, &error, "Bootstrap", "a{sv}t", 0, UINT64_C(0)));
+        assert_true(sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "WrongState"));
+        assert_non_null(strstr(error.message, "a member now"));
+        layer_hears_nothing(layer);
+        (void) close(layer);
+}
+
+static void test_refused(void **state) {
+        BusFixture *f = *state;
+        int layer;
+
+        if (geteuid() != 0)
+                skip();
+
+        layer = home(f, LAYER_UNICAST, LAYER_ONLINE);
+        for (unsigned i = 0; i < 5; i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                char *path = NULL;
+
+                switch (i) {
+                case 0:
+                        path = order(f, &error, "Connect", "sasa{sv}t", "", 0, 0, UINT64_C(0));
+                        break;
+                case 1:
+                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 1, "everything", 0, UINT64_C(0));
+                        break;
+                case 2:
+                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 1, "Cost", "u", 3U, UINT64_C(0));
+                        break;
+                case 3:
+                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 1, "Over", "s", "../lan", UINT64_C(0));
+                        break;
+                default:
+                        path = order(f, &error, "Disconnect", "sast", "home.beta", 0, UINT64_C(1));
+                        break;
+                }
+
+                print_message("%u: %s\n", i, error.message);
+                assert_null(path);
+                assert_true(sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "InvalidArgument"));
+        }
+        layer_hears_nothing(layer);
+        (void) close(layer);
+}
+
+/* An Ethernet has no members. */
+static void test_other_type(void **state) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        BusFixture *f = *state;
+        int layer;
+
+        if (geteuid() != 0)
+                skip();
+
+        layer = home(f, LAYER_ETH_DIX, LAYER_ONLINE);
+        assert_null(order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 0, UINT64_C(0)));
+        assert_non_null(strstr(error.message, "eth-dix"));
+        layer_hears_nothing(layer);
+        (void) close(layer);
+}
+
+/* -- somebody who may not -- */
+
+static int try_as_nobody(BusFixture *f) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus *bus = NULL;
+        int r;
+
+        if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+                return 2;
+        if (sd_bus_open_system(&bus) < 0)
+                return 3;
+
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Connect", &error, NULL, "sasa{sv}t",
+                               "home.beta", 0, 0, UINT64_C(0));
+        if (r >= 0)
+                return 4;
+
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Bootstrap", &error, NULL, "a{sv}t", 0,
+                               UINT64_C(0));
+        if (r >= 0)
+                return 5;
+
+        /* Looking is free. */
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ListNeighbours", NULL, NULL, NULL);
+        return r < 0 ? 6 : 0;
+}
+
+static void test_not_authorised(void **state) {
+        BusFixture *f = *state;
+        int layer, status;
+        pid_t child;
+
+        if (geteuid() != 0)
+                skip();
+
+        layer = home(f, LAYER_UNICAST, LAYER_ONLINE);
+        assert_int_equal(chmod(f->irm.directory, 0711), 0);
+        assert_true(chmod(f->address + strlen("unix:path="), 0777) >= 0);
+
+        child = fork();
+        if (child == 0)
+                _exit(try_as_nobody(f));
+        assert_true(waitpid(child, &status, 0) == child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        layer_hears_nothing(layer);
+        (void) close(layer);
+}
+
+#define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, bus_fixture_set_up, bus_fixture_tear_down, argv[1])
+
+int main(int argc, char *argv[]) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_neighbours), TEST(test_connect),    TEST(test_join),
+                TEST(test_refused),    TEST(test_other_type), TEST(test_not_authorised),
+        };
+
+        if (argc < 2)
+                return 2;
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
