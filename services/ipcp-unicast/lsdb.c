@@ -361,10 +361,11 @@ static int reserve(Lsdb *db) {
 
 /* Takes over what is newer than the entry. Returns whether the link appeared, went or changed its cost. */
 static bool entry_adopt(Lsdb *db, LsdbEntry *e, const Lsa *lsa, uint64_t peer, bool is_new, usec_t now) {
-        bool plain = is_new || lsa->sequence > e->sequence, news = is_new;
+        bool plain = is_new || lsa->sequence != e->sequence, news = is_new;
         LsdbState state = lsa->withdrawn ? LSDB_WITHDRAWN : LSDB_ALIVE;
 
         e->sequence = lsa->sequence;
+        e->restarts = false;
         if (lsa->extended) {
                 e->extended = true;
                 e->extended_sequence = lsa->sequence;
@@ -381,6 +382,19 @@ static bool entry_adopt(Lsdb *db, LsdbEntry *e, const Lsa *lsa, uint64_t peer, b
         return news;
 }
 
+/* Whether this says anything that the entry does not. Returns: 1; 0; -ERANGE: it is not believed. */
+static int entry_is_behind(const Lsdb *db, const LsdbEntry *e, const Lsa *lsa, usec_t now) {
+        if (lsa->sequence < e->sequence)
+                return e->restarts && !lsa->extended;
+        if (lsa->sequence == e->sequence)
+                return lsa->extended && e->state != LSDB_AGED && !(e->extended && e->extended_sequence == e->sequence);
+        if (lsa->sequence - e->sequence > LSDB_JUMP_MAX &&
+            (e->state != LSDB_ALIVE || usec_sub(now, e->heard) < db->fresh_usec))
+                return -ERANGE;
+
+        return 1;
+}
+
 int lsdb_merge(Lsdb *db, const Lsa *lsa, uint64_t peer, usec_t now, LsdbEntry **ret) {
         LsdbEntry *e;
         bool is_new;
@@ -395,13 +409,9 @@ int lsdb_merge(Lsdb *db, const Lsa *lsa, uint64_t peer, usec_t now, LsdbEntry **
         if (e) {
                 assert(!e->own);
 
-                if (lsa->sequence < e->sequence)
-                        return 0;
-                if (lsa->sequence == e->sequence &&
-                    (!lsa->extended || e->state == LSDB_AGED || (e->extended && e->extended_sequence == e->sequence)))
-                        return 0;
-                if (lsa->sequence - e->sequence > LSDB_JUMP_MAX && usec_sub(now, e->heard) < db->fresh_usec)
-                        return -ERANGE;
+                r = entry_is_behind(db, e, lsa, now);
+                if (r <= 0)
+                        return r;
         }
 
         r = reserve(db);
@@ -442,6 +452,13 @@ int lsdb_set_own(Lsdb *db, uint64_t from, uint64_t to, uint64_t sequence, uint32
         (void) entry_adopt(db, e, &lsa, LSDB_LOCAL, is_new, now);
         *ret = e;
         return 0;
+}
+
+void lsdb_expect_restart(Lsdb *db, uint64_t from, uint64_t to) {
+        LsdbEntry *e = lsdb_get(db, from, to);
+
+        if (e && !e->own && !e->extended)
+                e->restarts = true;
 }
 
 bool lsdb_entry_lsa(const LsdbEntry *entry, bool extended, Lsa *ret) {
@@ -489,7 +506,7 @@ bool lsdb_expire(Lsdb *db, usec_t now, uint64_t *ret_from, uint64_t *ret_to) {
         e = list_first(&db->fresh, LsdbEntry, by_age);
         *ret_from = lsdb_entry_from(e);
         *ret_to = lsdb_entry_to(e);
-        if (!e->extended) {
+        if (!e->extended || e->sequence == LSA_SEQUENCE_MAX) {
                 lsdb_forget(db, e);
                 return true;
         }

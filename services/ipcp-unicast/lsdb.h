@@ -13,9 +13,10 @@
  *
  * Defence. None of this is authenticated, so it bounds what a liar can do:
  *   - a sequence beyond LSA_SEQUENCE_MAX is nonsense (lsa.h): 2^64 - 1 cannot be placed here at all
- *   - a jump by more than LSDB_JUMP_MAX is not believed while the entry is fresh; two refreshes later, when the source did
- *     not confirm it, it is. So nobody lifts a living link out of its source's reach in one message, and a member that
- *     restarted far ahead is still heard. Who is lied about answers with one more than the lie (routing.c)
+ *   - a jump by more than LSDB_JUMP_MAX is not believed while the entry is fresh, nor over a tombstone; two refreshes later,
+ *     when its source was not heard, it is. So nobody lifts a living link out of its source's reach in one message, and a
+ *     member that restarted far ahead is still heard. Who is lied about answers with one more than the lie (own-link.h); the
+ *     largest number, which has no answer, leaves no tombstone, so that after the time-out the truth is believed
  *   - bounds per source and in all; one neighbour never fills the last tenth; links of our own are not counted, there is
  *     always room for them
  */
@@ -27,7 +28,7 @@
 
 #define LSDB_PER_SOURCE_MAX 1024U
 #define LSDB_JUMP_MAX (UINT64_C(1) << 40)       /* more than a week, for those who begin with microseconds */
-#define LSDB_LOCAL 0U                   /* "peer" of what we say ourselves */
+#define LSDB_LOCAL UINT64_MAX           /* "peer" of what we say ourselves */
 
 typedef enum LsdbState {
         LSDB_ALIVE,
@@ -43,6 +44,7 @@ typedef struct LsdbEntry {
         bool own;
         bool news;                      /* the last change was more than a refresh */
         bool introduced;                /* counts against introduced_by */
+        bool restarts;                  /* its source may begin anew, below this sequence: see lsdb_expect_restart() */
         LsdbState state;
         uint32_t cost;
         usec_t heard;                   /* last refresh; for a tombstone: since when it is one */
@@ -100,6 +102,10 @@ int lsdb_merge(Lsdb *db, const Lsa *lsa, uint64_t peer, usec_t now, LsdbEntry **
 
 /* Sets a link of our own: there with this cost, or (cost 0) withdrawn. Sequences are the caller's. Returns: 0; -ENOMEM. */
 int lsdb_set_own(Lsdb *db, uint64_t from, uint64_t to, uint64_t sequence, uint32_t cost, usec_t now, LsdbEntry **ret);
+
+/* Packets no longer reach the source of this link, so a prototype has dropped it and will begin at 0 again when they do.
+ * Once, a lower sequence will be believed; not from a source that is known to be o7s. */
+void lsdb_expect_restart(Lsdb *db, uint64_t from, uint64_t to);
 
 /* Forgets an entry altogether. */
 void lsdb_forget(Lsdb *db, LsdbEntry *entry);

@@ -7,9 +7,10 @@
  *
  *   lsa.c      the wire: the prototype's 24 bytes, and o7s' extension of it (cost, withdrawal), which a prototype ignores
  *   lsdb.c     the database: one entry per directed link, ageing, bounds per origin and in all
+ *   own-link.c links that we announce, their sequence numbers, and what others say about them
  *   flood.c    what is still to be sent to which peer: paced, coalesced, bounded; nobody waits for anybody
- *   spf.c      shortest paths, incremental; loop-free alternates
- *   routing.c  the object: own links and their sequence numbers, two-way check, hold-down
+ *   spf.c      shortest paths, incremental; loop-free alternates (with spf-graph.c, spf-tree.c)
+ *   routing.c  the object: two-way check, hold-down
  *
  * Bad news are immediate: what we know to be gone is withdrawn and routed around at once; hold-down keeps a flapping link or
  * a storm from making us compute all the time.
