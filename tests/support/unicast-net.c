@@ -95,12 +95,13 @@ static void send_one(NetMember *m, LowerFlow *flow, const Packet *packet) {
 
         event = event_new(net, EVENT_MESSAGE);
         event->flow = f;
-        event->side = !side_of(f, flow);
+        event->side = f && !side_of(f, flow);
         if (packet_new(size, &event->packet) < 0)
                 abort();
         memcpy(packet_append(event->packet, size), packet->head, size);
 
-        if (net->filter && !net->filter(net, m, flow, event->packet->head, &size))
+        /* A flow without another end is a test's own: its messages go to the filter, and no further. */
+        if ((net->filter && !net->filter(net, m, flow, event->packet->head, &size)) || !f)
                 event_free(event);
         else
                 event->packet->tail = event->packet->head + size;
