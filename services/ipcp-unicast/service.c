@@ -84,6 +84,9 @@ static void core_resume(void *userdata, UnicastFlow *flow) {
 static void core_state(void *userdata, LayerState state, const char *reason) {
         Service *s = userdata;
 
+        /* Nothing comes after the word that tells the IRM of an orderly end from a crash. */
+        if (layer_state(s->layer) == LAYER_STOPPING)
+                return;
         if (!layer_state_may_follow(layer_state(s->layer), state))
                 layer_set_state(s->layer, LAYER_STARTING, "%s", reason);
 
