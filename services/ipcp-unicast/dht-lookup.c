@@ -152,7 +152,7 @@ void dht_lookup_failed(DhtLookup *lookup, uint64_t address) {
 }
 
 void dht_lookup_add_value(DhtLookup *lookup, uint64_t value) {
-        if (value == lookup->own_address || lookup->n_values == DHT_MESSAGE_VALUES_MAX)
+        if (value == lookup->own_address || lookup->n_values == DHT_LOOKUP_VALUES_MAX)
                 return;
 
         for (size_t i = 0; i < lookup->n_values; i++)

@@ -15,6 +15,7 @@
 
 #define DHT_LOOKUP_CANDIDATES_MAX 48U   /* the closest are kept */
 #define DHT_LOOKUP_ASKED_MAX 64U        /* members that invent closer ones do not keep us for longer */
+#define DHT_LOOKUP_VALUES_MAX 32U       /* more than one answer has: some are doubtful */
 #define DHT_LOOKUP_LIFE_USEC (5 * USEC_PER_SEC)
 
 /* What is to be done with the end of it. */
@@ -24,7 +25,6 @@ typedef enum DhtPurpose {
         DHT_PURPOSE_BOOTSTRAP,          /* the same, with our own id, from the way in */
         DHT_PURPOSE_PUBLISH,            /* our address to the k closest */
         DHT_PURPOSE_REPLICATE,          /* what we keep for others to the k closest */
-        DHT_PURPOSE_WITHDRAW,           /* tell the k closest that we do not serve a name any more */
         _DHT_PURPOSE_MAX,
         _DHT_PURPOSE_INVALID = -EINVAL,
 } DhtPurpose;
@@ -61,7 +61,7 @@ struct DhtLookup {
 
         DhtCandidate candidates[DHT_LOOKUP_CANDIDATES_MAX];     /* closest first */
         size_t n_candidates;
-        uint64_t values[DHT_MESSAGE_VALUES_MAX];
+        uint64_t values[DHT_LOOKUP_VALUES_MAX];
         size_t n_values;
 };
 

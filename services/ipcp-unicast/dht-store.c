@@ -59,6 +59,27 @@ bool dht_store_has(const DhtStore *store, const uint8_t *key, uint64_t address) 
         return entry && entry_value(entry, address);
 }
 
+static size_t collect(const DhtEntry *entry, bool first_hand, usec_t now, size_t max, uint64_t *ret) {
+        size_t n = 0;
+
+        for (unsigned i = 0; i < entry->n_values && n < max; i++)
+                if (entry->values[i].first_hand == first_hand && entry->values[i].expires_usec > now)
+                        ret[n++] = entry->values[i].address;
+
+        return n;
+}
+
+size_t dht_store_values(const DhtStore *store, const uint8_t *key, usec_t now, size_t max, uint64_t *ret) {
+        const DhtEntry *entry = dht_store_get(store, key);
+        size_t n;
+
+        if (!entry)
+                return 0;
+
+        n = collect(entry, true, now, max, ret);
+        return n + collect(entry, false, now, max - n, ret + n);
+}
+
 static int entry_arm(DhtStore *store, DhtEntry *entry) {
         usec_t when = entry->replicate_usec;
 

@@ -17,7 +17,7 @@
 #define DHT_STORE_KEYS_MAX 32768U
 #define DHT_STORE_VALUES_MAX 65536U
 #define DHT_STORE_SENDERS 256U
-#define DHT_STORE_SENDER_VALUES_MAX 16384U      /* one member may have that many names */
+#define DHT_STORE_SENDER_VALUES_MAX 20480U      /* one member may have 16384 names */
 #define DHT_STORE_KEY_VALUES_MAX DHT_MESSAGE_VALUES_MAX
 
 typedef struct DhtValue {
@@ -56,6 +56,9 @@ void dht_store_done(DhtStore *store);
 int dht_store_put(DhtStore *store, const uint8_t *key, const DhtMessage *message, usec_t expires_usec, usec_t replicate_usec);
 
 DhtEntry *dht_store_get(const DhtStore *store, const uint8_t *key);
+
+/* The addresses kept under the key at now, those that members gave as their own first, at most max. Returns how many. */
+size_t dht_store_values(const DhtStore *store, const uint8_t *key, usec_t now, size_t max, uint64_t *ret);
 
 /* Whether this address is kept under the key. */
 bool dht_store_has(const DhtStore *store, const uint8_t *key, uint64_t address);

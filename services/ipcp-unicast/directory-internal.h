@@ -23,6 +23,7 @@
 
 #define DIRECTORY_PEERS_MAX 8U                  /* ways in that we were told */
 #define DIRECTORY_FORMER_MAX 4U                 /* evicted contacts that may come back */
+#define DIRECTORY_KEEPERS_MAX 32U               /* of a name, remembered */
 #define DIRECTORY_MAINTENANCE_MAX 32U           /* lookups of our own at once */
 #define DIRECTORY_WAITERS_MAX 4096U
 
@@ -46,6 +47,9 @@ typedef struct DirectoryName {
         ListNode by_directory;
         unsigned n_published;
         bool publishing;                        /* a lookup is under way: nothing to wait for */
+        bool has_slot;                          /* waits for its turn among many */
+        unsigned n_keepers;
+        uint64_t keepers[DIRECTORY_KEEPERS_MAX];        /* whom we gave it to */
         uint8_t hash[];                         /* id_size bytes */
 } DirectoryName;
 
@@ -138,7 +142,6 @@ void directory_lookups_done(Directory *d);
 /* Such a lookup ended. */
 void directory_published(Directory *d, const DhtLookup *lookup, usec_t now);
 void directory_replicated(Directory *d, const DhtLookup *lookup, usec_t now);
-void directory_withdrawn(Directory *d, const DhtLookup *lookup, usec_t now);
 
 /* A STORE from outside. */
 void directory_keep(Directory *d, const DhtMessage *message, usec_t now);

@@ -72,20 +72,26 @@ static void report(Directory *d, uint64_t number, int error, const uint64_t *add
         d->events->found(d->userdata, number, error, addresses, n_addresses);
 }
 
+/* The best of what the lookup found. Returns how many. */
+static size_t best_values(Directory *d, DhtLookup *lookup, usec_t now) {
+        (void) dht_cache_order(&d->cache, lookup->key, lookup->values, lookup->n_values, now);
+
+        return MIN(lookup->n_values, (size_t) DIRECTORY_ADDRESSES_MAX);
+}
+
 /* Tells one who waits what the lookup knows by now. */
 static void waiter_report(Directory *d, DhtWaiter *waiter, usec_t now) {
         DhtLookup *lookup = waiter->lookup;
+        size_t n = best_values(d, lookup, now);
         uint64_t number = waiter->number;
         int error = 0;
 
-        if (lookup->n_values == 0)
+        if (n == 0)
                 error = lookup->n_answered > 0 ? -ENOENT : -ENETUNREACH;
-        else
-                (void) dht_cache_order(&d->cache, lookup->key, lookup->values, lookup->n_values, now);
 
         d->statistics.lookup_rounds += lookup->n_rounds;
         waiter_free(d, waiter);
-        report(d, number, error, lookup->values, lookup->n_values);
+        report(d, number, error, lookup->values, n);
 }
 
 /* -- searches -- */
@@ -116,11 +122,12 @@ static void lookup_free(Directory *d, DhtLookup *lookup) {
 }
 
 static void resolved(Directory *d, DhtLookup *lookup, usec_t now) {
+        size_t n = best_values(d, lookup, now);
         DhtWaiter *waiter;
 
         /* That nobody has it is known only where everybody close to it said so. */
-        if (lookup->n_values > 0 || (lookup->n_answered > 0 && dht_lookup_is_complete(lookup)))
-                dht_cache_put(&d->cache, lookup->key, lookup->values, lookup->n_values, now);
+        if (n > 0 || (lookup->n_answered > 0 && dht_lookup_is_complete(lookup)))
+                dht_cache_put(&d->cache, lookup->key, lookup->values, n, now);
 
         while ((waiter = list_first(&lookup->waiters, DhtWaiter, by_lookup)))
                 waiter_report(d, waiter, now);
@@ -139,9 +146,6 @@ static void lookup_finish(Directory *d, DhtLookup *lookup, usec_t now) {
                 break;
         case DHT_PURPOSE_REPLICATE:
                 directory_replicated(d, lookup, now);
-                break;
-        case DHT_PURPOSE_WITHDRAW:
-                directory_withdrawn(d, lookup, now);
                 break;
         case DHT_PURPOSE_REFRESH:       /* who answered is known by now */
         case _DHT_PURPOSE_MAX:
@@ -240,6 +244,8 @@ int directory_search(Directory *d, DhtPurpose purpose, const uint8_t *key, usec_
 }
 
 void directory_lookup_answered(Directory *d, DhtLookup *lookup, const DhtMessage *response, usec_t now) {
+        /* The search goes on, so all values so far are doubtful: they must not keep better ones out. */
+        lookup->n_values = MIN(lookup->n_values, (size_t) DHT_LOOKUP_VALUES_MAX - DHT_MESSAGE_VALUES_MAX);
         dht_lookup_answered(lookup, response);
 
         if (lookup->purpose == DHT_PURPOSE_RESOLVE &&
@@ -256,13 +262,10 @@ void directory_lookup_answered(Directory *d, DhtLookup *lookup, const DhtMessage
 /* What needs no message: values kept here, then what was found a moment ago. */
 static bool answer_at_once(Directory *d, uint64_t number, const uint8_t *hash, usec_t now) {
         uint64_t addresses[DIRECTORY_ADDRESSES_MAX];
-        const DhtEntry *entry = dht_store_get(&d->store, hash);
         const DhtResult *result;
-        size_t n = 0;
+        size_t n;
 
-        for (unsigned i = 0; entry && i < entry->n_values; i++)
-                if (entry->values[i].expires_usec > now && entry->values[i].address != d->own.address)
-                        addresses[n++] = entry->values[i].address;
+        n = dht_store_values(&d->store, hash, now, ELEMENTSOF(addresses), addresses);
         if (dht_cache_order(&d->cache, hash, addresses, n, now) > 0) {
                 report(d, number, 0, addresses, n);
                 return true;
@@ -286,11 +289,12 @@ static bool answer_at_once(Directory *d, uint64_t number, const uint8_t *hash, u
 
 /* The values we keep are among the result, doubtful as they may be. */
 static void add_kept_values(Directory *d, DhtLookup *lookup, usec_t now) {
-        const DhtEntry *entry = dht_store_get(&d->store, lookup->key);
+        uint64_t values[DHT_STORE_KEY_VALUES_MAX];
+        size_t n;
 
-        for (unsigned i = 0; entry && i < entry->n_values; i++)
-                if (entry->values[i].expires_usec > now)
-                        dht_lookup_add_value(lookup, entry->values[i].address);
+        n = dht_store_values(&d->store, lookup->key, now, ELEMENTSOF(values), values);
+        for (size_t i = 0; i < n; i++)
+                dht_lookup_add_value(lookup, values[i]);
 }
 
 void directory_lookup(Directory *d, uint64_t number, const uint8_t *hash, size_t hash_size, usec_t now) {

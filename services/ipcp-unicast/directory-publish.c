@@ -29,7 +29,7 @@ static usec_t publish_slot(Directory *d, usec_t now) {
         return MAX(slot, now);
 }
 
-/* A name stays with us; how often others hear of it follows from how long ago it was new. */
+/* How often others hear of a name follows from how long ago it was new. */
 static usec_t publish_interval(Directory *d, const DirectoryName *name) {
         usec_t interval = MIN(d->config.replicate_usec, d->config.expire_usec / 3), soon = PUBLISH_AGAIN_USEC;
 
@@ -100,10 +100,24 @@ void directory_keep(Directory *d, const DhtMessage *message, usec_t now) {
 
 /* -- own names -- */
 
+/* Whether it is this name's turn; otherwise it waits for that. */
+static bool is_turn(Directory *d, DirectoryName *name, usec_t now) {
+        usec_t slot = now;
+
+        if (!name->has_slot)
+                slot = publish_slot(d, now);
+
+        name->has_slot = slot > now;
+        if (name->has_slot)
+                name_schedule(d, name, slot);
+
+        return !name->has_slot;
+}
+
 static void publish(Directory *d, DirectoryName *name, usec_t now) {
         uint8_t key[HASH_BYTES_MAX];
 
-        if (d->contacts.n == 0)
+        if (d->contacts.n == 0 || !is_turn(d, name, now))
                 return;                         /* alone: the first newcomer hears of it */
 
         /* The lookup may end from within, and finds the name by its key. */
@@ -111,8 +125,21 @@ static void publish(Directory *d, DirectoryName *name, usec_t now) {
         name->publishing = true;
         if (directory_search(d, DHT_PURPOSE_PUBLISH, key, now) < 0) {
                 name->publishing = false;
-                name_schedule(d, name, publish_slot(d, now) + PUBLISH_BUSY_USEC);
+                name_schedule(d, name, now + PUBLISH_BUSY_USEC);
         }
+}
+
+/* Who has the value, so that it can be withdrawn: the last ones we gave it to. */
+static void remember_keeper(DirectoryName *name, uint64_t address) {
+        for (unsigned i = 0; i < name->n_keepers; i++)
+                if (name->keepers[i] == address)
+                        return;
+
+        if (name->n_keepers == DIRECTORY_KEEPERS_MAX) {
+                memmove(name->keepers, name->keepers + 1, (DIRECTORY_KEEPERS_MAX - 1) * sizeof(name->keepers[0]));
+                name->n_keepers--;
+        }
+        name->keepers[name->n_keepers++] = address;
 }
 
 void directory_published(Directory *d, const DhtLookup *lookup, usec_t now) {
@@ -124,25 +151,15 @@ void directory_published(Directory *d, const DhtLookup *lookup, usec_t now) {
                 return;
 
         n = dht_lookup_closest(lookup, closest);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
                 send_store(d, closest[i].address, lookup->key, d->own.address, own_expiry(d, now));
+                remember_keeper(name, closest[i].address);
+        }
 
         name->publishing = false;
         name_schedule(d, name, usec_add(now, publish_interval(d, name)));
         if (n > 0 && name->n_published < UINT8_MAX)
                 name->n_published++;
-}
-
-void directory_withdrawn(Directory *d, const DhtLookup *lookup, usec_t now) {
-        DhtPeer closest[DHT_K_MAX];
-        size_t n;
-
-        if (map_get(d->names, lookup->key, d->id_size))
-                return;                         /* it is back */
-
-        n = dht_lookup_closest(lookup, closest);
-        for (size_t i = 0; i < n; i++)
-                send_store(d, closest[i].address, lookup->key, d->own.address, DHT_WITHDRAWN);
 }
 
 static void name_free(Directory *d, DirectoryName *name) {
@@ -169,7 +186,7 @@ int directory_register(Directory *d, const uint8_t *hash, size_t hash_size, usec
 
         *name = (DirectoryName) {};
         memcpy(name->hash, hash, hash_size);
-        r = expiry_set(&d->name_expiry, &name->expiry, publish_slot(d, now));
+        r = expiry_set(&d->name_expiry, &name->expiry, now);
         if (r < 0)
                 return r;
 
@@ -186,19 +203,18 @@ int directory_register(Directory *d, const uint8_t *hash, size_t hash_size, usec
 }
 
 void directory_unregister(Directory *d, const uint8_t *hash, size_t hash_size, usec_t now) {
-        uint8_t key[HASH_BYTES_MAX];
         DirectoryName *name;
 
         name = directory_key_is_valid(d, hash, hash_size) ? map_get(d->names, hash, hash_size) : NULL;
         if (!name)
                 return;
 
-        memcpy(key, name->hash, hash_size);
-        name_free(d, name);
+        /* Best effort: where it is not heard, the value ends by itself. They will ask whether it is so: it must be by then. */
+        (void) map_remove(d->names, name->hash, d->id_size);
+        for (unsigned i = 0; i < name->n_keepers; i++)
+                send_store(d, name->keepers[i], name->hash, d->own.address, DHT_WITHDRAWN);
 
-        /* Best effort: where it is not heard, the values end by themselves. */
-        if (d->contacts.n > 0)
-                (void) directory_search(d, DHT_PURPOSE_WITHDRAW, key, now);
+        name_free(d, name);
 }
 
 bool directory_is_registered(const Directory *d, const uint8_t *hash, size_t hash_size) {
@@ -222,7 +238,7 @@ static void replicate(Directory *d, DhtEntry *entry, usec_t now) {
 
         memcpy(key, entry->key, d->id_size);
         if (directory_search(d, DHT_PURPOSE_REPLICATE, key, now) < 0)
-                dht_store_schedule(&d->store, entry, publish_slot(d, now) + PUBLISH_BUSY_USEC);
+                dht_store_schedule(&d->store, entry, now + PUBLISH_AGAIN_USEC);
 }
 
 /* Whether k members that are there are all closer to the key than we are. */
@@ -266,11 +282,12 @@ static bool is_ours_to_pass_on(const Directory *d, const uint8_t *key, const Dht
 }
 
 static void hasten_name(Directory *d, DirectoryName *name, usec_t now) {
-        if (name->publishing || (name->expiry.index > 0 && name->expiry.when <= now + PUBLISH_AGAIN_USEC))
+        if (name->publishing || name->has_slot ||
+            (name->expiry.index > 0 && name->expiry.when <= now + PUBLISH_AGAIN_USEC))
                 return;
 
         name->n_published = MIN(name->n_published, 1U);
-        name_schedule(d, name, publish_slot(d, now) + PUBLISH_NEWCOMER_USEC);
+        name_schedule(d, name, now + PUBLISH_NEWCOMER_USEC);
 }
 
 void directory_newcomer(Directory *d, const DhtPeer *peer, usec_t now) {
@@ -291,7 +308,7 @@ void directory_newcomer(Directory *d, const DhtPeer *peer, usec_t now) {
                         break;
                 if (entry->replicate_usec > usec_add(now, 2 * PUBLISH_AGAIN_USEC) &&
                     is_ours_to_pass_on(d, entry->key, peer) && is_among_closest(d, entry->key, peer))
-                        dht_store_schedule(&d->store, entry, publish_slot(d, now) + PUBLISH_AGAIN_USEC);
+                        dht_store_schedule(&d->store, entry, now + PUBLISH_AGAIN_USEC + n * PUBLISH_STEP_USEC);
         }
 }
 
@@ -299,8 +316,8 @@ void directory_publish_all(Directory *d, usec_t now) {
         DirectoryName *name;
 
         list_for_each(name, &d->name_list, by_directory)
-                if (!name->publishing)
-                        name_schedule(d, name, publish_slot(d, now));
+                if (!name->publishing && !name->has_slot)
+                        name_schedule(d, name, now);
 }
 
 void directory_publish_expire(Directory *d, usec_t now) {

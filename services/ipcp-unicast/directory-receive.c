@@ -36,14 +36,10 @@ static void drop_odd_contacts(const Directory *d, DhtMessage *m) {
 
 /* Ours first: of that one we are sure. */
 static void add_values(const Directory *d, const uint8_t *key, DhtMessage *m, usec_t now) {
-        const DhtEntry *entry = dht_store_get(&d->store, key);
-
         if (map_get(d->names, key, d->id_size))
                 m->values[m->n_values++] = d->own.address;
 
-        for (unsigned i = 0; entry && i < entry->n_values && m->n_values < DHT_MESSAGE_VALUES_MAX; i++)
-                if (entry->values[i].expires_usec > now)
-                        m->values[m->n_values++] = entry->values[i].address;
+        m->n_values += dht_store_values(&d->store, key, now, DHT_MESSAGE_VALUES_MAX - m->n_values, m->values + m->n_values);
 }
 
 /* Those closest to the key, the one who asks excepted. */

@@ -167,22 +167,25 @@ static const DirectoryEvents events = {
 
 /* -- nodes -- */
 
+static void draw_id(Node *node) {
+        for (size_t i = 0; i < NET_ID_SIZE; i += sizeof(uint64_t)) {
+                uint64_t random = net_random(node->net);
+
+                memcpy(node->peer.id + i, &random, sizeof(random));
+        }
+}
+
 Node *net_add_foreign(Net *net, void (*foreign)(Node *node, const uint8_t *message, size_t size)) {
         Node *node = &net->nodes[net->n_nodes++];
 
         assert(net->n_nodes <= net->n_allocated);
         *node = (Node) { .net = net, .peer.address = net->n_nodes, .foreign = foreign };
-        for (size_t i = 0; i < NET_ID_SIZE; i += sizeof(uint64_t)) {
-                uint64_t random = net_random(net);
-
-                memcpy(node->peer.id + i, &random, sizeof(random));
-        }
-
+        draw_id(node);
         return node;
 }
 
-Node *net_add(Net *net, const Node *via) {
-        Node *node = net_add_foreign(net, NULL);
+static void start(Node *node, const Node *via) {
+        Net *net = node->net;
         DirectoryConfig config = net->config;
         int r;
 
@@ -193,6 +196,12 @@ Node *net_add(Net *net, const Node *via) {
         if (via)
                 directory_add_peer(node->directory, via->peer.address, net->now);
         rearm(node);
+}
+
+Node *net_add(Net *net, const Node *via) {
+        Node *node = net_add_foreign(net, NULL);
+
+        start(node, via);
         return node;
 }
 
@@ -200,6 +209,12 @@ void net_kill(Node *node) {
         node->dead = true;
         node->directory = directory_free(node->directory);
         rearm(node);
+}
+
+void net_revive(Node *node, const Node *via) {
+        node->dead = false;
+        draw_id(node);
+        start(node, via);
 }
 
 /* -- orders -- */

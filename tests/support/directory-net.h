@@ -64,6 +64,9 @@ Node *net_node(Net *net, uint64_t address);
 /* Its process is gone. */
 void net_kill(Node *node);
 
+/* It is there again, at the same address, with another id and nothing that it knew. */
+void net_revive(Node *node, const Node *via);
+
 /* A message from a node to an address. */
 void net_send(Node *from, uint64_t to, const uint8_t *message, size_t size);
 

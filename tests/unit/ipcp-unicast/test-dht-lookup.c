@@ -132,11 +132,11 @@ static void test_values(void **state) {
 
         dht_lookup_init(&l, DHT_PURPOSE_RESOLVE, key, ID_SIZE, ALPHA, K, OWN);
         dht_lookup_add_value(&l, OWN);
-        for (unsigned i = 0; i < 20; i++) {
+        for (unsigned i = 0; i < 2 * DHT_LOOKUP_VALUES_MAX; i++) {
                 dht_lookup_add_value(&l, 100 + i);
                 dht_lookup_add_value(&l, 100 + i);
         }
-        assert_int_equal(l.n_values, DHT_MESSAGE_VALUES_MAX);
+        assert_int_equal(l.n_values, DHT_LOOKUP_VALUES_MAX);
         assert_int_equal(l.values[0], 100);
         assert_int_equal(l.values[7], 107);
 }

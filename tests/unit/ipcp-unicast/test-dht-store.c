@@ -44,6 +44,7 @@ static int put(DhtStore *store, uint32_t key, uint64_t sender, uint64_t value, u
 
 static void test_life(void **state) {
         DhtStore *s = *state;
+        uint64_t values[8];
 
         assert_null(dht_store_get(s, key_of(1)));
         assert_int_equal(dht_store_next(s), USEC_INFINITY);
@@ -51,11 +52,19 @@ static void test_life(void **state) {
         assert_int_equal(put(s, 1, 7, 7, 100 * SEC, USEC_INFINITY), 0);
         assert_int_equal(put(s, 1, 9, 8, 50 * SEC, USEC_INFINITY), 1);
         assert_int_equal(dht_store_get(s, key_of(1))->n_values, 2);
+        assert_int_equal(put(s, 1, 6, 6, 50 * SEC, USEC_INFINITY), 1);
+        assert_int_equal(dht_store_values(s, key_of(1), SEC, 8, values), 3);
+        assert_int_equal(values[2], 8);                 /* hearsay comes last */
+        assert_int_equal(dht_store_values(s, key_of(1), SEC, 2, values), 2);
+        assert_int_equal(dht_store_values(s, key_of(1), 50 * SEC, 8, values), 1);
+        assert_int_equal(values[0], 7);
+        assert_int_equal(dht_store_values(s, key_of(2), SEC, 8, values), 0);
         assert_int_equal(dht_store_next(s), 50 * SEC);
 
         /* Later extends, earlier changes nothing. */
         assert_int_equal(put(s, 1, 9, 8, 60 * SEC, USEC_INFINITY), 0);
         assert_int_equal(put(s, 1, 9, 8, 20 * SEC, USEC_INFINITY), 0);
+        assert_null(dht_store_pop(s, 50 * SEC));
         assert_int_equal(dht_store_next(s), 60 * SEC);
         assert_null(dht_store_pop(s, 60 * SEC - 1));
         assert_true(dht_store_has(s, key_of(1), 8));
