@@ -96,7 +96,7 @@ static uint32_t queue_pop(SpfTree *t) {
 }
 
 /* Puts a member where it belongs after any of its values changed. */
-static void requeue(SpfTree *t, uint32_t node) {
+static inline void requeue(SpfTree *t, uint32_t node) {
         SpfTreeNode *n = t->nodes + node;
         uint64_t key = MIN(n->distance, n->estimate);
 
@@ -119,12 +119,32 @@ static void requeue(SpfTree *t, uint32_t node) {
 
 /* -- next hops -- */
 
+static bool hops_equal(const uint64_t *a, unsigned n_a, const uint64_t *b, unsigned n_b) {
+        if (n_a != n_b)
+                return false;
+
+        for (unsigned i = 0; i < n_a; i++)
+                if (a[i] != b[i])
+                        return false;
+
+        return true;
+}
+
+static void hops_copy(uint64_t *to, const uint64_t *from, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                to[i] = from[i];
+}
+
 /* Merges two ascending lists without repetition, as far as there is room. */
 static unsigned hops_merge(uint64_t *hops, unsigned n, const uint64_t *more, unsigned n_more) {
         uint64_t merged[FORWARDING_HOPS_MAX];
         unsigned n_merged = 0, i = 0, k = 0;
 
-        if (n == n_more && memcmp(hops, more, n * sizeof(*hops)) == 0)
+        if (n == 0) {
+                hops_copy(hops, more, n_more);
+                return n_more;
+        }
+        if (hops_equal(hops, n, more, n_more))
                 return n;
 
         while (n_merged < FORWARDING_HOPS_MAX && (i < n || k < n_more)) {
@@ -135,7 +155,7 @@ static unsigned hops_merge(uint64_t *hops, unsigned n, const uint64_t *more, uns
                 k += k < n_more && more[k] == next;
         }
 
-        memcpy(hops, merged, n_merged * sizeof(*hops));
+        hops_copy(hops, merged, n_merged);
         return n_merged;
 }
 
@@ -143,14 +163,14 @@ static unsigned hops_merge(uint64_t *hops, unsigned n, const uint64_t *more, uns
 static bool hops_compute(SpfTree *t, uint32_t node) {
         const SpfNode *g = t->graph->nodes + node;
         SpfTreeNode *n = t->nodes + node;
-        uint32_t n_links = UINT32_MAX;
-        SpfHops hops = {};
+        uint64_t hops[FORWARDING_HOPS_MAX], *now = t->hops[node].addresses;
+        uint32_t n_links = node == t->root ? 0 : UINT32_MAX;
         unsigned n_hops = 0;
-        bool same;
 
         n->stale_hops = false;
 
-        for (uint32_t i = 0; i < g->n_edges && node != t->root; i++) {
+        /* Nobody is before the root: its distance is 0. */
+        for (uint32_t i = 0; i < g->n_edges; i++) {
                 const SpfEdge *e = g->edges + i;
                 const SpfTreeNode *before = t->nodes + e->node;
 
@@ -158,21 +178,19 @@ static bool hops_compute(SpfTree *t, uint32_t node) {
                         continue;
 
                 if (e->node == t->root)
-                        n_hops = hops_merge(hops.addresses, n_hops, &g->address, 1);
+                        n_hops = hops_merge(hops, n_hops, &g->address, 1);
                 else
-                        n_hops = hops_merge(hops.addresses, n_hops, t->hops[e->node].addresses, before->n_hops);
+                        n_hops = hops_merge(hops, n_hops, t->hops[e->node].addresses, before->n_hops);
                 n_links = MIN(n_links, before->n_links + 1);
         }
 
-        if (node == t->root)
-                n_links = 0;
+        if (n_links == n->n_links && hops_equal(hops, n_hops, now, n->n_hops))
+                return false;
 
-        same = n_hops == n->n_hops && n_links == n->n_links &&
-               memcmp(hops.addresses, t->hops[node].addresses, n_hops * sizeof(hops.addresses[0])) == 0;
+        hops_copy(now, hops, n_hops);
         n->n_hops = (uint8_t) n_hops;
         n->n_links = n_links;
-        memcpy(t->hops[node].addresses, hops.addresses, n_hops * sizeof(hops.addresses[0]));
-        return !same;
+        return true;
 }
 
 /* -- distances -- */
@@ -205,16 +223,17 @@ static void settle_shorter(SpfTree *t, uint32_t node) {
         if (t->with_hops)
                 (void) hops_compute(t, node);
 
+        /* The root's estimate is 0, below any offer. */
         for (uint32_t i = 0; i < g->n_edges; i++) {
                 SpfTreeNode *other = t->nodes + g->edges[i].node;
                 uint64_t offer = n->distance + g->edges[i].cost_out;
 
-                if (g->edges[i].node == t->root)
+                if (offer > other->estimate)
                         continue;
 
                 if (offer < other->estimate)
                         other->estimate = offer;
-                else if (t->with_hops && offer == other->distance)
+                else if (t->with_hops && other->distance == offer)
                         other->stale_hops = true;
                 else
                         continue;

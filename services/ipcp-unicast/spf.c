@@ -26,6 +26,7 @@ struct Spf {
         SpfTree *tree;
         bool with_alternates;
         SpfTree *neighbours[SPF_ALTERNATES_NEIGHBOURS_MAX];
+        uint64_t neighbour_costs[SPF_ALTERNATES_NEIGHBOURS_MAX];        /* from us to them; valid while routes are made */
         unsigned n_neighbours;
 
         Route *routes;
@@ -34,6 +35,12 @@ struct Spf {
         uint32_t *places;               /* by member: place in routes[] + 1; 0: none */
         uint32_t n_allocated;           /* of all three: one for each member */
 };
+
+typedef struct Alternates {
+        uint64_t addresses[FORWARDING_HOPS_MAX];
+        uint64_t costs[FORWARDING_HOPS_MAX];    /* of the way through them */
+        uint8_t n;
+} Alternates;
 
 int spf_new(uint64_t root, bool alternates, Spf **ret) {
         _cleanup_(spf_freep) Spf *s = NULL;
@@ -176,38 +183,33 @@ static bool route_has_hop(const Route *route, uint64_t address) {
 }
 
 /* Keeps the list in order, best first; the last falls off where it is full. */
-static void alternate_insert(Route *route, uint64_t costs[FORWARDING_HOPS_MAX], uint64_t address, uint64_t cost) {
-        unsigned i = route->n_alternates;
+static void alternates_insert(Alternates *a, uint64_t address, uint64_t cost) {
+        unsigned i = a->n;
 
-        while (i > 0 && (costs[i - 1] > cost || (costs[i - 1] == cost && route->alternates[i - 1] > address))) {
+        while (i > 0 && (a->costs[i - 1] > cost || (a->costs[i - 1] == cost && a->addresses[i - 1] > address))) {
                 if (i < FORWARDING_HOPS_MAX) {
-                        costs[i] = costs[i - 1];
-                        route->alternates[i] = route->alternates[i - 1];
+                        a->costs[i] = a->costs[i - 1];
+                        a->addresses[i] = a->addresses[i - 1];
                 }
                 i--;
         }
         if (i == FORWARDING_HOPS_MAX)
                 return;
 
-        costs[i] = cost;
-        route->alternates[i] = address;
-        route->n_alternates = (uint8_t) MIN(route->n_alternates + 1U, FORWARDING_HOPS_MAX);
+        a->costs[i] = cost;
+        a->addresses[i] = address;
+        a->n = (uint8_t) MIN(a->n + 1U, FORWARDING_HOPS_MAX);
 }
 
-static void route_find_alternates(const Spf *s, uint32_t node, Route *route) {
-        uint64_t costs[FORWARDING_HOPS_MAX] = {};
-
+static void find_alternates(const Spf *s, uint32_t node, const Route *route, Alternates *ret) {
+        ret->n = 0;
         for (unsigned i = 0; i < s->n_neighbours; i++) {
                 const SpfTree *t = s->neighbours[i];
-                const SpfTreeNode *n = t->nodes + node;
-                uint64_t address = s->graph.nodes[t->root].address;
+                uint64_t distance = t->nodes[node].distance, address = s->graph.nodes[t->root].address;
 
-                /* More next hops of equal cost than a route has room for are no alternates either, but loop-free. */
-                if (n->distance >= t->nodes[s->root].distance + route->cost || route_has_hop(route, address))
-                        continue;
-
-                alternate_insert(route, costs, address,
-                                 spf_graph_edge(&s->graph, s->root, t->root)->cost_out + n->distance);
+                /* Those of equal cost for which a route has no room are no alternates either, but loop-free. */
+                if (distance < t->nodes[s->root].distance + route->cost && !route_has_hop(route, address))
+                        alternates_insert(ret, address, s->neighbour_costs[i] + distance);
         }
 }
 
@@ -240,10 +242,17 @@ static int routes_reserve(Spf *s) {
         return 0;
 }
 
-static bool route_equal(const Route *a, const Route *b) {
-        return a->destination == b->destination && a->cost == b->cost && a->n_links == b->n_links && a->n_hops == b->n_hops &&
-               a->n_alternates == b->n_alternates && memcmp(a->hops, b->hops, a->n_hops * sizeof(a->hops[0])) == 0 &&
-               memcmp(a->alternates, b->alternates, a->n_alternates * sizeof(a->alternates[0])) == 0;
+/* Copies addresses. Returns whether they were others. */
+static bool addresses_replace(uint64_t *to, uint8_t *n_to, const uint64_t *from, uint8_t n_from) {
+        bool different = *n_to != n_from;
+
+        for (unsigned i = 0; i < n_from; i++) {
+                different |= to[i] != from[i];
+                to[i] = from[i];
+        }
+
+        *n_to = n_from;
+        return different;
 }
 
 static void route_remove(Spf *s, uint32_t node, SpfDelta *delta) {
@@ -262,13 +271,9 @@ static void route_remove(Spf *s, uint32_t node, SpfDelta *delta) {
 
 static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
         const SpfTreeNode *n = s->tree->nodes + node;
-        Route route = {
-                .destination = s->graph.nodes[node].address,
-                .cost = n->distance,
-                .n_links = n->n_links,
-                .n_hops = n->n_hops,
-        };
-        uint32_t place = s->places[node];
+        bool is_new = s->places[node] == 0, different;
+        Alternates alternates;
+        Route *route;
 
         if (node == s->root)
                 return;
@@ -277,18 +282,29 @@ static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
                 return;
         }
 
-        memcpy(route.hops, s->tree->hops[node].addresses, n->n_hops * sizeof(route.hops[0]));
-        route_find_alternates(s, node, &route);
-
-        if (place == 0) {
+        if (is_new) {
                 s->route_nodes[s->n_routes] = node;
-                s->routes[s->n_routes++] = route;
-                s->places[node] = s->n_routes;
-                delta->n_added++;
-        } else if (!route_equal(s->routes + place - 1, &route)) {
-                s->routes[place - 1] = route;
-                delta->n_changed++;
+                s->places[node] = ++s->n_routes;
         }
+
+        route = s->routes + s->places[node] - 1;
+        different = is_new || route->cost != n->distance || route->n_links != n->n_links;
+        route->destination = s->graph.nodes[node].address;
+        route->cost = n->distance;
+        route->n_links = n->n_links;
+        if (is_new)
+                route->n_hops = route->n_alternates = 0;
+        different |= addresses_replace(route->hops, &route->n_hops, s->tree->hops[node].addresses, n->n_hops);
+
+        if (s->with_alternates) {
+                find_alternates(s, node, route, &alternates);
+                different |= addresses_replace(route->alternates, &route->n_alternates, alternates.addresses, alternates.n);
+        }
+
+        if (is_new)
+                delta->n_added++;
+        else if (different)
+                delta->n_changed++;
 }
 
 /* No tree refers to them any more once all have run. */
@@ -319,6 +335,7 @@ int spf_compute(Spf *s, SpfDelta *ret) {
         for (unsigned i = 0; i < s->n_neighbours; i++) {
                 spf_tree_run(s->neighbours[i]);
                 spf_tree_forget_changes(s->neighbours[i]);
+                s->neighbour_costs[i] = spf_graph_edge(&s->graph, s->root, s->neighbours[i]->root)->cost_out;
         }
 
         if (s->with_alternates)

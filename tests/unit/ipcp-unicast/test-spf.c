@@ -192,6 +192,12 @@ static void change(Spf *s, Model *m, uint64_t *random, uint32_t cost_max, unsign
         m->cost[b][a] = ba;
 }
 
+static bool is_same(const Route *a, const Route *b) {
+        return a->cost == b->cost && a->n_links == b->n_links && a->n_hops == b->n_hops && a->n_alternates == b->n_alternates &&
+               memcmp(a->hops, b->hops, a->n_hops * sizeof(a->hops[0])) == 0 &&
+               memcmp(a->alternates, b->alternates, a->n_alternates * sizeof(a->alternates[0])) == 0;
+}
+
 /* What the delta says is what happened. */
 static void check_delta(const Spf *s, const SpfDelta *delta, Route *before, size_t *n_before) {
         unsigned n_added = 0, n_removed = 0, n_changed = 0;
@@ -208,7 +214,7 @@ static void check_delta(const Spf *s, const SpfDelta *delta, Route *before, size
                 if (!old)
                         n_added++;
                 else
-                        n_changed += memcmp(old, routes + i, sizeof(*old)) != 0;
+                        n_changed += !is_same(old, routes + i);
         }
         for (size_t k = 0; k < *n_before; k++)
                 n_removed += !find_route(s, before[k].destination);
