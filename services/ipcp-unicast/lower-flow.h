@@ -14,6 +14,7 @@
  */
 
 #include "basic/list.h"
+#include "libo7s/packet.h"
 #include "services/common/cep.h"
 #include "services/common/enrollment.h"
 #include "services/common/expiry.h"
@@ -94,3 +95,18 @@ const char *lower_flow_layer(const LowerFlow *flow);
 
 /* Its expiry, taken out of the heap, was due. */
 void lower_flow_expire(LowerFlow *flow, usec_t now);
+
+/* -- between lower-flow.c and lower-exchange.c -- */
+
+void lower_flow_set_state(LowerFlow *flow, LowerState state);
+
+/* As lower_flow_close(), for a reason; NULL: there is none. */
+void lower_flow_give_up(LowerFlow *flow, const char *problem, usec_t now);
+
+/* Sends what begins an exchange or goes on with it (size 0: nothing), and waits for what comes next. */
+void lower_flow_send_and_wait(LowerFlow *flow, const uint8_t *message, size_t size, usec_t deadline, usec_t now);
+
+void lower_greeting_begin(LowerFlow *flow, usec_t now);
+void lower_greeting_received(LowerFlow *flow, const Packet *packet, usec_t now);
+void lower_enrollment_received(LowerFlow *flow, const Packet *packet, usec_t now);
+void lower_enrollment_expired(LowerFlow *flow, usec_t now);
