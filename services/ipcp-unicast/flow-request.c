@@ -130,6 +130,34 @@ static uint64_t request_one_of(UnicastFlow *flow, const uint64_t *addresses, siz
         return ADDRESS_NONE;
 }
 
+/* All of them may be of members that are gone, while others know who serves the name now. Not from within the directory's
+ * answer: it is told of them, and asked again, a moment later. */
+static bool remember_unreachable(UnicastFlow *flow, const uint64_t *addresses, size_t n_addresses, usec_t now) {
+        if (++flow->n_lookups >= FLOW_LOOKUPS_MAX)
+                return false;
+
+        flow->n_unreachable = MIN(n_addresses, ELEMENTSOF(flow->unreachable));
+        memcpy(flow->unreachable, addresses, flow->n_unreachable * sizeof(*addresses));
+        return unicast_flow_watch(flow, now) >= 0;
+}
+
+void flow_look_up_again(UnicastFlow *flow, usec_t now) {
+        Directory *directory = flow->unicast->directory;
+        int r = -ENETDOWN;
+
+        if (flow->lookup || flow->n_unreachable == 0)
+                return;                 /* the lookup of its name has its own end */
+
+        for (size_t i = 0; directory && i < flow->n_unreachable; i++)
+                directory_doubt(directory, flow->hash, flow->hash_size, flow->unreachable[i], now);
+        flow->n_unreachable = 0;
+
+        if (directory)
+                r = flow_look_up(flow, now);
+        if (r < 0)
+                request_failed(flow, r, now);
+}
+
 void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresses, size_t n_addresses, usec_t now) {
         uint64_t address;
 
@@ -139,6 +167,8 @@ void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresse
         address = request_one_of(flow, addresses, n_addresses, false, now);
         if (address == ADDRESS_NONE)
                 address = request_one_of(flow, addresses, n_addresses, true, now);
+        if (address == ADDRESS_NONE && remember_unreachable(flow, addresses, n_addresses, now))
+                return;
         if (address == ADDRESS_NONE)
                 return request_failed(flow, -ENETUNREACH, now);
 

@@ -74,6 +74,7 @@ int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_q
                 return r;
 
         flow->layer.qos = *qos;
+        flow->layer.granted = cube_granted_qos(qos);
         flow->cube = cube_from_qos(qos);
         congestion_init(&flow->congestion, (CongestionPolicy) u->layer.congestion, now);
         liveness_init(&flow->liveness, qos->timeout_ms, now);
@@ -362,7 +363,7 @@ void flow_expire(UnicastFlow *flow, usec_t now) {
         switch (flow->layer.state) {
 
         case LAYER_FLOW_STARTING:
-                return;                 /* the lookup of its name has its own end */
+                return flow_look_up_again(flow, now);
 
         case LAYER_FLOW_REQUESTED:
                 return abandon(flow, now);

@@ -22,6 +22,7 @@
 
 #define FLOW_REQUEST_KEEP_USEC (60 * USEC_PER_SEC)      /* the IRM gives up long before */
 #define FLOW_ABANDONED_KEEP_USEC (25 * USEC_PER_SEC)    /* longer than an acceptor keeps a request */
+#define FLOW_LOOKUPS_MAX 3U                             /* of an attempt, where all addresses found are unreachable */
 #define FLOW_ANSWERED_KEEP_USEC (30 * USEC_PER_SEC)     /* the IRM needs milliseconds */
 #define FLOW_CLOSED_KEEP_USEC (120 * USEC_PER_SEC)      /* a peer that missed the close says something every 30 s */
 
@@ -62,6 +63,9 @@ struct UnicastFlow {
         ListNode by_lookup;
         uint8_t *request;               /* the OAP request, while looking up; owned */
         size_t request_size;
+        unsigned n_lookups;             /* of this attempt */
+        uint64_t unreachable[DIRECTORY_ADDRESSES_MAX];  /* found, and no way to any of them: flow_expire() looks again */
+        size_t n_unreachable;
 
         EarlyPacket *early;             /* packets that came before the flow was established; owned */
         EarlyPacket **early_end;
@@ -125,6 +129,7 @@ void flow_drop_early(UnicastFlow *flow);
 
 /* flow-request.c: its name's addresses are known, or (n_addresses 0) will not be. */
 void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresses, size_t n_addresses, usec_t now);
+void flow_look_up_again(UnicastFlow *flow, usec_t now);
 void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 
 /* incoming.c */
