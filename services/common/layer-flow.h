@@ -49,7 +49,8 @@ typedef struct LayerFlow {
         LayerFlowState state;
         LaneClass lane_class;
         uint32_t uid;                   /* of the application, once established */
-        o7s_qos qos;
+        o7s_qos qos;                    /* as asked for; what counts on the wire */
+        o7s_qos granted;                /* what the layer does for it, for the IRM's answer */
         CloseTokens tokens;
         Lane *lane;                     /* ours, until both lanes are joined in the upper side; owned */
         UpperFlow *upper;               /* while established; owned. NULL: the application has yet to attach again */

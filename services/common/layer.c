@@ -73,6 +73,7 @@ int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oa
                 .flow_id = flow->key.flow_id,
                 .attempt = (uint32_t) flow->key.attempt,
                 .result = result,
+                .qos = flow->granted,
         };
         int r;
 

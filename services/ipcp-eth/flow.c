@@ -197,7 +197,7 @@ static int request_start(Ethernet *e, const LayerMessage *order, EthernetFlow **
         if (r < 0)
                 return r;
 
-        flow->layer.qos = order->qos;
+        flow->layer.qos = flow->layer.granted = order->qos;     /* one class of traffic: nothing to tell apart */
         flow->layer.lane_class = order->lane_class;
         flow->hash_size = order->hash_size;
         memcpy(flow->hash, order->hash, order->hash_size);

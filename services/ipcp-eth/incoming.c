@@ -168,7 +168,7 @@ int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
         if (r < 0)
                 return r;
 
-        flow->layer.qos = incoming->qos;
+        flow->layer.qos = flow->layer.granted = incoming->qos;
         flow->layer.lane_class = order->lane_class;
         flow->layer.tokens = order->tokens;
         flow->local = incoming->local;

@@ -257,8 +257,10 @@ void accept_reply(Flow *f, const LayerMessage *message, int lane_fd) {
                 return;
         }
 
-        if (f->state == FLOW_ACCEPTING)
+        if (f->state == FLOW_ACCEPTING) {
                 f->caller_lane = TAKE_FD(lane);
+                f->granted = message->qos;
+        }
         if (flow_handle(f, FLOW_EVENT_LAYER_LANE) == FLOW_DO_PUNISH)
                 log_debug("Layer %s confirms a flow that was not accepted", f->layer->name);
 }

@@ -371,6 +371,7 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
         }
 
         f->won = message->attempt;
+        f->granted = message->qos;
         f->peer_lane = TAKE_FD(lane);
         (void) copy_string(f->peer, sizeof(f->peer), message->peer);
         (void) flow_handle(f, FLOW_EVENT_LAYER_LANE);

@@ -87,7 +87,7 @@ int flow_new(Manager *m, uint64_t id, bool incoming, const char *name, const o7s
         f->id = id;
         f->incoming = incoming;
         f->state = incoming ? FLOW_QUEUED : FLOW_SEARCHING;
-        f->qos = *qos;
+        f->qos = f->granted = *qos;
         f->caller_lane = f->peer_lane = f->doorbell = -1;
         f->state_slot = STATE_NO_SLOT;
         (void) copy_string(f->name, sizeof(f->name), name);
@@ -262,7 +262,7 @@ int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed) {
 }
 
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret) {
-        *ret = (IrmFlowInfo) { .qos = f->qos, .local = !f->layer, .mtu = f->layer ? f->layer->mtu : 0 };
+        *ret = (IrmFlowInfo) { .qos = f->granted, .local = !f->layer, .mtu = f->layer ? f->layer->mtu : 0 };
         (void) copy_string(ret->name, sizeof(ret->name), f->name);
         (void) copy_string(ret->peer, sizeof(ret->peer), f->peer);
         if (f->layer)

@@ -20,7 +20,8 @@ struct Flow {
         FlowState state;
         bool incoming;                  /* asked for at another host */
         LaneClass lane_class;
-        o7s_qos qos;
+        o7s_qos qos;                    /* as asked for */
+        o7s_qos granted;                /* by its layer; the same where there is none */
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char wanted[LAYER_NAME_BYTES_MAX + 1];  /* the one layer that may carry it; "": any */

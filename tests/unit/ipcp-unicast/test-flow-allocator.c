@@ -300,12 +300,14 @@ static void test_next_address(void **state) {
 
         net->members[1].unreachable = true;
         net_request(a, 2, 0, 'n', OAP);
+        net_run(net, NET_DELAY_USEC);
         assert_int_equal(a->replies[0].flow_id, 2);
         assert_int_equal(a->replies[0].result, -ENETUNREACH);
 
         d->addresses[0] = net_address(0);
         d->n_addresses = 1;
         net_request(a, 3, 0, 'n', OAP);
+        net_run(net, NET_DELAY_USEC);
         assert_int_equal(a->replies[1].result, -ENETUNREACH);
 
         d->n_addresses = 0;

@@ -190,7 +190,9 @@ static void answer_query(int layer, const char *name, int result) {
         layer_say(layer, &done, NULL, 0);
 }
 
-/* Says yes to a request, as the other host's IRM would. */
+#define GRANTED_DELAY_MS 100U
+
+/* Says yes to a request, as the other host's IRM would, and what the layer does for the flow. */
 static void answer_request(int layer, const LayerMessage *request, const uint8_t token[CLOSE_TOKEN_BYTES], LayerEnd *end) {
         LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt };
         ssize_t size;
@@ -200,6 +202,8 @@ static void answer_request(int layer, const LayerMessage *request, const uint8_t
         size = oap_response_build(request->oap, request->oap_size, token, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
         assert_true(size > 0);
         reply.oap_size = (size_t) size;
+        reply.qos = request->qos;
+        reply.qos.delay_ms = GRANTED_DELAY_MS;
         layer_say(layer, &reply, &lane_fd, 1);
         (void) close(lane_fd);
 }
@@ -241,6 +245,8 @@ static void test_flow_through_layer(void **state) {
         assert_int_equal(finish(flow), 0);
         assert_int_equal(o7s_flow_info(flow, &info), 0);
         assert_string_equal(info.layer, "lan");
+        assert_int_equal(info.qos_asked.delay_ms, UINT32_MAX);
+        assert_int_equal(info.qos_granted.delay_ms, GRANTED_DELAY_MS);
 
         /* The application closes: the layer is told. */
         o7s_flow_unref(flow);
