@@ -42,12 +42,14 @@ struct IrmThread {
         bool running;
         pthread_mutex_t mutex;          /* guards counts */
         IrmThreadCounts counts;
+        IrmLayer *layer;                /* not owned; NULL: there is none */
 
         /* The thread's own. */
         Client clients[CLIENTS_MAX];
         PendingFlow flows[FLOWS_MAX];
         unsigned n_flows;               /* entries that may be in use */
         uint64_t next_id;
+        LaneClass layered_class;
 };
 
 static void flow_drop(PendingFlow *f) {
@@ -155,6 +157,19 @@ static bool play(PendingFlow *f, const char *name, LaneClass class) {
         return true;
 }
 
+/* A flow through the layer, or the next life of one. */
+static void ask_layer(IrmThread *irm, Client *c, LaneClass class, uint64_t flow_id) {
+        IrmMessage answer = { .type = IRM_REPLY, .lane_class = class, .flow_id = flow_id };
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = irm_layer_ask(irm->layer, class, flow_id, &fd);
+        if (r < 0)
+                return reply(c, r, "");
+
+        (void) irm_message_send(c->fd, &answer, &fd, 1);
+}
+
 static void allocate(IrmThread *irm, Client *c, const IrmMessage *request) {
         IrmMessage answer = { .type = IRM_REPLY, .lane_class = class_for(request->flags) };
         IrmMessage offer = { .type = IRM_OFFER, .lane_class = answer.lane_class, .info = request->info };
@@ -170,6 +185,11 @@ static void allocate(IrmThread *irm, Client *c, const IrmMessage *request) {
                 return reply(c, 0, "");
         if (streq(name, "wrong-reply"))
                 return (void) irm_message_send(c->fd, &offer, NULL, 0);
+
+        if (streq(name, "layered") && irm->layer) {
+                irm->layered_class = answer.lane_class;
+                return ask_layer(irm, c, answer.lane_class, irm->next_id++);
+        }
 
         f = flow_add(irm);
         if (!f || doorbell_pair(fds) < 0)
@@ -204,6 +224,8 @@ static void take_lane(IrmThread *irm, uint64_t flow_id, int fd) {
         IrmMessage established = { .type = IRM_ESTABLISHED };
         int fds[2];
 
+        if (!f && irm->layer && irm_layer_take_lane(irm->layer, flow_id, fd))
+                return;
         if (!f) {
                 (void) safe_close(fd);
                 return;
@@ -258,6 +280,8 @@ static void client_readable(IrmThread *irm, Client *c) {
                 c->listens = !denied;
                 (void) copy_string(c->name, sizeof(c->name), message.info.name);
                 reply(c, denied ? -EPERM : 0, "");
+        } else if (message.type == IRM_REATTACH && irm->layer) {
+                ask_layer(irm, c, irm->layered_class, message.flow_id);
         } else if (message.type == IRM_RESUME) {
                 reply(c, 0, "");
         }
@@ -286,6 +310,10 @@ static void flow_hung_up(IrmThread *irm, PendingFlow *f) {
                 (void) irm_message_send(f->serving->fd, &withdrawn, NULL, 0);
         count_cancelled(irm);
         flow_drop(f);
+}
+
+void irm_thread_set_layer(IrmThread *irm, IrmLayer *layer) {
+        irm->layer = layer;
 }
 
 static void *serve(void *userdata) {

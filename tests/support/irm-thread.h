@@ -15,9 +15,11 @@
  *   "ring-first"        the doorbell rings before it tells the outcome
  *   "died"              the doorbell is hung up instead of an outcome
  *   "short-mtu"         as any other, with an mtu of 100
+ *   "layered"           through a layer, which the test plays: irm_thread_set_layer(). Where there is none, as any other
  */
 
 #include "libo7s/irm-message.h"
+#include "tests/support/irm-layer.h"
 
 #define IRM_THREAD_REFUSAL "the baker said no"
 
@@ -30,6 +32,9 @@ typedef struct IrmThreadCounts {
 
 /* Serves at an address of its own, to which it points O7S_SOCKET. */
 int irm_thread_start(IrmThread **ret);
+
+/* The layer's, before the first flow to "layered". Stays the caller's. */
+void irm_thread_set_layer(IrmThread *irm, IrmLayer *layer);
 
 /* Ends: connections hang up. irm_thread_resume() serves again at the same address, with nothing remembered. */
 void irm_thread_pause(IrmThread *irm);
