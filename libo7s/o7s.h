@@ -21,6 +21,11 @@
  *    (unref frees the memory). It may open new flows.
  *  - Flags and fields that are unknown or reserved are refused with -EINVAL, never ignored.
  *
+ * A flow through a layer outlives the layer's process: where that is killed, the flow goes on with the next one, by itself,
+ * as the same handle with the same descriptor, within a second where all is well. Until then reads find what had arrived,
+ * writes go on as long as there is room, and both wait as their time-outs say; what was on its way may be lost. Where no
+ * process comes back, the flow ends after some seconds. It happens inside calls: a flow that nobody looks at waits.
+ *
  * The IRM is found at the socket that the environment variable O7S_SOCKET names, or else at
  * /run/o7s/irm.sock. Calls that need it return -EHOSTDOWN where it does not run. Flows that exist go on
  * without it.
@@ -82,7 +87,7 @@ typedef struct o7s_qos {
 #define O7S_DOWN 4U             /* the flow has ended; what arrived before can still be read */
 #define O7S_UP 8U               /* a pending allocation is decided: o7s_flow_alloc_finish() will not wait */
 #define O7S_PEER_GONE 16U       /* with O7S_DOWN: the peer's process ended without closing */
-#define O7S_CHANGED 32U         /* o7s_flow_info() would say something new; not used yet */
+#define O7S_CHANGED 32U         /* o7s_flow_info() may say something new, such as the mtu: its layer was restarted; told once */
 
 /* For o7s_flow_set_timeout(). */
 #define O7S_TIMEOUT_READ 0
