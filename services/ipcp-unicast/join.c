@@ -153,9 +153,10 @@ static void enroll(Join *join, usec_t now) {
 static void enrolled(Join *join, LowerFlow *flow, usec_t now) {
         LayerConfig config = flow->enrollment.config;
 
+        /* In this order: a flow that closes while we are no member yet looks like an attempt that failed. */
         join->enrolling = NULL;
-        lower_flow_close(flow, now);
         become_member(join, &config, now);
+        lower_flow_close(flow, now);
 }
 
 static usec_t deadline(const Join *join) {
