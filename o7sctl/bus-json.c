@@ -300,3 +300,16 @@ json_object *member_array(json_object *object, const char *key) {
                        ? value
                        : NULL;
 }
+
+uint64_t counter_u64(json_object *counters, const char *name) {
+        static const char *const prefixes[] = { "packets-", "frames-" };
+        char key[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++) {
+                (void) snprintf(key, sizeof(key), "%s%s", prefixes[i], name);
+                if (json_object_object_get_ex(counters, key, NULL))
+                        return member_u64(counters, key);
+        }
+
+        return 0;
+}

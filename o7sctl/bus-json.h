@@ -35,3 +35,6 @@ uint64_t item_u64(json_object *row, size_t i);
 const char *member_string(json_object *object, const char *key);          /* "" */
 uint64_t member_u64(json_object *object, const char *key);                /* 0 */
 json_object *member_array(json_object *object, const char *key);          /* NULL; borrowed */
+
+/* Of the counters of a layer, which has packets or, on an Ethernet, frames: "rx-bytes". */
+uint64_t counter_u64(json_object *counters, const char *name);

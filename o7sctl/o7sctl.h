@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * o7sctl: what an operator sees and does, over D-Bus alone. Everything it shows comes from org.o7s.irm1, so
- * busctl or a script can do the same; the one exception is "verify", which is the daemons' own reader of files.
+ * o7sctl: what an operator sees and does, over D-Bus alone. Everything it shows comes from org.o7s.irm1 or from an
+ * IPCP's own name, so busctl or a script can do the same; the one exception is "verify", which is the daemons' own reader.
  *
  *   main.c                 from the command line to a verb
  *   options.[ch]           every option, parsed once; which verb takes which is in the verb table
@@ -11,6 +11,7 @@
  *   verb-*.c               one family of verbs each
  *   complete.c             candidates for the shells
  *   bus.[ch]               the connection, calls, errors as sentences and exit statuses
+ *   layer.[ch]             one layer and its IPCP
  *   bus-json.[ch]          any D-Bus value as JSON
  *   agent.c                the polkit agent that asks for a password on the terminal
  *   status.[ch]            the pages of a layer and of a name
@@ -48,6 +49,15 @@ void ctl_done(Ctl *ctl);
 /* Verbs. argv[0] is the verb, argv[argc] is NULL. */
 int verb_status(Ctl *ctl, int argc, char *argv[]);
 int verb_layers(Ctl *ctl, int argc, char *argv[]);
+int verb_tree(Ctl *ctl, int argc, char *argv[]);
+int verb_join(Ctl *ctl, int argc, char *argv[]);
+int verb_neighbours(Ctl *ctl, int argc, char *argv[]);
+int verb_connect(Ctl *ctl, int argc, char *argv[]);
+int verb_disconnect(Ctl *ctl, int argc, char *argv[]);
+int verb_routes(Ctl *ctl, int argc, char *argv[]);
+int verb_links(Ctl *ctl, int argc, char *argv[]);
+int verb_directory(Ctl *ctl, int argc, char *argv[]);
+int verb_trace(Ctl *ctl, int argc, char *argv[]);
 int verb_new(Ctl *ctl, int argc, char *argv[]);
 int verb_up(Ctl *ctl, int argc, char *argv[]);
 int verb_down(Ctl *ctl, int argc, char *argv[]);

@@ -8,6 +8,8 @@
 #include "basic/string.h"
 #include "o7sctl/options.h"
 
+#define COUNT_MAX 20U           /* probes that a layer sends at each member on the way */
+
 typedef struct OptionRow {
         const char *name;       /* without dashes; NULL: short only */
         const char *value;      /* what it takes; NULL: nothing */
@@ -40,6 +42,10 @@ static const OptionRow option_table[_OPTION_MAX] = {
         [OPTION_ETH] = { "eth", "INTERFACE", 0, NULL },
         [OPTION_FRAMING] = { "framing", "dix|llc", 0, NULL },
         [OPTION_ETHERTYPE] = { "ethertype", "NUMBER", 0, NULL },
+        [OPTION_OVER] = { "over", "LAYER", 0, NULL },
+        [OPTION_VIA] = { "via", "MEMBER", 0, NULL },
+        [OPTION_BOOTSTRAP] = { "bootstrap", NULL, 0, NULL },
+        [OPTION_COUNT] = { "count", "NUMBER", 'c', NULL },
         [OPTION_NOW] = { "now", NULL, 0, NULL },
         [OPTION_SAVE] = { "save", NULL, 0, NULL },
 };
@@ -91,6 +97,26 @@ static int take_layer(Options *o, const char *value) {
                 return invalid("layer", value, "there are too many already");
 
         o->layers[o->n_layers++] = value;
+        return 0;
+}
+
+static int take_over(Options *o, const char *value) {
+        if (!layer_name_is_valid(value))
+                return invalid("over", value, "letters, digits, '.', '_' and '-', at most 63");
+        if (o->n_over >= ELEMENTSOF(o->over))
+                return invalid("over", value, "there are too many already");
+
+        o->over[o->n_over++] = value;
+        return 0;
+}
+
+static int take_via(Options *o, const char *value) {
+        if (!flow_name_is_valid_on_wire(value))
+                return invalid("via", value, "the name of a member, or of the layer");
+        if (o->n_via >= ELEMENTSOF(o->via))
+                return invalid("via", value, "there are too many already");
+
+        o->via[o->n_via++] = value;
         return 0;
 }
 
@@ -174,6 +200,18 @@ static int take(Options *o, Option option, const char *value) {
                 return 0;
         case OPTION_ETHERTYPE:
                 o->ethertype = value;
+                return 0;
+        case OPTION_OVER:
+                return take_over(o, value);
+        case OPTION_VIA:
+                return take_via(o, value);
+        case OPTION_BOOTSTRAP:
+                o->bootstrap = true;
+                return 0;
+        case OPTION_COUNT:
+                if (parse_u64(value, COUNT_MAX, &number) < 0 || number == 0)
+                        return invalid("count", value, "a number from 1 to 20");
+                o->count = (uint32_t) number;
                 return 0;
         case OPTION_NOW:
                 o->now = true;

@@ -39,6 +39,10 @@ typedef enum Option {
         OPTION_ETH,
         OPTION_FRAMING,
         OPTION_ETHERTYPE,
+        OPTION_OVER,
+        OPTION_VIA,
+        OPTION_BOOTSTRAP,
+        OPTION_COUNT,
         OPTION_NOW,
         OPTION_SAVE,
         _OPTION_MAX,
@@ -73,6 +77,12 @@ typedef struct Options {
         const char *eth;
         const char *framing;
         const char *ethertype;
+        const char *over[8];    /* of --over= */
+        size_t n_over;
+        const char *via[8];     /* of --via= */
+        size_t n_via;
+        bool bootstrap;
+        uint32_t count;         /* 0: not given */
         bool now;
         bool save;
 } Options;

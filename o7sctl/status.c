@@ -77,16 +77,16 @@ int status_describe(Ctl *ctl, const char *path, const char *interface, json_obje
 
 /* -- a layer -- */
 
-/* "Traffic: ↓ 2.1 MiB in 1500 frames   ↑ ..." */
+/* "Traffic: ↓ 2.1 MiB in 1500 frames   ↑ ...": on an Ethernet layer frames, in others the packets of its members. */
 static void print_traffic(json_object *counters) {
+        const char *unit = json_object_object_get_ex(counters, "packets-rx-bytes", NULL) ? "packets" : "frames";
         char rx[32], tx[32];
 
         status_label("Traffic");
-        (void) printf("%s %s in %" PRIu64 " frames   %s %s in %" PRIu64 " frames\n", terminal_glyph(GLYPH_DOWN),
-                      bytes_format(rx, sizeof(rx), member_u64(counters, "frames-rx-bytes")),
-                      member_u64(counters, "frames-rx-packets"), terminal_glyph(GLYPH_UP),
-                      bytes_format(tx, sizeof(tx), member_u64(counters, "frames-tx-bytes")),
-                      member_u64(counters, "frames-tx-packets"));
+        (void) printf("%s %s in %" PRIu64 " %s   %s %s in %" PRIu64 " %s\n", terminal_glyph(GLYPH_DOWN),
+                      bytes_format(rx, sizeof(rx), counter_u64(counters, "rx-bytes")), counter_u64(counters, "rx-packets"), unit,
+                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), counter_u64(counters, "tx-bytes")),
+                      counter_u64(counters, "tx-packets"), unit);
 }
 
 /* "Drops: frames queue-full 10, flows malformed 2": from the counters named PREFIX-drop-REASON, which exist once one happened. */
@@ -127,6 +127,26 @@ static void print_ethernet(Ctl *ctl, const char *service) {
         if (json_object_object_get_ex(ethernet, "Carrier", &carrier) && !json_object_get_boolean(carrier))
                 (void) printf(", %sno carrier%s", terminal_sequence(COLOR_RED), terminal_sequence(COLOR_NORMAL));
         (void) printf("\n");
+}
+
+static void print_unicast(Ctl *ctl, const char *service, json_object *layer) {
+        _cleanup_json_ json_object *unicast = NULL;
+        uint64_t address = member_u64(layer, "Address"), n = member_u64(layer, "NNeighbours");
+
+        if (!streq(member_string(layer, "Type"), "unicast"))
+                return;
+
+        if (address != 0) {
+                status_label("Address");
+                (void) printf("%" PRIu64 "\n", address);
+        }
+        if (!isempty(service) && bus_try_properties(ctl, service, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, &unicast) >= 0) {
+                status_label("Routing");
+                (void) printf("%s, congestion avoidance %s\n", member_string(unicast, "Routing"),
+                              member_string(unicast, "Congestion"));
+        }
+        status_label("Neighbours");
+        (void) printf("%" PRIu64 "%s%s\n", n, n > 0 ? ", see: o7sctl neighbours " : "", n > 0 ? member_string(layer, "Name") : "");
 }
 
 static void print_counters(Ctl *ctl, const char *service) {
@@ -184,6 +204,7 @@ int status_of_layer(Ctl *ctl, const char *path, json_object **ret) {
         print_list("Over", member_array(layer, "Over"), false);
         print_list("Used by", member_array(layer, "UsedBy"), false);
         print_ethernet(ctl, member_string(layer, "BusName"));
+        print_unicast(ctl, member_string(layer, "BusName"), layer);
         if (member_u64(layer, "MaxPacketSize") > 0) {
                 status_label("Max pkt");
                 (void) printf("%" PRIu64 " B\n", member_u64(layer, "MaxPacketSize"));

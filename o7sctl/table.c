@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "basic/string.h"
+#include "basic/time.h"
 #include "o7sctl/table.h"
 
 struct Table {
@@ -140,6 +141,26 @@ char *bytes_format(char *buffer, size_t size, uint64_t bytes) {
         return buffer;
 }
 
+const char *rtt_format(char *buffer, size_t size, int64_t usec) {
+        if (usec < 0)
+                return terminal_glyph(GLYPH_DASH);
+
+        if (usec < (int64_t) USEC_PER_MSEC)
+                (void) snprintf(buffer, size, "%" PRIi64 " us", usec);
+        else if (usec < 10 * (int64_t) USEC_PER_MSEC)
+                (void) snprintf(buffer, size, "%.1f ms", (double) usec / (double) USEC_PER_MSEC);
+        else
+                (void) snprintf(buffer, size, "%" PRIi64 " ms", usec / (int64_t) USEC_PER_MSEC);
+        return buffer;
+}
+
+void table_set_rtt(Table *t, size_t column, int64_t usec) {
+        char text[32];
+
+        table_set(t, column, usec < 0 ? NULL : rtt_format(text, sizeof(text), usec),
+                  usec < 0 ? NULL : json_object_new_int64(usec), COLOR_NORMAL);
+}
+
 void table_set_bytes(Table *t, size_t column, uint64_t bytes) {
         char text[32];
 
@@ -171,6 +192,10 @@ void table_set_state(Table *t, size_t column, const char *state) {
 
 size_t table_rows(const Table *t) {
         return t->n_rows;
+}
+
+json_object *table_json(const Table *t) {
+        return json_object_get(t->rows);
 }
 
 void json_print(json_object *value, JsonMode mode) {

@@ -36,6 +36,7 @@ void table_set_string(Table *table, size_t column, const char *text);
 void table_set_u64(Table *table, size_t column, uint64_t value);
 void table_set_id(Table *table, size_t column, uint64_t value);         /* a number that JSON shows as a string */
 void table_set_bytes(Table *table, size_t column, uint64_t bytes);      /* "2.1 MiB"; a number in JSON */
+void table_set_rtt(Table *table, size_t column, int64_t usec);          /* "1.3 ms"; a number in JSON; negative: none */
 void table_set_strings(Table *table, size_t column, json_object *array);        /* "a b c"; borrowed */
 void table_set_state(Table *table, size_t column, const char *state);   /* with its colour */
 
@@ -44,11 +45,17 @@ void table_set(Table *table, size_t column, const char *text, json_object *value
 
 size_t table_rows(const Table *table);
 
+/* The array of objects, one reference for the caller. */
+json_object *table_json(const Table *table);
+
 /* Prints as the options say. Returns: 0; -ENOMEM and other errors of allocation. */
 int table_print(const Table *table, const Options *options);
 
 /* "2.1 MiB"; returns buffer. */
 char *bytes_format(char *buffer, size_t size, uint64_t bytes);
+
+/* "1.3 ms"; negative: a dash. */
+const char *rtt_format(char *buffer, size_t size, int64_t usec);
 
 /* Prints a value as --json= says; to be used only where it is not off. */
 void json_print(json_object *value, JsonMode mode);

@@ -23,20 +23,6 @@ static const struct {
         { "no-answer", COLOR_RED, GLYPH_MISSING },
 };
 
-/* "1.3 ms"; negative: there is no time. */
-static const char *format_rtt(char *buffer, size_t size, int64_t usec) {
-        if (usec < 0)
-                return terminal_glyph(GLYPH_DASH);
-
-        if (usec < (int64_t) USEC_PER_MSEC)
-                (void) snprintf(buffer, size, "%" PRIi64 " us", usec);
-        else if (usec < 10 * (int64_t) USEC_PER_MSEC)
-                (void) snprintf(buffer, size, "%.1f ms", (double) usec / (double) USEC_PER_MSEC);
-        else
-                (void) snprintf(buffer, size, "%" PRIi64 " ms", usec / (int64_t) USEC_PER_MSEC);
-        return buffer;
-}
-
 /* "  ✓ lan      3.0 ms  reached through this layer, hash a41cff00…" */
 static void print_row(json_object *row, int width) {
         const char *layer = item_string(row, 0), *state = item_string(row, 1), *hash, *rtt;
@@ -52,7 +38,7 @@ static void print_row(json_object *row, int width) {
                 }
 
         hash = member_string(extra, "Hash");
-        rtt = format_rtt(buffer, sizeof(buffer), json_object_get_int64(json_object_array_get_idx(row, 2)));
+        rtt = rtt_format(buffer, sizeof(buffer), json_object_get_int64(json_object_array_get_idx(row, 2)));
         (void) printf("  %s%s%s %-*s  ", terminal_sequence(color), terminal_glyph(glyph), terminal_sequence(COLOR_NORMAL), width,
                       layer);
         if (streq(state, "skipped"))

@@ -12,7 +12,9 @@
          OPTION_BIT(OPTION_PROGRAM) | OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE))
 #define NEW_OPTIONS                                                                                            \
         (OPTION_BIT(OPTION_ETH) | OPTION_BIT(OPTION_FRAMING) | OPTION_BIT(OPTION_ETHERTYPE) |                  \
-         OPTION_BIT(OPTION_NOW) | OPTION_BIT(OPTION_SAVE))
+         OPTION_BIT(OPTION_OVER) | OPTION_BIT(OPTION_BOOTSTRAP) | OPTION_BIT(OPTION_NOW) |                     \
+         OPTION_BIT(OPTION_SAVE))
+#define JOIN_OPTIONS (OPTION_BIT(OPTION_OVER) | OPTION_BIT(OPTION_VIA) | OPTION_BIT(OPTION_NOW))
 #define FLOWS_OPTIONS (OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_MINE))
 
 const Verb verb_table[] = {
@@ -21,6 +23,7 @@ const Verb verb_table[] = {
           "With --json, prints what Describe() says on the bus.\n"
           "Exit status 3: a layer that was asked for is not online.\n",
           0, -1, 0, ARGUMENTS_LAYERS_AND_NAMES, false, verb_status },
+        { "tree", NULL, "", "Show how layers are stacked", NULL, 0, 0, 0, ARGUMENTS_NONE, false, verb_tree },
         { "monitor", NULL, "", "Print events as they happen",
           "With --json, prints one object per line. Ends when interrupted.\n",
           0, 0, 0, ARGUMENTS_NONE, false, verb_monitor },
@@ -31,18 +34,40 @@ const Verb verb_table[] = {
           0, 1, 0, ARGUMENTS_VERBS, false, verb_help },
 
         { "layers", "Layers", "", "List layers", NULL, 0, 0, 0, ARGUMENTS_NONE, false, verb_layers },
-        { "new", NULL, "NAME --eth=IF [--now]", "Make a layer, and start it",
+        { "new", NULL, "NAME --eth=IF|--over=L [--now]", "Make a layer, and start it",
           "  --eth=INTERFACE     An Ethernet layer on this interface\n"
           "  --framing=dix|llc   How its frames look (default: dix)\n"
           "  --ethertype=NUMBER  EtherType of dix frames (default: 0xA000)\n"
+          "  --over=LAYER        A layer over this one; may be repeated\n"
+          "  --bootstrap         Its first member; without it, like join\n"
           "  --now               Start it at once\n"
           "  --save              Write /etc/o7s/layers/NAME.layer, which outlasts a\n"
           "                      reboot; without it the file goes below /run/o7s\n",
           1, 1, NEW_OPTIONS, ARGUMENTS_OTHER, false, verb_new },
+        { "join", NULL, "NAME --over=L [--via=M] [--now]", "Be a member of a layer that others have",
+          "  --over=LAYER   The layer below, through which members are reached; may be\n"
+          "                 repeated\n"
+          "  --via=MEMBER   Enroll through this member (default: any, by the layer's name)\n"
+          "  --now          Start it at once\n"
+          "Writes /etc/o7s/layers/NAME.layer.\n",
+          1, 1, JOIN_OPTIONS, ARGUMENTS_OTHER, false, verb_join },
         { "up", NULL, "LAYER...", "Start layers and wait until they are online",
           "Interrupting ends the waiting only. With --no-block, does not wait at all.\n",
           1, -1, 0, ARGUMENTS_LAYERS, false, verb_up },
         { "down", NULL, "LAYER...", "Stop layers", NULL, 1, -1, 0, ARGUMENTS_LAYERS, false, verb_down },
+        { "neighbours", NULL, "LAYER", "List neighbours of this host in a layer", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false,
+          verb_neighbours },
+        { "connect", NULL, "LAYER NEIGHBOUR [--over=L]", "Have a neighbour",
+          "NEIGHBOUR is the name of a member in a layer below, such as home.beta. It is\n"
+          "connected to again whenever it is lost, until the layer is stopped.\n"
+          "  --over=LAYER   Only over this layer (default: whichever reaches it)\n",
+          2, 2, OPTION_BIT(OPTION_OVER), ARGUMENTS_LAYERS, false, verb_connect },
+        { "disconnect", NULL, "LAYER NEIGHBOUR", "Have it no longer", NULL, 2, 2, 0, ARGUMENTS_LAYERS, false,
+          verb_disconnect },
+        { "routes", NULL, "LAYER", "List routes to members", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false, verb_routes },
+        { "links", NULL, "LAYER", "List links between members", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false, verb_links },
+        { "directory", NULL, "LAYER", "Show what this host keeps of the directory", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false,
+          verb_directory },
         { "verify", NULL, "[FILE|LAYER...]", "Check .layer and .name files as the daemons do",
           "Without arguments, checks all that are installed. Needs no daemon.\n"
           "Exit status 78: there are errors.\n",
@@ -63,6 +88,12 @@ const Verb verb_table[] = {
           "Asks this host and all its layers. Nobody is connected to.\n"
           "Exit status 3: it cannot be reached.\n",
           1, 1, 0, ARGUMENTS_NAMES, false, verb_resolve },
+
+        { "trace", NULL, "NAME [--layer=L] [-c NUMBER]", "Show the way to a name, layer by layer",
+          "  --layer=LAYER      In this layer (default: the one that reaches it soonest)\n"
+          "  -c --count=NUMBER  Probes for each member on the way (default: 5)\n"
+          "Also called o7s-trace. Exit status 3: the last member did not answer.\n",
+          1, 1, OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_COUNT), ARGUMENTS_NAMES, false, verb_trace },
 
         { "flows", "Flows", "[--layer=L] [--name=N] [--mine]", "List flows",
           "  --layer=LAYER   Only those through this layer\n"

@@ -16,6 +16,7 @@
 
 #define LOOKS_UNTIL_DONE 3
 #define SERVICE_LAN BUS_NAME_IPCP_PREFIX ".lan"
+#define SERVICE_HOME BUS_NAME_IPCP_PREFIX ".home"
 
 typedef struct Fake {
         sd_bus *bus;
@@ -29,12 +30,21 @@ typedef struct FakeLayer {
         const char *reason;
         const char *service;
         uint32_t n_flows;
+        const char *type;
+        const char *over[2];
+        const char *used_by;
+        uint64_t address;
+        uint32_t n_neighbours;
 } FakeLayer;
 
 static const FakeLayer fake_layers[] = {
-        { "lan", "online", "", SERVICE_LAN, 2 },
-        { "lab", "degraded", "no carrier on eth1", BUS_NAME_IPCP_PREFIX ".lab", 0 },    /* does not run */
+        { "lan", "online", "", SERVICE_LAN, 2, "eth", {}, "home", 0, 0 },
+        { "lab", "degraded", "no carrier on eth1", BUS_NAME_IPCP_PREFIX ".lab", 0, "eth", {}, "home", 0, 0 },     /* does not run */
+        { "home", "online", "member of home with 2 neighbours", SERVICE_HOME, 1, "unicast", { "lan", "lab" }, "", 4711, 2 },
+        { "far", "failed", "its process has ended", BUS_NAME_IPCP_PREFIX ".far", 0, "unicast", {}, "", 0, 0 },
 };
+
+static Fake *the_fake;          /* for objects whose userdata is their layer */
 
 static int bus_error(sd_bus_error *e, const char *name, const char *text) {
         char full[128];
@@ -65,7 +75,8 @@ static int list_layers(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
                 (void) sd_bus_path_encode(BUS_PATH_LAYER, fake_layers[i].name, &path);
                 (void) format_string(&unit, O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, fake_layers[i].name);
-                r = sd_bus_message_append(reply, "(ssssso)", fake_layers[i].name, "eth", fake_layers[i].state,
+                r = sd_bus_message_append(reply, "(ssssso)", fake_layers[i].name, fake_layers[i].type,
+                                          fake_layers[i].state,
                                           unit, fake_layers[i].service, path);
         }
         if (r >= 0)
@@ -91,7 +102,21 @@ static int get_object(sd_bus_message *m, sd_bus_error *e, const char *prefix, co
 }
 
 static int get_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return get_object(m, e, BUS_PATH_LAYER, "lan", "NoSuchLayer");
+        _cleanup_free_ char *path = NULL;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ELEMENTSOF(fake_layers); i++)
+                if (streq(fake_layers[i].name, name) && !streq(name, "lab")) {
+                        (void) sd_bus_path_encode(BUS_PATH_LAYER, name, &path);
+                        return sd_bus_reply_method_return(m, "o", path);
+                }
+
+        return bus_error(e, "NoSuchLayer", "There is none of this name");
 }
 
 static int get_name(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -163,6 +188,21 @@ static int change_name(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, NULL);
 }
 
+static int read_strings(sd_bus_message *m, Fake *f, const char *key) {
+        const char *value;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &value)) > 0)
+                note(f, "list", key, value);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 /* "Ethernet.Interface=eth0" for each assignment. */
 static int create_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *name, *key, *value;
@@ -173,8 +213,17 @@ static int create_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "{sv}");
         note(f, "CreateLayer", r >= 0 ? name : "?", "");
-        while (r >= 0 && (r = sd_bus_message_read(m, "{sv}", &key, "s", &value)) > 0)
-                note(f, "set", key, value);
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0)
+                        r = sd_bus_message_peek_type(m, NULL, &value);
+                if (r >= 0 && streq(value, "as"))
+                        r = read_strings(m, f, key);
+                else if (r >= 0 && (r = sd_bus_message_read(m, "v", "s", &value)) > 0)
+                        note(f, "set", key, value);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
 
         return r < 0 ? r : sd_bus_reply_method_return(m, "o", BUS_PATH_LAYER "/new");
 }
@@ -255,6 +304,9 @@ static int resolve(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 return r;
 
         known = streq(name, "web.example");
+        if (streq(name, "db.example"))
+                return sd_bus_reply_method_return(m, "a(ssxa{sv})", 2, "lan", "not-found", INT64_C(900), 1, "Type", "s", "eth-dix",
+                                                  "home", "found", INT64_C(2300), 1, "Type", "s", "unicast");
         return sd_bus_reply_method_return(
                 m, "a(ssxa{sv})", 3, "local", "not-found", INT64_C(0), 2, "Type", "s", "local", "Reason", "s",
                 "not a name of this host", "lan", known ? "found" : "no-answer", known ? INT64_C(1300) : INT64_C(-1), 3, "Type",
@@ -320,18 +372,62 @@ static int get_layer_text(sd_bus *bus, const char *path, const char *interface, 
 
         return sd_bus_message_append(reply, "s", streq(property, "Name")      ? l->name
                                                  : streq(property, "State")   ? l->state
-                                                 : streq(property, "Type")    ? "eth"
+                                                 : streq(property, "Type")    ? l->type
                                                  : streq(property, "BusName") ? l->service
                                                                               : l->reason);
 }
 
+static int get_layer_list(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const FakeLayer *l = userdata;
+        bool over = streq(property, "Over");
+        const char *first = over ? strempty(l->over[0]) : l->used_by, *second = over ? strempty(l->over[1]) : "";
+
+        return sd_bus_message_append(reply, "as", !isempty(first) + !isempty(second), first, second);
+}
+
+static int list_neighbours(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(
+                m, "a(ssstxxtta{sv})", 3, "home.gamma", "up", "mgmt dt", UINT64_C(1187), INT64_C(8900), INT64_C(1700000000000000),
+                UINT64_C(20971520), UINT64_C(9437184), 1, "Over", "s", "lan", "home.beta", "up", "mgmt dt", UINT64_C(9923),
+                INT64_C(1200), INT64_C(1700000000000000), UINT64_C(1024), UINT64_C(2048), 1, "Over", "s", "lan", "home.delta",
+                "trying", "", UINT64_C(0), INT64_C(-1), INT64_C(1700000000000000), UINT64_C(0), UINT64_C(0), 2, "Over", "s", "lab",
+                "Reason", "s", "no answer in 5 s");
+}
+
+/* Operation 4 ends well at the first look, 5 badly. */
+static int order(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name, *key = "", *over = "";
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0)
+                r = sd_bus_message_skip(m, "as");
+        if (r >= 0 && streq(sd_bus_message_get_member(m), "Connect"))
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r >= 0 && streq(sd_bus_message_get_member(m), "Connect"))
+                r = sd_bus_message_read(m, "{sv}", &key, "s", &over);
+        if (r < 0)
+                return r;
+
+        note(the_fake, sd_bus_message_get_member(m), name, over);
+        return sd_bus_reply_method_return(m, "o", streq(name, "home.delta") ? BUS_PATH_OPERATION "/5" : BUS_PATH_OPERATION "/4");
+}
+
 static const sd_bus_vtable layer_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("ListNeighbours", NULL, "a(ssstxxtta{sv})", list_neighbours, 0),
+        SD_BUS_METHOD("Connect", "sasa{sv}t", "o", order, 0),
+        SD_BUS_METHOD("Disconnect", "sast", "o", order, 0),
         SD_BUS_PROPERTY("Name", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("Type", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("State", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("StateReason", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("NFlows", "u", NULL, offsetof(FakeLayer, n_flows), 0),
+        SD_BUS_PROPERTY("Address", "t", NULL, offsetof(FakeLayer, address), 0),
+        SD_BUS_PROPERTY("NNeighbours", "u", NULL, offsetof(FakeLayer, n_neighbours), 0),
+        SD_BUS_PROPERTY("Over", "as", get_layer_list, 0, 0),
+        SD_BUS_PROPERTY("UsedBy", "as", get_layer_list, 0, 0),
         SD_BUS_PROPERTY("BusName", "s", get_layer_text, 0, 0),
         SD_BUS_VTABLE_END,
 };
@@ -376,6 +472,86 @@ static const sd_bus_vtable ethernet_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* -- the IPCP of home -- */
+
+static int list_routes(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "a(ttuas)", 2, UINT64_C(9923), UINT64_C(1), 1U, 1, "home.beta", UINT64_C(55),
+                                          UINT64_C(2), 2U, 2, "home.beta", "home.gamma");
+}
+
+static int list_links(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "a(ttxutb)", 2, UINT64_C(4711), UINT64_C(9923), INT64_C(1200), 1U, UINT64_C(4000000), 1,
+                                          UINT64_C(9923), UINT64_C(55), INT64_C(-1), 1U, UINT64_C(61000000), 0);
+}
+
+static int look_up(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (!streq(name, "db.example"))
+                return bus_error(e, "NoSuchName", "No member of the layer serves this name");
+
+        return sd_bus_reply_method_return(m, "ata(tsx)", 1, UINT64_C(55), 0);
+}
+
+static int trace(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *key;
+        uint64_t address;
+        uint32_t probes;
+        int r;
+
+        r = sd_bus_message_read(m, "ta{sv}", &address, 1, &key, "u", &probes);
+        if (r < 0)
+                return r;
+
+        return sd_bus_reply_method_return(m, "a(utsuuxxxu)", 2, 1U, UINT64_C(9923), "home.beta", probes, probes, INT64_C(550),
+                                          INT64_C(600), INT64_C(800), 0U, 2U, UINT64_C(55), "home.epsilon", probes, probes - 1,
+                                          INT64_C(1100), INT64_C(1900), INT64_C(2500), 3U);
+}
+
+static int list_entries(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "a(ayatt)", 1, 4, 0xa4, 0x1c, 0xff, 0x00, 2, UINT64_C(4711), UINT64_C(55),
+                                          UINT64_C(32503680000000000));
+}
+
+static int list_contacts(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return sd_bus_reply_method_return(m, "a(ayttts)", 1, 2, 0xbe, 0xef, UINT64_C(9923), UINT64_C(1700000000000000), UINT64_C(2),
+                                          "doubtful");
+}
+
+static int get_unicast_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                            sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "s", streq(property, "Routing") ? "lfa" : "mb-ecn");
+}
+
+static int get_total(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "t", streq(property, "LookupsTotal") ? UINT64_C(12) : UINT64_C(3));
+}
+
+static const sd_bus_vtable unicast_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("ListRoutes", "a{sv}", "a(ttuas)", list_routes, 0),
+        SD_BUS_METHOD("ListLinks", NULL, "a(ttxutb)", list_links, 0),
+        SD_BUS_METHOD("TraceStatistics", "ta{sv}", "a(utsuuxxxu)", trace, 0),
+        SD_BUS_PROPERTY("Routing", "s", get_unicast_text, 0, 0),
+        SD_BUS_PROPERTY("Congestion", "s", get_unicast_text, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable directory_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Lookup", "sa{sv}", "ata(tsx)", look_up, 0),
+        SD_BUS_METHOD("ListEntries", "u", "a(ayatt)", list_entries, 0),
+        SD_BUS_METHOD("ListContacts", NULL, "a(ayttts)", list_contacts, 0),
+        SD_BUS_PROPERTY("LookupsTotal", "t", get_total, 0, 0),
+        SD_BUS_PROPERTY("LookupFailuresTotal", "t", get_total, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
 /* -- names and operations -- */
 
 static int get_bindings(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -399,10 +575,16 @@ static int get_operation(sd_bus *bus, const char *path, const char *interface, c
                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         Fake *f = userdata;
         char number = path[strlen(path) - 1];
-        const char *state = number == '2'                                     ? "failed"
+        const char *state = number == '2' || number == '5'                    ? "failed"
+                            : number == '4'                                   ? "done"
                             : number == '1' && ++f->looks >= LOOKS_UNTIL_DONE ? "done"
                                                                               : "running";
 
+        if (number >= '4' && streq(property, "Message"))
+                return sd_bus_message_append(reply, "s", number == '4' ? "home.epsilon is a neighbour"
+                                                                       : "home.delta is not a neighbour yet");
+        if (number == '5' && streq(property, "Error"))
+                return sd_bus_message_append(reply, "(ss)", BUS_ERROR_PREFIX "PeerTimeout", "home.delta is not a neighbour yet");
         if (streq(property, "Error"))
                 return sd_bus_message_append(reply, "(ss)", number == '2' ? BUS_ERROR_PREFIX "ConfigInvalid" : "",
                                              number == '2' ? "broken.layer:3:1: Unknown section" : "");
@@ -438,7 +620,11 @@ static int add_objects(Fake *f) {
         if (r >= 0)
                 r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET,
                                              ethernet_vtable, f);
-        for (char path[] = BUS_PATH_OPERATION "/1"; r >= 0 && path[sizeof(path) - 2] <= '3';
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, unicast_vtable, f);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(f->bus, NULL, BUS_PATH_IPCP, BUS_INTERFACE_DIRECTORY, directory_vtable, f);
+        for (char path[] = BUS_PATH_OPERATION "/1"; r >= 0 && path[sizeof(path) - 2] <= '5';
              path[sizeof(path) - 2]++)
                 r = sd_bus_add_object_vtable(f->bus, NULL, path, BUS_INTERFACE_OPERATION, operation_vtable, f);
 
@@ -449,6 +635,7 @@ static _Noreturn void serve(int ready_fd) {
         Fake f = {};
         int r;
 
+        the_fake = &f;
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 
         r = sd_bus_open_system(&f.bus);
@@ -456,6 +643,8 @@ static _Noreturn void serve(int ready_fd) {
                 r = add_objects(&f);
         if (r >= 0)
                 r = sd_bus_request_name(f.bus, SERVICE_LAN, 0);
+        if (r >= 0)
+                r = sd_bus_request_name(f.bus, SERVICE_HOME, 0);
         if (r >= 0)
                 r = sd_bus_request_name(f.bus, BUS_NAME_IRM, 0);
         if (r >= 0 && write(ready_fd, "y", 1) != 1)

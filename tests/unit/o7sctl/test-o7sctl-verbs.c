@@ -91,7 +91,7 @@ static const Case cases[] = {
             "eth0, 02:00:00:00:ab:01, dix 0xa000" }, {} },
         { "name", "o7sctl status web.example", EXIT_FINE, { "unit web.service", "start the program" }, {} },
         { "neither layer nor name", "o7sctl status nobody", EXIT_FAILED, {}, { "neither a layer nor a name 'nobody'" } },
-        { "layers", "o7sctl layers", EXIT_FINE, { "LAYER", "o7s-ipcp@lan.service", "2 layers.",
+        { "layers", "o7sctl layers", EXIT_FINE, { "LAYER", "o7s-ipcp@lan.service", "4 layers.",
           "lab is degraded: no carrier" }, {} },
         { "layers without legend", "o7sctl --no-legend layers", EXIT_FINE, { "lan" }, {} },
         { "names", "o7sctl names", EXIT_FINE, { "web.example", "unit web.service", "1 name." }, {} },
@@ -116,6 +116,41 @@ static const Case cases[] = {
           { "token-ring", "Cannot make layer 'wan'" } },
         { "new", "o7sctl new wan --eth=eth0 --framing=llc", EXIT_FINE, { "o7sctl up wan" }, {} },
         { "layer with a bad name", "o7sctl new a/b --eth=eth0", EXIT_USAGE, {}, { "'a/b' cannot be" } },
+        { "new over others", "o7sctl new home --over=lan --over=wan --bootstrap", EXIT_FINE, { "o7sctl up home" }, {} },
+        { "new on and over", "o7sctl new home --over=lan --eth=eth0", EXIT_USAGE, {}, { "not both" } },
+        { "Ethernet has no first member", "o7sctl new lan2 --eth=eth0 --bootstrap", EXIT_USAGE, {}, { "no first member" } },
+        { "join needs a layer below", "o7sctl join home", EXIT_USAGE, {}, { "o7sctl join home --over=LAYER" } },
+        { "join needs a good name below", "o7sctl join home --over=a/b", EXIT_USAGE, {}, { "'a/b' is no value for --over" } },
+        { "join via nobody", "o7sctl join home --over=lan --via=", EXIT_USAGE, {}, { "'' is no value for --via" } },
+        { "unicast layer", "o7sctl status home", EXIT_FINE,
+          { "Address: 4711", "lfa, congestion avoidance mb-ecn", "2, see: o7sctl neighbours home", "Over: lan, lab" }, {} },
+        { "tree", "o7sctl tree", EXIT_FINE,
+          { "home  unicast online            2     1", "|-lan eth", "`-lab eth", "4 layers, 2 at the top.\n" }, {} },
+        { "neighbours", "o7sctl neighbours home", EXIT_FINE,
+          { "home.beta  up     mgmt dt    9923 1.2 ms lan   1.0 KiB 2.0 KiB", "home.delta trying", "no answer in 5 s",
+            "3 neighbours.\n" }, {} },
+        { "neighbours of an Ethernet", "o7sctl neighbours lan", EXIT_FAILED, {}, { "of type eth, which has no members" } },
+        { "neighbours of a layer that failed", "o7sctl neighbours far", EXIT_NOT_ACTIVE, {},
+          { "not running: its process has ended", "o7sctl up far" } },
+        { "neighbours of nothing", "o7sctl neighbours nothing", EXIT_FAILED, {}, { "Cannot look at layer 'nothing'" } },
+        { "routes", "o7sctl routes home", EXIT_FINE, { "         55    2    2 home.beta home.gamma\n", "2 routes.\n" }, {} },
+        { "links", "o7sctl links home", EXIT_FINE,
+          { "(this host) home.beta    1 1.2 ms      4s yes\n", "  home.beta        55    1      - 1min 1s no\n", "2 links.\n" }, {} },
+        { "directory", "o7sctl directory home", EXIT_FINE,
+          { "a41cff00 4711 55 in ", "  9923 beef doubtful        2", "12 lookups, 3 of them failed." }, {} },
+        { "connect", "o7sctl connect home home.epsilon --over=lan", EXIT_FINE, { "home.epsilon is a neighbour.\n" }, {} },
+        { "connect that takes too long", "o7sctl connect home home.delta", EXIT_TIMEOUT, {},
+          { "Cannot connect layer 'home' to 'home.delta': home.delta is not a neighbour yet.\n" } },
+        { "disconnect", "o7sctl disconnect home home.epsilon", EXIT_FINE, { "home.epsilon" }, {} },
+        { "trace", "o7sctl trace db.example", EXIT_FINE,
+          { "home    1 home.beta     0 % 600 us 800 us     0 forwards\n",
+            "home    2 home.epsilon 20 % 1.9 ms 2.5 ms     3 -\n", "` lan   - ",
+            "Slowest step: home from home.beta to home.epsilon (1.3 ms of 1.9 ms).\n" }, {} },
+        { "trace without members on the way", "o7sctl trace web.example", EXIT_FAILED, {}, { "reached through lan" } },
+        { "trace to nobody", "o7sctl trace nosuch", EXIT_NOT_ACTIVE, {}, { "No layer of this host knows 'nosuch'" } },
+        { "trace in a layer that does not know it", "o7sctl trace nosuch --layer=home", EXIT_NOT_ACTIVE, {},
+          { "No member of the layer serves this name" } },
+        { "too many probes", "o7sctl trace db.example -c 21", EXIT_USAGE, {}, { "from 1 to 20" } },
         { "name in one step", "o7sctl name a --unit=a.service --user=root --pid=7 --layer=lan", EXIT_FINE,
           { "Created 'a', registered in lan." }, {} },
         { "name that exists", "o7sctl name web.example --layer=lan", EXIT_FINE, { "Updated 'web.example'" }, {} },
@@ -161,6 +196,8 @@ static void test_calls(void **state) {
                 "StartLayer slow no-wait; ",
                 "StopLayer lan; ",
                 "CreateLayer wan; set Layer.Type eth; set Ethernet.Interface eth0; set Ethernet.Framing llc; ",
+                "CreateLayer home; set Layer.Type unicast; list Layer.Over lan; list Layer.Over wan; set Bootstrap.Bootstrap yes; ",
+                "Connect home.epsilon lan; Connect home.delta; Disconnect home.epsilon; ",
                 "CreateName a; BindUnit a a.service; BindUser a root; BindProcess a 7; Register a lan; ",
                 "CreateName web.example; Register web.example lan; ",
                 "CreateName b; BindUser b root; Register b nowhere; RemoveName b; ",
@@ -218,9 +255,34 @@ static void test_json(void **state) {
         assert_string_equal(json_object_get_string(member), "found");
         (void) json_object_put(value);
 
+        run(&result, "o7sctl --json=short neighbours home");
+        value = parse(&result);
+        row = json_object_array_get_idx(value, 0);
+        assert_true(json_object_object_get_ex(row, "address", &member));
+        assert_int_equal(json_object_get_type(member), json_type_string);
+        assert_string_equal(json_object_get_string(member), "9923");
+        row = json_object_array_get_idx(value, 1);
+        assert_true(json_object_object_get_ex(row, "rtt_usec", &member));
+        assert_null(member);            /* not known: null */
+        (void) json_object_put(value);
+
+        run(&result, "o7sctl --json=short trace db.example");
+        value = parse(&result);
+        assert_int_equal(json_object_array_length(value), 3);
+        row = json_object_array_get_idx(value, 1);
+        assert_true(json_object_object_get_ex(row, "loss", &member));
+        assert_true(json_object_get_double(member) > 0.19 && json_object_get_double(member) < 0.21);
+        (void) json_object_put(value);
+
+        run(&result, "o7sctl --json=short directory home");
+        value = parse(&result);
+        assert_true(json_object_object_get_ex(value, "entries", &member));
+        assert_int_equal(json_object_array_length(member), 1);
+        (void) json_object_put(value);
+
         run(&result, "o7sctl --json=pretty layers");
         value = parse(&result);
-        row = json_object_array_get_idx(value, 0);        /* sorted: lab, lan */
+        row = json_object_array_get_idx(value, 2);        /* sorted: far, home, lab, lan */
         assert_true(json_object_object_get_ex(row, "reason", &member));
         assert_string_equal(json_object_get_string(member), "no carrier on eth1");
         (void) json_object_put(value);
