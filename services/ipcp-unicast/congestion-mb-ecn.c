@@ -18,7 +18,7 @@
 #include "services/ipcp-unicast/congestion.h"
 
 #define SLOT_INITIAL_USEC ((usec_t) 16777)      /* 2^24 ns */
-#define SLOT_MIN_USEC ((usec_t) 262)            /* 2^18 ns */
+#define SLOT_MIN_USEC ((usec_t) 2097)           /* 2^21 ns: shorter ones are over before a timer has elapsed */
 #define SLOT_MAX_USEC USEC_PER_SEC              /* nobody waits longer */
 #define LIMIT_INITIAL_BYTES UINT64_C(65536)
 #define LIMIT_MIN_BYTES UINT64_C(256)           /* less than a packet; one goes in each slot in any case */
@@ -26,6 +26,7 @@
 #define INCREMENT_BYTES UINT64_C(1024)          /* in a slot of the initial length: 29 Mbit/s more in a second */
 #define SLOT_PACKETS_MIN 8U
 #define SLOT_PACKETS_MAX 64U
+#define LATE_USEC (4 * USEC_PER_MSEC)
 #define PARTS 8U                                /* of a slot, and of its bytes */
 #define LEVEL_SHIFT 13U
 #define LEVEL_KEEP_PACKETS 32U                  /* after so many without a report the level counts as 0 */
@@ -78,23 +79,32 @@ static void adjust_slot(Congestion *c, bool used_up) {
         }
 }
 
+/* What a sender that was refused did not come back for in time. It has a few milliseconds for that: timers are no better. */
+static uint64_t left_over(const Congestion *c, uint64_t unused, uint64_t n_slots) {
+        uint64_t missed = unused + MIN(n_slots - 1, LATE_USEC / SLOT_MIN_USEC + 1) * c->limit_bytes;
+
+        return MIN(missed, c->limit_bytes * LATE_USEC / c->slot_usec);
+}
+
 /* Ends the slots that are over. Of several the first was in use; in the others nothing was sent. */
 static void advance(Congestion *c, usec_t now) {
         uint64_t n_slots = usec_sub(now, c->slot_begin) / c->slot_usec;
-        uint64_t used = c->sent_bytes + c->debt_bytes;
-        bool used_up = used >= c->limit_bytes - c->limit_bytes / PARTS; /* who is called late loses a part */
+        uint64_t used = c->sent_bytes + c->debt_bytes, allowed = c->limit_bytes + c->credit_bytes;
+        bool used_up = used >= c->limit_bytes || (c->refused && used >= c->limit_bytes / 2);
 
         if (n_slots == 0)
                 return;
 
         c->slot_begin += n_slots * c->slot_usec;
-        c->debt_bytes = used > c->limit_bytes && n_slots == 1 ? used - c->limit_bytes : 0;
+        c->debt_bytes = used > allowed && n_slots == 1 ? used - allowed : 0;
         if (c->sent_packets > 0) {
                 adjust_limit(c, used, used_up);
                 adjust_slot(c, used_up);
         }
 
         c->debt_bytes = MIN(c->debt_bytes, c->limit_bytes - 1);         /* each slot lets a packet go */
+        c->credit_bytes = c->refused ? left_over(c, allowed - MIN(used, allowed), n_slots) : 0;
+        c->refused = false;
         c->sent_bytes = 0;
         c->sent_packets = 0;
 }
@@ -112,12 +122,14 @@ static unsigned mb_ecn_budget(Congestion *c, unsigned max, usec_t now, usec_t *r
         advance(c, now);
 
         used = c->sent_bytes + c->debt_bytes;
-        allowed = MAX(available(c, now), UINT64_C(1));
+        allowed = MAX(available(c, now) + c->credit_bytes, UINT64_C(1));
         if (used >= allowed) {
+                uint64_t used_of_limit = used - MIN(used, c->credit_bytes);
                 usec_t wait = c->slot_usec;
 
-                if (c->avoiding && used < c->limit_bytes)
-                        wait = used * c->slot_usec / c->limit_bytes + 1;
+                c->refused = true;
+                if (c->avoiding && used_of_limit < c->limit_bytes)
+                        wait = used_of_limit * c->slot_usec / c->limit_bytes + 1;
 
                 *ret_again = usec_add(c->slot_begin, MIN(wait, c->slot_usec));
                 return 0;

@@ -31,6 +31,8 @@ typedef struct Congestion {
         uint64_t sent_bytes;            /* in this slot */
         uint32_t sent_packets;
         uint64_t debt_bytes;            /* sent beyond the limit of the last slot; taken off this one */
+        uint64_t credit_bytes;          /* on top of this slot's limit, as the last one's was not called for in time */
+        bool refused;                   /* in this slot there was more to send than it allowed at some moment */
         size_t packet_bytes;            /* running mean */
         /* receiving */
         uint16_t measured;

@@ -197,7 +197,7 @@ static void test_slot_length(void **state) {
                 size_t size;
                 bool longer;            /* than at first */
         } cases[] = {
-                { "small packets: a thousand fit at first", 64, false },
+                { "small packets: 218 fit at first", 300, false },
                 { "large packets: seven do", 9000, true },
         };
 
@@ -213,6 +213,25 @@ static void test_slot_length(void **state) {
                 assert_in_range(c.limit_bytes / cases[i].size, 4, 128);
                 assert_int_equal(c.slot_usec > SLOT, cases[i].longer);
         }
+}
+
+/* Woken a millisecond too late each time, at a gigabit and more: hardly anything is lost, and nothing gained. */
+static void test_late_timers(void **state) {
+        Congestion c;
+        usec_t now = START, begin, again;
+        uint64_t rate, sent = 0;
+
+        congestion_init(&c, CONGESTION_MB_ECN, now);
+        while (c.limit_bytes * USEC_PER_SEC / c.slot_usec < 125000000) {
+                (void) send_all(&c, 1400, now, &again);
+                now = again;
+        }
+        congestion_update(&c, 0, now);
+        rate = c.limit_bytes * USEC_PER_SEC / c.slot_usec;
+
+        for (begin = now; now < begin + USEC_PER_SEC; now = again + USEC_PER_MSEC)
+                sent += send_all(&c, 1400, now, &again);
+        assert_in_range(sent, 8 * rate / 10, 11 * rate / 10);
 }
 
 static void test_none(void **state) {
@@ -385,6 +404,7 @@ int main(void) {
                 cmocka_unit_test(test_report),
                 cmocka_unit_test(test_never_stuck),
                 cmocka_unit_test(test_slot_length),
+                cmocka_unit_test(test_late_timers),
                 cmocka_unit_test(test_none),
                 cmocka_unit_test(test_fairness),
         };
