@@ -54,6 +54,9 @@ static void print_event(const char *member, const char *path, json_object *argum
                 (void) printf("layer %-12s %s %s %s%s%s  %s", strempty(layer), argument(arguments, 0),
                               terminal_glyph(GLYPH_ARROW), terminal_sequence(state_color(argument(arguments, 1))),
                               argument(arguments, 1), terminal_sequence(COLOR_NORMAL), argument(arguments, 2));
+        else if (streq(member, "NeighbourChanged"))
+                (void) printf("layer %-12s neighbour %s %s %s %s  %s", strempty(layer), argument(arguments, 0),
+                              argument(arguments, 1), terminal_glyph(GLYPH_ARROW), argument(arguments, 2), argument(arguments, 3));
         else if (streq(member, "LayerNew") || streq(member, "LayerRemoved"))
                 (void) printf("layer %-12s %s", argument(arguments, 0),
                               streq(member, "LayerNew") ? "new" : "removed");
