@@ -193,6 +193,23 @@ static bool hops_compute(SpfTree *t, uint32_t node) {
         return true;
 }
 
+/*
+ * An offer better than all before: who makes it is alone before the other on shortest paths, until somebody makes the same. Had
+ * anybody who is settled already made one as good, the estimate would have shown it, so what is gathered like this is complete
+ * when the other's turn comes, and its neighbours need not be looked at again. Not so for one that keeps its distance, because the
+ * offer makes good for what it lost: whether its hops differ is to be found out, with settle_hops().
+ */
+static void hops_gather(SpfTree *t, uint32_t node, uint32_t other, bool is_first) {
+        const SpfTreeNode *n = t->nodes + node;
+        SpfTreeNode *o = t->nodes + other;
+        const uint64_t *more = node == t->root ? &t->graph->nodes[other].address : t->hops[node].addresses;
+        unsigned n_more = node == t->root ? 1 : n->n_hops, n_hops = is_first ? 0 : o->n_hops;
+
+        o->n_hops = (uint8_t) hops_merge(t->hops[other].addresses, n_hops, more, n_more);
+        o->n_links = is_first ? n->n_links + 1 : MIN(o->n_links, n->n_links + 1);
+        o->gathers = true;
+}
+
 /* -- distances -- */
 
 static void note_change(SpfTree *t, uint32_t node) {
@@ -220,8 +237,10 @@ static void settle_shorter(SpfTree *t, uint32_t node) {
 
         n->distance = n->estimate;
         note_change(t, node);
-        if (t->with_hops)
+        if (t->with_hops && !n->gathers)
                 (void) hops_compute(t, node);
+        n->stale_hops = false;
+        n->gathers = false;
 
         /* The root's estimate is 0, below any offer. */
         for (uint32_t i = 0; i < g->n_edges; i++) {
@@ -231,9 +250,16 @@ static void settle_shorter(SpfTree *t, uint32_t node) {
                 if (offer > other->estimate)
                         continue;
 
-                if (offer < other->estimate)
+                if (offer < other->estimate) {
                         other->estimate = offer;
-                else if (t->with_hops && other->distance == offer)
+                        if (t->with_hops && offer < other->distance)
+                                hops_gather(t, node, g->edges[i].node, true);
+                        else
+                                other->stale_hops = t->with_hops;
+                } else if (other->gathers) {
+                        hops_gather(t, node, g->edges[i].node, false);
+                        continue;
+                } else if (t->with_hops && other->distance == offer)
                         other->stale_hops = true;
                 else
                         continue;
@@ -262,6 +288,7 @@ static void settle_lost(SpfTree *t, uint32_t node) {
                 if (other->estimate == offered)
                         other->estimate = estimate_compute(t, g->edges[i].node);
                 other->stale_hops = t->with_hops;
+                other->gathers = false;
                 requeue(t, g->edges[i].node);
         }
 
@@ -376,6 +403,7 @@ void spf_tree_edge_changed(SpfTree *t, uint32_t from, uint32_t to, uint32_t cost
 
         if (t->with_hops && (before == n->distance || offer == n->distance))
                 n->stale_hops = true;
+        assert(!n->gathers);            /* only while it runs */
         requeue(t, to);
 }
 

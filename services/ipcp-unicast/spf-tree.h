@@ -21,6 +21,7 @@ typedef struct SpfTreeNode {
         uint32_t previous;
         uint8_t bucket;                 /* BUCKET_NONE: not queued */
         bool stale_hops;                /* who is before it on shortest paths changed */
+        bool gathers;                   /* its next hops are being put together for the estimate that it has */
         bool changed;                   /* is in changed[] */
         uint8_t n_hops;
         uint32_t n_links;               /* of the shortest path with the fewest */

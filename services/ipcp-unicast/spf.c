@@ -247,7 +247,7 @@ static bool addresses_replace(uint64_t *to, uint8_t *n_to, const uint64_t *from,
         bool different = *n_to != n_from;
 
         for (unsigned i = 0; i < n_from; i++) {
-                different |= to[i] != from[i];
+                different = different || to[i] != from[i];
                 to[i] = from[i];
         }
 
@@ -269,10 +269,30 @@ static void route_remove(Spf *s, uint32_t node, SpfDelta *delta) {
         delta->n_removed++;
 }
 
+/* The route of a member that can be reached, as it is or with room for it to be written. */
+static Route *route_get(Spf *s, uint32_t node, SpfDelta *delta, bool *ret_is_new) {
+        Route *route;
+
+        *ret_is_new = s->places[node] == 0;
+        if (!*ret_is_new)
+                return s->routes + s->places[node] - 1;
+
+        route = s->routes + s->n_routes;
+        route->destination = s->graph.nodes[node].address;
+        route->cost = SPF_UNREACHABLE;
+        route->n_links = 0;
+        route->n_hops = 0;
+        route->n_alternates = 0;
+        s->route_nodes[s->n_routes] = node;
+        s->places[node] = ++s->n_routes;
+        delta->n_added++;
+        return route;
+}
+
 static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
         const SpfTreeNode *n = s->tree->nodes + node;
-        bool is_new = s->places[node] == 0, different;
         Alternates alternates;
+        bool is_new, different;
         Route *route;
 
         if (node == s->root)
@@ -282,18 +302,10 @@ static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
                 return;
         }
 
-        if (is_new) {
-                s->route_nodes[s->n_routes] = node;
-                s->places[node] = ++s->n_routes;
-        }
-
-        route = s->routes + s->places[node] - 1;
-        different = is_new || route->cost != n->distance || route->n_links != n->n_links;
-        route->destination = s->graph.nodes[node].address;
+        route = route_get(s, node, delta, &is_new);
+        different = route->cost != n->distance || route->n_links != n->n_links;
         route->cost = n->distance;
         route->n_links = n->n_links;
-        if (is_new)
-                route->n_hops = route->n_alternates = 0;
         different |= addresses_replace(route->hops, &route->n_hops, s->tree->hops[node].addresses, n->n_hops);
 
         if (s->with_alternates) {
@@ -301,10 +313,7 @@ static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
                 different |= addresses_replace(route->alternates, &route->n_alternates, alternates.addresses, alternates.n);
         }
 
-        if (is_new)
-                delta->n_added++;
-        else if (different)
-                delta->n_changed++;
+        delta->n_changed += !is_new && different;
 }
 
 /* No tree refers to them any more once all have run. */

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Shortest paths against a textbook Dijkstra: distances and one next hop for each member, over arrays, with a binary heap
- * that allows decreasing a key. Random connected graphs of 500 and 5 000 links at unit costs, four links for each member.
+ * Shortest paths against a textbook Dijkstra: arrays, and a binary heap that allows decreasing a key. It is measured twice: with
+ * the same result as ours, which is all next hops of equal cost and a set of routes, and for distances alone, where ours is the tree
+ * alone. Random connected graphs of 500 and 5 000 links at unit costs, four links for each member.
  *
- *   spf.ms.N                    everything from nothing: distances, all next hops of equal cost, the set of routes
+ *   spf.ms.N                    everything from nothing
+ *   spf.distances.ms.N          the same, distances alone
  *   spf.change.ms.N             one link goes, or is back: the same result, from what there was
  *   spf.costs.ms.N              as the first, at costs from 1 to 100
- *   spf.change.costs.ms.N       as the second
- *   spf.change.alternates.ms.N  as the second, with loop-free alternates for all destinations
+ *   spf.change.costs.ms.N       as the third
+ *   spf.change.alternates.ms.N  as the third, with loop-free alternates for all destinations
  */
 
 #include <stdio.h>
 
 #include "services/ipcp-unicast/spf.h"
+#include "services/ipcp-unicast/spf-tree.h"
 #include "tests/bench/bench.h"
 
 #define LINKS_PER_MEMBER 2U             /* each counts for two members */
@@ -34,8 +37,11 @@ typedef struct Bench {
         uint32_t *first;                /* per member, into edges; one more at the end */
         Edge *edges;
         uint64_t *distance;
-        uint32_t *hop, *heap, *place;
+        uint32_t *heap, *place;
+        Route *routes;                  /* of the textbook, by member */
         Spf *spf;                       /* kept for changes */
+        SpfGraph graph;                 /* for distances alone */
+        SpfTree *tree;
         uint64_t random;
 } Bench;
 
@@ -111,7 +117,33 @@ static void heap_down(Bench *b, uint32_t n) {
         b->place[node] = i;
 }
 
-static void dijkstra(Bench *b) {
+/* A shorter way replaces the next hops of the member, one as long adds to them. */
+static void improve_route(Bench *b, uint32_t node, uint32_t other, uint64_t through) {
+        const Route *before = b->routes + node;
+        Route *route = b->routes + other;
+        const uint64_t address = other, *more = node == 0 ? &address : before->hops;
+        unsigned n_more = node == 0 ? 1 : before->n_hops;
+
+        if (through < b->distance[other]) {
+                route->destination = other;
+                route->cost = through;
+                route->n_links = before->n_links + 1;
+                route->n_hops = 0;
+                route->n_alternates = 0;
+        }
+
+        for (unsigned i = 0; i < n_more && route->n_hops < FORWARDING_HOPS_MAX; i++) {
+                unsigned k = 0;
+
+                while (k < route->n_hops && route->hops[k] != more[i])
+                        k++;
+                if (k == route->n_hops)
+                        route->hops[route->n_hops++] = more[i];
+        }
+        route->n_links = MIN(route->n_links, before->n_links + 1);
+}
+
+static void dijkstra(Bench *b, bool with_routes) {
         uint32_t n = 1;
 
         for (uint32_t i = 0; i < b->n; i++) {
@@ -130,10 +162,13 @@ static void dijkstra(Bench *b) {
                         const Edge *e = b->edges + i;
                         uint64_t through = b->distance[node] + e->cost;
 
-                        if (through >= b->distance[e->node])
+                        if (through > b->distance[e->node])
+                                continue;
+                        if (with_routes)
+                                improve_route(b, node, e->node, through);
+                        if (through == b->distance[e->node])
                                 continue;
                         b->distance[e->node] = through;
-                        b->hop[e->node] = node == 0 ? e->node : b->hop[node];
                         if (b->place[e->node] == UINT32_MAX) {
                                 b->heap[n] = e->node;
                                 b->place[e->node] = n++;
@@ -143,17 +178,25 @@ static void dijkstra(Bench *b) {
         }
 }
 
-static double baseline(void *context) {
+static double repeat_dijkstra(Bench *b, bool with_routes) {
         double start = bench_nsec(), now;
         unsigned n = 0;
 
         do {
-                dijkstra(context);
+                dijkstra(b, with_routes);
                 n++;
                 now = bench_nsec();
         } while (now - start < REPEAT_NSEC);
 
         return (now - start) / n / 1e6;
+}
+
+static double textbook_routes(void *context) {
+        return repeat_dijkstra(context, true);
+}
+
+static double textbook_distances(void *context) {
+        return repeat_dijkstra(context, false);
 }
 
 /* -- ours -- */
@@ -206,6 +249,67 @@ static double full(void *context) {
         return spent / n / 1e6;
 }
 
+/* -- distances alone -- */
+
+static int make_tree(Bench *b) {
+        int r;
+
+        r = spf_graph_init(&b->graph);
+        for (uint32_t i = 0, node; r >= 0 && i < b->n; i++)
+                r = spf_graph_add(&b->graph, 1 + i, &node);
+        for (uint32_t i = 0; r >= 0 && i < b->n_links; i++)
+                r = spf_graph_set(&b->graph, b->links[i].a, b->links[i].b, b->links[i].cost, b->links[i].cost);
+        if (r >= 0)
+                r = spf_tree_new(&b->graph, 0, false, &b->tree);
+
+        return r;
+}
+
+static int tree_set_root_links(Bench *b, bool there) {
+        int r = 0;
+
+        for (uint32_t i = 0; r >= 0 && i < b->n_links; i++) {
+                const Link *l = b->links + i;
+                uint32_t now = there ? l->cost : 0, before = there ? 0 : l->cost;
+
+                if (l->a != 0 && l->b != 0)
+                        continue;
+                r = spf_graph_set(&b->graph, l->a, l->b, now, now);
+                spf_tree_edge_changed(b->tree, l->a, l->b, before, now);
+                spf_tree_edge_changed(b->tree, l->b, l->a, before, now);
+        }
+
+        return r;
+}
+
+static double full_distances(void *context) {
+        Bench *b = context;
+        double spent = 0;
+        unsigned n = 0;
+
+        while (spent < REPEAT_NSEC) {
+                double start;
+
+                if (tree_set_root_links(b, false) < 0)
+                        return -1;
+                spf_tree_run(b->tree);
+                spf_tree_forget_changes(b->tree);
+                if (tree_set_root_links(b, true) < 0)
+                        return -1;
+
+                start = bench_nsec();
+                spf_tree_run(b->tree);
+                spent += bench_nsec() - start;
+                n++;
+
+                if (b->tree->n_changed != b->n - 1)
+                        return -1;
+                spf_tree_forget_changes(b->tree);
+        }
+
+        return spent / n / 1e6;
+}
+
 /* Any link, gone and back: the mean over many, since most concern few members and some concern many. */
 static double change(void *context) {
         Bench *b = context;
@@ -228,11 +332,11 @@ static double change(void *context) {
         return (now - start) / n / 1e6;
 }
 
-static void figure(Bench *b, const char *what, BenchFunction subject) {
+static void figure(Bench *b, const char *what, const char *than, BenchFunction subject, BenchFunction baseline) {
         char name[64];
 
         (void) snprintf(name, sizeof(name), "spf.%sms.%" PRIu32, what, b->n_links);
-        bench_figure(&(BenchFigure) { name, "ms", "textbook-Dijkstra", subject, baseline, b });
+        bench_figure(&(BenchFigure) { name, "ms", than, subject, baseline, b });
 }
 
 static void measure(Bench *b) {
@@ -254,9 +358,17 @@ static void measure(Bench *b) {
 
                 make_graph(b, figures[i].cost_max);
                 if (make_spf(b, figures[i].alternates, &b->spf) >= 0 && spf_compute(b->spf, &delta) >= 0)
-                        figure(b, figures[i].name, figures[i].subject);
+                        figure(b, figures[i].name, "textbook-Dijkstra-same-routes", figures[i].subject, textbook_routes);
                 b->spf = spf_free(b->spf);
         }
+
+        make_graph(b, 1);
+        if (make_tree(b) >= 0) {
+                spf_tree_run(b->tree);
+                figure(b, "distances.", "textbook-Dijkstra", full_distances, textbook_distances);
+        }
+        b->tree = spf_tree_free(b->tree);
+        spf_graph_done(&b->graph);
 }
 
 int main(void) {
@@ -270,17 +382,17 @@ int main(void) {
                 b.edges = calloc(2U * b.n_links, sizeof(*b.edges));
                 b.first = calloc(b.n + 1, sizeof(*b.first));
                 b.distance = calloc(b.n, sizeof(*b.distance));
-                b.hop = calloc(b.n, sizeof(*b.hop));
+                b.routes = calloc(b.n, sizeof(*b.routes));
                 b.heap = calloc(b.n, sizeof(*b.heap));
                 b.place = calloc(b.n, sizeof(*b.place));
-                if (b.links && b.edges && b.first && b.distance && b.hop && b.heap && b.place)
+                if (b.links && b.edges && b.first && b.distance && b.routes && b.heap && b.place)
                         measure(&b);
 
                 free(b.links);
                 free(b.edges);
                 free(b.first);
                 free(b.distance);
-                free(b.hop);
+                free(b.routes);
                 free(b.heap);
                 free(b.place);
         }
