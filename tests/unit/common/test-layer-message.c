@@ -124,6 +124,7 @@ static const struct {
         { "state", LAYER_STATE, bad_state },
         { "name of the layer", LAYER_HELLO, bad_layer },
         { "type of the layer", LAYER_HELLO, bad_layer_type },
+        { "name of a layer below", LAYER_LOWER, bad_layer },
         { "close reason", LAYER_CLOSE, bad_reason },
         { "positive result", LAYER_QUERY_DONE, good_result },
         { "order", LAYER_ORDER, bad_order },

@@ -24,7 +24,9 @@ typedef struct Fixture {
         unsigned n_transmitted_other;
         unsigned n_transmitted, n_room;         /* packets; how many more are taken */
         uint8_t transmitted[256];               /* the first byte of each */
-        unsigned n_registered, n_closed, n_lost, n_welcomed, n_established;
+        unsigned n_registered, n_closed, n_lost, n_welcomed, n_established, n_lower;
+        char lower[1024];                       /* the layer below that was last heard of, and why */
+        LayerState lower_state;
         LayerMessage last;
 } Fixture;
 
@@ -101,6 +103,14 @@ static void op_irm_lost(void *userdata, usec_t now) {
         ((Fixture *) userdata)->n_lost++;
 }
 
+static void op_lower_changed(void *userdata, const char *lower, LayerState state, const char *reason, usec_t now) {
+        Fixture *f = userdata;
+
+        f->n_lower++;
+        f->lower_state = state;
+        (void) snprintf(f->lower, sizeof(f->lower), "%s: %s", lower, reason);
+}
+
 static const LayerOps ops = {
         .transmit = op_transmit,
         .budget = op_budget,
@@ -115,6 +125,7 @@ static const LayerOps ops = {
         .abort = op_abort,
         .established = op_established,
         .close = op_close,
+        .lower_changed = op_lower_changed,
         .irm_lost = op_irm_lost,
 };
 
@@ -525,6 +536,17 @@ static void test_closed_by_irm(void **state) {
         assert_int_equal(reason, CLOSE_BY_OPERATOR);
 }
 
+static void test_lower(void **state) {
+        Fixture *f = *state;
+        const LayerMessage message = { .type = LAYER_LOWER, .layer = "lan", .state = LAYER_DEGRADED, .text = "no carrier" };
+
+        assert_int_equal(fake_irm_send(&f->irm, &message), 0);
+        pump(f);
+        assert_int_equal(f->n_lower, 1);
+        assert_int_equal(f->lower_state, LAYER_DEGRADED);
+        assert_string_equal(f->lower, "lan: no carrier");
+}
+
 /* A lane that is none: the flow does not come to be, it is counted, the application is told why, the layer lives. */
 static void test_bad_lane(void **state) {
         Fixture *f = *state;
@@ -644,6 +666,7 @@ int main(void) {
                 WITH_LAYER(test_application_dies),
                 WITH_LAYER(test_closed_from_below),
                 WITH_LAYER(test_closed_by_irm),
+                WITH_LAYER(test_lower),
                 WITH_LAYER(test_bad_lane),
                 WITH_LAYER(test_no_lane),
                 WITH_LAYER(test_no_buffers),
