@@ -7,6 +7,11 @@
  * A target that the file or an operator names wants that member. An implicit one, the layer's own name over one layer below,
  * is content with any neighbour there; who answers to that name may be another one each time, so its second flow goes to
  * the member's own name where that is known.
+ *
+ * Contentment has a price: where many members share a layer below, they may end up content in two groups that know nothing
+ * of each other. So a content implicit target asks now and then who answers to the layer's name, soon at first and then
+ * seldom (a probe). A member to which there is no way becomes a neighbour too, and the groups are one. Among members that
+ * are not o7s nobody probes: they would hold the flow for minutes after we let it go.
  */
 
 #include <stdio.h>
@@ -38,6 +43,9 @@ static bool is_begun(const JoinTarget *t, const Neighbour *n) {
 static const Neighbour *best_neighbour(const Join *join, const JoinTarget *t) {
         const Neighbour *n, *best = NULL;
 
+        if (t->stray != ADDRESS_NONE && (n = neighbour_find(join->unicast, t->stray)))
+                return n;
+
         list_for_each(n, &join->unicast->neighbours, by_unicast) {
                 if (!t->implicit && !is_named(t, n))
                         continue;
@@ -62,6 +70,12 @@ static void target_lost(Join *join, JoinTarget *t, usec_t now) {
         t->retry = t->implicit ? usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)) : now;
 }
 
+static void probe_later(Join *join, JoinTarget *t, usec_t now) {
+        t->probe = t->implicit ? usec_add(now, t->probe_pause_usec - join_jitter(join, t->probe_pause_usec / 4))
+                               : USEC_INFINITY;
+        t->probe_pause_usec = MIN(2 * t->probe_pause_usec, JOIN_PROBE_MAX_USEC);
+}
+
 static void target_look(Join *join, JoinTarget *t, usec_t now) {
         bool was_satisfied = t->satisfied;
         const Neighbour *n;
@@ -73,10 +87,14 @@ static void target_look(Join *join, JoinTarget *t, usec_t now) {
         t->satisfied = n && is_complete(t, n);
         if (t->satisfied) {
                 t->address = n->address;
+                t->stray = ADDRESS_NONE;
                 t->retry = USEC_INFINITY;
                 t->problem[0] = '\0';
-                if (!was_satisfied)
+                if (!was_satisfied) {
                         t->since = now;
+                        t->probe_pause_usec = JOIN_PROBE_USEC;
+                        probe_later(join, t, now);
+                }
         } else if (was_satisfied)
                 target_lost(join, t, now);
         else if (t->retry == USEC_INFINITY)
@@ -158,12 +176,33 @@ static void target_try(Join *join, JoinTarget *t, usec_t now) {
                 target_failed(join, t, error_row(r)->sentence, false, now);
 }
 
+/* Whether those whom we know over this layer are all o7s. */
+static bool may_probe(const Join *join, const JoinTarget *t) {
+        const Neighbour *n;
+
+        list_for_each(n, &join->unicast->neighbours, by_unicast)
+                if (!n->extended && is_begun(t, n))
+                        return false;
+
+        return join->unicast->lower_is_up[t->lower];
+}
+
+static void target_probe(Join *join, JoinTarget *t, usec_t now) {
+        probe_later(join, t, now);
+        if (may_probe(join, t) && lower_flow_open(join->unicast, LOWER_MANAGEMENT, CUBE_BEST_EFFORT, (unsigned) t->lower,
+                                                  t->name, now, &t->flow) >= 0)
+                t->flow->probe = true;
+}
+
 void join_targets_expire(Join *join, usec_t now) {
         JoinTarget *t;
 
-        list_for_each(t, &join->targets, by_join)
+        list_for_each(t, &join->targets, by_join) {
                 if (!t->flow && !t->satisfied && t->retry <= now)
                         target_try(join, t, now);
+                else if (!t->flow && t->satisfied && t->probe <= now)
+                        target_probe(join, t, now);
+        }
 }
 
 usec_t join_targets_next(const Join *join) {
@@ -171,8 +210,8 @@ usec_t join_targets_next(const Join *join) {
         const JoinTarget *t;
 
         list_for_each(t, &join->targets, by_join)
-                if (!t->flow && !t->satisfied)
-                        next = MIN(next, t->retry);
+                if (!t->flow)
+                        next = MIN(next, t->satisfied ? t->probe : t->retry);
 
         return next;
 }
@@ -196,7 +235,13 @@ void join_target_opened(Join *join, const LowerFlow *flow) {
                 return;
 
         t->flow = NULL;
-        t->address = flow->cep.peer.address;
+        if (!flow->probe)
+                t->address = flow->cep.peer.address;
+        else if (flow->neighbour) {
+                t->stray = flow->cep.peer.address;
+                t->satisfied = false;
+                t->retry = USEC_INFINITY;       /* join_targets_look() sees what is missing */
+        }
 }
 
 void join_target_ended(Join *join, const LowerFlow *flow, const char *problem, usec_t now) {
@@ -206,7 +251,8 @@ void join_target_ended(Join *join, const LowerFlow *flow, const char *problem, u
                 return;
 
         t->flow = NULL;
-        target_failed(join, t, problem, flow->packet_max > 0, now);
+        if (!flow->probe)
+                target_failed(join, t, problem, flow->packet_max > 0, now);
 }
 
 void join_targets_lower_up(Join *join, unsigned lower, usec_t now) {
@@ -272,6 +318,7 @@ static int target_new(Join *join, const char *name, int lower, usec_t retry, Joi
 
         t->lower = lower;
         t->retry = retry;
+        t->probe = USEC_INFINITY;
         (void) copy_string(t->name, sizeof(t->name), name);
         list_append(&join->targets, &t->by_join);
         join->n_targets++;

@@ -23,6 +23,8 @@
 #define JOIN_ALLOCATE_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define JOIN_SPREAD_USEC (50 * USEC_PER_MSEC)           /* two that look for each other should not do so at the same time */
 #define JOIN_STEADY_USEC USEC_PER_SEC                   /* a neighbour lost sooner is tried again as one that never came */
+#define JOIN_PROBE_USEC USEC_PER_SEC                    /* after finding a neighbour: whether others are there; doubles */
+#define JOIN_PROBE_MAX_USEC (60 * USEC_PER_SEC)
 #define JOIN_CONFLICT_USEC (10 * USEC_PER_SEC)          /* at most one new address in this time for strangers' sake */
 
 /* A neighbour that we want. */
@@ -38,6 +40,9 @@ typedef struct JoinTarget {
         LowerFlow *flow;                        /* being opened for it now; NULL: none (not owned) */
         bool satisfied;
         usec_t since;                           /* satisfied */
+        usec_t probe;                           /* implicit, satisfied: when to ask who else is there */
+        usec_t probe_pause_usec;
+        uint64_t stray;                         /* a member that was found so, and is to be a neighbour too; 0: none */
         usec_t retry;                           /* when to try again; USEC_INFINITY: something else happens first */
         usec_t backoff_usec;
         unsigned n_attempts;

@@ -114,11 +114,16 @@ void lower_enrollment_expired(LowerFlow *flow, usec_t now) {
 
 /* -- CEP -- */
 
-/* Whether we keep this flow of ours although the peer has one to us, for the same. Where both opened theirs at the same time,
- * the one of the member with the higher address stays. */
+/* Whether we can do without this flow of ours, because the peer has one to us for the same. Where both opened theirs at the
+ * same time, the one of the member with the higher address stays. A probe is spare wherever there is a way already. */
 static bool flow_is_spare(const LowerFlow *flow) {
-        const Neighbour *n = neighbour_find(flow->unicast, flow->cep.peer.address);
+        const Unicast *u = flow->unicast;
+        const Neighbour *n = neighbour_find(u, flow->cep.peer.address);
         const LowerFlow *other;
+
+        if (flow->probe && u->is_member &&
+            forwarding_lookup(u->forwarding[CUBE_BEST_EFFORT], flow->cep.peer.address, 0) != FORWARDING_NONE)
+                return true;
 
         if (!n || !flow->outgoing)
                 return false;

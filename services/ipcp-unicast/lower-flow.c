@@ -301,11 +301,14 @@ static void message_received(LowerFlow *flow, const Packet *packet, usec_t now) 
         if (flow->state == LOWER_OPEN && flow->purpose == LOWER_ENROLLMENT)
                 return lower_enrollment_received(flow, packet, now);
 
-        /* Whichever flow it comes by: routing knows the neighbour by the one in use. */
-        if (flow->state == LOWER_OPEN && flow->purpose == LOWER_MANAGEMENT && u->is_member && flow->neighbour &&
-            flow->neighbour->management_in_use)
-                return routing_receive(u->routing, flow->neighbour->management_in_use->id, packet->head,
-                                       packet_size(packet), now);
+        if (flow->state == LOWER_OPEN && flow->purpose == LOWER_MANAGEMENT && u->is_member && flow->neighbour) {
+                neighbour_heard(flow, now);
+
+                /* Whichever flow it comes by: routing knows the neighbour by the one in use. */
+                if (flow->neighbour->management_in_use)
+                        return routing_receive(u->routing, flow->neighbour->management_in_use->id, packet->head,
+                                               packet_size(packet), now);
+        }
 
         counters_drop(&u->counters, DROP_FLOW_CLOSED);
 }

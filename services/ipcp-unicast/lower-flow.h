@@ -67,6 +67,8 @@ typedef struct LowerFlow {
         usec_t opened;
         bool busy;                      /* what it received is being dealt with: it is freed afterwards */
 
+        bool probe;                     /* only of use if it leads to a member that we know no way to */
+
         /* Data transfer to an o7s member: flows of the other cubes accompany the one of best effort that we opened. */
         bool companion;
         uint64_t expected;              /* companion: the member that it must lead to */

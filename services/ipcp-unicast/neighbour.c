@@ -296,7 +296,12 @@ int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now) {
 
         learn(n, flow);
         flow->neighbour = n;
-        list_prepend(flow->purpose == LOWER_MANAGEMENT ? &n->management : &n->data[flow->cube], &flow->by_neighbour);
+        if (flow->purpose == LOWER_DATA)
+                list_prepend(&n->data[flow->cube], &flow->by_neighbour);
+        else if (flow->outgoing)
+                list_prepend(&n->management, &flow->by_neighbour);
+        else
+                list_append(&n->management, &flow->by_neighbour);       /* until neighbour_heard() */
 
         (void) snprintf(reason, sizeof(reason), "%s flow %s over %s is open", lower_purpose_to_string(flow->purpose),
                         flow->outgoing ? "to it" : "from it", lower_flow_layer(flow));
@@ -330,6 +335,18 @@ void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now) {
         if (flow->purpose == LOWER_DATA)
                 update_packet_max(u);
         unicast_update_state(u, now);
+}
+
+void neighbour_heard(LowerFlow *flow, usec_t now) {
+        Neighbour *n = flow->neighbour;
+
+        /* Only ever to a newer one: two that both opened a flow would else follow each other for ever. */
+        if (!n->management_in_use || flow == n->management_in_use || flow->opened <= n->management_in_use->opened)
+                return;
+
+        list_unlink(&flow->by_neighbour);
+        list_prepend(&n->management, &flow->by_neighbour);
+        neighbour_update(n, "it uses another management flow", now);
 }
 
 void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now) {

@@ -4,8 +4,9 @@
 /*
  * Another member that we have flows with, known by its address. It is a link for routing while it has at least one open data
  * transfer flow, and gets our link-state messages over one of its management flows. Several flows of a kind, over one layer
- * or over several, are one neighbour: the one opened last carries the packets, as whoever opens another one may have lost
- * the first without our knowing; the others take over when it goes. A flow over a layer that is down waits for it.
+ * or over several, are one neighbour: the one opened last is used, as whoever opens another one may have lost the first
+ * without our knowing (for management: once the peer, too, says something there, as each change means the whole database
+ * again); the others take over when it goes. A flow over a layer that is down waits for it.
  *
  * Towards an o7s member each cube has a data transfer flow of its own; towards others all cubes share one.
  */
@@ -48,6 +49,9 @@ struct Neighbour {
  * directory are told. Returns: 0; -ENOSPC: too many neighbours; -EMSGSIZE: its packets are too small for our header; -ENOMEM. */
 int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now);
 void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now);
+
+/* Something arrived on this management flow: it is used from now on, if it is the newer one. */
+void neighbour_heard(LowerFlow *flow, usec_t now);
 
 /* A layer below came or went: its flows carry packets (again), or not. */
 void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now);

@@ -459,6 +459,39 @@ static void test_both_at_once(void **state) {
         }
 }
 
+/* Four members of one layer below, in two content pairs: found out, and made one. */
+static void test_two_groups(void **state) {
+        Net *net = *state;
+
+        for (unsigned i = 0; i < 4; i++)
+                (void) net_add(net, true);
+
+        /* Two of them come up while nobody else is there, then the other two, who find each other first. */
+        net_start(&net->members[0]);
+        net_start(&net->members[1]);
+        net_run(net, 100 * USEC_PER_MSEC);
+        net->members[0].is_cut_off = net->members[1].is_cut_off = true;
+        net_start(&net->members[2]);
+        net_start(&net->members[3]);
+        net_run(net, 100 * USEC_PER_MSEC);
+        net->members[0].is_cut_off = net->members[1].is_cut_off = false;
+        for (unsigned i = 0; i < 4; i++) {
+                assert_int_equal(net->members[i].state, LAYER_ONLINE);
+                assert_int_equal(net->members[i].unicast.n_neighbours, 1);
+        }
+
+        net_run(net, 30 * USEC_PER_SEC);
+        for (unsigned i = 0; i < 4; i++)
+                assert_int_equal(routing_statistics(net->members[i].unicast.routing)->n_members, 3);
+
+        /* And not more neighbours than that takes. */
+        for (unsigned i = 0; i < 4; i++)
+                assert_in_range(net->members[i].unicast.n_neighbours, 1, 3);
+        net_run(net, 600 * USEC_PER_SEC);
+        for (unsigned i = 0; i < 4; i++)
+                assert_in_range(net_n_flows(&net->members[i], LOWER_MANAGEMENT, 0), 1, 3);
+}
+
 /* -- addresses -- */
 
 static void test_same_address(void **state) {
@@ -593,6 +626,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_first_member_killed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_lower_flaps, setup, teardown),
                 cmocka_unit_test(test_both_at_once),
+                cmocka_unit_test_setup_teardown(test_two_groups, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_same_address, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_neighbour_of_file, setup, teardown),

@@ -306,8 +306,14 @@ static void test_several(void **state) {
         other = open_flow(f, 1, CUBE_BEST_EFFORT, CEP_MANAGEMENT, 7);
         assert_int_equal(f->m->unicast.n_neighbours, 1);
         assert_ptr_equal(neighbour_data_flow(n, CUBE_BEST_EFFORT), second);
-        assert_ptr_equal(n->management_in_use, other);
         assert_true(neighbour_has(n, LOWER_DATA, 1));
+
+        /* Management changes when the peer says something on the newer one, and not back. */
+        assert_ptr_equal(n->management_in_use, management);
+        receive(f, other, "anything", 8);
+        assert_ptr_equal(n->management_in_use, other);
+        receive(f, management, "anything", 8);
+        assert_ptr_equal(n->management_in_use, other);
 
         /* Its layer goes: the flow stays, and waits. */
         unicast_lower_changed(&f->m->unicast, 1, false, f->net.now);
