@@ -5,9 +5,9 @@
 #include "tests/sim/traffic.h"
 
 #define START_SPREAD_USEC (2 * USEC_PER_SEC)
-#define IDLE_USEC (60 * USEC_PER_SEC)
+#define IDLE_USEC (30 * USEC_PER_SEC)
 #define FAILURE_PAUSE_USEC (10 * USEC_PER_SEC)  /* hold-down of one failure is over before the next */
-#define TRAFFIC_USEC (15 * USEC_PER_SEC)
+#define TRAFFIC_USEC (12 * USEC_PER_SEC)        /* three attempts, and the messages */
 #define EXCHANGE_MESSAGES 20U
 #define STORM_STEP_USEC (200 * USEC_PER_MSEC)
 #define FAILURES_MAX 64U
@@ -292,7 +292,7 @@ static int phase_calm(Scenario *s) {
         const LayerConfig *layer = &s->options->world.member.layer;
 
         w->network.conditions = (NetworkConditions) {};
-        world_run_for(w, 2 * MAX(layer->timeout_sec, layer->refresh_sec) * USEC_PER_SEC);
+        world_run_for(w, (MAX(layer->timeout_sec, layer->refresh_sec) + layer->update_sec) * USEC_PER_SEC);
         (void) invariants_await(w, "in the end", 0);
         invariants_check_tables(w, "in the end", true);
         return phase_traffic(s, "in the end");
@@ -368,7 +368,7 @@ void scenario_options_init(ScenarioOptions *o, uint32_t n_members, TopologyShape
                 },
                 .flaps = 2,
                 .deaths = 1,
-                .n_failures = 12,
+                .n_failures = 6,
                 .n_exchanges = 100,
                 .deadline_usec = 60 * USEC_PER_SEC,
         };
@@ -376,8 +376,8 @@ void scenario_options_init(ScenarioOptions *o, uint32_t n_members, TopologyShape
         layer_config_init(&o->world.member.layer, MEMBER_LAYER);
         o->world.member.layer.ttl_max = (uint32_t) CLAMP(n_members, 60U, 255U);
         o->world.member.layer.forwarding = FORWARDING_ALTERNATES;
-        o->world.member.layer.refresh_sec = 60;
-        o->world.member.layer.replicate_sec = 60;
+        o->world.member.layer.refresh_sec = 30;
+        o->world.member.layer.replicate_sec = 30;
 }
 
 int scenario_run(const ScenarioOptions *options, ScenarioResult *ret) {

@@ -343,8 +343,11 @@ int traffic_reply(Traffic *t, Member *m, LayerFlow *flow, int32_t result) {
         Order order = { .member = m, .flow_id = flow->key.flow_id, .attempt = (uint32_t) flow->key.attempt };
         Exchange *e = exchange_get(t, id);
 
-        if (result < 0)
+        if (result < 0) {
+                if (e && e->client == m)
+                        e->error = result;      /* the next attempt follows in its time */
                 return 0;
+        }
 
         order.type = ORDER_ESTABLISH;
         if (!(flow->key.flow_id & SERVER_END)) {
