@@ -97,6 +97,12 @@ static void test_jump_when_stale(void **state) {
         assert_int_equal(lsdb_merge(&db, &old, PEER, 0, &e), 2);
         assert_int_equal(lsdb_merge(&db, &far, PEER, FRESH - 1, &e), -ERANGE);
         assert_int_equal(lsdb_merge(&db, &far, PEER, FRESH, &e), 1);
+
+        /* Never over a tombstone: its source said that it is gone, and would go on from there. */
+        lsdb_forget(&db, e);
+        old = longer(5, GONE);
+        assert_int_equal(lsdb_merge(&db, &old, PEER, 0, &e), 2);
+        assert_int_equal(lsdb_merge(&db, &far, PEER, FRESH, &e), -ERANGE);
 }
 
 static void test_ageing(void **state) {
