@@ -2,8 +2,6 @@
 
 /* Rows of neighbours, see neighbour-report.h. */
 
-#include <stdio.h>
-
 #include "services/ipcp-unicast/neighbour-report.h"
 
 typedef struct Row {
@@ -122,11 +120,12 @@ static void add_flows(Row *row, const List *flows, uint32_t component, const Low
         }
 }
 
+/* Who asked for this very member; the layer's own name asks for anybody. */
 static const JoinTarget *target_of(const Unicast *u, const Neighbour *n) {
         const JoinTarget *target;
 
         list_for_each(target, &u->join.targets, by_join)
-                if (target->address == n->address)
+                if (target->address == n->address && !target->implicit)
                         return target;
 
         return NULL;
@@ -137,7 +136,7 @@ static void report_neighbour(NeighbourReport *report, const Unicast *u, const Ne
         const LowerFlow *in_use = NULL;
         Row row = {
                 .is = {
-                        .state = LAYER_NEIGHBOUR_UP,
+                        .state = n->state == NEIGHBOUR_UP ? LAYER_NEIGHBOUR_UP : LAYER_NEIGHBOUR_TRYING,
                         .address = n->address,
                         .rtt_usec = n->rtt_usec,
                         .since_usec = realtime_usec(u, n->since, now),
@@ -158,30 +157,20 @@ static void report_neighbour(NeighbourReport *report, const Unicast *u, const Ne
         if (in_use && row.lower[0] == '\0')
                 (void) copy_string(row.lower, sizeof(row.lower), lower_name(u, (int) in_use->lower));
 
-        if (n->member[0] != '\0')
-                (void) copy_string(row.name, sizeof(row.name), n->member);
-        else if (target && !target->implicit)
+        if (n->member[0] == '\0' && target)
                 (void) copy_string(row.name, sizeof(row.name), target->name);
         else
-                (void) snprintf(row.name, sizeof(row.name), "%" PRIu64, n->address);
+                (void) neighbour_name(n, row.name, sizeof(row.name));
+        if (n->state != NEIGHBOUR_UP)
+                (void) copy_string(row.text, sizeof(row.text), target && target->problem[0] ? target->problem
+                                                                                            : "no flow takes packets to it now");
 
         row_is(report, &row, counters);
 }
 
 /* The layer's own name over a layer below asks for anybody there. */
 static bool is_content(const Unicast *u, const JoinTarget *target) {
-        const LowerFlow *flow;
-
-        if (target->address != ADDRESS_NONE && neighbour_find(u, target->address))
-                return true;
-        if (!target->implicit)
-                return false;
-
-        list_for_each(flow, &u->lower_flows, by_unicast)
-                if (flow->state == LOWER_OPEN && flow->neighbour && (int) flow->lower == target->lower)
-                        return true;
-
-        return false;
+        return target->satisfied || (target->address != ADDRESS_NONE && neighbour_find(u, target->address));
 }
 
 static void report_target(NeighbourReport *report, const Unicast *u, const JoinTarget *target, usec_t now) {

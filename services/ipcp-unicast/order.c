@@ -70,14 +70,11 @@ static JoinTarget *find_target(const Unicast *u, const Order *order) {
         return NULL;
 }
 
-static bool has_components(const Neighbour *n, uint32_t components) {
-        bool data = false;
+static bool has_components(const Neighbour *n, const Order *order) {
+        bool management = order->components & LAYER_COMPONENT_MANAGEMENT, data = order->components & LAYER_COMPONENT_DATA;
 
-        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
-                data = data || !list_is_empty(&n->data[cube]);
-
-        return (!(components & LAYER_COMPONENT_MANAGEMENT) || !list_is_empty(&n->management)) &&
-               (!(components & LAYER_COMPONENT_DATA) || data);
+        return (!management || neighbour_has(n, LOWER_MANAGEMENT, order->lower)) &&
+               (!data || neighbour_has(n, LOWER_DATA, order->lower));
 }
 
 /* Returns: whether it is over, and said so. */
@@ -92,7 +89,7 @@ static bool check_connect(Orders *orders, const Order *order, bool late) {
 
         if (target->address != ADDRESS_NONE)
                 n = neighbour_find(orders->unicast, target->address);
-        if (n && has_components(n, order->components)) {
+        if (n && has_components(n, order)) {
                 say(orders, order->id, 0, "%s is a neighbour, with address %" PRIu64, order->name, n->address);
                 return true;
         }
