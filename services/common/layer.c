@@ -457,6 +457,14 @@ static int restore_flow(Layer *layer, const LayerFlowRecord *record, uint32_t sl
         return 0;
 }
 
+static void restore_block(Layer *layer) {
+        uint8_t bytes[LAYER_BLOCK_BYTES_MAX];
+        size_t size = layer_store_get_block(layer->store, bytes);
+
+        if (size > 0 && layer->ops->restore_block)
+                layer->ops->restore_block(layer->userdata, bytes, size, time_now());
+}
+
 int layer_restore(Layer *layer) {
         LayerFlowRecord record;
         uint32_t position = 0, slot;
@@ -468,6 +476,8 @@ int layer_restore(Layer *layer) {
         r = layer_store_open(layer->daemon, &layer->store);
         if (r < 0)
                 return r;
+
+        restore_block(layer);
 
         while (layer_store_next_flow(layer->store, &position, &record, &slot) > 0) {
                 r = layer->ops->restore_flow ? restore_flow(layer, &record, slot, time_now()) : -EOPNOTSUPP;
@@ -490,10 +500,6 @@ int layer_restore(Layer *layer) {
 
 int layer_keep_block(Layer *layer, const void *bytes, size_t size) {
         return layer->store ? layer_store_set_block(layer->store, bytes, size) : 0;
-}
-
-size_t layer_kept_block(const Layer *layer, uint8_t ret_bytes[LAYER_BLOCK_BYTES_MAX]) {
-        return layer->store ? layer_store_get_block(layer->store, ret_bytes) : 0;
 }
 
 int layer_start(Layer *layer) {

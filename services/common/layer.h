@@ -58,6 +58,10 @@ typedef struct LayerOps {
          * restore_flow() needs to know beside what is common. Returns: how many bytes; < 0: it cannot be kept. */
         ssize_t (*save_flow)(void *userdata, const LayerFlow *flow, uint8_t ret_bytes[LAYER_FLOW_BYTES_MAX]);
 
+        /* What a process before us kept by layer_keep_block(), before its flows. Checked as little as these. Not called where
+         * there is none; may be NULL. */
+        void (*restore_block)(void *userdata, const uint8_t *bytes, size_t size, usec_t now);
+
         /* Makes that flow again, in the layer's table and with its endpoint id; what is common follows by itself, but may be
          * looked at. The bytes passed a checksum and are not to be trusted further. Returns: 0; < 0: it is over. */
         int (*restore_flow)(void *userdata, const LayerFlowRecord *record, usec_t now, LayerFlow **ret);
@@ -80,9 +84,6 @@ int layer_restore(Layer *layer);
 /* Bytes of the layer itself for a process after us; they replace those of before. size 0: nothing. Kept once this returns,
  * if layer_restore() was called before. Returns: 0; -EMSGSIZE: more than LAYER_BLOCK_BYTES_MAX. */
 int layer_keep_block(Layer *layer, const void *bytes, size_t size);
-
-/* What a process before us kept. Returns: how many bytes; 0: nothing. */
-size_t layer_kept_block(const Layer *layer, uint8_t ret_bytes[LAYER_BLOCK_BYTES_MAX]);
 
 /* Connects, or begins to try. */
 int layer_start(Layer *layer);

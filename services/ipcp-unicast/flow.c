@@ -51,7 +51,7 @@ static int take_eid(Unicast *u, UnicastFlow *flow) {
         return eids_take(u->eids, random, flow, &flow->eid);
 }
 
-int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret) {
+int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret) {
         _cleanup_(unicast_flow_freep) UnicastFlow *flow = NULL;
         int r;
 
@@ -69,15 +69,27 @@ int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_q
         if (r < 0)
                 return r;
 
-        r = take_eid(u, flow);
-        if (r < 0)
-                return r;
-
         flow->layer.qos = *qos;
         flow->layer.granted = cube_granted_qos(qos);
         flow->cube = cube_from_qos(qos);
         congestion_init(&flow->congestion, (CongestionPolicy) u->layer.congestion, now);
         liveness_init(&flow->liveness, qos->timeout_ms, now);
+
+        *ret = TAKE_PTR(flow);
+        return 0;
+}
+
+int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret) {
+        _cleanup_(unicast_flow_freep) UnicastFlow *flow = NULL;
+        int r;
+
+        r = unicast_flow_new_bare(u, flow_id, attempt, qos, now, &flow);
+        if (r < 0)
+                return r;
+
+        r = take_eid(u, flow);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(flow);
         return 0;

@@ -10,13 +10,14 @@
  * changes nothing but the congestion level; addresses never change. Everything else is dropped and counted, without a word.
  *
  *   flow.c            a flow's life: tables, end, close, time; the allocator's messages come in here
+ *   flow-restore.c    what outlives our process
  *   flow-data.c       what arrives for it
  *   flow-request.c    outgoing: from the IRM's order to the peer's reply
  *   incoming.c        requests of others that the IRM thinks about
  *   name-query.c      who serves a name: ours, and what the directory finds
  */
 
-#include "services/common/layer-flow.h"
+#include "services/common/layer-restore.h"
 #include "services/common/liveness.h"
 #include "services/ipcp-unicast/unicast.h"
 
@@ -79,6 +80,13 @@ static inline UnicastFlow *unicast_flow(LayerFlow *flow) {
 /* A flow with an endpoint id, in state starting. Returns: 0; -ENOSPC: no endpoint id is free; -EEXIST; -ENOMEM; an error of
  * the source of randomness. */
 int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret);
+
+/* What a flow of before a restart needs beside what all layers keep: endpoint ids and the peer's address. save: returns how
+ * many bytes. restore: a flow in state starting, of a layer that we are a member of. Returns: 0; -EBADMSG: not such bytes;
+ * -EEXIST; -ENOMEM. */
+size_t unicast_flow_save(const UnicastFlow *flow, uint8_t bytes[LAYER_FLOW_BYTES_MAX]);
+int unicast_flow_restore(Unicast *u, const LayerFlowRecord *record, usec_t now, UnicastFlow **ret);
+
 UnicastFlow *unicast_flow_free(UnicastFlow *flow);
 DEFINE_CLEANUP(UnicastFlow, unicast_flow_free);
 
@@ -113,6 +121,9 @@ void flow_allocator_done(Unicast *u);
 
 /* Returns whether the message is on its way, or in a queue. */
 bool flow_send_message(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now);
+
+/* One without an endpoint id. */
+int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret);
 
 /* When flow_expire() is to look at it. Room for a flow's entry is made when it first gets one. Returns: 0; -ENOMEM. */
 int unicast_flow_watch(UnicastFlow *flow, usec_t when);

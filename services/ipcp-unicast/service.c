@@ -119,6 +119,8 @@ static void core_joined(void *userdata) {
         Service *s = userdata;
 
         layer_set_address(s->layer, s->unicast.address);
+        s->kept_sequence = 0;
+        service_keep_state(s);
         service_bus_changed(s);
 }
 
@@ -281,6 +283,9 @@ static const LayerOps layer_ops = {
         .tell_neighbours = service_tell_neighbours,
         .irm_lost = layer_irm_lost,
         .lower_changed = layer_lower_changed,
+        .save_flow = service_save_flow,
+        .restore_block = service_restore_block,
+        .restore_flow = service_restore_flow,
 };
 
 /* -- time -- */
@@ -299,6 +304,7 @@ static int loop_prepares(sd_event_source *source, void *userdata) {
         Service *s = userdata;
         usec_t next = unicast_next(&s->unicast);
 
+        service_keep_state(s);
         if (next == s->timer_armed)
                 return 0;
 
@@ -327,6 +333,10 @@ static int add_timers(Service *s) {
 int service_start(Service *s) {
         int r;
 
+        r = service_restore(s);
+        if (r < 0)
+                return log_error_errno(r, "Failed to take over what was before: %m");
+
         r = layer_start(s->layer);
         if (r < 0)
                 return log_error_errno(r, "Failed to connect to the IRM: %m");
@@ -344,8 +354,10 @@ void service_done(Service *s) {
         service_bus_done(s);
 
         /* Other members, peers of flows and applications hear of an orderly end. */
-        if (s->layer && s->has_unicast)
+        if (s->layer && s->has_unicast) {
                 unicast_leave(&s->unicast, time_now());
+                service_forget_state(s);
+        }
 
         s->timer = sd_event_source_disable_unref(s->timer);
         if (s->has_unicast)

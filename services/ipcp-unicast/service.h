@@ -17,6 +17,7 @@ typedef struct Service {
         UnicastNeighbourConfig *neighbours;     /* of the file; owned */
         Unicast unicast;
         bool has_unicast;               /* unicast is made */
+        uint64_t kept_sequence;         /* service-state.c: our links' numbers stay below it; 0: nothing is kept */
         Layer *layer;
         Lower lower;
         uint32_t packet_max;            /* as the core last said; 0: no neighbour yet */
@@ -41,6 +42,17 @@ int service_start(Service *service);
 /* service-config.c: what the file says, as the core wants it. Strings stay the file's, or ours. */
 int service_config(Service *service, UnicastConfig *ret);
 void service_config_done(Service *service);
+
+/* service-state.c: what our next life has to know. restore: makes us the member that an earlier life was, with its flows.
+ * keep: cheap where nothing changed. */
+int service_restore(Service *service);
+void service_keep_state(Service *service);
+void service_forget_state(Service *service);
+
+/* service-state.c: members of LayerOps. */
+void service_restore_block(void *userdata, const uint8_t *bytes, size_t size, usec_t now);
+ssize_t service_save_flow(void *userdata, const LayerFlow *flow, uint8_t ret_bytes[LAYER_FLOW_BYTES_MAX]);
+int service_restore_flow(void *userdata, const LayerFlowRecord *record, usec_t now, LayerFlow **ret);
 
 /* service-report.c: orders of operators, and what the IRM is told of neighbours; members of LayerOps. */
 void service_order(void *userdata, const LayerMessage *order, usec_t now);
