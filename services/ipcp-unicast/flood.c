@@ -48,6 +48,7 @@ int flood_add_peer(Flood *f, const Lsdb *db, uint64_t peer, bool extended, usec_
                 .since = now,
                 .tokens_usec = FLOOD_BURST * MESSAGE_USEC,
                 .filled = now,
+                .retry_usec = FLOOD_RETRY_MIN_USEC,
         };
         r = map_put(f->by_number, &p->number, sizeof(p->number), p);
         if (r < 0)
@@ -109,9 +110,11 @@ static int send_entry(Flood *f, FloodPeer *p, const LsdbEntry *e, uint64_t *mark
                 if (p->tokens_usec < MESSAGE_USEC)
                         return 1;
                 if (!transmit(f, p, &lsa, send, userdata)) {
-                        p->retry = usec_add(now, FLOOD_RETRY_USEC);
+                        p->retry = usec_add(now, p->retry_usec);
+                        p->retry_usec = MIN(2 * p->retry_usec, FLOOD_RETRY_MAX_USEC);
                         return 1;
                 }
+                p->retry_usec = FLOOD_RETRY_MIN_USEC;
                 p->tokens_usec -= MESSAGE_USEC;
         }
 

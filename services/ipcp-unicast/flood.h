@@ -18,7 +18,8 @@
 #define FLOOD_PEERS_MAX 1024U
 #define FLOOD_RATE 5000U                /* messages per second and neighbour */
 #define FLOOD_BURST 256U
-#define FLOOD_RETRY_USEC (20 * USEC_PER_MSEC)
+#define FLOOD_RETRY_MIN_USEC (20 * USEC_PER_MSEC)       /* doubles as long as there is no room */
+#define FLOOD_RETRY_MAX_USEC (640 * USEC_PER_MSEC)
 #define FLOOD_REPEATS 2U
 #define FLOOD_REPEAT_USEC (1 * USEC_PER_SEC)    /* the first; the second after three times that */
 
@@ -36,6 +37,7 @@ typedef struct FloodPeer {
         usec_t tokens_usec;             /* time saved up; a message costs 1 s / FLOOD_RATE */
         usec_t filled;
         usec_t retry;                   /* 0: it has room */
+        usec_t retry_usec;              /* how long to wait should it have none */
 } FloodPeer;
 
 typedef struct Flood {

@@ -19,6 +19,7 @@
 #define PEERS 3U
 #define PROTOTYPE 2U
 #define TIMEOUT_USEC (60 * USEC_PER_SEC)
+#define LONG_USEC (600 * USEC_PER_SEC)  /* after that only little time passes at once */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -117,7 +118,7 @@ static void fuzz_step(Fuzz *f, Cursor *c) {
         } else if (what == 4)
                 f->is_full[peer] = argument & 0x80;
         else if (what <= 7)
-                fuzz_pass_time(f, argument * (what == 7 ? USEC_PER_SEC : 10 * USEC_PER_MSEC));
+                fuzz_pass_time(f, argument * (what == 7 && f->now < LONG_USEC ? USEC_PER_SEC : 10 * USEC_PER_MSEC));
         else
                 fuzz_message(f, c, what > 10, argument);
 }

@@ -219,7 +219,7 @@ static void test_no_room(void **state) {
         assert_null(net_route(net, 1, 4));
         assert_non_null(net_route(net, 0, 4));  /* did not hear of it */
         net->members[0].is_full = false;
-        assert_right_within(net, 200 * MS);
+        assert_right_within(net, 1 * S);
 }
 
 /* -- the prototype -- */
