@@ -309,7 +309,7 @@ static int trace_error(int error, uint64_t address, sd_bus_error *e) {
 static int begin_trace(sd_bus_message *message, Service *s, bool statistics, sd_bus_error *error) {
         uint32_t probes = 0;
         uint64_t address;
-        BusCall *call;
+        BusCall *call = NULL;
         int r;
 
         r = sd_bus_message_read(message, "t", &address);
