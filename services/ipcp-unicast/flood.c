@@ -126,6 +126,9 @@ static int send_up_to(Flood *f, FloodPeer *p, const Lsdb *db, uint64_t *mark, ui
                       usec_t now) {
         LsdbEntry *e;
 
+        if (*mark >= end)
+                return 0;               /* what the log has behind the dump is not walked over for each message */
+
         while ((e = lsdb_changed_after(db, *mark)) && e->version <= end)
                 if (send_entry(f, p, e, mark, send, userdata, now) > 0)
                         return 1;
