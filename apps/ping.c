@@ -46,6 +46,7 @@ static uint64_t arg_timeout_usec = 5 * USEC_PER_SEC;
 static bool arg_json = false;
 static bool arg_until_up = false;
 static bool arg_quiet = false;
+static o7s_qos arg_qos = O7S_QOS_RAW;
 
 static void ping_freep(Ping **p) {
         if (!*p)
@@ -162,7 +163,7 @@ static int ping_connect(Ping *p) {
                 uint64_t begun = clock_nsec();
                 int r;
 
-                r = o7s_flow_alloc(arg_name, NULL, 0, arg_timeout_usec, &p->flow);
+                r = o7s_flow_alloc(arg_name, &arg_qos, 0, arg_timeout_usec, &p->flow);
                 p->allocated_in_nsec = clock_nsec() - begun;
                 if (r >= 0 || !arg_until_up || !may_come_up(r))
                         return r;
@@ -277,6 +278,7 @@ static int help(void) {
                       "  -c --count=N         Stop after N messages (default: when interrupted)\n"
                       "  -i --interval=TIME   From one message to the next (default: 1s)\n"
                       "  -s --size=BYTES      Size of a message (default: 64, at least 24)\n"
+                      "     --qos=CLASS       voice, video or raw (default: raw)\n"
                       "     --timeout=TIME    For the flow and for each answer (default: 5s)\n"
                       "     --until-up        Try until the name can be reached\n"
                       "     --json            Print one JSON object per line\n"
@@ -287,15 +289,38 @@ static int help(void) {
         return 0;
 }
 
+/* A class of traffic, without retransmission: what is lost shall show. Returns: 0; -EINVAL. */
+static int qos_parse(const char *text, o7s_qos *ret) {
+        const struct {
+                const char *name;
+                o7s_qos qos;
+        } classes[] = {
+                { "raw", O7S_QOS_RAW },
+                { "video", O7S_QOS_VIDEO },
+                { "voice", O7S_QOS_VOICE },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(classes); i++)
+                if (strcmp(text, classes[i].name) == 0) {
+                        *ret = classes[i].qos;
+                        ret->in_order = 0;
+                        ret->ber = 1;
+                        return 0;
+                }
+
+        return -EINVAL;
+}
+
 /* Returns: > 0: go on; 0: done; negative: the exit status to end with, negated. */
 static int parse_arguments(int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100, ARG_TIMEOUT, ARG_JSON, ARG_UNTIL_UP };
+        enum { ARG_VERSION = 0x100, ARG_QOS, ARG_TIMEOUT, ARG_JSON, ARG_UNTIL_UP };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "count", required_argument, NULL, 'c' },
                 { "interval", required_argument, NULL, 'i' },
                 { "size", required_argument, NULL, 's' },
+                { "qos", required_argument, NULL, ARG_QOS },
                 { "timeout", required_argument, NULL, ARG_TIMEOUT },
                 { "until-up", no_argument, NULL, ARG_UNTIL_UP },
                 { "json", no_argument, NULL, ARG_JSON },
@@ -325,6 +350,10 @@ static int parse_arguments(int argc, char *argv[]) {
                         if (size_parse(optarg, MESSAGE_BYTES_MAX, &arg_size) < 0 || arg_size < PING_BYTES_MIN)
                                 return -complain_usage("o7s-ping", "'%s' is not a size of %u to %u bytes.",
                                                        optarg, PING_BYTES_MIN, MESSAGE_BYTES_MAX);
+                        break;
+                case ARG_QOS:
+                        if (qos_parse(optarg, &arg_qos) < 0)
+                                return -complain_usage("o7s-ping", "'%s' is none of voice, video and raw.", optarg);
                         break;
                 case ARG_TIMEOUT:
                         if (duration_parse(optarg, &arg_timeout_usec) < 0 || arg_timeout_usec == 0)

@@ -7,6 +7,8 @@
  *                                                  queueing discipline, received from a TPACKET_V3 ring
  *   baseline packet-rtt INTERFACE SECONDS          median round trip, ns: AF_PACKET, blocking calls
  *   baseline packet-serve INTERFACE                the other side of both, until it is killed
+ *   baseline packet-relay INTERFACE INTERFACE      what comes in at one goes out at the other, hardware addresses swapped,
+ *                                                  until it is killed
  *   baseline unix-rate SIZE SECONDS                messages per second over a SEQPACKET pair, a call for each
  *   baseline unix-rtt SECONDS                      median round trip over one, ns
  *
@@ -225,7 +227,8 @@ static uint64_t block_count(int fd, struct tpacket_block_desc *block, uint64_t n
         return n;
 }
 
-static int packet_count(const char *interface) {
+/* What arrives comes in blocks of a ring that is mapped for good. */
+static int packet_open_ring(const char *interface, uint8_t **ret) {
         struct tpacket_req3 request = {
                 .tp_block_size = BLOCK_BYTES,
                 .tp_block_nr = BLOCKS,
@@ -235,7 +238,6 @@ static int packet_count(const char *interface) {
         };
         int version = TPACKET_V3;
         _cleanup_close_ int fd = -1;
-        uint64_t n = 0;
         uint8_t *ring;
 
         fd = packet_open(interface, ETHERTYPE_EXPERIMENTAL);
@@ -244,16 +246,37 @@ static int packet_count(const char *interface) {
         if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
             setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0)
                 return -errno;
+
         ring = mmap(NULL, (size_t) BLOCK_BYTES * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (ring == MAP_FAILED)
                 return -errno;
 
-        for (unsigned i = 0;; i = (i + 1) % BLOCKS) {
-                struct tpacket_block_desc *block = (struct tpacket_block_desc *) (ring + (size_t) i * BLOCK_BYTES);
-                struct pollfd polled = { .fd = fd, .events = POLLIN | POLLERR };
+        *ret = ring;
+        return TAKE_FD(fd);
+}
 
-                while (!(__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
-                        (void) poll(&polled, 1, -1);
+static struct tpacket_block_desc *ring_wait(int fd, uint8_t *ring, unsigned i) {
+        struct tpacket_block_desc *block = (struct tpacket_block_desc *) (ring + (size_t) i * BLOCK_BYTES);
+        struct pollfd polled = { .fd = fd, .events = POLLIN | POLLERR };
+
+        while (!(__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+                (void) poll(&polled, 1, -1);
+
+        return block;
+}
+
+static int packet_count(const char *interface) {
+        _cleanup_close_ int fd = -1;
+        uint64_t n = 0;
+        uint8_t *ring;
+
+        fd = packet_open_ring(interface, &ring);
+        if (fd < 0)
+                return fd;
+
+        for (unsigned i = 0;; i = (i + 1) % BLOCKS) {
+                struct tpacket_block_desc *block = ring_wait(fd, ring, i);
+
                 n = block_count(fd, block, n);
                 __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
         }
@@ -270,6 +293,64 @@ static int packet_serve(const char *interface) {
                 _exit(packet_echo(interface) < 0);
 
         return packet_count(interface);
+}
+
+/* A member in the middle that knows nothing: frames leave from where they arrived, in the ring, a burst per call. */
+static void relay_block(int to, struct tpacket_block_desc *block) {
+        struct tpacket3_hdr *header = (struct tpacket3_hdr *) ((uint8_t *) block + block->hdr.bh1.offset_to_first_pkt);
+        struct mmsghdr messages[BATCH] = {};
+        struct iovec parts[BATCH];
+        unsigned n = 0;
+
+        for (uint32_t i = 0; i < block->hdr.bh1.num_pkts; i++) {
+                struct ethhdr *frame = (struct ethhdr *) ((uint8_t *) header + header->tp_mac);
+                uint8_t source[ETH_ALEN];
+
+                memcpy(source, frame->h_source, ETH_ALEN);
+                memcpy(frame->h_source, frame->h_dest, ETH_ALEN);
+                memcpy(frame->h_dest, source, ETH_ALEN);
+
+                parts[n] = (struct iovec) { .iov_base = frame, .iov_len = header->tp_snaplen };
+                messages[n].msg_hdr = (struct msghdr) { .msg_iov = &parts[n], .msg_iovlen = 1 };
+                if (++n == BATCH || i + 1 == block->hdr.bh1.num_pkts) {
+                        (void) sendmmsg(to, messages, n, 0);
+                        n = 0;
+                }
+
+                header = (struct tpacket3_hdr *) ((uint8_t *) header + header->tp_next_offset);
+        }
+}
+
+/* One way. */
+static int packet_relay(const char *from, const char *to) {
+        _cleanup_close_ int from_fd = -1, to_fd = -1;
+        uint8_t *ring;
+
+        to_fd = packet_open(to, 0);
+        if (to_fd < 0)
+                return to_fd;
+        from_fd = packet_open_ring(from, &ring);
+        if (from_fd < 0)
+                return from_fd;
+
+        for (unsigned i = 0;; i = (i + 1) % BLOCKS) {
+                struct tpacket_block_desc *block = ring_wait(from_fd, ring, i);
+
+                relay_block(to_fd, block);
+                __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+        }
+}
+
+static int packet_relay_both(const char *left, const char *right) {
+        pid_t child;
+
+        child = fork();
+        if (child < 0)
+                return -errno;
+        if (child == 0)
+                _exit(packet_relay(right, left) < 0);
+
+        return packet_relay(left, right);
 }
 
 /* ---------------------------------------------------------------------------------------- AF_UNIX --- */
@@ -374,6 +455,8 @@ static int run(int argc, char *argv[]) {
                 return packet_rtt(argv[2], (unsigned) atoi(argv[3]));
         if (streq(what, "packet-serve") && argc == 3)
                 return packet_serve(argv[2]);
+        if (streq(what, "packet-relay") && argc == 4)
+                return packet_relay_both(argv[2], argv[3]);
         if (streq(what, "unix-rate") && argc == 4)
                 return unix_rate((size_t) atol(argv[2]), (unsigned) atoi(argv[3]));
         if (streq(what, "unix-rtt") && argc == 3)

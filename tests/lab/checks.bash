@@ -140,6 +140,15 @@ write_layer() { # NODE LAYER [LINE of [Ethernet]...]: an Ethernet layer on eth0
         } | write_file "$node" "/etc/o7s/layers/$layer.layer"
 }
 
+write_unicast() { # NODE LAYER OVER [LINE...]: a member of a layer over others
+        local node=$1 layer=$2 over=$3
+        shift 3
+        {
+                printf '[Layer]\nType=unicast\nOver=%s\n' "$over"
+                (($# == 0)) || printf '%s\n' "$@"
+        } | write_file "$node" "/etc/o7s/layers/$layer.layer"
+}
+
 layer_is_not_online() { # NODE LAYER: the list can be read, and it is not there or in another state
         lab_exec "$1" o7sctl --json=short layers |
                 json "not any(row['layer'] == '$2' and row['state'] == 'online' for row in d)" | grep -x true

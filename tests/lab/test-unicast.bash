@@ -10,15 +10,6 @@ set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"
 
-write_unicast() { # NODE LAYER OVER [LINE...]: a member of a layer over others
-        local node=$1 layer=$2 over=$3
-        shift 3
-        {
-                printf '[Layer]\nType=unicast\nOver=%s\n' "$over"
-                (($# == 0)) || printf '%s\n' "$@"
-        } | write_file "$node" "/etc/o7s/layers/$layer.layer"
-}
-
 enable_layer() { # NODE LAYER: at boot
         local wants
         wants=$(lab_root "$1")/etc/systemd/system/o7s.target.wants
