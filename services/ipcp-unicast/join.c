@@ -307,7 +307,7 @@ static void describe_attempt(const Join *join, char *text, size_t size) {
                            : flow->state == LOWER_GREETING ? "the greeting of"
                                                            : "the configuration from";
 
-        (void) snprintf(text, size, "enrolling: waiting for %s %s over %s (attempt %u%s%s)", what, flow->name,
+        (void) snprintf(text, size, "waiting for %s %s over %s (attempt %u%s%s)", what, flow->name,
                         lower_flow_layer(flow), join->n_attempts, join->problem[0] != '\0' ? ", last error: " : "",
                         join->problem);
 }
@@ -327,11 +327,11 @@ static void describe_joining(const Join *join, char *text, size_t size) {
                 describe_attempt(join, text, size);
         else if (n_ways(join) == 0) {
                 list_layers(join->unicast, layers, sizeof(layers));
-                (void) snprintf(text, size, "enrolling: waiting for a layer below to come up: %s", layers);
+                (void) snprintf(text, size, "waiting for a layer below to come up: %s", layers);
         } else if (join->n_attempts == 0)
-                (void) snprintf(text, size, "enrolling: about to begin");
+                (void) snprintf(text, size, "about to begin");
         else
-                (void) snprintf(text, size, "enrolling: attempt %u failed (%s), trying again", join->n_attempts,
+                (void) snprintf(text, size, "attempt %u failed (%s), trying again", join->n_attempts,
                                 join->problem[0] != '\0' ? join->problem : "no reason given");
 }
 

@@ -86,7 +86,7 @@ void join_flow_ended(Join *join, LowerFlow *flow, const char *problem, usec_t no
 /* A layer below came up (again): everything that waits for it is tried at once. */
 void join_lower_up(Join *join, unsigned lower, usec_t now);
 
-/* What is going on, in one sentence: "enrolling: waiting for a flow to home over lan1 (attempt 3, last error: no answer in 5 s)". */
+/* What is going on, in one sentence: "waiting for a flow to home over lan1 (attempt 3, last error: no answer in 5 s)". */
 void join_describe(const Join *join, usec_t now, char *text, size_t size);
 
 /* Whether TimeoutSec= of [Enroll] is over without success. */

@@ -138,7 +138,7 @@ static void test_lower_late(void **state) {
         unicast_lower_changed(&b->unicast, 0, false, net->now);
         net_run(net, 300 * USEC_PER_SEC);
         assert_int_equal(b->state, LAYER_ENROLLING);
-        assert_string_equal(b->reason, "enrolling: waiting for a layer below to come up: lan");
+        assert_string_equal(b->reason, "waiting for a layer below to come up: lan");
 
         unicast_lower_changed(&b->unicast, 0, true, net->now);
         assert_true(net_run_until(net, all_online, USEC_PER_SEC) < 200 * USEC_PER_MSEC);
