@@ -136,14 +136,14 @@ static int look(Ctl *ctl, const char *operation, const char *what) {
         return bus_exit_status(error);
 }
 
-static int wait_for(Ctl *ctl, const char *operation, const char *what) {
+static int wait_for(Ctl *ctl, const char *layer, const char *operation, const char *what) {
         const struct timespec pause = { .tv_nsec = (long) (LOOK_EVERY_USEC * NSEC_PER_USEC) };
         usec_t deadline = usec_add(time_now(), usec_add(ctl->options.timeout, USEC_PER_SEC));
         int r;
 
         while ((r = look(ctl, operation, what)) == -EAGAIN) {
                 if (time_now() >= deadline) {
-                        (void) fprintf(stderr, "%s: it is not so yet, and is tried on. See: o7sctl neighbours\n", what);
+                        (void) fprintf(stderr, "%s: it is not so yet, and is tried on. See: o7sctl neighbours %s\n", what, layer);
                         return EXIT_TIMEOUT;
                 }
                 (void) nanosleep(&pause, NULL);
@@ -152,7 +152,7 @@ static int wait_for(Ctl *ctl, const char *operation, const char *what) {
         return r;
 }
 
-static int send_order(Ctl *ctl, sd_bus_message *call, const char *what) {
+static int send_order(Ctl *ctl, const char *layer, sd_bus_message *call, const char *what) {
         BUS_REPLY_FREE sd_bus_message *reply = NULL;
         const char *operation;
         int r;
@@ -166,7 +166,7 @@ static int send_order(Ctl *ctl, sd_bus_message *call, const char *what) {
         if (r < 0)
                 return bus_complain_message(r);
 
-        return ctl->options.block ? wait_for(ctl, operation, what) : EXIT_FINE;
+        return ctl->options.block ? wait_for(ctl, layer, operation, what) : EXIT_FINE;
 }
 
 static int connect_or_not(Ctl *ctl, char *argv[], bool connect) {
@@ -193,7 +193,7 @@ static int connect_or_not(Ctl *ctl, char *argv[], bool connect) {
         if (r < 0)
                 return bus_complain_message(r);
 
-        return send_order(ctl, call, what);
+        return send_order(ctl, argv[1], call, what);
 }
 
 int verb_connect(Ctl *ctl, int argc, char *argv[]) {

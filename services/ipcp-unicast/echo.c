@@ -117,12 +117,23 @@ static void send_probe(Unicast *u, EchoTrace *trace, unsigned hop, usec_t now) {
                 unicast_forward(u, u->message, &pci, NULL, now);
 }
 
-static void send_round(Unicast *u, EchoTrace *trace, usec_t now) {
-        for (unsigned hop = 0; hop < trace->n_hops; hop++)
-                send_probe(u, trace, hop, now);
+/* A round that has all its probes is complete; then when the next one, or the end, is due. */
+static void round_on(EchoTrace *trace, usec_t now) {
+        if (trace->next_hop >= trace->n_hops) {
+                trace->next_hop = 0;
+                trace->n_rounds++;
+        }
 
-        trace->n_rounds++;
-        trace->next = usec_add(now, trace->n_rounds < trace->n_probes ? ECHO_INTERVAL_USEC : ECHO_TIMEOUT_USEC);
+        trace->next = usec_add(now, trace->n_rounds < trace->n_probes ? ECHO_INTERVAL_USEC / trace->n_hops
+                                                                      : ECHO_TIMEOUT_USEC);
+}
+
+/* One after the other: answers to a burst would wait for each other, and all hops look equally far. */
+static void send_next(Unicast *u, EchoTrace *trace, usec_t now) {
+        send_probe(u, trace, trace->next_hop, now);
+
+        trace->next_hop++;
+        round_on(trace, now);
 }
 
 static int compare_usec(const void *a, const void *b) {
@@ -174,7 +185,10 @@ static void answered(EchoTrace *trace, const EchoMessage *message, usec_t now) {
         /* The way became shorter than routing thought: what is behind the destination is it once more. */
         if (message->destination) {
                 trace->reached = true;
-                trace->n_hops = hop + 1;
+                if (hop + 1 < trace->n_hops) {
+                        trace->n_hops = hop + 1;
+                        round_on(trace, now);
+                }
         }
 
         if (is_complete(trace))
@@ -259,7 +273,7 @@ int echo_trace_start(Unicast *u, uint64_t destination, unsigned n_probes, echo_t
         echo->n_traces++;
 
         *ret = trace;
-        send_round(u, trace, now);
+        send_next(u, trace, now);
         return 0;
 }
 
@@ -275,7 +289,7 @@ void echo_expire(Unicast *u, usec_t now) {
                 if (trace->next > now)
                         continue;
                 if (u->is_member && trace->n_rounds < trace->n_probes)
-                        send_round(u, trace, now);
+                        send_next(u, trace, now);
                 else
                         finish(trace);
         }

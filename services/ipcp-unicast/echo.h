@@ -16,7 +16,7 @@
 #define ECHO_HOPS_MAX 64U
 #define ECHO_PROBES_MAX 20U                     /* per hop */
 #define ECHO_PROBES_DEFAULT 3U
-#define ECHO_INTERVAL_USEC (50 * USEC_PER_MSEC)
+#define ECHO_INTERVAL_USEC (50 * USEC_PER_MSEC)  /* between two probes for the same hop; those for others in between */
 #define ECHO_TIMEOUT_USEC USEC_PER_SEC          /* after the last probe */
 #define ECHO_TRACES_MAX 8U                      /* at once: whoever may see our bus name may trace */
 
@@ -48,9 +48,10 @@ struct EchoTrace {
         uint64_t cookie;
         unsigned n_hops;
         unsigned n_probes;
-        unsigned n_rounds;                      /* so far: each sends one probe per hop */
+        unsigned n_rounds;                      /* that are complete: each sends one probe per hop */
+        unsigned next_hop;                      /* of the round that is under way */
         bool reached;                           /* the destination answered */
-        usec_t next;                            /* round, or end */
+        usec_t next;                            /* probe, or end */
         echo_traced_t done;
         void *userdata;
         EchoHop hops[ECHO_HOPS_MAX];            /* hops[0]: the first one that is not ourselves */
@@ -74,7 +75,7 @@ void echo_expired(Unicast *u, const uint8_t *data, size_t size, const LowerFlow 
 void echo_expire(Unicast *u, usec_t now);
 usec_t echo_next(const Unicast *u);
 
-/* Begins to trace the way to another member, with that many probes (0: the default) for each hop. The first are sent from
+/* Begins to trace the way to another member, with that many probes (0: the default) for each hop. The first is sent from
  * within, the end is told later. Returns: 0; -ENOTCONN: we are no member; -EINVAL: that is ourselves, or too many probes;
  * -EHOSTUNREACH: routing knows no way; -EBUSY: too many traces; -ENOMEM; an error of the source of randomness. */
 int echo_trace_start(Unicast *u, uint64_t destination, unsigned n_probes, echo_traced_t done, void *userdata, usec_t now,

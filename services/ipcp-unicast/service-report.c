@@ -4,12 +4,16 @@
  * Between operators and the core: their orders come from the IRM, which asked polkit; what became of them goes back, and
  * so does a row for each neighbour. Changes are told once the loop has done what it is at, because the core does not like
  * to be looked at while it works; counters every two seconds, where they moved.
+ *
+ * Round trips to neighbours are measured here too, with one probe of the echo component to one neighbour at a time.
  */
 
 #include "basic/log.h"
+#include "services/ipcp-unicast/echo.h"
 #include "services/ipcp-unicast/service.h"
 
 #define REPORT_INTERVAL_USEC (2 * USEC_PER_SEC)
+#define MEASURE_TURNS 5U                /* of that interval, until the first neighbour is measured again */
 
 static void tell_neighbour(void *userdata, const LayerNeighbour *neighbour, const char *name, const char *lower,
                            const char *text) {
@@ -54,9 +58,47 @@ static int soon(sd_event_source *source, void *userdata) {
         return report_now(userdata, false);
 }
 
+/* -- round trips -- */
+
+static void measured(void *userdata, const EchoTrace *trace) {
+        Service *s = userdata;
+        Neighbour *n = neighbour_find(&s->unicast, trace->destination);
+
+        s->measuring = NULL;            /* it goes when we return */
+        if (n && trace->reached && trace->n_hops == 1)
+                n->rtt_usec = echo_hop_quantile(&trace->hops[0], 0);
+}
+
+/* Those that are not o7s do not answer; theirs is known from CEP, or not at all. */
+static Neighbour *neighbour_at(Service *s, unsigned index) {
+        Neighbour *n;
+
+        list_for_each(n, &s->unicast.neighbours, by_unicast)
+                if (n->extended && n->state == NEIGHBOUR_UP && index-- == 0)
+                        return n;
+
+        return NULL;
+}
+
+static void measure_next(Service *s, usec_t now) {
+        Neighbour *n;
+
+        if (s->measuring || !s->unicast.is_member)
+                return;
+
+        n = neighbour_at(s, s->next_measured);
+        if (n)
+                (void) echo_trace_start(&s->unicast, n->address, 1, measured, s, now, &s->measuring);
+
+        s->next_measured++;
+        if (!n && s->next_measured >= MEASURE_TURNS)
+                s->next_measured = 0;
+}
+
 static int slowly(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) sd_event_source_set_time_relative(source, REPORT_INTERVAL_USEC);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        measure_next(userdata, time_now());
         return report_now(userdata, true);
 }
 

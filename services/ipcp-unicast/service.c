@@ -250,9 +250,16 @@ static void layer_irm_lost(void *userdata, usec_t now) {
         unicast_irm_lost(&s->unicast, now);
 }
 
+/* A layer of members that is degraded lacks some of them, and others may be reached. Any other one has an interface that does not
+ * work, and packets would be lost until it does. */
+static bool carries_packets(LayerType type, LayerState state) {
+        return state == LAYER_ONLINE || (state == LAYER_DEGRADED && type == LAYER_UNICAST);
+}
+
 /* What a layer below that is on its way says nothing about: its IPCP has just come back to an IRM that did, or takes its
  * flows up again. */
-static void layer_lower_changed(void *userdata, const char *lower, LayerState state, const char *reason, usec_t now) {
+static void layer_lower_changed(void *userdata, const char *lower, LayerType type, LayerState state, const char *reason,
+                                usec_t now) {
         Service *s = userdata;
 
         if (state == LAYER_STARTING)
@@ -260,7 +267,7 @@ static void layer_lower_changed(void *userdata, const char *lower, LayerState st
 
         for (unsigned i = 0; i < s->unicast.config.n_lower; i++)
                 if (streq(s->unicast.config.lower[i], lower))
-                        unicast_lower_changed(&s->unicast, i, state == LAYER_ONLINE || state == LAYER_DEGRADED, now);
+                        unicast_lower_changed(&s->unicast, i, carries_packets(type, state), now);
 
         log_debug("Layer %s below is %s: %s", lower, layer_state_to_string(state), reason);
 }
@@ -290,12 +297,23 @@ static const LayerOps layer_ops = {
 
 /* -- time -- */
 
+static uint64_t n_computations(Service *s) {
+        return s->unicast.is_member ? routing_statistics(s->unicast.routing)->computations : 0;
+}
+
 static int timer_elapsed(sd_event_source *source, uint64_t usec, void *userdata) {
+        uint64_t computations;
         Service *s = userdata;
+        usec_t now = time_now();
 
         (void) sd_event_source_set_time(source, USEC_INFINITY);
         s->timer_armed = USEC_INFINITY;
-        unicast_expire(&s->unicast, time_now());
+        computations = n_computations(s);
+        unicast_expire(&s->unicast, now);
+
+        /* The core has no clock. What else was due is little beside shortest paths. */
+        if (s->unicast.is_member && n_computations(s) != computations)
+                routing_set_computation_time(s->unicast.routing, usec_sub(time_now(), now));
         return 0;
 }
 

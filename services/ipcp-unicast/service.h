@@ -5,6 +5,7 @@
 
 #include "services/common/layer-file.h"
 #include "services/common/layer.h"
+#include "services/ipcp-unicast/echo.h"
 #include "services/ipcp-unicast/lower.h"
 #include "services/ipcp-unicast/neighbour-report.h"
 #include "services/ipcp-unicast/order.h"
@@ -27,6 +28,8 @@ typedef struct Service {
         Orders orders;
         sd_event_source *report_soon;
         sd_event_source *report_slowly;
+        EchoTrace *measuring;           /* a neighbour's round trip; not owned */
+        unsigned next_measured;
         sd_bus_slot *slots[4];          /* unicast-bus.c, directory-bus.c */
         List bus_calls;                 /* BusCall.by_service: methods that wait for an answer of others */
         unsigned n_bus_calls;

@@ -201,23 +201,46 @@ static void carry(size_t from, size_t to, uint64_t lost, usec_t now) {
         }
 }
 
+/* Sends what is due of a round, all at this moment of virtual time or later; returns when the last probe of it was sent. */
+static usec_t send_round(Unicast *u, const EchoTrace *trace) {
+        unsigned rounds = trace->n_rounds;
+        usec_t now = 0;
+
+        while (trace->n_rounds == rounds) {
+                now = echo_next(u);
+                echo_expire(u, now);
+        }
+
+        return now;
+}
+
 static void test_trace(void **state) {
         Unicast *u = &line.members[0];
         EchoTrace *trace;
 
         assert_true(echo_next(u) == USEC_INFINITY);
         assert_int_equal(echo_trace_start(u, 4, 2, traced, NULL, 1000, &trace), 0);
-        assert_int_equal(line.n_sent, 3);               /* one for each member on the way */
-        carry(0, 3, 0, 2000);
-        assert_int_equal(line.n_sent, 6);
-        carry(3, 6, 0, 3000);
+        assert_int_equal(line.n_sent, 1);
+        assert_true(echo_next(u) == 1000 + ECHO_INTERVAL_USEC / 3);     /* one for each member on the way, in turn */
+        send_round(u, trace);
+        assert_int_equal(line.n_sent, 3);
+
+        for (unsigned i = 0; i < 3; i++) {
+                usec_t sent = trace->hops[i].sent[0];
+
+                carry(i, i + 1, 0, sent + 500);
+                carry(3 + i, 4 + i, 0, sent + 2000);
+        }
         assert_int_equal(line.n_done, 0);
 
-        assert_true(echo_next(u) == 1000 + ECHO_INTERVAL_USEC);
-        echo_expire(u, echo_next(u));
+        send_round(u, trace);
         assert_int_equal(line.n_sent, 9);
-        carry(6, 9, 0, 60000);
-        carry(9, 12, 0, 61000);
+        for (unsigned i = 0; i < 3; i++) {
+                usec_t sent = trace->hops[i].sent[1];
+
+                carry(6 + i, 7 + i, 0, sent + 500);
+                carry(9 + i, 10 + i, 0, sent + 10000);
+        }
 
         /* Everybody answered: no need to wait for more. */
         assert_int_equal(line.n_done, 1);
@@ -237,16 +260,17 @@ static void test_trace(void **state) {
 static void test_loss(void **state) {
         Unicast *u = &line.members[0];
         EchoTrace *trace;
-        usec_t now = 0;
+        usec_t last;
 
-        assert_int_equal(echo_trace_start(u, 4, 1, traced, NULL, now, &trace), 0);
-        carry(0, 3, 3, 10);             /* gamma answers nothing */
-        carry(3, 5, 0, 20);
+        assert_int_equal(echo_trace_start(u, 4, 1, traced, NULL, 0, &trace), 0);
+        last = send_round(u, trace);
+        carry(0, 3, 3, last + 10);      /* gamma answers nothing */
+        carry(3, 5, 0, last + 20);
         assert_int_equal(line.n_done, 0);
 
-        echo_expire(u, ECHO_TIMEOUT_USEC - 1);
+        echo_expire(u, last + ECHO_TIMEOUT_USEC - 1);
         assert_int_equal(line.n_done, 0);
-        echo_expire(u, ECHO_TIMEOUT_USEC);
+        echo_expire(u, last + ECHO_TIMEOUT_USEC);
         assert_int_equal(line.n_done, 1);
         assert_int_equal(line.last.hops[0].n_answered, 1);
         assert_int_equal(line.last.hops[1].n_answered, 0);
@@ -261,9 +285,11 @@ static void test_shorter(void **state) {
         EchoTrace *trace;
 
         assert_int_equal(echo_trace_start(u, 4, 1, traced, NULL, 0, &trace), 0);
+        echo_expire(u, echo_next(u));
+        assert_int_equal(line.n_sent, 2);
         echo_expired(&line.members[1], line.sent[0].bytes, ECHO_MESSAGE_BYTES, NULL, 5);
         echo_receive(&line.members[3], line.sent[1].bytes, ECHO_MESSAGE_BYTES, NULL, 5);
-        carry(3, 5, 0, 10);
+        carry(2, 4, 0, 60000);          /* and a probe with a third hop is not needed any more */
         assert_int_equal(line.n_done, 1);
         assert_int_equal(line.last.n_hops, 2);
         assert_int_equal(line.last.hops[1].address, 4);
@@ -307,8 +333,8 @@ static void test_counted_once(void **state) {
 
         assert_int_equal(echo_trace_start(u, 4, 2, traced, NULL, 0, &trace), 0);
         carry(0, 1, 0, 1);
-        carry(3, 4, 0, 2);
-        carry(3, 4, 0, 3);              /* the network made a copy of it */
+        carry(1, 2, 0, 2);
+        carry(1, 2, 0, 3);              /* the network made a copy of it */
         assert_int_equal(trace->hops[0].n_answered, 1);
 }
 
