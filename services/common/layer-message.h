@@ -35,7 +35,7 @@
  *                                                  <-  ESTABLISHED(flow_id, info) + [application's lane, doorbell]
  *                INCOMING_GONE(reference)          ->      a successor or a close replaced it, or it is too old
  *
- *   below                                          <-  LOWER(layer, state, text)      of each layer in Over= that can be used, after WELCOME,
+ *   below                                          <-  LOWER(layer, type, state, text)   of each layer in Over= that can be used, after WELCOME,
  *                                                      and of each of them whenever its state changes
  *
  *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its end
@@ -77,7 +77,7 @@ typedef enum LayerMessageType {
         LAYER_REFUSE,           /* reference, result, oap */
         LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
-        LAYER_LOWER,            /* layer, state, text: of a layer below */
+        LAYER_LOWER,            /* layer, layer_type, state, text: of a layer below */
         LAYER_ORDER,            /* query_id, order, name, lower, components */
         LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
         LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */

@@ -295,7 +295,8 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
 
         case LAYER_LOWER:
                 if (ops->lower_changed)
-                        ops->lower_changed(layer->userdata, message->layer, message->state, message->text, now);
+                        ops->lower_changed(layer->userdata, message->layer, message->layer_type, message->state,
+                                           message->text, now);
                 return;
 
         case LAYER_ORDER:

@@ -67,7 +67,8 @@ typedef struct LayerOps {
         int (*restore_flow)(void *userdata, const LayerFlowRecord *record, usec_t now, LayerFlow **ret);
 
         /* A layer below us (Over= of our file) is now in this state; NULL where there never is one. */
-        void (*lower_changed)(void *userdata, const char *lower, LayerState state, const char *reason, usec_t now);
+        void (*lower_changed)(void *userdata, const char *lower, LayerType type, LayerState state, const char *reason,
+                              usec_t now);
 } LayerOps;
 
 typedef struct Layer Layer;

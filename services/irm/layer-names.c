@@ -59,7 +59,10 @@ bool layer_may_be_asked(const Layer *l, const Process *p, const char *wanted) {
 /* -- how the layers below are -- */
 
 static void tell_lower(Layer *l, const Layer *lower) {
-        LayerMessage message = { .type = LAYER_LOWER, .state = lower->state };
+        LayerMessage message = { .type = LAYER_LOWER, .layer_type = lower->type, .state = lower->state };
+
+        if (lower->type == _LAYER_TYPE_INVALID)
+                return;                 /* it was never there, and nobody has anything over it */
 
         (void) copy_string(message.layer, sizeof(message.layer), lower->name);
         (void) snprintf(message.text, sizeof(message.text), "%s", lower->reason);

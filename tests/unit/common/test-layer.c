@@ -103,10 +103,11 @@ static void op_irm_lost(void *userdata, usec_t now) {
         ((Fixture *) userdata)->n_lost++;
 }
 
-static void op_lower_changed(void *userdata, const char *lower, LayerState state, const char *reason, usec_t now) {
+static void op_lower_changed(void *userdata, const char *lower, LayerType type, LayerState state, const char *reason,
+                             usec_t now) {
         Fixture *f = userdata;
 
-        f->n_lower++;
+        f->n_lower += type == LAYER_ETH_DIX;
         f->lower_state = state;
         (void) snprintf(f->lower, sizeof(f->lower), "%s: %s", lower, reason);
 }
@@ -538,7 +539,13 @@ static void test_closed_by_irm(void **state) {
 
 static void test_lower(void **state) {
         Fixture *f = *state;
-        const LayerMessage message = { .type = LAYER_LOWER, .layer = "lan", .state = LAYER_DEGRADED, .text = "no carrier" };
+        const LayerMessage message = {
+                .type = LAYER_LOWER,
+                .layer = "lan",
+                .layer_type = LAYER_ETH_DIX,
+                .state = LAYER_DEGRADED,
+                .text = "no carrier",
+        };
 
         assert_int_equal(fake_irm_send(&f->irm, &message), 0);
         pump(f);
