@@ -144,6 +144,8 @@ static void flow_open(LowerFlow *flow, usec_t now) {
                 return enrollment_begin(flow, now);
         if (flow->expected != ADDRESS_NONE && flow->expected != flow->cep.peer.address)
                 return lower_flow_give_up(flow, "another member answered", now);
+        if (flow->companion && !neighbour_find(u, flow->expected))
+                return lower_flow_give_up(flow, "the neighbour is gone, or let go of", now);
         if (flow_is_spare(flow)) {
                 join_flow_opened(&u->join, flow, now);
                 return lower_flow_close(flow, now);

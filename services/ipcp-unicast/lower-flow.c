@@ -225,8 +225,10 @@ void unicast_lower_changed(Unicast *u, unsigned lower, bool up, usec_t now) {
                         lower_flow_give_up(flow, problem, now);
 
         neighbours_lower_changed(u, lower, now);
-        if (up)
+        if (up) {
+                hello_soon(u, now);
                 join_lower_up(&u->join, lower, now);
+        }
         unicast_update_state(u, now);
 }
 
@@ -318,6 +320,8 @@ void unicast_lower_received(LowerFlow *flow, Packet *const *packets, unsigned n,
 
         u->now = now;
         flow->heard = now;
+        if (flow->hello.is_silent)
+                hello_heard(flow, now);
         flow->busy = true;
 
         for (unsigned i = 0; i < n && flow->state != LOWER_CLOSED; i++) {

@@ -19,6 +19,7 @@
 #include "services/common/enrollment.h"
 #include "services/common/expiry.h"
 #include "services/ipcp-unicast/cube.h"
+#include "services/ipcp-unicast/hello.h"
 
 #define LOWER_FLOWS_MAX 4096U
 #define LOWER_FLOWS_GREETING_MAX 256U           /* accepted, and nothing said yet: strangers */
@@ -78,6 +79,7 @@ typedef struct LowerFlow {
         ListNode by_neighbour;          /* Neighbour.management or .data[cube] */
         Counters counters;
         usec_t heard;                   /* last packet */
+        Hello hello;                    /* data transfer, best effort: whether the way is there */
         void *shell;                    /* the shell's, or a test's, side of it; never touched by the core */
 } LowerFlow;
 

@@ -72,12 +72,31 @@ static bool has_any_flow(const Neighbour *n) {
         return neighbour_has(n, LOWER_MANAGEMENT, -1) || neighbour_has(n, LOWER_DATA, -1);
 }
 
-/* The first whose layer below works. */
+/* Data transfer of best effort tells for all flows over the same layer below. */
+static bool way_is_lost(const Neighbour *n, const LowerFlow *flow) {
+        const LowerFlow *other;
+        bool lost = false;
+
+        if (flow->purpose == LOWER_DATA && flow->cube == CUBE_BEST_EFFORT)
+                return hello_is_lost(&flow->hello);
+
+        list_for_each(other, &n->data[CUBE_BEST_EFFORT], by_neighbour) {
+                if (other->lower != flow->lower)
+                        continue;
+                if (!hello_is_lost(&other->hello))
+                        return false;
+                lost = true;
+        }
+
+        return lost;
+}
+
+/* The first whose layer below works, and leads to the neighbour. */
 static LowerFlow *first_usable(const Neighbour *n, const List *list) {
         LowerFlow *flow;
 
         list_for_each(flow, list, by_neighbour)
-                if (n->unicast->lower_is_up[flow->lower])
+                if (n->unicast->lower_is_up[flow->lower] && !way_is_lost(n, flow))
                         return flow;
 
         return NULL;
@@ -310,6 +329,7 @@ int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now) {
         neighbour_update(n, reason, now);
 
         if (flow->purpose == LOWER_DATA) {
+                hello_soon(u, now);
                 if (flow->outgoing && flow->cube == CUBE_BEST_EFFORT && n->extended)
                         (void) expiry_set(&u->lower_expiries, &flow->expiry, now);
                 unicast_drain_queues(u, n, now);
@@ -361,6 +381,15 @@ void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now) {
                 neighbour_update(n, reason, now);
                 unicast_drain_queues(u, n, now);
         }
+}
+
+void neighbour_way_changed(LowerFlow *flow, const char *reason, usec_t now) {
+        Neighbour *n = flow->neighbour;
+        Unicast *u = n->unicast;
+
+        neighbour_update(n, reason, now);
+        unicast_drain_queues(u, n, now);
+        unicast_update_state(u, now);
 }
 
 /* -- companions -- */

@@ -13,6 +13,7 @@
 
 #include "services/ipcp-unicast/lower-flow.h"
 #include "services/ipcp-unicast/queue.h"
+#include "services/ipcp-unicast/scan.h"
 
 #define NEIGHBOURS_MAX 1024U            /* = FORWARDING_NEIGHBOURS_MAX */
 
@@ -41,7 +42,8 @@ struct Neighbour {
         List waiting;                   /* UnicastFlow.by_waiting: their budget was 0 for want of room in a queue */
         usec_t since;
         usec_t rtt_usec;                /* of the last CEP, or echo */
-        uint64_t n_unknown_eids;        /* packets from it to endpoint ids that nobody has: scanning */
+        uint64_t n_unknown_eids;        /* packets from it to endpoint ids that nobody has */
+        Scan scan;                      /* the same: whether they are too many */
         ListNode by_unicast;            /* Unicast.neighbours */
 };
 
@@ -55,6 +57,9 @@ void neighbour_heard(LowerFlow *flow, usec_t now);
 
 /* A layer below came or went: its flows carry packets (again), or not. */
 void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now);
+
+/* The way over this flow, data transfer of best effort, was lost, or is there again: hello.h. */
+void neighbour_way_changed(LowerFlow *flow, const char *reason, usec_t now);
 
 /* Opens what is missing of the flows of the other cubes, beside this one. */
 void neighbour_open_companions(LowerFlow *flow, usec_t now);

@@ -21,6 +21,7 @@
 #define EID_FLOW_ALLOCATOR 0U
 #define EID_DIRECTORY 1U
 #define EID_ECHO 32U            /* o7s-trace; only between o7s members */
+#define EID_HELLO 33U           /* the same, between neighbours: hello.h */
 
 typedef struct PciFormat {
         uint8_t address_bytes;  /* 1 to 8 */

@@ -101,6 +101,10 @@ static void packet_received(Unicast *u, LowerFlow *from, Packet *packet, usec_t 
 
         if (pci_parse(&u->format, packet, &pci) < 0)
                 return counters_drop(&u->counters, DROP_MALFORMED);
+        if (pci.destination == ADDRESS_NONE && pci.eid == EID_HELLO) {
+                (void) packet_pull(packet, unicast_pci_bytes(u));
+                return hello_receive(from, packet->head, packet_size(packet), now);
+        }
         if (pci.destination != u->address)
                 return pass_on(u, from, &pci, packet, now, burst);
 
@@ -114,10 +118,8 @@ static void packet_received(Unicast *u, LowerFlow *from, Packet *packet, usec_t 
 
         fate.flow = eids_get(u->eids, pci.eid);
         fate.ecn = pci.ecn;
-        if (!fate.flow) {
-                from->neighbour->n_unknown_eids++;
-                return counters_drop(&u->counters, DROP_UNKNOWN_ENDPOINT);
-        }
+        if (!fate.flow)
+                return flow_unknown_eid(u, from);
 
         burst_add(u, burst, &fate, packet, now);
 }

@@ -65,6 +65,7 @@ int service_config(Service *s, UnicastConfig *ret) {
                 .give_up_usec = member->give_up_usec,
                 .n_neighbours = (unsigned) member->n_neighbours,
                 .packet_max = file->max_packet_size,
+                .hello_usec = HELLO_USEC,
                 .keep_neighbours = true,
         };
         int r;

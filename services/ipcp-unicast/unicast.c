@@ -228,6 +228,16 @@ static unsigned count_missing(const Unicast *u, const JoinTarget **ret_first) {
         return n;
 }
 
+static unsigned count_up(const Unicast *u) {
+        const Neighbour *neighbour;
+        unsigned n = 0;
+
+        list_for_each(neighbour, &u->neighbours, by_unicast)
+                n += neighbour->state == NEIGHBOUR_UP;
+
+        return n;
+}
+
 static void report_state(Unicast *u, LayerState state, const char *text) {
         if (u->state == state && streq(u->state_text, text))
                 return;
@@ -240,7 +250,7 @@ static void report_state(Unicast *u, LayerState state, const char *text) {
 void unicast_update_state(Unicast *u, usec_t now) {
         const JoinTarget *missing = NULL;
         char text[sizeof(u->state_text)];
-        unsigned n_missing;
+        unsigned n_missing, n_up;
 
         if (!u->is_member) {
                 join_describe(&u->join, now, text, sizeof(text));
@@ -261,12 +271,19 @@ void unicast_update_state(Unicast *u, usec_t now) {
                 return report_state(u, LAYER_DEGRADED, text);
         }
 
+        n_up = count_up(u);
         if (u->n_neighbours == 0)
                 (void) snprintf(text, sizeof(text), "first member of %.63s, no neighbour yet", u->layer.layer);
-        else
-                (void) snprintf(text, sizeof(text), "member of %.63s with %u neighbour%s", u->layer.layer, u->n_neighbours,
+        else if (n_up == 0)
+                (void) snprintf(text, sizeof(text), "member of %.63s, out of reach of its neighbour%s", u->layer.layer,
                                 u->n_neighbours == 1 ? "" : "s");
-        report_state(u, LAYER_ONLINE, text);
+        else if (n_up < u->n_neighbours)
+                (void) snprintf(text, sizeof(text), "member of %.63s with %u neighbour%s, %u out of reach", u->layer.layer,
+                                n_up, n_up == 1 ? "" : "s", u->n_neighbours - n_up);
+        else
+                (void) snprintf(text, sizeof(text), "member of %.63s with %u neighbour%s", u->layer.layer, n_up,
+                                n_up == 1 ? "" : "s");
+        report_state(u, u->n_neighbours > 0 && n_up == 0 ? LAYER_DEGRADED : LAYER_ONLINE, text);
 }
 
 /* -- an address that is not ours alone -- */
@@ -316,6 +333,7 @@ void unicast_expire(Unicast *u, usec_t now) {
 
         incoming_expire(u, now);
         join_expire(&u->join, now);
+        hello_expire(u, now);
         echo_expire(u, now);
 
         if (u->is_member) {
@@ -334,6 +352,7 @@ usec_t unicast_next(const Unicast *u) {
 
         next = MIN(next, incoming_next(u));
         next = MIN(next, join_next(&u->join));
+        next = MIN(next, hello_next(u));
         next = MIN(next, echo_next(u));
         if (!u->is_member)
                 return next;
@@ -403,6 +422,7 @@ int unicast_init(Unicast *u, const UnicastConfig *config, const UnicastEvents *e
                 .userdata = userdata,
                 .now = now,
                 .state = _LAYER_STATE_INVALID,
+                .hello = { .send = USEC_INFINITY, .judge = USEC_INFINITY },
         };
 
         list_init(&u->lower_flows);

@@ -15,6 +15,7 @@
  *   echo.c, echo-message.c  the component that o7s-trace asks
  *
  *   lower-flow.c      a flow of a layer below                           neighbour.c    a member at the other end of some
+ *   hello.c           whether it is still there
  *   join.c            bootstrap, enroll, connect, keep alive            address.c      who we are
  *   routing.c, lsa.c, lsdb.c, flood.c, spf.c                            shortest paths
  *   directory.c, dht-*.c                                                who serves a name
@@ -149,6 +150,7 @@ typedef struct UnicastConfig {
         const UnicastNeighbourConfig *neighbours;
         unsigned n_neighbours;
         uint32_t packet_max;            /* of a flow; 0: as the layers below allow */
+        usec_t hello_usec;              /* between hellos; 0: none, neighbours are believed until their flows end */
         bool keep_neighbours;           /* towards the layer's name over each lower layer; what "Neighbour=auto" means */
         uint8_t key[SIPHASH_KEY_BYTES]; /* random */
 } UnicastConfig;
@@ -192,6 +194,7 @@ struct Unicast {
         unsigned n_neighbours;
         Map *neighbours_by_address;
         Neighbour *hops[NEIGHBOURS_MAX];        /* by number */
+        HelloTimes hello;
 
         /* as a member */
         Routing *routing;
@@ -224,6 +227,7 @@ struct Unicast {
         Counters counters;              /* of packets to and from neighbours, whatever they were for */
         CubeCounters cubes[_CUBE_MAX];
         uint64_t n_forwarded;
+        uint64_t n_scans;               /* of endpoint ids, by neighbours or through them */
         Packet *message;                /* being built */
 };
 
