@@ -9,9 +9,11 @@
 #define DELAY_MIN_USEC (2 * USEC_PER_MSEC)
 #define DELAY_MAX_USEC (40 * USEC_PER_MSEC)
 #define JOIN_INTERVAL_USEC (5 * USEC_PER_MSEC)
-#define REFRESH_USEC (120 * USEC_PER_SEC)
+#define REFRESH_USEC (600 * USEC_PER_SEC)
+#define REPLICATE_USEC (120 * USEC_PER_SEC)
 #define EXPIRE_USEC (3600 * USEC_PER_SEC)
-#define SETTLE_USEC (REFRESH_USEC + 30 * USEC_PER_SEC)  /* everybody refreshed and replicated at least once since */
+#define SETTLE_USEC (REPLICATE_USEC + 30 * USEC_PER_SEC)        /* everybody published again since */
+#define IDLE_USEC (60 * USEC_PER_SEC)
 #define LOOKUPS_MAX 5000U
 #define ATTEMPTS_MAX 3U                         /* with loss an attempt may fail; three in a row may not */
 #define LOOKUP_TIME_MAX_USEC (30 * USEC_PER_SEC)
@@ -210,7 +212,7 @@ static int node_come(World *w) {
                 .k = K,
                 .expire_usec = EXPIRE_USEC,
                 .refresh_usec = REFRESH_USEC,
-                .replicate_usec = REFRESH_USEC,
+                .replicate_usec = REPLICATE_USEC,
         };
         int r;
 
@@ -305,10 +307,15 @@ static void lookups_check(World *w, const char *when) {
         Verdict *v = &w->run->verdict;
 
         for (unsigned attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {
+                bool again = false;
+
                 for (size_t i = 0; i < w->n_lookups; i++)
-                        if (w->lookups[i].ended && !w->lookups[i].found)
+                        if (w->lookups[i].ended && !w->lookups[i].found) {
                                 lookup_begin(w, i);
-                timeline_run(&w->timeline, w->timeline.now + LOOKUP_TIME_MAX_USEC);
+                                again = true;
+                        }
+                if (again)
+                        timeline_run(&w->timeline, w->timeline.now + LOOKUP_TIME_MAX_USEC);
         }
 
         for (size_t i = 0; i < w->n_lookups; i++) {
@@ -413,9 +420,9 @@ static int phase_join(World *w) {
 
         timeline_run(&w->timeline, w->timeline.now + SETTLE_USEC);
         n_messages = w->n_messages;
-        timeline_run(&w->timeline, w->timeline.now + REFRESH_USEC);
+        timeline_run(&w->timeline, w->timeline.now + IDLE_USEC);
         w->run->idle_messages = (double) (w->n_messages - n_messages) / w->run->n_members /
-                                ((double) REFRESH_USEC / (60.0 * USEC_PER_SEC));
+                                ((double) IDLE_USEC / (60.0 * USEC_PER_SEC));
         memory = memory_used() - memory;
         w->run->memory_bytes = (double) memory / w->run->n_members;
         return 0;

@@ -73,7 +73,7 @@ static void follow(World *w, const uint32_t *piece, Member *from, Member *to, ui
         s->n_reached += can && result == WALK_REACHED;
         s->n_holes += can && result == WALK_HOLE;
         s->n_loops += result == WALK_LOOP;
-        if (result == WALK_LOOP || (can && result == WALK_HOLE)) {
+        if (result == WALK_LOOP || (can && result == WALK_HOLE && !s->loop)) {
                 s->from = from;
                 s->to = to;
                 s->loop = result == WALK_LOOP;

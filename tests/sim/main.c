@@ -25,6 +25,7 @@
 
 static ScenarioOptions arg_scenario;
 static Suite arg_suite = _SUITE_INVALID;
+static TopologyShape arg_shape = _TOPOLOGY_SHAPE_INVALID;
 static bool arg_directory;
 static bool arg_twice;
 static unsigned arg_n_seeds = 1;
@@ -162,8 +163,8 @@ static int parse_count(int option, const char *name, const char *text) {
 
 static int parse_name(int option, const char *text) {
         if (option == ARG_TOPOLOGY) {
-                arg_scenario.world.shape = topology_shape_from_string(text);
-                if ((int) arg_scenario.world.shape >= 0)
+                arg_scenario.world.shape = arg_shape = topology_shape_from_string(text);
+                if ((int) arg_shape >= 0)
                         return 0;
         } else {
                 arg_suite = suite_from_string(text);
@@ -253,10 +254,14 @@ static int parse_arguments(int argc, char *argv[]) {
 
 /* Of what the command line describes, with each of the seeds. */
 static int run_described(Report *report) {
-        ScenarioOptions scenario = arg_scenario;
+        ScenarioOptions scenario = arg_scenario, fresh;
         int r = 0;
 
-        scenario.world.member.layer.ttl_max = (uint32_t) CLAMP(scenario.world.n_members, 60U, 255U);
+        /* What the layer is like depends on the number of members. */
+        scenario_options_init(&fresh, arg_scenario.world.n_members, arg_scenario.world.shape, arg_scenario.world.seed);
+        scenario.world.member = fresh.world.member;
+        scenario.deadline_usec = fresh.deadline_usec;
+
         for (unsigned i = 0; i < arg_n_seeds && r >= 0; i++) {
                 if (arg_directory)
                         r = suite_directory(scenario.world.n_members, scenario.world.seed, scenario.bad.loss,
@@ -270,7 +275,8 @@ static int run_described(Report *report) {
 }
 
 static int run_once(Report *report) {
-        return (int) arg_suite >= 0 ? suite_run(arg_suite, arg_scenario.world.seed, arg_n_seeds, report) : run_described(report);
+        return (int) arg_suite >= 0 ? suite_run(arg_suite, arg_shape, arg_scenario.world.seed, arg_n_seeds, report)
+                                   : run_described(report);
 }
 
 /* The same seed, and then another one. Traces must agree, and must not. */

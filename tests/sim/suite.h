@@ -23,5 +23,5 @@ void suite_storm(ScenarioOptions *options);
 int suite_scenario(const ScenarioOptions *options, Report *report);
 int suite_directory(uint32_t n_members, uint64_t seed, double loss, double duplicate, double churn, Report *report);
 
-/* seed: of the first of n_seeds runs. */
-int suite_run(Suite suite, uint64_t seed, unsigned n_seeds, Report *report);
+/* shape: of the layer, where the suite has several; _TOPOLOGY_SHAPE_INVALID: all of them. seed: of the first of n_seeds runs. */
+int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds, Report *report);
