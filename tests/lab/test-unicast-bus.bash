@@ -246,5 +246,19 @@ check '... at once' lab_wait 2 layer_is_online alpha moon
 check 'another is told whom to ask' join_moon_via_order
 check '... and is a member' lab_wait 5 layer_is_online beta moon
 
+# the IRM forgets; the layers remember
+check 'the IRM is killed' lab_exec alpha systemctl kill -s KILL o7s-irm.service
+check '... and hears of all neighbours again' lab_wait 5 prints 1 n_neighbours_up alpha
+check '... and of the address' lab_wait 5 prints "$alpha" address_of alpha
+
+# a layer upon the layer
+check 'a layer over the layer is made' says online ctl gamma new top --over=home --bootstrap --now --save
+check '... and joined from the other end' ctl alpha join top --over=home --now
+check '... across the member in the middle' lab_wait 10 layer_is_online alpha top
+check 'a name in it' serve gamma high.example top
+check 'trace goes down through both, to the network' lab_wait 8 \
+        prints 'top 1 top.gamma; home 1 home.beta; home 2 home.gamma; lan1 None None' trace_rows alpha high.example
+check 'tree shows all three' says '  └─lan1' ctl alpha tree
+
 check_nothing_left alpha beta gamma
 done_checking
