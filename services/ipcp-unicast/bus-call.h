@@ -30,11 +30,18 @@ BusCall *bus_call_free(BusCall *call);
 /* Answers with an error, and frees it. */
 void bus_call_fail(BusCall *call, int error, const char *text);
 
-/* unicast-bus.c: nobody is a member without routing and a directory. Returns: 0; -ENOTCONN: error is set. */
+/* All that wait, traces too. */
+void bus_calls_fail(Service *service, const char *text);
+
+/* Nobody is a member without routing and a directory. Returns: 0; -ENOTCONN: error is set. */
 int bus_check_member(const Service *service, sd_bus_error *error);
 
 /* The name of a member as far as its neighbour knows it: its own, or its address in digits. */
 int bus_append_member(sd_bus_message *reply, const Service *service, uint64_t address);
+
+/* trace-bus.c */
+int method_trace(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_trace_statistics(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
 /* directory-bus.c */
 extern const sd_bus_vtable directory_vtable[];

@@ -1,85 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What the layer shows on its own bus name: routing, here, the directory (directory-bus.c) and counters (statistics.c).
- * It only shows. Orders are methods of the IRM, where polkit can tell who asks; Recompute and Refresh, which change nothing
+ * What the layer shows on its own bus name: routing, here, traces (trace-bus.c), the directory (directory-bus.c) and
+ * counters (statistics.c). It only shows. Orders are methods of the IRM, where polkit can tell who asks; Recompute and Refresh, which change nothing
  * but spend time, are for root. Trace sends packets, for whoever asks: few, and answered or not within seconds.
  */
-
-#include <stdio.h>
 
 #include "basic/log.h"
 #include "libo7s/bus-names.h"
 #include "services/common/bus-error.h"
 #include "services/common/bus-introspect.h"
 #include "services/ipcp-unicast/bus-call.h"
-
-/* -- calls that wait -- */
-
-BusCall *bus_call_free(BusCall *call) {
-        if (!call)
-                return NULL;
-
-        list_unlink(&call->by_service);
-        call->service->n_bus_calls--;
-        sd_bus_message_unref(call->message);
-        return mfree(call);
-}
-
-int bus_call_new(Service *s, sd_bus_message *message, sd_bus_error *error, BusCall **ret) {
-        BusCall *call;
-
-        if (s->n_bus_calls >= BUS_CALLS_MAX)
-                return bus_error_set(error, -EBUSY, "%u traces and lookups are under way already", BUS_CALLS_MAX);
-
-        call = calloc(1, sizeof(*call));
-        if (!call)
-                return -ENOMEM;
-
-        call->service = s;
-        call->message = sd_bus_message_ref(message);
-        list_init(&call->by_service);
-        list_append(&s->bus_calls, &call->by_service);
-        s->n_bus_calls++;
-        *ret = call;
-        return 0;
-}
-
-void bus_call_fail(BusCall *call, int error, const char *text) {
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-
-        (void) bus_error_set(&e, error, "%s", text);
-        (void) sd_bus_reply_method_error(call->message, &e);
-        bus_call_free(call);
-}
-
-static void fail_all(Service *s, const char *text) {
-        while (s->bus_calls.next && !list_is_empty(&s->bus_calls)) {
-                BusCall *call = list_first(&s->bus_calls, BusCall, by_service);
-
-                echo_trace_free(call->trace);
-                bus_call_fail(call, -ENETDOWN, text);
-        }
-}
-
-int bus_check_member(const Service *s, sd_bus_error *error) {
-        if (s->unicast.is_member)
-                return 0;
-
-        return bus_error_set_named(error, "WrongState", "Layer %s is %s: %s", s->file->name,
-                                   layer_state_to_string(layer_state(s->layer)), layer_state_reason(s->layer));
-}
-
-int bus_append_member(sd_bus_message *reply, const Service *s, uint64_t address) {
-        const Neighbour *n = neighbour_find(&s->unicast, address);
-        char digits[32];
-
-        if (n && n->member[0] != '\0')
-                return sd_bus_message_append(reply, "s", n->member);
-
-        (void) snprintf(digits, sizeof(digits), "%" PRIu64, address);
-        return sd_bus_message_append(reply, "s", digits);
-}
 
 /* -- properties: what a layer is made of is known once we are in it -- */
 
@@ -227,119 +158,6 @@ static int method_recompute(sd_bus_message *message, void *userdata, sd_bus_erro
         return sd_bus_reply_method_return(message, NULL);
 }
 
-/* -- Trace: one row per hop; TraceStatistics has all that there is to know of each -- */
-
-static int append_hop(sd_bus_message *reply, unsigned i, const EchoHop *hop, bool statistics) {
-        bool answered = hop->n_answered > 0;
-
-        if (!statistics)
-                return sd_bus_message_append(reply, "(utsx)", i + 1, hop->address, hop->member,
-                                             answered ? (int64_t) echo_hop_quantile(hop, 50) : INT64_C(-1));
-
-        return sd_bus_message_append(reply, "(utsuuxxxu)", i + 1, hop->address, hop->member, hop->n_sent, hop->n_answered,
-                                     answered ? (int64_t) echo_hop_quantile(hop, 0) : INT64_C(-1),
-                                     answered ? (int64_t) echo_hop_quantile(hop, 50) : INT64_C(-1),
-                                     answered ? (int64_t) echo_hop_quantile(hop, 99) : INT64_C(-1), hop->queue);
-}
-
-static int reply_hops(const BusCall *call, const EchoTrace *trace) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(call->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', call->statistics ? "(utsuuxxxu)" : "(utsx)");
-        for (unsigned i = 0; r >= 0 && i < trace->n_hops; i++)
-                r = append_hop(reply, i, &trace->hops[i], call->statistics);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static void traced(void *userdata, const EchoTrace *trace) {
-        BusCall *call = userdata;
-        int r;
-
-        call->trace = NULL;             /* it goes when we return */
-        r = reply_hops(call, trace);
-        if (r < 0)
-                return bus_call_fail(call, r, "The answer could not be built");
-
-        bus_call_free(call);
-}
-
-static int read_trace_options(sd_bus_message *message, uint32_t *ret_probes, sd_bus_error *error) {
-        const char *key;
-        int r;
-
-        r = sd_bus_message_enter_container(message, 'a', "{sv}");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(message, "s", &key);
-                if (r >= 0 && !streq(key, "Probes"))
-                        return bus_error_set(error, -EINVAL, "A trace knows no option '%s', only 'Probes'", key);
-                if (r >= 0)
-                        r = sd_bus_message_read(message, "v", "u", ret_probes);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-                if (r < 0)
-                        return r;
-        }
-
-        return r < 0 ? r : sd_bus_message_exit_container(message);
-}
-
-static int trace_error(int error, uint64_t address, sd_bus_error *e) {
-        switch (error) {
-        case -EINVAL:
-                return bus_error_set(e, error, "%" PRIu64 " is this member itself, or more than %u probes were asked for",
-                                     address, ECHO_PROBES_MAX);
-        case -EHOSTUNREACH:
-                return bus_error_set(e, error, "There is no way to %" PRIu64, address);
-        case -EBUSY:
-                return bus_error_set(e, error, "%u traces are under way already", ECHO_TRACES_MAX);
-        default:
-                return bus_error_set(e, error, "Cannot trace: %s", strerror(-error));
-        }
-}
-
-static int begin_trace(sd_bus_message *message, Service *s, bool statistics, sd_bus_error *error) {
-        uint32_t probes = 0;
-        uint64_t address;
-        BusCall *call = NULL;
-        int r;
-
-        r = sd_bus_message_read(message, "t", &address);
-        if (r >= 0)
-                r = read_trace_options(message, &probes, error);
-        if (r >= 0)
-                r = bus_check_member(s, error);
-        if (r >= 0)
-                r = bus_call_new(s, message, error, &call);
-        if (r < 0)
-                return r;
-
-        call->statistics = statistics;
-        r = echo_trace_start(&s->unicast, address, probes, traced, call, time_now(), &call->trace);
-        if (r < 0) {
-                bus_call_free(call);
-                return trace_error(r, address, error);
-        }
-
-        return 1;
-}
-
-static int method_trace(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return begin_trace(message, userdata, false, error);
-}
-
-static int method_trace_statistics(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return begin_trace(message, userdata, true, error);
-}
-
 /* What enrollment brings (Routing, Congestion, MaxTTL) is told when it comes. */
 static const sd_bus_vtable unicast_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -398,7 +216,7 @@ int service_bus_export(Service *s, sd_bus *bus) {
 }
 
 void service_bus_done(Service *s) {
-        fail_all(s, "The layer is being stopped");
+        bus_calls_fail(s, "The layer is being stopped");
         for (size_t i = 0; i < ELEMENTSOF(s->slots); i++)
                 s->slots[i] = sd_bus_slot_unref(s->slots[i]);
 }
@@ -408,7 +226,7 @@ void service_bus_changed(Service *s) {
 
         service_report_later(s);
         if (!s->unicast.is_member)
-                fail_all(s, "The layer has lost its address and joins again");
+                bus_calls_fail(s, "The layer has lost its address and joins again");
         if (!bus)
                 return;
 
