@@ -5,6 +5,8 @@
  * the endpoint id is what lets it in, and the only thing that an update may touch is the pace.
  */
 
+#include <syslog.h>
+
 #include "services/ipcp-unicast/flow-message.h"
 #include "services/ipcp-unicast/flow.h"
 
@@ -268,8 +270,17 @@ void unicast_irm_lost(Unicast *u, usec_t now) {
 /* -- what the peer says later -- */
 
 void flow_unknown_eid(Unicast *u, const LowerFlow *from) {
-        if (from && from->neighbour)
-                from->neighbour->n_unknown_eids++;
+        Neighbour *n = from ? from->neighbour : NULL;
+        char name[CEP_MEMBER_BYTES_MAX + 1];
+
+        if (n) {
+                n->n_unknown_eids++;
+                if (scan_unknown_eid(&n->scan, u->now)) {
+                        u->n_scans++;
+                        unicast_log(u, LOG_WARNING, "Somebody tries endpoint ids, by way of %s: more than %u a second of them are nobody's.",
+                                    neighbour_name(n, name, sizeof(name)), SCAN_RATE);
+                }
+        }
 
         counters_drop(&u->counters, DROP_UNKNOWN_ENDPOINT);
 }
@@ -309,6 +320,10 @@ void flow_allocator_receive(Unicast *u, const uint8_t *data, size_t size, const 
         r = flow_message_parse(data, size, u->hash_size, &message);
         if (r < 0)
                 return counters_drop(&u->counters, r == -EPROTO ? DROP_UNKNOWN_MESSAGE : DROP_MALFORMED);
+
+        /* Each of the others is a guess, should its sender be one who tries endpoint ids. */
+        if (message.code != FLOW_MESSAGE_REQUEST && from && from->neighbour && !scan_try(&from->neighbour->scan, now))
+                return counters_drop(&u->counters, DROP_LIMIT);
 
         switch (message.code) {
 

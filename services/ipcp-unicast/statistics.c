@@ -41,6 +41,16 @@ static int append_directory(sd_bus_message *reply, const DirectoryStatistics *s)
         return append_values(reply, "directory-", values, ELEMENTSOF(values));
 }
 
+static uint64_t count_scanning(const Unicast *u, usec_t now) {
+        uint64_t n_scanning = 0;
+        Neighbour *n;
+
+        list_for_each(n, &u->neighbours, by_unicast)
+                n_scanning += scan_is_on(&n->scan, now);
+
+        return n_scanning;
+}
+
 static int append_all(sd_bus_message *reply, Service *s) {
         Unicast *u = &s->unicast;
         const Value values[] = {
@@ -49,6 +59,8 @@ static int append_all(sd_bus_message *reply, Service *s) {
                 { "neighbours", u->n_neighbours },
                 { "names-registered", map_size(u->registered) },
                 { "forwarded", u->n_forwarded },
+                { "scans", u->n_scans },
+                { "scanning-neighbours", count_scanning(u, time_now()) },
         };
         Counters flows;
         int r;
