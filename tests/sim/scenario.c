@@ -121,8 +121,8 @@ static Member *random_member(World *w) {
         return NULL;
 }
 
-static int start_exchange(Scenario *s) {
-        Member *client = random_member(s->world), *server = random_member(s->world);
+static int start_exchange(Scenario *s, Member *server) {
+        Member *client = random_member(s->world);
 
         return client && server && client != server ? traffic_start(s->traffic, client, server, EXCHANGE_MESSAGES) : 0;
 }
@@ -138,7 +138,7 @@ static void sum_lookups(const World *w, uint64_t *ret_n, uint64_t *ret_rounds) {
                 }
 }
 
-/* Everything must be found, got, carried and closed. */
+/* Everything must be found, got, carried and closed; of few members, the name of each. */
 static int phase_traffic(Scenario *s, const char *when) {
         World *w = s->world;
         uint64_t n_lookups, n_lookups_before, n_rounds, n_rounds_before;
@@ -150,7 +150,7 @@ static int phase_traffic(Scenario *s, const char *when) {
 
         sum_lookups(w, &n_lookups_before, &n_rounds_before);
         for (unsigned i = 0; i < s->options->n_exchanges; i++) {
-                r = start_exchange(s);
+                r = start_exchange(s, &w->members[i % w->n_members]);
                 if (r < 0)
                         return r;
                 world_run_for(w, USEC_PER_SEC / s->options->n_exchanges);
@@ -212,7 +212,7 @@ static int storm_step(Scenario *s) {
                 world_disturb(w);
         }
 
-        return start_exchange(s);
+        return start_exchange(s, random_member(w));
 }
 
 static int end_storm(Scenario *s) {

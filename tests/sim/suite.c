@@ -56,12 +56,15 @@ void suite_storm(ScenarioOptions *options) {
 
 /* Of packets that cross a whole line of fifty each link takes its part, and there is no other way round: what is bad for a
  * graph with short ways leaves nothing of it. */
-static const double fifty_loss[_TOPOLOGY_SHAPE_MAX] = {
-        [TOPOLOGY_LINE] = 0.01,
-        [TOPOLOGY_RING] = 0.02,
-        [TOPOLOGY_GRID] = 0.05,
-        [TOPOLOGY_RANDOM] = 0.05,
-        [TOPOLOGY_SCALE_FREE] = 0.05,
+static const struct {
+        double loss;
+        ForwardingPolicy forwarding;
+} fifty[_TOPOLOGY_SHAPE_MAX] = {
+        [TOPOLOGY_LINE] = { 0.01, FORWARDING_SIMPLE },
+        [TOPOLOGY_RING] = { 0.02, FORWARDING_ALTERNATES },
+        [TOPOLOGY_GRID] = { 0.05, FORWARDING_MULTIPATH },
+        [TOPOLOGY_RANDOM] = { 0.05, FORWARDING_ALTERNATES },
+        [TOPOLOGY_SCALE_FREE] = { 0.05, FORWARDING_MULTIPATH },
 };
 
 static int run_fifty(TopologyShape only, uint64_t seed, Report *report) {
@@ -74,7 +77,8 @@ static int run_fifty(TopologyShape only, uint64_t seed, Report *report) {
 
                 scenario_options_init(&options, 50, shape, seed);
                 suite_storm(&options);
-                options.bad.loss = fifty_loss[shape];
+                options.bad.loss = fifty[shape].loss;
+                options.world.member.layer.forwarding = fifty[shape].forwarding;
                 r = suite_scenario(&options, report);
                 if (r < 0)
                         return r;
