@@ -185,11 +185,12 @@ static void begin(Join *join, usec_t now) {
 }
 
 void join_start(Join *join, Unicast *u, usec_t now) {
-        usec_t next_conflict = join->next_conflict;
+        usec_t next_conflict = join->next_conflict, conflict_pause_usec = join->conflict_pause_usec;
 
         *join = (Join) {
                 .unicast = u,
                 .next_conflict = next_conflict,
+                .conflict_pause_usec = conflict_pause_usec,
         };
         list_init(&join->targets);
         begin(join, now);
@@ -285,6 +286,19 @@ usec_t join_next(const Join *join) {
 
 bool join_has_failed(const Join *join) {
         return join->failed;
+}
+
+bool join_give_way(Join *join, usec_t now) {
+        bool is_long_ago = usec_sub(now, join->next_conflict) > JOIN_CONFLICT_MAX_USEC;
+
+        if (now < join->next_conflict)
+                return false;
+
+        join->conflict_pause_usec = join->conflict_pause_usec == 0 || is_long_ago
+                                            ? JOIN_CONFLICT_USEC
+                                            : MIN(2 * join->conflict_pause_usec, JOIN_CONFLICT_MAX_USEC);
+        join->next_conflict = usec_add(now, join->conflict_pause_usec);
+        return true;
 }
 
 /* -- in words -- */

@@ -25,7 +25,11 @@
 #define JOIN_STEADY_USEC USEC_PER_SEC                   /* a neighbour lost sooner is tried again as one that never came */
 #define JOIN_PROBE_USEC USEC_PER_SEC                    /* after finding a neighbour: whether others are there; doubles */
 #define JOIN_PROBE_MAX_USEC (60 * USEC_PER_SEC)
-#define JOIN_CONFLICT_USEC (10 * USEC_PER_SEC)          /* at most one new address in this time for strangers' sake */
+
+/* A new address for a stranger's sake ends all flows: at most one in this time, which doubles each time. Two members have the same
+ * one once in a lifetime; whoever claims ours again and again is none of them. */
+#define JOIN_CONFLICT_USEC (10 * USEC_PER_SEC)
+#define JOIN_CONFLICT_MAX_USEC (3600 * USEC_PER_SEC)
 
 /* A neighbour that we want. */
 typedef struct JoinTarget {
@@ -62,6 +66,7 @@ typedef struct Join {
         usec_t retry;
         usec_t backoff_usec;
         usec_t next_conflict;                   /* from then on a stranger with our address is given way to */
+        usec_t conflict_pause_usec;             /* the last one's */
         unsigned n_attempts;
         char problem[256];
 } Join;
@@ -88,6 +93,9 @@ void join_lower_up(Join *join, unsigned lower, usec_t now);
 
 /* What is going on, in one sentence: "waiting for a flow to home over lan1 (attempt 3, last error: no answer in 5 s)". */
 void join_describe(const Join *join, usec_t now, char *text, size_t size);
+
+/* Whether we give up our address now because somebody else claims it; counts as having done so. */
+bool join_give_way(Join *join, usec_t now);
 
 /* Whether TimeoutSec= of [Enroll] is over without success. */
 bool join_has_failed(const Join *join);

@@ -175,13 +175,11 @@ static int check_peer(const LowerFlow *flow) {
  * as often as somebody likes to make us. */
 static bool must_give_way(LowerFlow *flow, usec_t now) {
         const CepRecord *own = &flow->cep.own, *peer = &flow->cep.peer;
-        Join *join = &flow->unicast->join;
 
-        if (now < join->next_conflict || (peer->member[0] != '\0' && strcmp(own->member, peer->member) < 0))
+        if (peer->member[0] != '\0' && strcmp(own->member, peer->member) < 0)
                 return false;
 
-        join->next_conflict = usec_add(now, JOIN_CONFLICT_USEC);
-        return true;
+        return join_give_way(&flow->unicast->join, now);
 }
 
 static void same_address(LowerFlow *flow, usec_t now) {

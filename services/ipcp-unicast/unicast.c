@@ -340,7 +340,7 @@ void unicast_expire(Unicast *u, usec_t now) {
                 routing_expire(u->routing, now);
                 directory_expire(u->directory, now);
         }
-        if (u->has_conflict)
+        if (u->has_conflict && join_give_way(&u->join, now))
                 unicast_address_conflict(u, "link-state messages", now);
 }
 
@@ -348,7 +348,7 @@ usec_t unicast_next(const Unicast *u) {
         usec_t next = MIN(expiry_next(&u->expiries), expiry_next(&u->lower_expiries));
 
         if (u->has_conflict)
-                return 0;
+                next = MIN(next, u->join.next_conflict);
 
         next = MIN(next, incoming_next(u));
         next = MIN(next, join_next(&u->join));

@@ -167,13 +167,60 @@ static void write_log(void *userdata, int level, const char *text) {
 
         (void) copy_string(m->last_log, sizeof(m->last_log), text);
         m->last_level = level;
-        if (level == LOG_WARNING)
+        if (level == LOG_WARNING) {
                 (void) copy_string(m->warning, sizeof(m->warning), text);
+                m->n_warnings++;
+        }
         if (getenv("NET_DEBUG"))
                 printf("%9.3f %s: %s\n", (double) m->net->now / 1e6, m->name, text);
 }
 
+/* -- what its IRM and its applications hear -- */
+
 static void query_done(void *userdata, uint64_t query_id, int32_t result) {
+}
+
+static void deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n) {
+        NetMember *m = userdata;
+
+        m->n_delivered += n;
+}
+
+static int reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+        NetMember *m = userdata;
+
+        m->n_replies++;
+        m->result = result;
+        return 0;
+}
+
+static void failed(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result) {
+        NetMember *m = userdata;
+
+        m->n_failed++;
+}
+
+static void incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
+                     const uint8_t *oap, size_t oap_size, const char *peer) {
+        NetMember *m = userdata;
+
+        m->n_incoming++;
+        m->incoming = reference;
+}
+
+static void incoming_gone(void *userdata, uint64_t reference) {
+        NetMember *m = userdata;
+
+        m->n_gone++;
+}
+
+static void ended(void *userdata, LayerFlow *flow, CloseReason reason) {
+        NetMember *m = userdata;
+
+        m->n_ended++;
+}
+
+static void resume(void *userdata, UnicastFlow *flow) {
 }
 
 static const UnicastEvents events = {
@@ -181,7 +228,14 @@ static const UnicastEvents events = {
         .lower_release = lower_release,
         .lower_send = lower_send,
         .lower_queued = lower_queued,
+        .deliver = deliver,
+        .reply = reply,
+        .failed = failed,
+        .incoming = incoming,
+        .incoming_gone = incoming_gone,
         .query_done = query_done,
+        .down = ended,
+        .resume = resume,
         .state = state,
         .packet_max = packet_max,
         .neighbour = neighbour,
@@ -402,4 +456,90 @@ unsigned net_n_flows(const NetMember *m, LowerPurpose purpose, Cube cube) {
 
 Neighbour *net_neighbour(NetMember *m, const NetMember *of) {
         return neighbour_find(&m->unicast, of->unicast.address);
+}
+
+/* -- flows above -- */
+
+void net_hash(uint8_t name, uint8_t ret[HASH_BYTES_MAX]) {
+        memset(ret, name, HASH_BYTES_MAX);
+}
+
+void net_request(NetMember *m, uint64_t flow_id, uint8_t name) {
+        LayerMessage order = {
+                .type = LAYER_REQUEST,
+                .flow_id = flow_id,
+                .qos = O7S_QOS_RAW,
+                .hash_size = m->unicast.hash_size,
+                .oap_size = 84,
+        };
+
+        net_hash(name, order.hash);
+        memcpy(order.oap, &flow_id, sizeof(flow_id));           /* the id of the request */
+        unicast_request(&m->unicast, &order, m->net->now);
+}
+
+int net_accept(NetMember *m, uint64_t reference, uint64_t flow_id) {
+        const LayerMessage order = {
+                .type = LAYER_ACCEPT,
+                .reference = reference,
+                .flow_id = flow_id,
+                .oap_size = 84,
+        };
+
+        return unicast_accept(&m->unicast, &order, m->net->now);
+}
+
+UnicastFlow *net_flow(const NetMember *m, uint64_t flow_id) {
+        LayerFlow *flow = layer_flows_get(&m->unicast.flows, flow_id, 0);
+
+        return flow ? unicast_flow(flow) : NULL;
+}
+
+void net_establish(NetMember *m, uint64_t flow_id) {
+        const CloseTokens tokens = { .have_own = true, .own = { 0x0A }, .have_peer = true, .peer = { 0x0A } };
+        UnicastFlow *flow = net_flow(m, flow_id);
+
+        if (flow && flow->layer.state == LAYER_FLOW_ANSWERED)
+                unicast_established(&m->unicast, &flow->layer, &tokens, m->net->now);
+}
+
+static bool is_established(const NetMember *m, uint64_t flow_id) {
+        const UnicastFlow *flow = net_flow(m, flow_id);
+
+        return flow && flow->layer.state == LAYER_FLOW_ESTABLISHED;
+}
+
+bool net_connect(NetMember *from, NetMember *to, uint64_t flow_id, uint8_t name) {
+        uint8_t hash[HASH_BYTES_MAX];
+        unsigned n_incoming;
+        Net *net = from->net;
+
+        net_hash(name, hash);
+        if (unicast_register(&to->unicast, hash, to->unicast.hash_size, net->now) < 0)
+                return false;
+        net_run(net, USEC_PER_SEC);
+
+        n_incoming = to->n_incoming;
+        net_request(from, flow_id, name);
+        net_run(net, USEC_PER_SEC);
+        if (to->n_incoming == n_incoming || net_accept(to, to->incoming, flow_id + 1000) < 0)
+                return false;
+
+        net_establish(to, flow_id + 1000);
+        net_run(net, USEC_PER_SEC);
+        net_establish(from, flow_id);
+        return is_established(from, flow_id) && is_established(to, flow_id + 1000);
+}
+
+void net_write(NetMember *m, uint64_t flow_id, const void *data, size_t size) {
+        _cleanup_(packet_freep) Packet *packet = NULL;
+        UnicastFlow *flow = net_flow(m, flow_id);
+
+        if (!flow)
+                return;
+        if (packet_new(size, &packet) < 0)
+                abort();
+
+        memcpy(packet_append(packet, size), data, size);
+        (void) unicast_transmit(&m->unicast, flow, &packet, 1, m->net->now);
 }

@@ -7,7 +7,7 @@
  * Every member has a name of its own, "home.N", and answers to the layer's name, "home".
  */
 
-#include "services/ipcp-unicast/unicast.h"
+#include "services/ipcp-unicast/flow.h"
 
 #define NET_MEMBERS_MAX 8U
 #define NET_LOWER 2U                    /* "lan" and "wan" */
@@ -44,6 +44,12 @@ typedef struct NetMember {
         char last_log[512];
         int last_level;
         char warning[512];              /* the last of level warning */
+        unsigned n_warnings;
+
+        /* what its IRM and its applications heard */
+        uint64_t incoming;              /* reference of the last request */
+        unsigned n_incoming, n_gone, n_replies, n_failed, n_ended, n_delivered;
+        int32_t result;                 /* of the last reply */
 } NetMember;
 
 struct Net {
@@ -83,3 +89,21 @@ usec_t net_run_until(Net *net, bool (*condition)(Net *net), usec_t duration);
 unsigned net_n_flows(const NetMember *m, LowerPurpose purpose, Cube cube);
 
 Neighbour *net_neighbour(NetMember *m, const NetMember *of);
+
+/* Hash of a name that tests use: equal bytes. */
+void net_hash(uint8_t name, uint8_t ret[HASH_BYTES_MAX]);
+
+/* Orders of the IRM: a request for a name, yes to an incoming one, and that the application is there. */
+void net_request(NetMember *m, uint64_t flow_id, uint8_t name);
+int net_accept(NetMember *m, uint64_t reference, uint64_t flow_id);
+void net_establish(NetMember *m, uint64_t flow_id);
+
+/* Its flow of this number; NULL: there is none. */
+UnicastFlow *net_flow(const NetMember *m, uint64_t flow_id);
+
+/* A flow between applications, of this number at one end and 1000 more at the other, which serves the name. Returns whether
+ * both ends are established. */
+bool net_connect(NetMember *from, NetMember *to, uint64_t flow_id, uint8_t name);
+
+/* Sends one packet of data. */
+void net_write(NetMember *m, uint64_t flow_id, const void *data, size_t size);
