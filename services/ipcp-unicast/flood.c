@@ -155,6 +155,7 @@ static int send_repeats(Flood *f, FloodPeer *p, const Lsdb *db, unsigned repeat,
         while ((e = lsdb_changed_after(db, *mark)) && e->version <= p->news) {
                 usec_t when = repeat_due(p, e, repeat);
 
+                *mark = e->version - 1;         /* what left the log before it is not walked over again */
                 if (when > now) {
                         *due = MIN(*due, when);
                         return 0;
