@@ -58,6 +58,7 @@ holds_as_before() {
 }
 
 resident_kb() { # NODE UNIT
+        # shellcheck disable=SC2016  # for awk
         lab_exec "$1" awk '/^VmRSS/ { print $2 }' "/proc/$(main_pid "$1" "$2")/status"
 }
 
