@@ -229,13 +229,19 @@ static void accepted(Layer *layer, const LayerMessage *message, usec_t now) {
                 layer_failed(layer, message->flow_id, 0, r);
 }
 
-/* By the operator, or because its owner died: all attempts of the flow. */
+/* By the operator, or because its owner died or closed it: all attempts of the flow. Word of a close may overtake what the owner
+ * wrote before, which goes out all the same. */
 static void closed(Layer *layer, const LayerMessage *message, usec_t now) {
         for (uint32_t attempt = 0; attempt < LAYER_ATTEMPTS_MAX; attempt++) {
                 LayerFlow *flow = layer_flows_get(layer->flows, message->flow_id, attempt);
 
                 if (!flow)
                         continue;
+
+                if (message->close_reason == CLOSE_NORMAL && flow->upper) {
+                        upper_flow_finish(flow, CLOSE_NORMAL);
+                        continue;
+                }
 
                 upper_flow_close(flow, (CloseReason) message->close_reason);
                 layer->ops->close(layer->userdata, flow, now);

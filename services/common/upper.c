@@ -112,6 +112,12 @@ static void set_ending(UpperFlow *u, CloseReason reason) {
         make_ready(u);
 }
 
+void upper_flow_finish(LayerFlow *flow, CloseReason reason) {
+        assert(flow->upper);
+
+        set_ending(flow->upper, reason);
+}
+
 static void burst_transmit(UpperFlow *u, unsigned first, unsigned n, usec_t now) {
         Upper *upper = u->upper;
         unsigned done = upper->transmit(upper->userdata, u->flow, upper->packets + first, n, now);

@@ -79,6 +79,9 @@ void upper_flow_free(LayerFlow *flow);
 /* The same after telling it. */
 void upper_flow_close(LayerFlow *flow, CloseReason reason);
 
+/* The application closed it: what it had written is sent, and then Upper.ended() comes, never from within. */
+void upper_flow_finish(LayerFlow *flow, CloseReason reason);
+
 /* Step 3 of the way up. The packets stay the caller's. */
 void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n);
 

@@ -537,6 +537,27 @@ static void test_closed_by_irm(void **state) {
         assert_int_equal(reason, CLOSE_BY_OPERATOR);
 }
 
+/* Word of the IRM that the application closed the flow comes before its doorbell: what it had written goes out first. */
+static void test_close_overtakes(void **state) {
+        const LayerMessage order = { .type = LAYER_CLOSE, .flow_id = 7, .close_reason = CLOSE_NORMAL };
+        Fixture *f = *state;
+        Channel *app;
+        LayerMessage m;
+
+        establish(f, &app);
+        pump(f);
+        app_write(app, 'a', 40);
+        assert_int_equal(fake_irm_send(&f->irm, &order), 0);
+        channel_close(app, CLOSE_NORMAL);
+        channel_free(app);
+        pump(f);
+        assert_int_equal(f->n_transmitted, 40);
+        assert_int_equal(f->n_closed, 1);
+        assert_null(f->flow.upper);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_DOWN, &m, NULL), 0);
+        assert_int_equal(m.close_reason, CLOSE_NORMAL);
+}
+
 static void test_lower(void **state) {
         Fixture *f = *state;
         const LayerMessage message = {
@@ -673,6 +694,7 @@ int main(void) {
                 WITH_LAYER(test_application_dies),
                 WITH_LAYER(test_closed_from_below),
                 WITH_LAYER(test_closed_by_irm),
+                WITH_LAYER(test_close_overtakes),
                 WITH_LAYER(test_lower),
                 WITH_LAYER(test_bad_lane),
                 WITH_LAYER(test_no_lane),
