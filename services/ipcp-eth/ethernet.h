@@ -42,10 +42,6 @@
 #define ETHERNET_TOTAL_RATE 8000U
 #define ETHERNET_TOTAL_BURST 16000U
 
-/* Packets held for a flow that is answered but not established yet, and for all such flows. */
-#define ETHERNET_EARLY_PER_FLOW_MAX 16U
-#define ETHERNET_EARLY_MAX 4096U
-
 typedef struct Ethernet Ethernet;
 typedef struct EthernetFlow EthernetFlow;
 
@@ -109,7 +105,7 @@ struct Ethernet {
         List tombstones;                /* EthernetFlow.by_tombstone, oldest first */
         unsigned n_closing;             /* tombstones that have not said close for the last time */
         List searching;                 /* EthernetFlow.by_searching: their name is being asked for */
-        unsigned n_early;
+        unsigned n_early;               /* EthernetFlow.early, of all flows */
 
         ShimNames names;                /* hash → station */
         Map *registered;                /* hash → RegisteredName */

@@ -5,25 +5,6 @@
 
 #define FLOW_SAVED_BYTES 16U
 
-struct EarlyPacket {
-        EarlyPacket *next;
-        Packet *packet;                 /* owned */
-};
-
-static void drop_early(EthernetFlow *flow) {
-        while (flow->early) {
-                EarlyPacket *early = flow->early;
-
-                flow->early = early->next;
-                packet_free(early->packet);
-                free(early);
-        }
-
-        flow->ethernet->n_early -= flow->n_early;
-        flow->early_end = &flow->early;
-        flow->n_early = 0;
-}
-
 EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
         if (!flow)
                 return NULL;
@@ -38,7 +19,7 @@ EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
         expiry_remove(&flow->ethernet->expiries, &flow->expiry);
         if (flow->endpoint != 0)
                 shim_endpoints_release(flow->ethernet->endpoints, flow->endpoint);
-        drop_early(flow);
+        early_packets_drop(&flow->early, &flow->ethernet->n_early);
         lane_free(flow->layer.lane);
         free(flow->request);
         return mfree(flow);
@@ -71,7 +52,6 @@ static int flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlo
 
         flow->ethernet = e;
         flow->local = e->link.address;
-        flow->early_end = &flow->early;
         list_init(&flow->by_tombstone);
         list_init(&flow->by_searching);
 
@@ -131,7 +111,7 @@ static void flow_end(EthernetFlow *flow, usec_t now) {
         layer_flow_set_state(&flow->layer, LAYER_FLOW_CLOSED);
         list_unlink(&flow->by_searching);
         list_append(&flow->ethernet->tombstones, &flow->by_tombstone);
-        drop_early(flow);
+        early_packets_drop(&flow->early, &flow->ethernet->n_early);
         flow->layer.lane = lane_free(flow->layer.lane);
 
         flow_send_close(flow, now);
@@ -312,6 +292,19 @@ void ethernet_abort(Ethernet *e, LayerFlow *layer_flow, const CloseTokens *token
         }
 }
 
+static void deliver_early(EthernetFlow *flow) {
+        Ethernet *e = flow->ethernet;
+
+        for (;;) {
+                _cleanup_(packet_freep) Packet *packet = early_packets_take(&flow->early, &e->n_early);
+
+                if (!packet)
+                        return;
+
+                e->events->deliver(e->userdata, flow, &packet, 1);
+        }
+}
+
 void ethernet_established(Ethernet *e, LayerFlow *layer_flow, const CloseTokens *tokens, usec_t now) {
         EthernetFlow *flow = ethernet_flow(layer_flow);
 
@@ -322,9 +315,7 @@ void ethernet_established(Ethernet *e, LayerFlow *layer_flow, const CloseTokens 
         liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
         (void) flow_watch(flow, liveness_next(&flow->liveness));
 
-        for (EarlyPacket *early = flow->early; early; early = early->next)
-                e->events->deliver(e->userdata, flow, &early->packet, 1);
-        drop_early(flow);
+        deliver_early(flow);
 
         if (flow->peer_closed)
                 flow_down(flow, CLOSE_NORMAL, now);
@@ -435,7 +426,7 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
         flow->peer_closed = true;
 
         /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
-        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->n_early > 0)
+        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->early.n > 0)
                 return;
         if (flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED)
                 flow_down(flow, CLOSE_NORMAL, now);
@@ -448,22 +439,11 @@ void flow_data_after_close(EthernetFlow *flow, usec_t now) {
 
 void flow_hold_early(EthernetFlow *flow, const Packet *packet) {
         Ethernet *e = flow->ethernet;
-        _cleanup_free_ EarlyPacket *early = NULL;
-        size_t size = packet_size(packet);
+        int r;
 
-        if (flow->n_early >= ETHERNET_EARLY_PER_FLOW_MAX || e->n_early >= ETHERNET_EARLY_MAX)
-                return counters_drop(&e->counters, DROP_LIMIT);
-
-        early = calloc(1, sizeof(*early));
-        if (!early || packet_new(size, &early->packet) < 0)
-                return counters_drop(&e->counters, DROP_NO_MEMORY);
-
-        memcpy(packet_append(early->packet, size), packet->head, size);
-        *flow->early_end = early;
-        flow->early_end = &early->next;
-        (void) TAKE_PTR(early);
-        flow->n_early++;
-        e->n_early++;
+        r = early_packets_hold(&flow->early, &e->n_early, packet);
+        if (r < 0)
+                counters_drop(&e->counters, r == -EBUSY ? DROP_LIMIT : DROP_NO_MEMORY);
 }
 
 /* -- time -- */

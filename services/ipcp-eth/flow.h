@@ -7,6 +7,7 @@
  * by it.
  */
 
+#include "services/common/early-packets.h"
 #include "services/common/layer-restore.h"
 #include "services/ipcp-eth/ethernet.h"
 
@@ -20,8 +21,6 @@
 #define FLOW_CLOSE_REPEAT_USEC (150 * USEC_PER_MSEC)
 #define FLOW_CLOSE_SPACING_USEC 100U    /* between the repetitions of many: a program with thousands of flows may end */
 #define FLOW_CLOSE_ANSWER_USEC USEC_PER_SEC
-
-typedef struct EarlyPacket EarlyPacket;
 
 struct EthernetFlow {
         LayerFlow layer;
@@ -44,9 +43,7 @@ struct EthernetFlow {
         uint8_t *request;               /* the OAP request, while searching; owned */
         size_t request_size;
 
-        EarlyPacket *early;             /* packets that came before the flow was established; owned */
-        EarlyPacket **early_end;
-        unsigned n_early;
+        EarlyPackets early;             /* came before the flow was established */
 };
 
 static inline EthernetFlow *ethernet_flow(LayerFlow *flow) {

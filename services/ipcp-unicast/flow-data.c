@@ -8,52 +8,26 @@
 #include "services/ipcp-unicast/flow-message.h"
 #include "services/ipcp-unicast/flow.h"
 
-struct EarlyPacket {
-        EarlyPacket *next;
-        Packet *packet;                 /* owned */
-};
-
-void flow_drop_early(UnicastFlow *flow) {
-        while (flow->early) {
-                EarlyPacket *early = flow->early;
-
-                flow->early = early->next;
-                packet_free(early->packet);
-                free(early);
-        }
-
-        flow->unicast->n_early -= flow->n_early;
-        flow->early_end = &flow->early;
-        flow->n_early = 0;
-}
-
 void flow_deliver_early(UnicastFlow *flow) {
         Unicast *u = flow->unicast;
 
-        for (EarlyPacket *early = flow->early; early; early = early->next)
-                u->events->deliver(u->userdata, flow, &early->packet, 1);
+        for (;;) {
+                _cleanup_(packet_freep) Packet *packet = early_packets_take(&flow->early, &u->n_early);
 
-        flow_drop_early(flow);
+                if (!packet)
+                        return;
+
+                u->events->deliver(u->userdata, flow, &packet, 1);
+        }
 }
 
 static void hold_early(UnicastFlow *flow, const Packet *packet) {
         Unicast *u = flow->unicast;
-        _cleanup_free_ EarlyPacket *early = NULL;
-        size_t size = packet_size(packet);
+        int r;
 
-        if (flow->n_early >= UNICAST_EARLY_PER_FLOW_MAX || u->n_early >= UNICAST_EARLY_MAX)
-                return counters_drop(&u->counters, DROP_LIMIT);
-
-        early = calloc(1, sizeof(*early));
-        if (!early || packet_new(size, &early->packet) < 0)
-                return counters_drop(&u->counters, DROP_NO_MEMORY);
-
-        memcpy(packet_append(early->packet, size), packet->head, size);
-        *flow->early_end = early;
-        flow->early_end = &early->next;
-        (void) TAKE_PTR(early);
-        flow->n_early++;
-        u->n_early++;
+        r = early_packets_hold(&flow->early, &u->n_early, packet);
+        if (r < 0)
+                counters_drop(&u->counters, r == -EBUSY ? DROP_LIMIT : DROP_NO_MEMORY);
 }
 
 static void send_update(UnicastFlow *flow, uint16_t level, usec_t now) {

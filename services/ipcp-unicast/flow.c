@@ -32,7 +32,7 @@ UnicastFlow *unicast_flow_free(UnicastFlow *flow) {
         expiry_remove(&flow->unicast->expiries, &flow->expiry);
         if (flow->eid != 0)
                 eids_release(flow->unicast->eids, flow->eid);
-        flow_drop_early(flow);
+        early_packets_drop(&flow->early, &flow->unicast->n_early);
         lane_free(flow->layer.lane);
         free(flow->request);
         return mfree(flow);
@@ -62,7 +62,6 @@ int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const 
                 return -ENOMEM;
 
         flow->unicast = u;
-        flow->early_end = &flow->early;
         list_init(&flow->by_tombstone);
         list_init(&flow->by_lookup);
         list_init(&flow->by_waiting);
@@ -165,7 +164,7 @@ void unicast_flow_end(UnicastFlow *flow, usec_t now) {
         layer_flow_set_state(&flow->layer, LAYER_FLOW_CLOSED);
         stop_waiting(flow);
         list_append(&flow->unicast->tombstones, &flow->by_tombstone);
-        flow_drop_early(flow);
+        early_packets_drop(&flow->early, &flow->unicast->n_early);
         flow->layer.lane = lane_free(flow->layer.lane);
 
         flow_send_close(flow, now);
@@ -307,7 +306,7 @@ static void close_received(Unicast *u, const FlowMessage *message, const LowerFl
         flow->peer_closed = true;
 
         /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
-        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->n_early > 0)
+        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->early.n > 0)
                 return;
         if (flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED)
                 flow_down(flow, CLOSE_NORMAL, now);

@@ -17,6 +17,7 @@
  *   name-query.c      who serves a name: ours, and what the directory finds
  */
 
+#include "services/common/early-packets.h"
 #include "services/common/layer-restore.h"
 #include "services/common/liveness.h"
 #include "services/ipcp-unicast/unicast.h"
@@ -34,7 +35,6 @@
 #define FLOW_CLOSE_ANSWER_USEC USEC_PER_SEC
 
 typedef struct FlowMessage FlowMessage;
-typedef struct EarlyPacket EarlyPacket;
 typedef struct NameLookup NameLookup;
 typedef struct RegisteredName RegisteredName;
 
@@ -68,9 +68,7 @@ struct UnicastFlow {
         uint64_t unreachable[DIRECTORY_ADDRESSES_MAX];  /* found, and no way to any of them: flow_expire() looks again */
         size_t n_unreachable;
 
-        EarlyPacket *early;             /* packets that came before the flow was established; owned */
-        EarlyPacket **early_end;
-        unsigned n_early;
+        EarlyPackets early;             /* came before the flow was established */
 };
 
 static inline UnicastFlow *unicast_flow(LayerFlow *flow) {
@@ -136,7 +134,6 @@ void flow_send_close(UnicastFlow *flow, usec_t now);
 
 /* flow-data.c: what was held for the application. */
 void flow_deliver_early(UnicastFlow *flow);
-void flow_drop_early(UnicastFlow *flow);
 
 /* flow-request.c: its name's addresses are known, or (n_addresses 0) will not be. */
 void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresses, size_t n_addresses, usec_t now);

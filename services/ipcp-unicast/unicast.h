@@ -51,8 +51,6 @@
 #define UNICAST_INCOMING_BUCKETS 64U    /* neighbours share these; none of them takes the last tenth of the table */
 #define UNICAST_INCOMING_BUCKET_MAX (UNICAST_INCOMING_MAX - UNICAST_INCOMING_MAX / 10)
 #define UNICAST_QUERIES_MAX 4096U       /* names that the IRM may have in question at a time */
-#define UNICAST_EARLY_PER_FLOW_MAX 16U  /* packets held for a flow that is answered but not established yet */
-#define UNICAST_EARLY_MAX 4096U
 
 /* Requests looked at per second, per neighbour and in all; see ethernet.h for the reasoning. */
 #define UNICAST_SENDER_RATE 4000U
@@ -209,7 +207,7 @@ struct Unicast {
         Eids *eids;                     /* → UnicastFlow */
         ExpiryHeap expiries;            /* UnicastFlow.expiry */
         List tombstones;
-        unsigned n_early;
+        unsigned n_early;               /* UnicastFlow.early, of all flows */
         unsigned n_closing;             /* tombstones that have not said close for the last time */
         List lookups;                   /* NameLookup: names that the directory is finding */
         unsigned n_queries;             /* questions of the IRM among those who wait for that */

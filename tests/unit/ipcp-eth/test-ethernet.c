@@ -287,15 +287,15 @@ static void test_early_data(void **state) {
         wire_run(w, USEC_PER_MSEC);
         station_establish(a, 1, 0, 0xA1, 0xB2);
 
-        for (unsigned i = 0; i < ETHERNET_EARLY_PER_FLOW_MAX + 1; i++)
+        for (unsigned i = 0; i < EARLY_PACKETS_PER_FLOW_MAX + 1; i++)
                 assert_int_equal(station_write(a, 1, i == 0 ? "first" : "later", 5), 1);
         wire_run(w, USEC_PER_MSEC);
         assert_int_equal(b->n_data, 0);
-        assert_int_equal(b->ethernet.n_early, ETHERNET_EARLY_PER_FLOW_MAX);
+        assert_int_equal(b->ethernet.n_early, EARLY_PACKETS_PER_FLOW_MAX);
         assert_int_equal(drops(b, DROP_LIMIT), 1);
 
         station_establish(b, 1001, 0, 0xB2, 0xA1);
-        assert_int_equal(b->n_data, ETHERNET_EARLY_PER_FLOW_MAX);
+        assert_int_equal(b->n_data, EARLY_PACKETS_PER_FLOW_MAX);
         assert_memory_equal(b->data[0].bytes, "first", 5);
         assert_int_equal(b->ethernet.n_early, 0);
 }
