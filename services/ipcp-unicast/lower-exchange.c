@@ -125,7 +125,8 @@ static bool flow_is_spare(const LowerFlow *flow) {
             forwarding_lookup(u->forwarding[CUBE_BEST_EFFORT], flow->cep.peer.address, 0) != FORWARDING_NONE)
                 return true;
 
-        if (!n || !flow->outgoing)
+        /* Others learn of a flow's end only by silence, and then drop their link to us, whatever else there is. */
+        if (!n || !flow->outgoing || flow->cep.peer.member[0] == '\0')
                 return false;
 
         other = neighbour_has_flow(n, flow->purpose, flow->cube, (int) flow->lower, flow);

@@ -162,6 +162,43 @@ static void test_foreign_conflict(void **state) {
         assert_true(f->m->unicast.address != second);
 }
 
+static const struct {
+        const char *name;
+        uint64_t address;
+        const char *member;
+        bool kept;                      /* ours */
+} crossings[] = {
+        { "the higher address is theirs",  UINT32_MAX, "home.9", false },
+        { "the higher address is ours",    1,          "home.9", true  },
+        { "a foreign member, theirs",      UINT32_MAX, "",       true  },
+        { "a foreign member, ours",        1,          "",       true  },
+};
+
+/* Both open a data flow at the same time. Between o7s members one of the two is closed; a foreign one would hear nothing of that,
+ * and in two minutes take its link to us away, although the other flow is there. */
+static void test_crossing(void **state) {
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(crossings); i++) {
+                LowerFlow *theirs, *ours;
+                uint64_t id;
+
+                print_message("%s\n", crossings[i].name);
+                theirs = accept_flow(f, 0, CUBE_BEST_EFFORT, NET_PACKET_MAX);
+                assert_int_equal(lower_flow_open(&f->m->unicast, LOWER_DATA, CUBE_BEST_EFFORT, 0, "home", f->net.now, &ours), 0);
+                id = ours->id;
+                unicast_lower_allocated(ours, NET_PACKET_MAX, f->net.now);
+                greet(f, theirs, CEP_DATA_TRANSFER, crossings[i].address, crossings[i].member);
+                greet(f, ours, CEP_DATA_TRANSFER, crossings[i].address, crossings[i].member);
+                assert_int_equal(theirs->state, LOWER_OPEN);
+                assert_int_equal(is_there(f, id), crossings[i].kept);
+
+                if (crossings[i].kept)
+                        lower_flow_close(ours, f->net.now);
+                lower_flow_close(theirs, f->net.now);
+        }
+}
+
 /* Nothing but a greeting counts before the greeting, and garbage does not end the wait for it. */
 static void test_before_greeting(void **state) {
         Fixture *f = *state;
@@ -386,6 +423,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_greetings, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_foreign_conflict, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_before_greeting, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_noise, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_silent_strangers, setup, teardown),
