@@ -30,15 +30,6 @@ Neighbour *neighbour_by_hop(const Unicast *u, uint32_t hop) {
         return hop < NEIGHBOURS_MAX ? u->hops[hop] : NULL;
 }
 
-char *neighbour_name(const Neighbour *n, char *text, size_t size) {
-        if (n->extended)
-                (void) copy_string(text, size, n->member);
-        else
-                (void) snprintf(text, size, "member %" PRIu64, n->address);
-
-        return text;
-}
-
 /* -- its flows -- */
 
 static const List *flows_of(const Neighbour *n, LowerPurpose purpose, Cube cube) {
@@ -390,6 +381,24 @@ void neighbour_way_changed(LowerFlow *flow, const char *reason, usec_t now) {
         neighbour_update(n, reason, now);
         unicast_drain_queues(u, n, now);
         unicast_update_state(u, now);
+}
+
+/* One that is still heard has the same name, whatever that means, and is not ours to cut off. */
+static bool is_past(const Neighbour *n, const Neighbour *of) {
+        return n != of && n->extended && of->extended && n->state == NEIGHBOUR_TRYING && streq(n->member, of->member) &&
+               neighbour_has(n, LOWER_DATA, -1);
+}
+
+void neighbour_forget_past(const LowerFlow *flow, usec_t now) {
+        const Neighbour *n = flow->neighbour;
+        LowerFlow *other, *following;
+
+        if (!n->extended || n->member[0] == '\0')
+                return;
+
+        list_for_each_safe(other, following, &flow->unicast->lower_flows, by_unicast)
+                if (other->neighbour && other->lower == flow->lower && is_past(other->neighbour, n))
+                        lower_flow_give_up(other, "it has begun a new life", now);
 }
 
 /* -- companions -- */

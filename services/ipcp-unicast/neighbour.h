@@ -11,6 +11,9 @@
  * Towards an o7s member each cube has a data transfer flow of its own; towards others all cubes share one.
  */
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "services/ipcp-unicast/lower-flow.h"
 #include "services/ipcp-unicast/queue.h"
 #include "services/ipcp-unicast/scan.h"
@@ -58,6 +61,10 @@ void neighbour_heard(LowerFlow *flow, usec_t now);
 /* A layer below came or went: its flows carry packets (again), or not. */
 void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now);
 
+/* The member at the other end of this flow, just opened, had another address before: lets go of what was of that life, where
+ * nothing is heard of it any more. */
+void neighbour_forget_past(const LowerFlow *flow, usec_t now);
+
 /* The way over this flow, data transfer of best effort, was lost, or is there again: hello.h. */
 void neighbour_way_changed(LowerFlow *flow, const char *reason, usec_t now);
 
@@ -71,7 +78,14 @@ Neighbour *neighbour_find(const Unicast *u, uint64_t address);
 Neighbour *neighbour_by_hop(const Unicast *u, uint32_t hop);
 
 /* Its name, or its address in words. text: room for at least CEP_MEMBER_BYTES_MAX + 1. Returns text. */
-char *neighbour_name(const Neighbour *n, char *text, size_t size);
+static inline char *neighbour_name(const Neighbour *n, char *text, size_t size) {
+        if (n->extended)
+                (void) copy_string(text, size, n->member);
+        else
+                (void) snprintf(text, size, "member %" PRIu64, n->address);
+
+        return text;
+}
 
 /* Whether it has an open flow of this kind over this layer below (-1: over any), besides "except" (may be NULL). */
 const LowerFlow *neighbour_has_flow(const Neighbour *n, LowerPurpose purpose, Cube cube, int lower,

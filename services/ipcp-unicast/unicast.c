@@ -5,25 +5,11 @@
  * did (an address, routing, forwarding, the directory), and how these tell each other what happens.
  */
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
 
 #include "services/ipcp-unicast/echo.h"
 #include "services/ipcp-unicast/flow.h"
-
-/* -- log -- */
-
-void unicast_log(Unicast *u, int level, const char *format, ...) {
-        char text[512];
-        va_list arguments;
-
-        va_start(arguments, format);
-        (void) vsnprintf(text, sizeof(text), format, arguments);
-        va_end(arguments);
-
-        u->events->log(u->userdata, level, text);
-}
 
 /* -- what routing wants -- */
 
