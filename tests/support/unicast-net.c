@@ -496,7 +496,12 @@ UnicastFlow *net_flow(const NetMember *m, uint64_t flow_id) {
 }
 
 void net_establish(NetMember *m, uint64_t flow_id) {
-        const CloseTokens tokens = { .have_own = true, .own = { 0x0A }, .have_peer = true, .peer = { 0x0A } };
+        const CloseTokens tokens = {
+                .have_own = true,
+                .have_peer = true,
+                .own = { 0x8a, 0x13, 0x5c, 0xe9, 0x77, 0x21, 0xd4, 0x6b },
+                .peer = { 0x8a, 0x13, 0x5c, 0xe9, 0x77, 0x21, 0xd4, 0x6b },
+        };
         UnicastFlow *flow = net_flow(m, flow_id);
 
         if (flow && flow->layer.state == LAYER_FLOW_ANSWERED)
