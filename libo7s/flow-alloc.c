@@ -199,6 +199,10 @@ static int alloc_finish(o7s_flow *flow) {
                 flow->up_untold = false;
         (void) pthread_mutex_unlock(&flow->mutex);
 
+        /* The descriptor is readable at first, and would be for as long as nobody asks for events. */
+        if (r == -EINPROGRESS)
+                (void) flow_events(flow);
+
         if (r >= 0)
                 r = flow_check(flow, -ENOTCONN);
         if (r >= 0)
