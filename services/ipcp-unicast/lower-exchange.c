@@ -156,6 +156,7 @@ static void flow_open(LowerFlow *flow, usec_t now) {
         if (r < 0)
                 return lower_flow_give_up(flow, error_row(r)->sentence, now);
 
+        neighbour_forget_past(flow, now);
         join_flow_opened(&u->join, flow, now);
 }
 

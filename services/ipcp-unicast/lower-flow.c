@@ -320,8 +320,6 @@ void unicast_lower_received(LowerFlow *flow, Packet *const *packets, unsigned n,
 
         u->now = now;
         flow->heard = now;
-        if (flow->hello.is_silent)
-                hello_heard(flow, now);
         flow->busy = true;
 
         for (unsigned i = 0; i < n && flow->state != LOWER_CLOSED; i++) {
@@ -331,6 +329,10 @@ void unicast_lower_received(LowerFlow *flow, Packet *const *packets, unsigned n,
                 }
                 message_received(flow, packets[i], now);
         }
+
+        /* Afterwards, as among this may be that the peer does not hear us. */
+        if (flow->hello.is_silent && flow->state != LOWER_CLOSED)
+                hello_heard(flow, now);
 
         flow->busy = false;
         if (flow->state == LOWER_CLOSED)

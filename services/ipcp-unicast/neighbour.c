@@ -107,6 +107,10 @@ LowerFlow *neighbour_data_flow(Neighbour *n, Cube cube) {
         return flow;
 }
 
+bool neighbour_is_lost(const Neighbour *n) {
+        return n->state == NEIGHBOUR_TRYING && neighbour_has(n, LOWER_DATA, -1);
+}
+
 /* -- what it is to others -- */
 
 /* The largest packet of a flow of ours, whichever neighbour it takes. Layers that are down for the moment count: a flow's
@@ -383,21 +387,27 @@ void neighbour_way_changed(LowerFlow *flow, const char *reason, usec_t now) {
         unicast_update_state(u, now);
 }
 
-/* One that is still heard has the same name, whatever that means, and is not ours to cut off. */
-static bool is_past(const Neighbour *n, const Neighbour *of) {
-        return n != of && n->extended && of->extended && n->state == NEIGHBOUR_TRYING && streq(n->member, of->member) &&
-               neighbour_has(n, LOWER_DATA, -1);
+/* What a member was under another address. One that is still heard is not ours to cut off, whoever has the name. */
+static const Neighbour *past_of(const Neighbour *n) {
+        const Neighbour *past;
+
+        list_for_each(past, &n->unicast->neighbours, by_unicast)
+                if (past != n && past->extended && n->extended && streq(past->member, n->member) && neighbour_is_lost(past))
+                        return past;
+
+        return NULL;
 }
 
 void neighbour_forget_past(const LowerFlow *flow, usec_t now) {
-        const Neighbour *n = flow->neighbour;
+        const Neighbour *past = past_of(flow->neighbour);
         LowerFlow *other, *following;
 
-        if (!n->extended || n->member[0] == '\0')
+        if (!past)
                 return;
 
+        /* It goes with its last flow; from then on this is but a number that nobody has. */
         list_for_each_safe(other, following, &flow->unicast->lower_flows, by_unicast)
-                if (other->neighbour && other->lower == flow->lower && is_past(other->neighbour, n))
+                if (other->neighbour == past && other->lower == flow->lower)
                         lower_flow_give_up(other, "it has begun a new life", now);
 }
 

@@ -94,5 +94,8 @@ const LowerFlow *neighbour_has_flow(const Neighbour *n, LowerPurpose purpose, Cu
 /* The same with data transfer of any cube. */
 bool neighbour_has(const Neighbour *n, LowerPurpose purpose, int lower);
 
+/* It was up once, or nearly, and packets do not reach it now. */
+bool neighbour_is_lost(const Neighbour *n);
+
 /* The flow that packets of this cube take: the cube's, or best effort's, or any; NULL: none is there. */
 LowerFlow *neighbour_data_flow(Neighbour *n, Cube cube);

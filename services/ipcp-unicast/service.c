@@ -107,7 +107,6 @@ static void core_packet_max(void *userdata, uint32_t packet_max) {
 static void core_neighbour(void *userdata, const char *name, const char *before, const char *after, const char *reason) {
         Service *s = userdata;
 
-        log_info("Neighbour %s of layer %s: %s → %s: %s", name, s->file->name, before, after, reason);
         service_bus_neighbour_changed(s, name, before, after, reason);
 }
 

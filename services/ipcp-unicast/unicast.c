@@ -101,10 +101,12 @@ static void membership_done(Unicast *u) {
 }
 
 static int make_address(Unicast *u) {
+        unsigned bits = 8U * u->format.address_bytes;
         uint64_t random;
         int r;
 
-        if (u->address != ADDRESS_NONE)
+        /* From an earlier life, in which the layer may have been another one. */
+        if (u->address != ADDRESS_NONE && (bits >= 64 || u->address >> bits == 0))
                 return 0;
 
         r = u->events->random(u->userdata, &random, sizeof(random));
@@ -214,12 +216,16 @@ static unsigned count_missing(const Unicast *u, const JoinTarget **ret_first) {
         return n;
 }
 
-static unsigned count_up(const Unicast *u) {
+/* Those that are just becoming neighbours are neither. */
+static unsigned count_up(const Unicast *u, unsigned *ret_n_lost) {
         const Neighbour *neighbour;
         unsigned n = 0;
 
-        list_for_each(neighbour, &u->neighbours, by_unicast)
+        *ret_n_lost = 0;
+        list_for_each(neighbour, &u->neighbours, by_unicast) {
                 n += neighbour->state == NEIGHBOUR_UP;
+                *ret_n_lost += neighbour_is_lost(neighbour);
+        }
 
         return n;
 }
@@ -236,7 +242,7 @@ static void report_state(Unicast *u, LayerState state, const char *text) {
 void unicast_update_state(Unicast *u, usec_t now) {
         const JoinTarget *missing = NULL;
         char text[sizeof(u->state_text)];
-        unsigned n_missing, n_up;
+        unsigned n_missing, n_up, n_lost;
 
         if (!u->is_member) {
                 join_describe(&u->join, now, text, sizeof(text));
@@ -252,24 +258,24 @@ void unicast_update_state(Unicast *u, usec_t now) {
                 return report_state(u, LAYER_DEGRADED, text);
         }
 
-        if (u->n_neighbours == 0 && !u->config.bootstrap) {
+        n_up = count_up(u, &n_lost);
+        if (n_up + n_lost == 0 && !u->config.bootstrap) {
                 join_describe(&u->join, now, text, sizeof(text));
                 return report_state(u, LAYER_DEGRADED, text);
         }
 
-        n_up = count_up(u);
-        if (u->n_neighbours == 0)
+        if (n_up + n_lost == 0)
                 (void) snprintf(text, sizeof(text), "first member of %.63s, no neighbour yet", u->layer.layer);
         else if (n_up == 0)
                 (void) snprintf(text, sizeof(text), "member of %.63s, out of reach of its neighbour%s", u->layer.layer,
-                                u->n_neighbours == 1 ? "" : "s");
-        else if (n_up < u->n_neighbours)
-                (void) snprintf(text, sizeof(text), "member of %.63s with %u neighbour%s, %u out of reach", u->layer.layer,
-                                n_up, n_up == 1 ? "" : "s", u->n_neighbours - n_up);
+                                n_lost == 1 ? "" : "s");
+        else if (n_lost > 0)
+                (void) snprintf(text, sizeof(text), "member of %.63s with %u neighbour%s, and %u out of reach",
+                                u->layer.layer, n_up, n_up == 1 ? "" : "s", n_lost);
         else
                 (void) snprintf(text, sizeof(text), "member of %.63s with %u neighbour%s", u->layer.layer, n_up,
                                 n_up == 1 ? "" : "s");
-        report_state(u, u->n_neighbours > 0 && n_up == 0 ? LAYER_DEGRADED : LAYER_ONLINE, text);
+        report_state(u, n_up == 0 && n_lost > 0 ? LAYER_DEGRADED : LAYER_ONLINE, text);
 }
 
 /* -- an address that is not ours alone -- */

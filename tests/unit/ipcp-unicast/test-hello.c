@@ -190,6 +190,26 @@ static void test_stopped(void **state) {
         assert_true(both_up(&f->net));
 }
 
+/* A host that lost its power, and is back under another address: nothing of its former life stays. */
+static void test_past(void **state) {
+        Fixture *f = *state;
+        uint64_t address;
+
+        start(f);
+        address = f->b->unicast.address;
+        net_kill(f->b, false);
+        net_run(&f->net, 2 * USEC_PER_SEC);
+        assert_true(neighbour_is_lost(neighbour_find(&f->a->unicast, address)));
+
+        net_start(f->b);
+        assert_true(net_run_until(&f->net, both_up, 10 * USEC_PER_SEC) != USEC_INFINITY);
+        net_run(&f->net, 2 * USEC_PER_SEC);
+        assert_true(f->b->unicast.address != address);
+        assert_null(neighbour_find(&f->a->unicast, address));
+        assert_int_equal(f->a->unicast.n_neighbours, 1);
+        assert_string_equal(f->a->reason, "member of home with 1 neighbour");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_messages),
@@ -199,6 +219,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_other_way, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_without, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_past, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
