@@ -62,3 +62,24 @@ int member_state_parse(const uint8_t *bytes, size_t size, MemberState *ret) {
         *ret = state;
         return 0;
 }
+
+void member_state_pack_left(const MemberState *state, uint8_t bytes[MEMBER_STATE_LEFT_BYTES]) {
+        Writer w = writer_to(bytes, MEMBER_STATE_LEFT_BYTES);
+
+        writer_be64(&w, state->address);
+        writer_be64(&w, state->sequence);
+}
+
+int member_state_parse_left(const uint8_t *bytes, size_t size, MemberState *ret) {
+        Cursor c = cursor_from(bytes, size);
+        MemberState state = {};
+
+        state.address = cursor_be64(&c);
+        state.sequence = cursor_be64(&c);
+        if (c.bad || c.left > 0 || state.address == ADDRESS_NONE || state.address > UINT32_MAX ||
+            state.sequence > LSA_SEQUENCE_MAX)
+                return -EBADMSG;
+
+        *ret = state;
+        return 0;
+}

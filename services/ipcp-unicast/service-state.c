@@ -3,7 +3,8 @@
 /*
  * What outlives our process, should it be killed: that we are a member, by which address, and from which number on our
  * links go on (member-state.h), so that nobody takes old news for new ones. Neighbours are found again as they were the
- * first time. The sequence is kept some way ahead of what was used, so that it need not be written for each link.
+ * first time. The sequence is kept some way ahead of what was used, so that it need not be written for each link. One
+ * that leaves in good order, and is started again at once, joins anew, but by the same address.
  */
 
 #include "basic/log.h"
@@ -38,7 +39,16 @@ void service_keep_state(Service *s) {
 }
 
 void service_forget_state(Service *s) {
-        (void) layer_keep_block(s->layer, "", 0);
+        const Unicast *u = &s->unicast;
+        uint8_t bytes[MEMBER_STATE_LEFT_BYTES];
+        MemberState state;
+
+        if (!u->is_member || u->address > UINT32_MAX)
+                return (void) layer_keep_block(s->layer, "", 0);
+
+        state = (MemberState) { .address = u->address, .sequence = MAX(routing_sequence(u->routing), u->sequence) + 1 };
+        member_state_pack_left(&state, bytes);
+        (void) layer_keep_block(s->layer, bytes, sizeof(bytes));
 }
 
 int service_restore(Service *s) {
@@ -51,6 +61,13 @@ void service_restore_block(void *userdata, const uint8_t *bytes, size_t size, us
         Service *s = userdata;
         MemberState state;
         int r;
+
+        /* It joins as any other, by an address that is not drawn anew. */
+        if (member_state_parse_left(bytes, size, &state) >= 0) {
+                s->unicast.address = state.address;
+                s->unicast.sequence = state.sequence;
+                return;
+        }
 
         r = member_state_parse(bytes, size, &state);
         if (r >= 0)

@@ -47,7 +47,7 @@ int service_config(Service *service, UnicastConfig *ret);
 void service_config_done(Service *service);
 
 /* service-state.c: what our next life has to know. restore: makes us the member that an earlier life was, with its flows.
- * keep: cheap where nothing changed. */
+ * keep: cheap where nothing changed. forget: an orderly end; all but our address. */
 int service_restore(Service *service);
 void service_keep_state(Service *service);
 void service_forget_state(Service *service);

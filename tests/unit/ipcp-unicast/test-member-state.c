@@ -91,11 +91,41 @@ static void test_strange(void **unused) {
         }
 }
 
+/* One that left: the same comes back, from nothing shorter or longer, and nothing that no member could be. */
+static void test_left(void **unused) {
+        MemberState state = good(), back = {};
+        uint8_t bytes[MEMBER_STATE_LEFT_BYTES + 1] = {}, bad[MEMBER_STATE_LEFT_BYTES];
+
+        member_state_pack_left(&state, bytes);
+        for (size_t size = 0; size <= sizeof(bytes); size++) {
+                bool whole = size == MEMBER_STATE_LEFT_BYTES;
+
+                assert_int_equal(member_state_parse_left(bytes, size, &back), whole ? 0 : -EBADMSG);
+                assert_int_equal(member_state_parse(bytes, size, &back), -EBADMSG);
+                if (size < MEMBER_STATE_LEFT_BYTES)
+                        assert_int_equal(back.address, 0);
+        }
+        assert_int_equal(back.address, state.address);
+        assert_int_equal(back.sequence, state.sequence);
+
+        for (size_t i = 0; i < 4; i++) {        /* more than four bytes of address */
+                memcpy(bad, bytes, sizeof(bad));
+                bad[i] = 1;
+                assert_int_equal(member_state_parse_left(bad, sizeof(bad), &back), -EBADMSG);
+        }
+        memcpy(bad, bytes, sizeof(bad));
+        bad[8] = 0xff;
+        assert_int_equal(member_state_parse_left(bad, sizeof(bad), &back), -EBADMSG);
+        memset(bad, 0, 8);
+        assert_int_equal(member_state_parse_left(bad, sizeof(bad), &back), -EBADMSG);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_round_trip),
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_strange),
+                cmocka_unit_test(test_left),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
