@@ -123,15 +123,28 @@ static void say_to(const Fuzz *f, uint64_t to_eid, const void *bytes, size_t siz
 
 static void say_any_packet(const Fuzz *f, unsigned choice, Cursor *c) {
         Pci pci;
-        size_t n;
 
         pci.cube = cursor_u8(c);
         pci.ttl = cursor_u8(c);
         pci.ecn = cursor_u8(c);
         pci.destination = address(f, choice >> 2, c);
         pci.eid = eid(f, choice >> 4, c);
-        n = c->left;
-        say_packet(f, choice, &pci, cursor_bytes(c, n), n);
+        say_packet(f, choice, &pci, c->p, c->left);
+}
+
+/* In either form, and whether it makes sense or not. */
+static size_t write_link(const Lsa *lsa, uint8_t buffer[LSA_BYTES_MAX]) {
+        Writer w = writer_to(buffer, LSA_BYTES_MAX);
+
+        if (lsa->extended) {
+                writer_bytes(&w, "o7LS\1", 5);
+                writer_u8(&w, lsa->withdrawn);
+                writer_be16(&w, (uint16_t) lsa->cost);
+        }
+        writer_be64(&w, lsa->to);
+        writer_be64(&w, lsa->from);
+        writer_be64(&w, lsa->sequence);
+        return w.written;
 }
 
 static void say_link(const Fuzz *f, unsigned choice, Cursor *c) {
@@ -144,7 +157,7 @@ static void say_link(const Fuzz *f, unsigned choice, Cursor *c) {
         lsa.sequence = cursor_be64(c);
         lsa.cost = cursor_be16(c);
         while (n-- > 0) {               /* a small storm */
-                say(f, choice, bytes, lsa_write(&lsa, bytes));
+                say(f, choice, bytes, write_link(&lsa, bytes));
                 lsa.to += 7;
                 lsa.sequence++;
         }
@@ -169,7 +182,7 @@ static void say_flow_message(const Fuzz *f, unsigned choice, Cursor *c) {
         message.sender_eid = eid(f, cursor_u8(c), c);
         cursor_copy(c, message.token, MIN(c->left, sizeof(message.token)));
         message.oap_size = c->left;
-        message.oap = cursor_bytes(c, c->left);
+        message.oap = c->p;
 
         n = flow_message_pack(&message, bytes, sizeof(bytes));
         if (n > 0)
@@ -305,6 +318,7 @@ static void happen(Fuzz *f, unsigned choice, size_t length) {
 
 static void step(Fuzz *f, uint8_t what, uint8_t choice, const uint8_t *bytes, size_t length) {
         Cursor c = cursor_from(bytes, length);
+        uint64_t to;
 
         switch (what % 10) {
         case 0:
@@ -324,7 +338,8 @@ static void step(Fuzz *f, uint8_t what, uint8_t choice, const uint8_t *bytes, si
         case 7:
                 return order(f, choice, &c);
         case 8:
-                return say_to(f, eid(f, choice, &c), c.p, c.left);
+                to = eid(f, choice, &c);
+                return say_to(f, to, c.p, c.left);
         default:
                 return happen(f, choice, length);
         }
