@@ -152,11 +152,17 @@ static int send_repeats(Flood *f, FloodPeer *p, const Lsdb *db, unsigned repeat,
         uint64_t *mark = &p->repeats[repeat];
         LsdbEntry *e;
 
+        if (now < p->repeats_due[repeat]) {
+                *due = MIN(*due, p->repeats_due[repeat]);
+                return 0;
+        }
+
         while ((e = lsdb_changed_after(db, *mark)) && e->version <= p->news) {
                 usec_t when = repeat_due(p, e, repeat);
 
                 *mark = e->version - 1;         /* what left the log before it is not walked over again */
                 if (when > now) {
+                        p->repeats_due[repeat] = when;
                         *due = MIN(*due, when);
                         return 0;
                 }

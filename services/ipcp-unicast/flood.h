@@ -33,6 +33,7 @@ typedef struct FloodPeer {
         uint64_t dump;
         uint64_t dump_end;
         uint64_t repeats[FLOOD_REPEATS];
+        usec_t repeats_due[FLOOD_REPEATS];      /* not looked at before: all that follow are due later */
         usec_t since;                   /* when it came */
         usec_t tokens_usec;             /* time saved up; a message costs 1 s / FLOOD_RATE */
         usec_t filled;
