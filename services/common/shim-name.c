@@ -77,6 +77,7 @@ static int name_new(ShimNames *names, const uint8_t *hash, size_t hash_size, Shi
 static int start_asking(ShimNames *names, ShimName *name, usec_t now) {
         name->state = SHIM_NAME_ASKING;
         name->n_queries = 0;
+        name->asked = now;
         return expiry_set(&names->expiries, &name->expiry, now);
 }
 

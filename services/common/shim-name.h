@@ -31,6 +31,7 @@ typedef struct ShimName {
         ListNode by_use;        /* ShimNames.by_use, least recently looked up first */
         ShimNameState state;
         unsigned n_queries;     /* sent in this round */
+        usec_t asked;           /* when the round began */
         size_t hash_size;
         uint8_t hash[SHIM_NAME_HASH_BYTES_MAX];
         size_t address_size;

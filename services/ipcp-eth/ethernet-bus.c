@@ -133,10 +133,22 @@ static int method_get_all(sd_bus_message *message, void *userdata, sd_bus_error 
         return sd_bus_send(NULL, reply, NULL);
 }
 
+static int method_get_histogram(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const Service *s = userdata;
+        const NamedDurations known[] = {
+                { "allocation", &s->ethernet.allocation_usec },
+                { "query", &s->ethernet.query_usec },
+        };
+
+        return statistics_reply_histogram(message, known, ELEMENTSOF(known), error);
+}
+
 static const sd_bus_vtable statistics_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("GetAll", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{st}", counters), method_get_all,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetHistogram", SD_BUS_ARGS("s", which), SD_BUS_RESULT("at", buckets, "at", counts),
+                                method_get_histogram, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

@@ -18,6 +18,7 @@
 
 #include "basic/map.h"
 #include "libo7s/drop.h"
+#include "services/common/histogram.h"
 #include "services/common/layer-flow.h"
 #include "services/common/shim.h"
 #include "services/ipcp-eth/frame.h"
@@ -120,6 +121,8 @@ struct Ethernet {
 
         Limit limit;
         Counters counters;              /* frames */
+        Durations allocation_usec;      /* from our request to the reply */
+        Durations query_usec;           /* from our first question for a name to the answer */
         Packet *message;                /* the management message being built */
 };
 

@@ -157,6 +157,7 @@ void ethernet_flow_found(EthernetFlow *flow, const FrameAddress *peer, usec_t no
         if (!eth_send_message(e, &flow->peer, &flow->local, &message))
                 return request_failed(flow, e->link.up ? -ENOBUFS : -ENETDOWN, now);
 
+        flow->requested = now;
         layer_flow_set_state(&flow->layer, LAYER_FLOW_REQUESTED);
         (void) flow_watch(flow, usec_add(now, FLOW_REQUEST_KEEP_USEC));
 }
@@ -242,6 +243,7 @@ void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
         if (message->response > 0)
                 return counters_drop(&e->counters, DROP_MALFORMED);
 
+        durations_add(&e->allocation_usec, usec_sub(now, flow->requested));
         if (message->response < 0) {
                 (void) e->events->reply(e->userdata, &flow->layer, refusal(message->response), NULL, 0);
                 return flow_end(flow, now);

@@ -42,6 +42,7 @@ struct EthernetFlow {
         uint8_t hash[HASH_BYTES_MAX];
         uint8_t *request;               /* the OAP request, while searching; owned */
         size_t request_size;
+        usec_t requested;               /* when the request went out */
 
         EarlyPackets early;             /* came before the flow was established */
 };

@@ -183,6 +183,7 @@ void name_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
         if (r == 0)
                 return;
 
+        durations_add(&e->query_usec, usec_sub(now, name->asked));
         memcpy(hash, name->hash, e->hash_size);
         name_settled(e, hash, &frame->source, now);
 }

@@ -60,6 +60,7 @@ typedef struct DhtWaiter {
         ListNode by_directory;
         DhtLookup *lookup;                      /* not owned */
         uint64_t number;                        /* the caller's */
+        usec_t since;
 } DhtWaiter;
 
 struct Directory {

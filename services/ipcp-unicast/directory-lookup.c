@@ -53,7 +53,7 @@ static int waiter_new(Directory *d, DhtLookup *lookup, uint64_t number, usec_t n
         if (!waiter)
                 return -ENOMEM;
 
-        *waiter = (DhtWaiter) { .lookup = lookup, .number = number };
+        *waiter = (DhtWaiter) { .lookup = lookup, .number = number, .since = now };
         list_append(&lookup->waiters, &waiter->by_lookup);
         list_append(&d->waiters, &waiter->by_directory);
         d->n_waiters++;
@@ -65,7 +65,8 @@ static int waiter_new(Directory *d, DhtLookup *lookup, uint64_t number, usec_t n
         return r;
 }
 
-static void report(Directory *d, uint64_t number, int error, const uint64_t *addresses, size_t n_addresses) {
+static void report(Directory *d, uint64_t number, int error, const uint64_t *addresses, size_t n_addresses, usec_t took_usec) {
+        durations_add(&d->statistics.lookup_usec, took_usec);
         if (error < 0)
                 d->statistics.lookups_failed++;
 
@@ -83,6 +84,7 @@ static size_t best_values(Directory *d, DhtLookup *lookup, usec_t now) {
 static void waiter_report(Directory *d, DhtWaiter *waiter, usec_t now) {
         DhtLookup *lookup = waiter->lookup;
         size_t n = best_values(d, lookup, now);
+        usec_t took_usec = usec_sub(now, waiter->since);
         uint64_t number = waiter->number;
         int error = 0;
 
@@ -91,7 +93,7 @@ static void waiter_report(Directory *d, DhtWaiter *waiter, usec_t now) {
 
         d->statistics.lookup_rounds += lookup->n_rounds;
         waiter_free(d, waiter);
-        report(d, number, error, lookup->values, n);
+        report(d, number, error, lookup->values, n, took_usec);
 }
 
 /* -- searches -- */
@@ -267,19 +269,19 @@ static bool answer_at_once(Directory *d, uint64_t number, const uint8_t *hash, u
 
         n = dht_store_values(&d->store, hash, now, ELEMENTSOF(addresses), addresses);
         if (dht_cache_order(&d->cache, hash, addresses, n, now) > 0) {
-                report(d, number, 0, addresses, n);
+                report(d, number, 0, addresses, n, 0);
                 return true;
         }
 
         result = dht_cache_get(&d->cache, hash, now);
         if (result && result->n_addresses == 0) {
-                report(d, number, -ENOENT, NULL, 0);
+                report(d, number, -ENOENT, NULL, 0, 0);
                 return true;
         }
         if (result) {
                 memcpy(addresses, result->addresses, result->n_addresses * sizeof(addresses[0]));
                 if (dht_cache_order(&d->cache, hash, addresses, result->n_addresses, now) > 0) {
-                        report(d, number, 0, addresses, result->n_addresses);
+                        report(d, number, 0, addresses, result->n_addresses, 0);
                         return true;
                 }
         }
@@ -303,7 +305,7 @@ void directory_lookup(Directory *d, uint64_t number, const uint8_t *hash, size_t
 
         d->statistics.lookups++;
         if (!directory_key_is_valid(d, hash, hash_size)) {
-                report(d, number, -ENOENT, NULL, 0);
+                report(d, number, -ENOENT, NULL, 0, 0);
                 return;
         }
         if (answer_at_once(d, number, hash, now))
@@ -313,7 +315,7 @@ void directory_lookup(Directory *d, uint64_t number, const uint8_t *hash, size_t
         if (!lookup) {
                 /* Alone: nobody else can have it. */
                 if (d->contacts.n == 0 && d->n_peers == 0) {
-                        report(d, number, -ENOENT, NULL, 0);
+                        report(d, number, -ENOENT, NULL, 0, 0);
                         return;
                 }
 
@@ -324,7 +326,7 @@ void directory_lookup(Directory *d, uint64_t number, const uint8_t *hash, size_t
         if (r >= 0)
                 r = waiter_new(d, lookup, number, now);
         if (r < 0) {
-                report(d, number, -EBUSY, NULL, 0);
+                report(d, number, -EBUSY, NULL, 0, 0);
                 return;
         }
 

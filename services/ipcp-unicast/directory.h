@@ -17,6 +17,7 @@
 
 #include "basic/time.h"
 #include "services/common/hash.h"
+#include "services/common/histogram.h"
 
 #define DIRECTORY_MESSAGE_BYTES_MAX 8192U       /* 20 contacts of 64-byte ids, 8 values */
 #define DIRECTORY_ADDRESSES_MAX 8U              /* per name */
@@ -59,6 +60,7 @@ typedef struct DirectoryStatistics {
         uint64_t lookups;
         uint64_t lookups_failed;
         uint64_t lookup_rounds;                 /* of all lookups together: hops */
+        Durations lookup_usec;                  /* of those that were answered, one way or the other */
         uint64_t stored;
         uint64_t evicted;                       /* contacts */
         size_t n_contacts;

@@ -174,6 +174,7 @@ void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresse
 
         flow->request = mfree(flow->request);
         flow->peer_address = address;
+        flow->requested = now;
         layer_flow_set_state(&flow->layer, LAYER_FLOW_REQUESTED);
         (void) unicast_flow_watch(flow, usec_add(now, FLOW_REQUEST_KEEP_USEC));
 }
@@ -193,6 +194,7 @@ void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow
         if (!flow || (flow->layer.state != LAYER_FLOW_REQUESTED && flow->layer.state != LAYER_FLOW_ABANDONED))
                 return flow_unknown_eid(u, from);
 
+        durations_add(&u->allocation_usec, usec_sub(now, flow->requested));
         if (message->response < 0) {
                 (void) u->events->reply(u->userdata, &flow->layer, refusal(message->response), NULL, 0);
                 return unicast_flow_end(flow, now);

@@ -67,6 +67,7 @@ struct UnicastFlow {
         unsigned n_lookups;             /* of this attempt */
         uint64_t unreachable[DIRECTORY_ADDRESSES_MAX];  /* found, and no way to any of them: flow_expire() looks again */
         size_t n_unreachable;
+        usec_t requested;               /* when the request went out */
 
         EarlyPackets early;             /* came before the flow was established */
 };

@@ -341,6 +341,7 @@ const RoutingStatistics *routing_statistics(Routing *r) {
 
 void routing_set_computation_time(Routing *r, usec_t usec) {
         r->statistics.last_computation_usec = usec;
+        durations_add(&r->statistics.computation_usec, usec);
 }
 
 bool routing_link(const Routing *r, size_t i, usec_t now, RoutingLink *ret) {

@@ -18,6 +18,7 @@
 
 #include "services/ipcp-unicast/forwarding.h"
 #include "basic/time.h"
+#include "services/common/histogram.h"
 
 #define ROUTING_LINKS_MAX 65536U        /* directed, in the database */
 #define ROUTING_PEERS_MAX 1024U
@@ -64,6 +65,7 @@ typedef struct RoutingStatistics {
         uint64_t withdrawn;
         uint64_t computations;
         usec_t last_computation_usec;   /* told by the owner, routing_set_computation_time() */
+        Durations computation_usec;     /* of all that were told */
         size_t n_links;
         size_t n_members;               /* that can be reached, ourselves not counted */
 } RoutingStatistics;

@@ -122,11 +122,26 @@ static int method_get_queues(sd_bus_message *message, void *userdata, sd_bus_err
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+static int method_get_histogram(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        static const Durations none = {};
+        const Service *s = userdata;
+        const Unicast *u = &s->unicast;
+        const NamedDurations known[] = {
+                { "allocation", &u->allocation_usec },
+                { "lookup", u->is_member ? &directory_statistics(u->directory)->lookup_usec : &none },
+                { "computation", u->is_member ? &routing_statistics(u->routing)->computation_usec : &none },
+        };
+
+        return statistics_reply_histogram(message, known, ELEMENTSOF(known), error);
+}
+
 const sd_bus_vtable unicast_statistics_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("GetAll", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{st}", counters), method_get_all,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetQueues", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sutttt)", queues), method_get_queues,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetHistogram", SD_BUS_ARGS("s", which), SD_BUS_RESULT("at", buckets, "at", counts),
+                                method_get_histogram, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

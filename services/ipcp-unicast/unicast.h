@@ -28,6 +28,7 @@
 #include "basic/map.h"
 #include "libo7s/drop.h"
 #include "services/common/expiry.h"
+#include "services/common/histogram.h"
 #include "services/common/layer-config.h"
 #include "services/common/layer-flow.h"
 #include "services/common/limit.h"
@@ -226,6 +227,7 @@ struct Unicast {
         CubeCounters cubes[_CUBE_MAX];
         uint64_t n_forwarded;
         uint64_t n_scans;               /* of endpoint ids, by neighbours or through them */
+        Durations allocation_usec;      /* from our request to the reply */
         Packet *message;                /* being built */
 };
 

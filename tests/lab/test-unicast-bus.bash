@@ -107,6 +107,17 @@ bus_queues() {
                 json '" ".join(row[0] for row in d["data"][0]) + " " + str(d["data"][0][0][2] > 0 and d["data"][0][0][3] > 0)'
 }
 
+histogram_total() { # NODE WHICH: how often that was measured
+        ipcp "$1" Statistics GetHistogram s "$2" | json 'sum(d["data"][1]) if len(d["data"][0]) == len(d["data"][1]) else "uneven"'
+}
+
+histogram_counts() { # NODE WHICH
+        local total
+        total=$(histogram_total "$1" "$2") || return
+        echo "$total"
+        [[ $total =~ ^[0-9]+$ ]] && ((total > 0))
+}
+
 bus_counters() {
         ipcp alpha Statistics GetAll |
                 json 'str(all(d["data"][0][k] > 0 for k in ("packets-rx-packets", "routing-links", "directory-contacts")))'
@@ -205,6 +216,12 @@ check 'LookupHash wants a hash of this layer' says 'has 32 bytes, not 2' ipcp al
 check 'ListContacts has the two others' prints 2 bus_contacts
 check 'GetQueues has three cubes, and what went through them' prints 'best-effort video voice True' bus_queues
 check 'GetAll counts' prints True bus_counters
+check 'a flow is opened from alpha' ping alpha far.example
+for which in allocation lookup computation; do
+        check "GetHistogram has durations: $which" histogram_counts alpha "$which"
+done
+check '... and says what there is' says "There is no histogram 'soul', only 'allocation', 'lookup' and 'computation'" \
+        ipcp alpha Statistics GetHistogram s soul
 check 'Recompute is root'"'"'s' ipcp alpha Unicast Recompute
 check '... not another user'"'"'s' fails as_alice alpha busctl call org.o7s.ipcp1.home /org/o7s/ipcp1 org.o7s.ipcp1.Unicast Recompute
 check 'Refresh, too' ipcp alpha Directory Refresh
