@@ -225,6 +225,10 @@ void channel_disarm_read(Channel *channel) {
         channel->reader.armed = false;
 }
 
+bool channel_is_armed_read(const Channel *channel) {
+        return channel->reader.armed;
+}
+
 uint32_t channel_pending(Channel *channel) {
         if (!channel_is_dead(channel))
                 (void) head_refresh(channel);

@@ -87,6 +87,9 @@ bool channel_readable(Channel *channel);
 int channel_arm_read(Channel *channel);
 void channel_disarm_read(Channel *channel);
 
+/* Whether nothing was read, and the asking not taken back, since then. Whatever is there rings, or has rung. */
+bool channel_is_armed_read(const Channel *channel);
+
 /* Slots that the peer has published and that we have not consumed. */
 uint32_t channel_pending(Channel *channel);
 

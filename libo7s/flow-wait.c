@@ -258,12 +258,19 @@ static uint32_t flow_events_fresh(o7s_flow *flow) {
         (void) pthread_mutex_unlock(&flow->mutex);
 
         events = flow_events_known(flow);
-        if (events == 0 && channel_arm_read(flow->reader.channel) != 1)
+        if (events != 0)
+                channel_disarm_read(flow->reader.channel);      /* its ring may be among what was drained */
+        else if (channel_arm_read(flow->reader.channel) != 1)
                 events |= O7S_READABLE;
         if (flow_is_writable(flow))
                 events |= O7S_WRITABLE;
 
         return events;
+}
+
+/* Whether what is there has rung, or is about to, and nobody has taken that off the doorbell: it is still armed. */
+static bool flow_rings_itself(const o7s_flow *flow, uint32_t events) {
+        return events == O7S_READABLE && channel_is_armed_read(flow->reader.channel);
 }
 
 static uint32_t flow_events_up(o7s_flow *flow) {
@@ -308,7 +315,8 @@ uint32_t flow_events(o7s_flow *flow) {
 
         if (events != 0 && flow_get_flag(&flow->watched) && !flow_get_flag(&flow->signalled)) {
                 (void) pthread_mutex_lock(&flow->mutex);
-                flow_signal(flow);
+                if (flow->member || !flow_rings_itself(flow, events))
+                        flow_signal(flow);
                 (void) pthread_mutex_unlock(&flow->mutex);
         }
 

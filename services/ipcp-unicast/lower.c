@@ -151,8 +151,8 @@ static void carrier_read_all(Carrier *c, int events, usec_t now) {
                 n = carrier_read(c, now);
                 if (n < 0)
                         carrier_ended(c, events, n, now);
-                if (n <= 0)
-                        return;
+                if (n < (int) UNICAST_BURST_MAX)
+                        return;         /* that was all: the flow rings for what comes now, without another look */
         }
 }
 

@@ -84,6 +84,30 @@ static void test_made_late(void **state) {
         assert_quiet(pair.serving);
 }
 
+/* Whoever looks and does not read is told again, also when the doorbell was emptied by a writer who looked for the end. */
+static void test_look_without_reading(void **state) {
+        const struct timespec tick = { .tv_nsec = 10 * USEC_PER_MSEC * NSEC_PER_USEC };
+        _cleanup_flow_pair_ FlowPair pair;
+        char in[16];
+
+        flow_pair_open(&pair, 0);
+        assert_quiet(pair.serving);
+
+        for (unsigned round = 0; round < 3; round++) {
+                assert_int_equal(o7s_flow_write(pair.asking, "hi", 2), 2);
+                assert_loud(pair.serving, O7S_READABLE);
+                assert_loud(pair.serving, O7S_READABLE);
+
+                (void) nanosleep(&tick, NULL);                  /* a writer looks once in a while */
+                assert_int_equal(o7s_flow_write(pair.serving, "ho", 2), 2);
+                assert_loud(pair.serving, O7S_READABLE);
+                assert_loud(pair.serving, O7S_READABLE);
+
+                assert_int_equal(o7s_flow_read(pair.serving, in, sizeof(in)), 2);
+                assert_quiet(pair.serving);
+        }
+}
+
 static void test_parts_and_places(void **state) {
         _cleanup_flow_pair_ FlowPair pair;
         const void *seen;
@@ -352,6 +376,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_messages),
                 cmocka_unit_test(test_made_late),
+                cmocka_unit_test(test_look_without_reading),
                 cmocka_unit_test(test_parts_and_places),
                 cmocka_unit_test(test_pending),
                 cmocka_unit_test(test_writable),
