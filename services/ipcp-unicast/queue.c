@@ -75,3 +75,18 @@ void queue_drop_front(Queue *q, unsigned n) {
         q->first = (q->first + n) % QUEUE_PACKETS_MAX;
         q->n -= n;
 }
+
+unsigned queue_standing(Queue *q, unsigned waiting, usec_t now) {
+        usec_t passed = usec_sub(now, q->window_begin);
+
+        if (passed < QUEUE_STANDING_USEC)
+                q->least = MIN(q->least, waiting);
+        else {
+                /* Where nobody came for a whole window, the queue had time to become empty. */
+                q->least_before = passed < 2 * QUEUE_STANDING_USEC ? q->least : 0;
+                q->least = waiting;
+                q->window_begin = now;
+        }
+
+        return MIN(q->least, q->least_before);
+}

@@ -47,15 +47,16 @@ static void enqueue(Unicast *u, Cube cube, Queue *queue, Packet *const *packets,
         }
 }
 
-/* Whoever joins a queue learns how long it is. */
-static void mark(Unicast *u, Cube cube, const LowerFlow *flow, const Queue *queue, Packet *const *packets, unsigned n) {
+/* Whoever joins a queue learns how long it stands. */
+static void mark(Unicast *u, Cube cube, const LowerFlow *flow, Queue *queue, Packet *const *packets, unsigned n) {
+        unsigned waiting;
         uint8_t level;
 
         if (u->layer.congestion == CONGESTION_NONE)
                 return;
 
-        level = congestion_mark((CongestionPolicy) u->layer.congestion,
-                                queue->n + u->events->lower_queued(u->userdata, flow));
+        waiting = queue->n + u->events->lower_queued(u->userdata, flow);
+        level = congestion_mark((CongestionPolicy) u->layer.congestion, queue_standing(queue, waiting, u->now));
         if (level == 0)
                 return;
 
@@ -269,6 +270,7 @@ unsigned unicast_transmit(Unicast *u, UnicastFlow *flow, Packet *const *packets,
                 return n;
         }
 
+        u->now = now;
         neighbour = unicast_next_hop(u, &pci, NULL, &cube);
         if (!neighbour) {
                 u->counters.drops[DROP_NO_ROUTE] += n;

@@ -86,10 +86,40 @@ static void test_order(void **state) {
         queue_done(&queue);
 }
 
+/* How many wait at a time; how many did all along is what counts. */
+static void test_standing(void **state) {
+        static const struct {
+                const char *name;
+                unsigned at_msec;
+                unsigned waiting;
+                unsigned standing;
+        } steps[] = {
+                { "a burst on an idle way", 1000, 32, 0 },
+                { "another one before it is gone", 1001, 64, 0 },
+                { "... which was not long enough", 1019, 40, 0 },
+                { "it never was below 32 in a whole window", 1020, 50, 32 },
+                { "it gets shorter", 1030, 20, 20 },
+                { "and longer again: the least counts", 1039, 200, 20 },
+                { "... of two windows", 1040, 200, 20 },
+                { "... and no more", 1061, 200, 200 },
+                { "empty for a moment", 1070, 0, 0 },
+                { "... is no standing queue for the next window either", 1082, 100, 0 },
+                { "nobody came for long", 2000, 300, 0 },
+        };
+        Queue queue = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                print_message("%s\n", steps[i].name);
+                assert_int_equal(queue_standing(&queue, steps[i].waiting, steps[i].at_msec * USEC_PER_MSEC),
+                                 steps[i].standing);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bound),
                 cmocka_unit_test(test_order),
+                cmocka_unit_test(test_standing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
