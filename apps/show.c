@@ -64,6 +64,19 @@ void show_add_number(json_object *line, const char *key, double value) {
         show_add(line, key, number);
 }
 
+static json_object *qos_json(const o7s_qos *qos) {
+        json_object *object = json_object_new_object();
+
+        show_add(object, "delay_ms", json_object_new_uint64(qos->delay_ms));
+        show_add(object, "bandwidth_bps", json_object_new_uint64(qos->bandwidth_bps));
+        show_add(object, "availability_nines", json_object_new_uint64(qos->availability_nines));
+        show_add(object, "loss", json_object_new_uint64(qos->loss));
+        show_add(object, "ber", json_object_new_uint64(qos->ber));
+        show_add(object, "in_order", json_object_new_boolean(qos->in_order != 0));
+        show_add(object, "max_gap_ms", json_object_new_uint64(qos->max_gap_ms));
+        return object;
+}
+
 void show_flow_json(json_object *line, const struct o7s_flow_info *info) {
         char id[UNIT_CHARS_MAX];
 
@@ -76,6 +89,7 @@ void show_flow_json(json_object *line, const struct o7s_flow_info *info) {
         show_add(line, "peer", json_object_new_string(info->peer));
         show_add(line, "authenticated", json_object_new_boolean(info->peer_verified != 0));
         show_add(line, "protection", json_object_new_string(info->protection));
+        show_add(line, "granted", qos_json(&info->qos_granted));
         show_add(line, "mtu", json_object_new_uint64(info->mtu));
         show_add(line, "flow", json_object_new_string(id));
 }
