@@ -121,11 +121,17 @@ static bool send_request(UnicastFlow *flow, uint64_t address, usec_t now) {
         return flow_send_message(u, address, &message, now);
 }
 
-/* One to which there is a way: among those that were not tried yet, or else among the others. */
+/* One to which there is a way: among those that were not tried yet, or else among the others. Each flow begins at another one:
+ * who takes flows and is of no use, such as somebody who waits to be a member himself, must not be asked for ever. */
 static uint64_t request_one_of(UnicastFlow *flow, const uint64_t *addresses, size_t n_addresses, bool tried, usec_t now) {
-        for (size_t i = 0; i < n_addresses; i++)
-                if (was_tried(flow, addresses[i]) == tried && send_request(flow, addresses[i], now))
-                        return addresses[i];
+        size_t first = n_addresses > 0 ? (flow->eid >> EID_SLOT_BITS) % n_addresses : 0;
+
+        for (size_t i = 0; i < n_addresses; i++) {
+                uint64_t address = addresses[(first + i) % n_addresses];
+
+                if (was_tried(flow, address) == tried && send_request(flow, address, now))
+                        return address;
+        }
 
         return ADDRESS_NONE;
 }
