@@ -16,6 +16,10 @@
 /* Between control and data: whoever wants to be our neighbour, and what keeps neighbours, before what they send. */
 #define PRIORITY_MANAGEMENT (DAEMON_PRIORITY_DATA - 3)
 
+/* Messages per second, of which no neighbour that keeps to its pace has more to say besides data: twice that of routing. Beyond it,
+ * management waits its turn among the data, which a storm would otherwise not let through at all. */
+#define MANAGEMENT_RATE_MAX 10000U
+
 typedef struct Carrier {
         Lower *lower;                   /* not owned */
         LowerFlow *flow;                /* not owned; NULL: let go of */
@@ -25,6 +29,9 @@ typedef struct Carrier {
         bool up;
         bool armed;                     /* waits for room */
         bool busy;                      /* inside carrier_ready() */
+        bool noisy;                     /* says more than MANAGEMENT_RATE_MAX */
+        usec_t second;                  /* when the one began in which n_read were read */
+        unsigned n_read;
         ListNode by_lower;              /* Lower.carriers */
 } Carrier;
 
@@ -70,16 +77,30 @@ static void carrier_ended(Carrier *c, int events, int error, usec_t now) {
 
 /* -- what arrives -- */
 
-static int64_t flow_priority(const LowerFlow *flow) {
+static void carrier_count(Carrier *c, unsigned n, usec_t now) {
+        if (usec_sub(now, c->second) >= USEC_PER_SEC) {
+                c->noisy = c->n_read > MANAGEMENT_RATE_MAX;
+                c->second = now;
+                c->n_read = 0;
+        }
+
+        c->n_read += n;
+        if (c->n_read > MANAGEMENT_RATE_MAX)
+                c->noisy = true;
+}
+
+static int64_t flow_priority(const Carrier *c) {
+        const LowerFlow *flow = c->flow;
+
         if (flow->purpose != LOWER_DATA)
-                return PRIORITY_MANAGEMENT;
+                return c->noisy ? DAEMON_PRIORITY_DATA : PRIORITY_MANAGEMENT;
 
         return DAEMON_PRIORITY_DATA - (flow->cube == CUBE_VOICE ? 2 : flow->cube == CUBE_VIDEO ? 1 : 0);
 }
 
 /* What a flow is for is known when its first message has said it. */
 static void carrier_prioritise(Carrier *c) {
-        int64_t priority = flow_priority(c->flow);
+        int64_t priority = flow_priority(c);
 
         if (c->priority == priority)
                 return;
@@ -139,6 +160,7 @@ static int carrier_read(Carrier *c, usec_t now) {
                 packets[n_packets++] = packet;
         }
 
+        carrier_count(c, (unsigned) n, now);
         if (n_packets > 0)
                 unicast_lower_received(c->flow, packets, n_packets, now);
         return n;
