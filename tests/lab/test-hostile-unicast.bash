@@ -48,6 +48,7 @@ lost_nothing() { # NODE UNIT: by a watch-flow that is told to end
         lab_exec "$1" systemctl kill --signal=TERM "$2.service"
         lab_wait 5 output_has "$1" "$2" '^(end|down)'
         lab_exec "$1" cat "/run/$2.out"
+        # shellcheck disable=SC2016  # awk expands it
         lab_exec "$1" awk '$1 == "end" { sent = $4; received = $6 }
                 END { exit !(sent > 5000 && sent == received) }' "/run/$2.out"
 }
