@@ -292,10 +292,6 @@ int state_store_fd(const StateStore *store) {
         return store->fd;
 }
 
-uint32_t state_store_capacity(const StateStore *store, uint32_t kind) {
-        return store->format.kinds[kind].capacity;
-}
-
 /* Into the copy that does not count yet. Each fence keeps the compiler from moving stores across it: whoever kills us
  * does so between two instructions, and the kernel keeps what was stored until then. */
 static void slot_write(StateStore *store, uint32_t kind, uint32_t slot, const void *record) {

@@ -51,8 +51,6 @@ DEFINE_CLEANUP(StateStore, state_store_free);
 /* Stays the store's. */
 int state_store_fd(const StateStore *store);
 
-uint32_t state_store_capacity(const StateStore *store, uint32_t kind);
-
 /* Writing to a store that is NULL does nothing. Returns: the slot; STATE_STORE_NO_SLOT: this kind is full, the record
  * will not survive. */
 uint32_t state_store_put(StateStore *store, uint32_t kind, const void *record);

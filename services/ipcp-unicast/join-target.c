@@ -380,7 +380,6 @@ int join_connect(Join *join, const char *name, int lower, bool management, bool 
         if (r < 0)
                 return r;
 
-        t->from_order = true;
         t->management = management;
         t->data = data;
         target_look(join, t, now);

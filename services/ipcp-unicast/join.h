@@ -37,7 +37,6 @@ typedef struct JoinTarget {
         int lower;                              /* index; -1: whichever layer knows the name, in order */
         bool management;
         bool data;
-        bool from_order;                        /* D-Bus; others are from the file, or the layer's name */
         bool implicit;                          /* the layer's own name over one lower layer: content with any neighbour there */
         uint32_t cost;
         uint64_t address;                       /* of the member that it turned out to be; 0: not known yet */
