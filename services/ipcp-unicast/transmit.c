@@ -12,6 +12,8 @@
 /* Own flows leave this many places of a queue to what others send through us. */
 #define QUEUE_FOR_OTHERS (QUEUE_PACKETS_MAX / 2)
 
+#define QUEUE_FOR_COMPONENTS 32U
+
 /* -- to a neighbour -- */
 
 static unsigned lower_send(Unicast *u, LowerFlow *flow, Packet *const *packets, unsigned n) {
@@ -35,9 +37,19 @@ static unsigned lower_send(Unicast *u, LowerFlow *flow, Packet *const *packets, 
         return n_sent;
 }
 
+/* The last places of a queue are for components: a flood of data must not keep flow requests and the directory out. */
+static bool has_place(const Unicast *u, const Queue *queue, const Packet *packet) {
+        Pci pci;
+
+        if (queue->n < QUEUE_PACKETS_MAX - QUEUE_FOR_COMPONENTS)
+                return true;
+
+        return pci_parse(&u->format, packet, &pci) >= 0 && pci.eid < EID_FLOWS;
+}
+
 static void enqueue(Unicast *u, Cube cube, Queue *queue, Packet *const *packets, unsigned n) {
         for (unsigned i = 0; i < n; i++) {
-                int r = queue_push(queue, packets[i]);
+                int r = has_place(u, queue, packets[i]) ? queue_push(queue, packets[i]) : -ENOBUFS;
 
                 if (r >= 0)
                         continue;
