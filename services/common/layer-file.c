@@ -11,8 +11,6 @@
 #include "services/common/file-check.h"
 #include "services/common/layer-file.h"
 
-#define PACKET_SIZE_MIN 256U
-#define PACKET_SIZE_MAX 65535U
 #define ETHERTYPE_MIN 0x0600U   /* below, the field is a length */
 #define INTERFACE_NAME_BYTES_MAX 15U    /* as the kernel has it */
 

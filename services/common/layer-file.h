@@ -8,6 +8,10 @@
 #include "services/common/hash.h"
 #include "services/common/layer-member.h"
 
+/* MaxPacketSize= */
+#define PACKET_SIZE_MIN 256U
+#define PACKET_SIZE_MAX 65535U
+
 typedef enum LayerKind {
         LAYER_KIND_UNICAST,
         LAYER_KIND_BROADCAST,

@@ -27,6 +27,8 @@ static const char *const layer_order_table[_LAYER_ORDER_MAX] = {
         [LAYER_ORDER_ENROLL] = "enroll",
         [LAYER_ORDER_CONNECT] = "connect",
         [LAYER_ORDER_DISCONNECT] = "disconnect",
+        [LAYER_ORDER_RESET_STATISTICS] = "reset-statistics",
+        [LAYER_ORDER_SET_PROPERTIES] = "set-properties",
 };
 
 DEFINE_ENUM_NAMES(layer_order, LayerOrder);
@@ -88,7 +90,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID,
         [LAYER_CLOSE] = FLOW | REASON,
         [LAYER_LOWER] = LAYER | LAYER_TYPE | STATE | TEXT,
-        [LAYER_ORDER] = QUERY | ORDER | NAME | LOWER,
+        [LAYER_ORDER] = QUERY | ORDER | NAME | LOWER | MTU | TEXT,
         [LAYER_ORDER_DONE] = QUERY | RESULT | TEXT,
         [LAYER_REATTACH] = FLOW | UID,
         [LAYER_NEIGHBOUR] = NEIGHBOUR | NAME | LOWER | TEXT,

@@ -78,7 +78,7 @@ typedef enum LayerMessageType {
         LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
         LAYER_LOWER,            /* layer, layer_type, state, text: of a layer below */
-        LAYER_ORDER,            /* query_id, order, name, lower, components */
+        LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder */
         LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
         LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */
         LAYER_REATTACH,         /* flow_id, uid as in RESUME; one descriptor: the IPCP's new lane */
@@ -106,6 +106,8 @@ typedef enum LayerOrder {
         LAYER_ORDER_ENROLL,             /* through name, over lower; each may be empty: as the file says */
         LAYER_ORDER_CONNECT,            /* have name as a neighbour, over lower (empty: whichever reaches it) */
         LAYER_ORDER_DISCONNECT,
+        LAYER_ORDER_RESET_STATISTICS,   /* all counters back to 0; of a layer of any type */
+        LAYER_ORDER_SET_PROPERTIES,     /* mtu: largest packet of flows, text: log level; 0 and "": as it is. Of any type, too */
         _LAYER_ORDER_MAX,
         _LAYER_ORDER_INVALID = -EINVAL,
 } LayerOrder;

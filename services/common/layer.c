@@ -5,6 +5,7 @@
 
 #include "basic/log.h"
 #include "services/common/layer-irm.h"
+#include "services/common/layer-order.h"
 #include "services/common/layer.h"
 
 struct Layer {
@@ -256,6 +257,13 @@ static void aborted(Layer *layer, const LayerMessage *message, usec_t now) {
 }
 
 static void ordered(Layer *layer, const LayerMessage *message, usec_t now) {
+        char text[LAYER_TEXT_BYTES_MAX];
+        int r;
+
+        if (layer_order_is_common(message->order)) {
+                r = layer_order_carry_out(layer->ops, layer->userdata, &layer->upper, message, text);
+                return layer_order_done(layer, message->query_id, r, text);
+        }
         if (layer->ops->order)
                 return layer->ops->order(layer->userdata, message, now);
 

@@ -46,7 +46,14 @@ typedef struct LayerOps {
         /* The flow is over on our side; the peer is to be told. */
         void (*close)(void *userdata, LayerFlow *flow, usec_t now);
 
-        /* An operator's order, answered by layer_order_done(). NULL: a layer that takes none. */
+        /* All counters back to 0, those of flows aside. NULL: it has none. */
+        void (*reset_statistics)(void *userdata);
+
+        /* The largest packet of a flow from now on, as MaxPacketSize= of the file; 0: as the network below allows. What comes of
+         * it is told by layer_set_packet_max(). NULL: it is fixed. */
+        void (*want_packet_max)(void *userdata, uint32_t packet_max);
+
+        /* An operator's order about members, answered by layer_order_done(). NULL: a layer that takes none. */
         void (*order)(void *userdata, const LayerMessage *order, usec_t now);
 
         /* The IRM knows nothing of our neighbours: it is to be told all of them. May be NULL. */

@@ -26,12 +26,30 @@ static void counters_add(Counters *sum, const Counters *c) {
                 sum->drops[i] += c->drops[i];
 }
 
+/* What was counted when sum became b. */
+static void counters_subtract(Counters *sum, const Counters *b) {
+        sum->rx_packets -= b->rx_packets;
+        sum->rx_bytes -= b->rx_bytes;
+        sum->tx_packets -= b->tx_packets;
+        sum->tx_bytes -= b->tx_bytes;
+        for (unsigned i = 0; i < _DROP_REASON_MAX; i++)
+                sum->drops[i] -= b->drops[i];
+}
+
 void upper_sum_counters(const Upper *upper, Counters *ret) {
         UpperFlow *u;
 
         *ret = upper->past;
         list_for_each(u, &upper->flows, by_upper)
                 counters_add(ret, endpoint_counters(u->endpoint));
+        counters_subtract(ret, &upper->reset);
+}
+
+void upper_reset_counters(Upper *upper) {
+        Counters now;
+
+        upper_sum_counters(upper, &now);
+        counters_add(&upper->reset, &now);
 }
 
 static void turn_schedule(Upper *upper) {

@@ -49,6 +49,7 @@ struct Upper {
         unsigned n_held;
 
         Counters past;                  /* of flows that are gone */
+        Counters reset;                 /* the sum at the last reset: flows go on counting, it is taken off */
         List flows;                     /* UpperFlow.by_upper */
         unsigned n_flows;
 };
@@ -87,3 +88,6 @@ void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n);
 
 /* Of all flows, present and past. */
 void upper_sum_counters(const Upper *upper, Counters *ret);
+
+/* That sum begins anew from 0. What each flow counted stays its own. */
+void upper_reset_counters(Upper *upper);

@@ -153,6 +153,15 @@ usec_t ethernet_next(const Ethernet *e) {
         return MIN(next, incoming_next(e));
 }
 
+void ethernet_reset_statistics(Ethernet *e) {
+        e->counters = (Counters) {};
+        e->allocation_usec = e->query_usec = (Durations) {};
+}
+
+void ethernet_want_packet_max(Ethernet *e, uint32_t packet_max) {
+        e->packet_max_wanted = packet_max;
+}
+
 uint32_t ethernet_packet_max(const Ethernet *e) {
         return e->packet_max_wanted > 0 ? MIN(e->packet_max_wanted, e->payload_max) : e->payload_max;
 }

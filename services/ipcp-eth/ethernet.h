@@ -135,6 +135,12 @@ void ethernet_done(Ethernet *e);
 /* Tells every peer that understands it that its flow is over: before an orderly end. */
 void ethernet_close_all(Ethernet *e, usec_t now);
 
+/* All counters back to 0. */
+void ethernet_reset_statistics(Ethernet *e);
+
+/* The largest packet of a flow from now on, where the link allows it; 0: what the link allows. */
+void ethernet_want_packet_max(Ethernet *e, uint32_t packet_max);
+
 /* News of the interface. A new hardware address ends all flows, since peers check it. */
 void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now);
 

@@ -190,7 +190,28 @@ static int layer_restore_flow(void *userdata, const LayerFlowRecord *record, use
         return 0;
 }
 
+static void layer_reset_statistics(void *userdata) {
+        Service *s = userdata;
+
+        /* What the kernel lost before is not to be counted afterwards. */
+        if (s->socket)
+                (void) frame_socket_lost(s->socket);
+        ethernet_reset_statistics(&s->ethernet);
+}
+
+static void layer_want_packet_max(void *userdata, uint32_t packet_max) {
+        Service *s = userdata;
+        int r;
+
+        ethernet_want_packet_max(&s->ethernet, packet_max);
+        r = layer_set_packet_max(s->layer, ethernet_packet_max(&s->ethernet));
+        if (r < 0)
+                log_warning_errno(r, "Failed to change the packet size: %m");
+}
+
 static const LayerOps layer_ops = {
+        .reset_statistics = layer_reset_statistics,
+        .want_packet_max = layer_want_packet_max,
         .transmit = layer_transmit,
         .describe = layer_describe,
         .welcome = layer_welcome,

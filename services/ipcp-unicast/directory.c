@@ -154,6 +154,11 @@ const DirectoryStatistics *directory_statistics(Directory *d) {
         return &d->statistics;
 }
 
+void directory_reset_statistics(Directory *d) {
+        d->statistics = (DirectoryStatistics) {};
+        d->contacts.n_evicted = 0;
+}
+
 bool directory_contact(const Directory *d, size_t i, usec_t now, DirectoryContact *ret) {
         const DhtContact *c;
 

@@ -122,6 +122,7 @@ usec_t directory_next(const Directory *d);
 /* -- to be looked at -- */
 
 const DirectoryStatistics *directory_statistics(Directory *d);
+void directory_reset_statistics(Directory *d);
 bool directory_contact(const Directory *d, size_t i, usec_t now, DirectoryContact *ret);
 bool directory_entry(const Directory *d, size_t i, usec_t now, DirectoryEntry *ret);
 

@@ -135,6 +135,11 @@ static void update_packet_max(Unicast *u) {
         u->events->packet_max(u->userdata, packet_max);
 }
 
+void unicast_want_packet_max(Unicast *u, uint32_t packet_max) {
+        u->config.packet_max = packet_max;
+        update_packet_max(u);
+}
+
 static void set_hop(Unicast *u, const Neighbour *n, uint32_t hop) {
         for (Cube cube = 0; u->is_member && cube < _CUBE_MAX; cube++)
                 if (forwarding_set_neighbour(u->forwarding[cube], n->address, hop) < 0)

@@ -121,6 +121,8 @@ static bool order_check(Orders *orders, const Order *order, usec_t now) {
         case LAYER_ORDER_CONNECT:
                 return check_connect(orders, order, late);
         case LAYER_ORDER_DISCONNECT:
+        case LAYER_ORDER_RESET_STATISTICS:      /* layers of any type take these, before us */
+        case LAYER_ORDER_SET_PROPERTIES:
         case _LAYER_ORDER_MAX:
         case _LAYER_ORDER_INVALID:
                 break;
@@ -233,6 +235,8 @@ static int begin(Orders *orders, Order *order, usec_t now) {
                 return r == -EEXIST ? 0 : r;
         case LAYER_ORDER_DISCONNECT:
                 return u->is_member ? join_disconnect(&u->join, order->name, management, data, now) : -EBUSY;
+        case LAYER_ORDER_RESET_STATISTICS:      /* layers of any type take these, before us */
+        case LAYER_ORDER_SET_PROPERTIES:
         case _LAYER_ORDER_MAX:
         case _LAYER_ORDER_INVALID:
                 break;

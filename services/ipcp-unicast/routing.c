@@ -339,6 +339,12 @@ const RoutingStatistics *routing_statistics(Routing *r) {
         return &r->statistics;
 }
 
+/* The time of the last computation is a fact, not a count: it stays. */
+void routing_reset_statistics(Routing *r) {
+        r->statistics = (RoutingStatistics) { .last_computation_usec = r->statistics.last_computation_usec };
+        r->flood.n_sent = 0;
+}
+
 void routing_set_computation_time(Routing *r, usec_t usec) {
         r->statistics.last_computation_usec = usec;
         durations_add(&r->statistics.computation_usec, usec);

@@ -104,6 +104,7 @@ uint64_t routing_sequence(const Routing *r);
 /* -- to be looked at -- */
 
 const RoutingStatistics *routing_statistics(Routing *r);
+void routing_reset_statistics(Routing *r);
 void routing_set_computation_time(Routing *r, usec_t usec);
 
 /* The i-th link, in no order. Returns false past the end. */

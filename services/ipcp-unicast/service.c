@@ -249,6 +249,18 @@ static void layer_irm_lost(void *userdata, usec_t now) {
         unicast_irm_lost(&s->unicast, now);
 }
 
+static void layer_reset_statistics(void *userdata) {
+        Service *s = userdata;
+
+        unicast_reset_statistics(&s->unicast);
+}
+
+static void layer_want_packet_max(void *userdata, uint32_t packet_max) {
+        Service *s = userdata;
+
+        unicast_want_packet_max(&s->unicast, packet_max);
+}
+
 /* A layer of members that is degraded lacks some of them, and others may be reached. Any other one has an interface that does not
  * work, and packets would be lost until it does. */
 static bool carries_packets(LayerType type, LayerState state) {
@@ -285,6 +297,8 @@ static const LayerOps layer_ops = {
         .abort = layer_abort,
         .established = layer_established,
         .close = layer_close,
+        .reset_statistics = layer_reset_statistics,
+        .want_packet_max = layer_want_packet_max,
         .order = service_order,
         .tell_neighbours = service_tell_neighbours,
         .irm_lost = layer_irm_lost,

@@ -311,6 +311,22 @@ void unicast_address_conflict(Unicast *u, const char *where, usec_t now) {
         unicast_update_state(u, now);
 }
 
+/* -- what an operator asks for -- */
+
+void unicast_reset_statistics(Unicast *u) {
+        u->counters = (Counters) {};
+        u->allocation_usec = (Durations) {};
+        u->n_forwarded = 0;
+        u->n_scans = 0;
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
+                u->cubes[cube] = (CubeCounters) {};
+
+        if (u->is_member) {
+                routing_reset_statistics(u->routing);
+                directory_reset_statistics(u->directory);
+        }
+}
+
 /* -- time -- */
 
 void unicast_expire(Unicast *u, usec_t now) {

@@ -249,6 +249,12 @@ void unicast_leave(Unicast *u, usec_t now);
 void unicast_expire(Unicast *u, usec_t now);
 usec_t unicast_next(const Unicast *u);
 
+/* All counters back to 0. */
+void unicast_reset_statistics(Unicast *u);
+
+/* neighbour.c: the largest packet of a flow from now on, where neighbours allow it; 0: what they allow. */
+void unicast_want_packet_max(Unicast *u, uint32_t packet_max);
+
 /* -- reports of the shell about layers below -- */
 
 /* A layer below can be used (again), or cannot. */

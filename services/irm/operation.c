@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "basic/string.h"
 #include "services/common/bus.h"
+#include "services/common/bus-error.h"
 #include "services/irm/announce.h"
 #include "services/irm/systemd.h"
 
@@ -15,6 +16,8 @@ static const char *const operation_kind_table[_OPERATION_KIND_MAX] = {
         [OPERATION_ENROLL] = "enroll",
         [OPERATION_CONNECT] = "connect",
         [OPERATION_DISCONNECT] = "disconnect",
+        [OPERATION_RESET_STATISTICS] = "reset-statistics",
+        [OPERATION_SET_PROPERTIES] = "set-properties",
 };
 
 DEFINE_ENUM_NAMES(operation_kind, OperationKind);
@@ -42,6 +45,7 @@ Operation *operation_free(Operation *o) {
 
         sd_bus_slot_unref(o->slot);
         sd_event_source_disable_unref(o->timer);
+        sd_bus_message_unref(o->caller);
         free(o->subject);
         free(o->job);
         free(o->message);
@@ -95,6 +99,21 @@ static void operation_reach(Operation *o, OperationStepKind kind, const char *fo
                 announce_operation_changed(o);
 }
 
+static void operation_answer(Operation *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *caller = TAKE_PTR(o->caller);
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        if (!caller)
+                return;
+        if (o->state == OPERATION_DONE) {
+                (void) sd_bus_reply_method_return(caller, NULL);
+                return;
+        }
+
+        (void) bus_error_set(&error, o->error, "%s", o->message);
+        (void) sd_bus_reply_method_error(caller, &error);
+}
+
 static void operation_finish(Operation *o, OperationState state, int error, const char *format, ...) _printf_(4, 5);
 static void operation_finish(Operation *o, OperationState state, int error, const char *format, ...) {
         va_list list;
@@ -112,6 +131,7 @@ static void operation_finish(Operation *o, OperationState state, int error, cons
         o->slot = sd_bus_slot_unref(o->slot);
         log_debug("Operation %" PRIu64 " (%s %s): %s: %s", o->id, operation_kind_to_string(o->kind), o->subject,
                   operation_state_to_string(state), o->message);
+        operation_answer(o);
         announce_operation_changed(o);
         announce_operation_removed(o);
         operation_set_timer(o, OPERATION_KEPT_USEC, operation_expired);
@@ -254,6 +274,10 @@ static LayerOrder order_of(OperationKind kind) {
                 return LAYER_ORDER_CONNECT;
         case OPERATION_DISCONNECT:
                 return LAYER_ORDER_DISCONNECT;
+        case OPERATION_RESET_STATISTICS:
+                return LAYER_ORDER_RESET_STATISTICS;
+        case OPERATION_SET_PROPERTIES:
+                return LAYER_ORDER_SET_PROPERTIES;
         case OPERATION_START_LAYER:
         case OPERATION_STOP_LAYER:
         case _OPERATION_KIND_MAX:
@@ -288,6 +312,12 @@ int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool 
 
         *ret = TAKE_PTR(o);
         return 0;
+}
+
+void operation_answer_to(Operation *o, sd_bus_message *caller) {
+        assert(o->state == OPERATION_RUNNING && !o->caller);
+
+        o->caller = sd_bus_message_ref(caller);
 }
 
 void operation_cancel(Operation *o) {

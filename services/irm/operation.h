@@ -24,6 +24,8 @@ typedef enum OperationKind {
         OPERATION_ENROLL,
         OPERATION_CONNECT,
         OPERATION_DISCONNECT,
+        OPERATION_RESET_STATISTICS,
+        OPERATION_SET_PROPERTIES,
         _OPERATION_KIND_MAX,
         _OPERATION_KIND_INVALID = -EINVAL,
 } OperationKind;
@@ -55,6 +57,7 @@ struct Operation {
         usec_t started;                 /* CLOCK_REALTIME */
         sd_bus_slot *slot;              /* of the call to systemd */
         sd_event_source *timer;
+        sd_bus_message *caller;         /* a call that its end answers; NULL: nobody waits */
 };
 
 /* Reloads systemd first where reload is set, then queues the job. Returns: 0; -ENOTCONN: no bus; -EBUSY: too many. */
@@ -63,6 +66,9 @@ Operation *operation_free(Operation *o);
 
 /* An order to the member of a connected layer: order has everything but its type, kind and id. Returns as above. */
 int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool no_wait, Operation **ret);
+
+/* The call is answered by the end of the operation, which must be under way: with nothing, or with its error. */
+void operation_answer_to(Operation *o, sd_bus_message *caller);
 
 void operation_cancel(Operation *o);
 

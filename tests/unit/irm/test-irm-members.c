@@ -18,6 +18,7 @@
 
 #include "basic/time.h"
 #include "libo7s/bus-names.h"
+#include "services/common/layer-order.h"
 #include "tests/unit/irm/bus-fixture.h"
 
 #define HOME_PATH BUS_PATH_LAYER "/home"
@@ -351,6 +352,105 @@ static void test_other_type(void **state) {
         (void) close(layer);
 }
 
+/* -- orders that any layer takes -- */
+
+static int keep_answer(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        (void) snprintf(userdata, TEXT_MAX, "%s", error ? error->message : "done");
+        return 0;
+}
+
+/* The call is under way; its answer will be in text. */
+static void call_later(BusFixture *f, char text[TEXT_MAX], const char *member, const char *types, ...) {
+        sd_bus_message *call = NULL;
+        va_list list;
+
+        text[0] = '\0';
+        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, member) >= 0);
+        va_start(list, types);
+        assert_true(sd_bus_message_appendv(call, types, list) >= 0);
+        va_end(list);
+        assert_true(sd_bus_call_async(f->bus, NULL, call, keep_answer, text, 0) >= 0);
+        assert_true(sd_bus_flush(f->bus) >= 0);
+        sd_bus_message_unref(call);
+}
+
+/* Hints follow the sentence of an error. */
+static void wait_for_answer(BusFixture *f, const char *text, const char *expected) {
+        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+
+        while (text[0] == '\0' && time_now() < deadline)
+                if (sd_bus_process(f->bus, NULL) == 0)
+                        (void) sd_bus_wait(f->bus, 50 * USEC_PER_MSEC);
+        if (strncmp(text, expected, strlen(expected)) != 0)
+                fail_msg("'%s' instead of '%s'", text, expected);
+}
+
+/* The caller is answered when the layer has done it, with its words where it could not. An Ethernet takes them, too. */
+static void test_control(void **state) {
+        static const LayerType types[] = { LAYER_UNICAST, LAYER_ETH_DIX };
+        BusFixture *f = *state;
+        LayerMessage heard;
+        char text[TEXT_MAX];
+
+        if (geteuid() != 0)
+                skip();
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                int layer = home(f, types[i], LAYER_ONLINE);
+
+                call_later(f, text, "ResetStatistics", "");
+                layer_hear(layer, LAYER_ORDER, &heard, NULL);
+                assert_int_equal(heard.order, LAYER_ORDER_RESET_STATISTICS);
+                assert_string_equal(text, "");
+                say_done(layer, heard.query_id, 0, "All counters are 0 again");
+                wait_for_answer(f, text, "done");
+
+                call_later(f, text, "SetProperties", "a{sv}t", 2, "LogLevel", "s", "debug", "MaxPacketSize", "u", 1000U,
+                           UINT64_C(0));
+                layer_hear(layer, LAYER_ORDER, &heard, NULL);
+                assert_int_equal(heard.order, LAYER_ORDER_SET_PROPERTIES);
+                assert_string_equal(heard.text, "debug");
+                assert_int_equal(heard.mtu, 1000);
+                say_done(layer, heard.query_id, -EOPNOTSUPP, "It is fixed.");
+                wait_for_answer(f, text, "It is fixed.");
+
+                call_later(f, text, "SetProperties", "a{sv}t", 1, "MaxPacketSize", "u", 0U, UINT64_C(0));
+                layer_hear(layer, LAYER_ORDER, &heard, NULL);
+                assert_int_equal(heard.mtu, LAYER_PACKET_MAX_AUTO);
+                assert_string_equal(heard.text, "");
+                (void) close(layer);            /* a layer that went away answers, too */
+                wait_for_answer(f, text, "Layer home went away before it had done it.");
+                wait_for_text(f, HOME_PATH, BUS_INTERFACE_LAYER, "State", "starting");
+        }
+}
+
+/* What is refused never gets to the layer. */
+static void test_control_refused(void **state) {
+        BusFixture *f = *state;
+        char text[TEXT_MAX];
+        int layer;
+
+        if (geteuid() != 0)
+                skip();
+
+        layer = home(f, LAYER_UNICAST, LAYER_ONLINE);
+        call_later(f, text, "SetProperties", "a{sv}t", 1, "Hash", "s", "sha3-256", UINT64_C(0));
+        wait_for_answer(f, text, "'Hash' cannot be changed while the layer runs, only 'LogLevel' and 'MaxPacketSize': all else is in "
+                                 "the layer's file and needs a restart of the layer.");
+        call_later(f, text, "SetProperties", "a{sv}t", 1, "LogLevel", "s", "loud", UINT64_C(0));
+        wait_for_answer(f, text, "'loud' is not a log level, such as info or debug.");
+        call_later(f, text, "SetProperties", "a{sv}t", 1, "MaxPacketSize", "u", 70000U, UINT64_C(0));
+        wait_for_answer(f, text, "70000 is no packet size: it is 256 to 65535 bytes, or 0 for what the network below allows.");
+        call_later(f, text, "SetProperties", "a{sv}t", 0, UINT64_C(0));
+        wait_for_answer(f, text, "Nothing is to be changed.");
+        call_later(f, text, "SetProperties", "a{sv}t", 1, "LogLevel", "s", "info", UINT64_C(8));       /* a dry run */
+        wait_for_answer(f, text, "done");
+        layer_hears_nothing(layer);
+        (void) close(layer);
+}
+
 /* -- somebody who may not -- */
 
 static int try_as_nobody(BusFixture *f) {
@@ -372,6 +472,15 @@ static int try_as_nobody(BusFixture *f) {
                                UINT64_C(0));
         if (r >= 0)
                 return 5;
+
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ResetStatistics", &error, NULL, NULL);
+        if (r >= 0)
+                return 7;
+
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "SetProperties", &error, NULL, "a{sv}t", 1,
+                               "LogLevel", "s", "debug", UINT64_C(0));
+        if (r >= 0)
+                return 8;
 
         /* Looking is free. */
         r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ListNeighbours", NULL, NULL, NULL);
@@ -406,6 +515,7 @@ int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 TEST(test_neighbours), TEST(test_connect),    TEST(test_join),
                 TEST(test_refused),    TEST(test_other_type), TEST(test_not_authorised),
+                TEST(test_control),    TEST(test_control_refused),
         };
 
         if (argc < 2)
