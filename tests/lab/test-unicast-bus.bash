@@ -123,6 +123,34 @@ bus_counters() {
                 json 'str(all(d["data"][0][k] > 0 for k in ("packets-rx-packets", "routing-links", "directory-contacts")))'
 }
 
+max_packet_size() { # NODE
+        lab_exec "$1" busctl --json=short get-property org.o7s.irm1 "$home" org.o7s.irm1.Layer MaxPacketSize | json 'd["data"]'
+}
+
+counted_lookups() { # NODE
+        ipcp "$1" Statistics GetAll | json 'd["data"][0]["directory-lookups"]'
+}
+
+log_level_of_layer() { # NODE
+        lab_exec "$1" busctl get-property org.o7s.ipcp1.home /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel
+}
+
+lan_call() { # METHOD ARGS...: of an Ethernet
+        lab_exec beta busctl call org.o7s.irm1 /org/o7s/irm1/layer/lan1 org.o7s.irm1.Layer "$@"
+}
+
+lan_histogram_total() {
+        lab_exec beta busctl --json=short call org.o7s.ipcp1.lan1 /org/o7s/ipcp1 org.o7s.ipcp1.Statistics GetHistogram s allocation |
+                json 'sum(d["data"][1])'
+}
+
+lan_has_counted() {
+        local total
+        total=$(lan_histogram_total) || return
+        echo "$total"
+        ((total > 0))
+}
+
 last_computation_is_known() {
         local usec
         usec=$(lab_exec alpha busctl get-property org.o7s.ipcp1.home /org/o7s/ipcp1 org.o7s.ipcp1.Unicast LastRecomputeUSec)
@@ -253,6 +281,32 @@ check 'an ordinary user gives no orders' says 'org.o7s.irm1.manage-layer' as_ali
 check '... none to bootstrap' says 'org.o7s.irm1.bootstrap' as_alice alpha busctl call org.o7s.irm1 "$home" org.o7s.irm1.Layer \
         Bootstrap 'a{sv}t' 0 0
 check '... but may look' as_alice alpha o7sctl neighbours home
+
+# what changes without a restart
+before=$(max_packet_size alpha)
+check 'packets are made smaller' layer_call alpha SetProperties 'a{sv}t' 2 MaxPacketSize u 600 LogLevel s debug 0
+check '... at once' lab_wait 3 prints 600 max_packet_size alpha
+check '... and with it the log level' prints 's "debug"' log_level_of_layer alpha
+check '... which a flow feels' ping alpha far.example
+check 'packets are as large as they can be' layer_call alpha SetProperties 'a{sv}t' 2 MaxPacketSize u 0 LogLevel s info 0
+check '... again' lab_wait 3 prints "$before" max_packet_size alpha
+check 'what needs a restart says so' says 'needs a restart' layer_call alpha SetProperties 'a{sv}t' 1 Hash s sha3-512 0
+check 'another user changes nothing' says 'org.o7s.irm1.manage-layer' as_alice alpha busctl call org.o7s.irm1 "$home" \
+        org.o7s.irm1.Layer SetProperties 'a{sv}t' 1 LogLevel s debug 0
+check 'an Ethernet takes that, too' lan_call SetProperties 'a{sv}t' 1 MaxPacketSize u 0 0
+
+# counters begin anew
+check 'statistics are reset' layer_call alpha ResetStatistics
+check '... lookups' prints 0 counted_lookups alpha
+check '... histograms' prints 0 histogram_total alpha allocation
+check '... not by another user' says 'org.o7s.irm1.manage-layer' as_alice alpha busctl call org.o7s.irm1 "$home" \
+        org.o7s.irm1.Layer ResetStatistics
+check 'who asked is in the journal' says 'ordered by user 0: reset-statistics' lab_exec alpha journalctl -b -u o7s-irm
+check 'counting goes on' ping alpha far.example
+check '... from there' lab_wait 3 histogram_counts alpha allocation
+check 'an Ethernet has counted' lan_has_counted
+check '... and is reset' lan_call ResetStatistics
+check '... too' prints 0 lan_histogram_total
 
 # bootstrap and enroll by order: a layer that nobody is a member of yet
 check 'a member without anybody to join waits' starts_without_members
