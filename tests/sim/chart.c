@@ -5,10 +5,10 @@
 
 #include "tests/sim/chart.h"
 
-#define WIDTH 760.0
+#define WIDTH 960.0
 #define HEIGHT 420.0
 #define LEFT 76.0
-#define RIGHT 24.0
+#define RIGHT 260.0             /* with the legend */
 #define TOP 48.0
 #define BOTTOM 60.0
 #define LINES_MAX 6.0           /* about as many lines across */
@@ -108,8 +108,8 @@ static void draw_series(FILE *f, const ChartSeries *s, size_t number, const Axis
         fprintf(f,
                 "<rect x=\"%.1f\" y=\"%.1f\" width=\"12\" height=\"4\" fill=\"%s\"/>"
                 "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n",
-                x->from + 12, y->to + 12 + 18.0 * (double) number, colours[number], x->from + 30,
-                y->to + 18 + 18.0 * (double) number, s->label);
+                x->to + 16, y->to + 12 + 20.0 * (double) number, colours[number], x->to + 34,
+                y->to + 18 + 20.0 * (double) number, s->label);
 }
 
 static void draw(FILE *f, const Chart *c, const Axis *x, const Axis *y) {
@@ -121,7 +121,7 @@ static void draw(FILE *f, const Chart *c, const Axis *x, const Axis *y) {
                 "<text x=\"%.1f\" y=\"26\" font-size=\"16\" text-anchor=\"middle\">%s</text>\n"
                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n"
                 "<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\">%s</text>\n",
-                WIDTH, HEIGHT, WIDTH / 2, c->title, (x->from + x->to) / 2, HEIGHT - 16, c->x_label,
+                WIDTH, HEIGHT, (x->from + x->to) / 2, c->title, (x->from + x->to) / 2, HEIGHT - 16, c->x_label,
                 (y->from + y->to) / 2, c->y_label);
 
         draw_grid(f, x, y);

@@ -13,7 +13,7 @@
 #define REPLICATE_USEC (120 * USEC_PER_SEC)
 #define EXPIRE_USEC (3600 * USEC_PER_SEC)
 #define SETTLE_USEC (REPLICATE_USEC + 30 * USEC_PER_SEC)        /* everybody published again since */
-#define IDLE_USEC (60 * USEC_PER_SEC)
+#define IDLE_USEC REFRESH_USEC                                  /* so that all that is regular is in it */
 #define LOOKUPS_MAX 5000U
 #define ATTEMPTS_MAX 3U                         /* with loss an attempt may fail; three in a row may not */
 #define LOOKUP_TIME_MAX_USEC (30 * USEC_PER_SEC)

@@ -260,7 +260,7 @@ static int run_described(Report *report) {
         /* What the layer is like depends on the number of members. */
         scenario_options_init(&fresh, arg_scenario.world.n_members, arg_scenario.world.shape, arg_scenario.world.seed);
         scenario.world.member = fresh.world.member;
-        scenario.deadline_usec = fresh.deadline_usec;
+        scenario.patience_usec = fresh.patience_usec;
 
         for (unsigned i = 0; i < arg_n_seeds && r >= 0; i++) {
                 if (arg_directory)

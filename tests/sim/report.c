@@ -14,7 +14,7 @@ static double seconds(usec_t usec) {
 void report_init(Report *r, const char *directory) {
         *r = (Report) {
                 .directory = directory,
-                .convergence = { .title = "Convergence: until everybody reaches everybody (random graph, four links each)",
+                .convergence = { .title = "Until everybody reaches everybody (random graph, four links each)",
                                  .x_label = MEMBERS, .y_label = "seconds", .log_y = true },
                 .messages = { .title = "Messages per member", .x_label = MEMBERS, .y_label = "messages", .log_y = true },
                 .memory = { .title = "Memory per member", .x_label = MEMBERS, .y_label = "KiB", .log_y = true },
@@ -60,13 +60,13 @@ void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioRe
 
         count(r, result->digest, result->n_failed, result->n_checked);
         chart_add(&r->convergence, "all members start at once", n, seconds(result->start_usec));
-        chart_add(&r->convergence, "a link fails, and both ends see it", n, seconds(result->failure_usec));
-        chart_add(&r->convergence, "a link falls silent (seen after 1 s)", n, seconds(result->silent_usec));
-        chart_add(&r->messages, "to start", n, result->start_messages);
-        chart_add(&r->messages, "per minute when nothing happens", n, result->idle_messages);
-        chart_add(&r->messages, "a link fails and comes back, 20 s", n, result->failure_messages);
+        chart_add(&r->convergence, "a link fails, seen by its ends", n, seconds(result->failure_usec));
+        chart_add(&r->convergence, "a link fails, silent for 1 s", n, seconds(result->silent_usec));
+        chart_add(&r->messages, "layer: to start", n, result->start_messages);
+        chart_add(&r->messages, "layer: per minute when idle", n, result->idle_messages);
+        chart_add(&r->messages, "layer: 20 s with a failing link", n, result->failure_messages);
         chart_add(&r->memory, "a whole member", n, result->memory_bytes / 1024);
-        chart_add(&r->hops, "in a layer", n, result->hops);
+        chart_add(&r->hops, "in a layer, per flow", n, result->hops);
 }
 
 void report_directory(Report *r, const DirectoryRun *run) {

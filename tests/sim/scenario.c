@@ -6,6 +6,7 @@
 
 #define START_SPREAD_USEC (2 * USEC_PER_SEC)
 #define IDLE_USEC (30 * USEC_PER_SEC)
+#define PAUSE_USEC (30 * USEC_PER_SEC)          /* in two parts, at least */
 #define FAILURE_PAUSE_USEC (10 * USEC_PER_SEC)  /* hold-down of one failure is over before the next */
 #define TRAFFIC_USEC (12 * USEC_PER_SEC)        /* three attempts, and the messages */
 #define EXCHANGE_MESSAGES 20U
@@ -127,28 +128,27 @@ static int start_exchange(Scenario *s, Member *server) {
         return client && server && client != server ? traffic_start(s->traffic, client, server, EXCHANGE_MESSAGES) : 0;
 }
 
-static void sum_lookups(const World *w, uint64_t *ret_n, uint64_t *ret_rounds) {
-        *ret_n = *ret_rounds = 0;
-        for (uint32_t i = 0; i < w->n_members; i++)
-                if (w->members[i].alive && w->members[i].unicast.is_member) {
-                        const DirectoryStatistics *statistics = directory_statistics(w->members[i].unicast.directory);
+static uint64_t sum_rounds(const World *w) {
+        uint64_t n = 0;
 
-                        *ret_n += statistics->lookups;
-                        *ret_rounds += statistics->lookup_rounds;
-                }
+        for (uint32_t i = 0; i < w->n_members; i++)
+                if (w->members[i].alive && w->members[i].unicast.is_member)
+                        n += directory_statistics(w->members[i].unicast.directory)->lookup_rounds;
+
+        return n;
 }
 
 /* Everything must be found, got, carried and closed; of few members, the name of each. */
 static int phase_traffic(Scenario *s, const char *when) {
         World *w = s->world;
-        uint64_t n_lookups, n_lookups_before, n_rounds, n_rounds_before;
+        uint64_t n_rounds;
         TrafficResult result;
         int r;
 
         if (s->options->n_exchanges == 0 || w->n_members < 2)
                 return 0;
 
-        sum_lookups(w, &n_lookups_before, &n_rounds_before);
+        n_rounds = sum_rounds(w);
         for (unsigned i = 0; i < s->options->n_exchanges; i++) {
                 r = start_exchange(s, &w->members[i % w->n_members]);
                 if (r < 0)
@@ -157,11 +157,10 @@ static int phase_traffic(Scenario *s, const char *when) {
         }
         world_run_for(w, TRAFFIC_USEC);
 
-        sum_lookups(w, &n_lookups, &n_rounds);
+        n_rounds = sum_rounds(w) - n_rounds;
         traffic_finish(s->traffic, true, &result);
         s->result.allocation_usec = result.allocation_median_usec;
-        s->result.hops = n_lookups > n_lookups_before ? (double) (n_rounds - n_rounds_before) / (double) (n_lookups - n_lookups_before)
-                                                      : 0;
+        s->result.hops = result.n_found > 0 ? (double) n_rounds / result.n_found : 0;
 
         verdict_checked(&w->verdict);
         if (result.n_returned != result.n_sent || result.n_closed != result.n_allocated)
@@ -261,14 +260,15 @@ static int phase_storm(Scenario *s) {
 
 /* -- partition -- */
 
-/* The first half of the members' numbers against the second: in most topologies that cuts many links at once. */
+/* The first members against the others: in most topologies that cuts many links at once. */
 static void cut(Scenario *s, bool up) {
         World *w = s->world;
+        uint32_t n = (uint32_t) (s->options->partition * w->n_members);
 
         for (size_t i = 0; i < w->topology.n_edges; i++) {
                 const TopologyEdge *edge = &w->topology.edges[i];
 
-                if ((edge->a < w->n_members / 2) != (edge->b < w->n_members / 2))
+                if ((edge->a < n) != (edge->b < n))
                         link_set_up(&w->links[i], up, i % 2 == 0);
         }
 
@@ -279,11 +279,11 @@ static void phase_partition(Scenario *s) {
         World *w = s->world;
 
         cut(s, false);
-        s->result.partition_usec = invariants_await(w, "in two halves", s->options->deadline_usec);
-        world_run_for(w, (s->options->world.member.layer.timeout_sec + 10) * USEC_PER_SEC);
+        s->result.partition_usec = invariants_await(w, "in two parts", s->options->deadline_usec);
+        world_run_for(w, MAX(s->options->patience_usec, PAUSE_USEC));
 
         cut(s, true);
-        s->result.heal_usec = invariants_await(w, "after the halves met again", s->options->deadline_usec);
+        s->result.heal_usec = invariants_await(w, "after the parts met again", s->options->deadline_usec);
 }
 
 /* Nothing is wrong any more. What the directory lost comes back with its next refresh; what routing knew too much of, it
@@ -293,9 +293,9 @@ static int phase_calm(Scenario *s) {
         const LayerConfig *layer = &s->options->world.member.layer;
 
         w->network.conditions = (NetworkConditions) {};
-        world_run_for(w, (MAX(layer->timeout_sec, layer->refresh_sec) + layer->update_sec) * USEC_PER_SEC);
+        world_run_for(w, MAX(s->options->patience_usec + layer->update_sec * USEC_PER_SEC, 2 * layer->refresh_sec * USEC_PER_SEC));
         (void) invariants_await(w, "in the end", 0);
-        invariants_check_tables(w, "in the end", true);
+        invariants_check_tables(w, "in the end", s->options->patience_usec > 0);
         return phase_traffic(s, "in the end");
 }
 
@@ -387,6 +387,7 @@ void scenario_options_init(ScenarioOptions *o, uint32_t n_members, TopologyShape
                 },
                 .flaps = 2,
                 .deaths = 1,
+                .partition = 0.5,
                 .n_failures = 6,
                 .n_exchanges = 100,
                 .deadline_usec = 60 * USEC_PER_SEC,
@@ -397,6 +398,8 @@ void scenario_options_init(ScenarioOptions *o, uint32_t n_members, TopologyShape
         o->world.member.layer.forwarding = FORWARDING_ALTERNATES;
         if (n_members >= MANY)
                 spare_refreshes(&o->world.member.layer);
+        else
+                o->patience_usec = (o->world.member.layer.timeout_sec + 10) * USEC_PER_SEC;
         o->world.member.layer.refresh_sec = 30;
         o->world.member.layer.replicate_sec = 30;
 }

@@ -10,7 +10,7 @@
  *   traffic     names are found, flows are allocated and carry messages
  *   storm       everything at once: links flap, members die and come again, packets are lost, doubled, overtaken, late;
  *               flows are allocated all the while
- *   partition   a half is cut off, and joined again
+ *   partition   a part is cut off, and joined again
  *   calm        after all that, everything must be found, reached and bounded
  */
 
@@ -22,6 +22,9 @@ typedef struct ScenarioOptions {
         usec_t storm_usec;              /* 0: neither storm nor partition */
         double flaps;                   /* links that go down, per link and minute */
         double deaths;                  /* members, per member and minute */
+        double partition;               /* part of the members that is cut off */
+        usec_t patience_usec;           /* how long what is over may be remembered: tables are checked strictly after it; 0: they are
+                                         * not, and nobody waits for it */
         unsigned n_failures;
         unsigned n_exchanges;
         bool sabotage;                  /* two members are made to send everything to each other: this must be found out */
@@ -48,7 +51,7 @@ typedef struct ScenarioResult {
         usec_t partition_usec;          /* until both halves were well */
         usec_t heal_usec;
         usec_t allocation_usec;         /* a flow, in calm: the median */
-        double hops;                    /* rounds of the directory per lookup */
+        double hops;                    /* rounds of the directory per flow, question and request together */
         double storm_allocated;         /* part of the flows asked for during the storm */
         double storm_delivered;         /* part of the messages in them that arrived */
         uint64_t n_ttl;                 /* packets that went in circles until they died */

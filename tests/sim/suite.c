@@ -97,6 +97,7 @@ static int run_thousand(uint64_t seed, Report *report) {
         options.flaps = 0.2;
         options.deaths = 0.1;
         options.n_failures = 3;
+        options.partition = 0.05;
         options.deadline_usec = 150 * USEC_PER_SEC;
         return suite_scenario(&options, report);
 }
