@@ -184,7 +184,8 @@ static void check_member(World *w, const char *when, Member *m, size_t links_max
 
         directory = directory_statistics(u->directory);
         if (directory->n_contacts > contacts_max)
-                verdict_fail(v, now, "%s: %s has %zu contacts, more than %zu", when, m->name, directory->n_contacts, contacts_max);
+                verdict_fail(v, now, "%s: %s has %zu contacts, more than %zu", when, m->name, directory->n_contacts,
+                             contacts_max);
         if (directory->n_entries > 2U * w->n_members + 64U)
                 verdict_fail(v, now, "%s: %s keeps %zu entries of %" PRIu32 " names", when, m->name, directory->n_entries,
                              w->n_members);

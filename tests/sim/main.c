@@ -135,8 +135,12 @@ static const struct option options[] = {
 /* Options that are numbers. Returns: 0; -EINVAL. */
 static int parse_count(int option, const char *name, const char *text) {
         static const uint64_t largest[] = {
-                [ARG_MEMBERS - ARG_MEMBERS] = MEMBERS_MAX, [ARG_SEED - ARG_MEMBERS] = UINT64_MAX, [ARG_SEEDS - ARG_MEMBERS] = 10000,
-                [ARG_STORM - ARG_MEMBERS] = 86400,         [ARG_JITTER - ARG_MEMBERS] = 10000,    [ARG_EXCHANGES - ARG_MEMBERS] = 100000,
+                [ARG_MEMBERS - ARG_MEMBERS] = MEMBERS_MAX,
+                [ARG_SEED - ARG_MEMBERS] = UINT64_MAX,
+                [ARG_SEEDS - ARG_MEMBERS] = 10000,
+                [ARG_STORM - ARG_MEMBERS] = 86400,
+                [ARG_JITTER - ARG_MEMBERS] = 10000,
+                [ARG_EXCHANGES - ARG_MEMBERS] = 100000,
         };
         uint64_t value;
         int r;

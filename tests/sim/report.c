@@ -37,17 +37,17 @@ static void heading(Report *r) {
                 return;
 
         r->has_heading = true;
-        printf("%7s %-10s %6s %5s %5s | %7s %8s %8s %8s | %8s %8s %8s | %7s %6s %7s | %7s %7s %7s | %-16s\n", "members", "topology", "seed",
-               "wide", "links", "start s", "messages", "idle/min", "KiB", "fail s", "max s", "silent s", "alloc s", "hops", "TTL",
-               "storm s", "part s", "heal s", "trace");
+        printf("%7s %-10s %6s %5s %5s | %7s %8s %8s %8s | %8s %8s %8s | %7s %6s %7s | %7s %7s %7s | %-16s\n", "members",
+               "topology", "seed", "wide", "links", "start s", "messages", "idle/min", "KiB", "fail s", "max s", "silent s",
+               "alloc s", "hops", "TTL", "storm s", "part s", "heal s", "trace");
 }
 
 void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioResult *result) {
         double n = options->world.n_members;
 
         heading(r);
-        printf("%7" PRIu32 " %-10s %6" PRIu64 " %5" PRIu32 " %5.1f | %7.1f %8.0f %8.0f %8.0f | %8.2f %8.2f %8.2f | %7.3f %6.2f %7" PRIu64
-               " | %7.1f %7.1f %7.1f | %016" PRIx64 "\n",
+        printf("%7" PRIu32 " %-10s %6" PRIu64 " %5" PRIu32 " %5.1f | %7.1f %8.0f %8.0f %8.0f | %8.2f %8.2f %8.2f | %7.3f %6.2f"
+               " %7" PRIu64 " | %7.1f %7.1f %7.1f | %016" PRIx64 "\n",
                options->world.n_members, topology_shape_to_string(options->world.shape), options->world.seed, result->diameter,
                result->degree, seconds(result->start_usec), result->start_messages, result->idle_messages,
                result->memory_bytes / 1024, seconds(result->failure_usec), seconds(result->failure_max_usec),
@@ -72,8 +72,9 @@ void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioRe
 void report_directory(Report *r, const DirectoryRun *run) {
         double n = run->n_members;
 
-        printf("%7" PRIu32 " directories, seed %" PRIu64 ": %.2f rounds per lookup, median %.0f ms, 99 %% %.0f ms; found at once %.2f %%, "
-               "in churn %.2f %%; %.0f messages to join, %.1f per minute; %.1f KiB, %.1f contacts, %.1f entries; trace %016" PRIx64 "\n",
+        printf("%7" PRIu32 " directories, seed %" PRIu64 ": %.2f rounds per lookup, median %.0f ms, 99 %% %.0f ms; "
+               "found at once %.2f %%, in churn %.2f %%; %.0f messages to join, %.1f per minute; %.1f KiB, "
+               "%.1f contacts, %.1f entries; trace %016" PRIx64 "\n",
                run->n_members, run->seed, run->hops, (double) run->lookup_median_usec / 1e3, (double) run->lookup_p99_usec / 1e3,
                100 * run->found_first, 100 * run->found_churn, run->join_messages, run->idle_messages, run->memory_bytes / 1024,
                run->contacts, run->entries, run->trace.digest);

@@ -55,7 +55,8 @@ static int phase_start(Scenario *s) {
                 world_run_for(w, START_SPREAD_USEC / w->n_members);
         }
 
-        s->result.start_usec = invariants_await(w, "at the start", s->options->deadline_usec + 10 * USEC_PER_SEC * (s->result.diameter + 1));
+        s->result.start_usec = invariants_await(w, "at the start",
+                                                s->options->deadline_usec + 10 * USEC_PER_SEC * (s->result.diameter + 1));
         s->result.start_messages = per_member(s, w->network.n_carried);
         world_run_for(w, 2 * FAILURE_PAUSE_USEC);
         invariants_check_tables(w, "at the start", true);
@@ -293,7 +294,8 @@ static int phase_calm(Scenario *s) {
         const LayerConfig *layer = &s->options->world.member.layer;
 
         w->network.conditions = (NetworkConditions) {};
-        world_run_for(w, MAX(s->options->patience_usec + layer->update_sec * USEC_PER_SEC, 2 * layer->refresh_sec * USEC_PER_SEC));
+        world_run_for(w, MAX(s->options->patience_usec + layer->update_sec * USEC_PER_SEC,
+                             2 * layer->refresh_sec * USEC_PER_SEC));
         (void) invariants_await(w, "in the end", 0);
         invariants_check_tables(w, "in the end", s->options->patience_usec > 0);
         return phase_traffic(s, "in the end");

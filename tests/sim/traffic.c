@@ -1,237 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "tests/sim/traffic.h"
+#include "tests/sim/traffic-internal.h"
 
-#define ATTEMPTS_MAX 3U
 #define ATTEMPT_USEC (3 * USEC_PER_SEC)
 #define QUERIES_MAX 3U
 #define QUERY_AGAIN_USEC USEC_PER_SEC
 #define MESSAGE_INTERVAL_USEC (20 * USEC_PER_MSEC)
-#define CLOSE_DELAY_USEC USEC_PER_SEC           /* after the last message, for those still under way */
-#define IRM_USEC (200)                          /* from a layer to the IRM and back */
+#define CLOSE_DELAY_USEC USEC_PER_SEC /* after the last message, for those still under way */
 #define MESSAGES_MAX 64U
-#define OAP_REQUEST_BYTES 36U
-#define OAP_RESPONSE_BYTES 84U
 
-/* Flow ids say whose they are: the exchange, the end, and (at the server, which accepts each) the attempt. */
-#define SERVER_END 8U
-
-typedef enum ExchangeState {
-        EXCHANGE_ASKING,                /* whether the layer knows the name */
-        EXCHANGE_ALLOCATING,
-        EXCHANGE_TALKING,
-        EXCHANGE_CLOSED,
-        EXCHANGE_FAILED,
-} ExchangeState;
-
-typedef struct Exchange {
-        Traffic *traffic;               /* not owned */
-        TimelineEvent event;            /* the client's next step */
-        uint64_t id;
-        Member *client;                 /* not owned; NULL: dead */
-        Member *server;
-        ExchangeState state;
-        unsigned n_queries;
-        unsigned n_attempts;
-        unsigned attempt;               /* the one that was established */
-        bool found;
-        bool allocated;
-        bool closed;                    /* the server heard of it */
-        int32_t error;
-        usec_t begin;
-        usec_t allocation_usec;
-        unsigned n_messages;
-        unsigned n_sent;
-        uint64_t arrived;               /* a bit each */
-        uint64_t returned;
-        unsigned n_duplicates;
-        unsigned n_overtaken;
-} Exchange;
-
-struct Traffic {
-        World *world;                   /* not owned */
-        Packet *packet;
-        LayerMessage order;             /* being given */
-        uint64_t first_id;              /* of exchanges[0]; what is below is over */
-        Exchange **exchanges;
-        size_t n_exchanges;
-        size_t n_allocated;
-};
-
-/* What a message says. */
-typedef struct Content {
-        uint64_t id;
-        uint32_t number;
-        uint32_t end;                   /* of its sender */
-} Content;
-
-typedef enum OrderType {
-        ORDER_ACCEPT,
-        ORDER_ESTABLISH,
-        ORDER_ABORT,
-        ORDER_RETURN,                   /* a message back to the client */
-} OrderType;
-
-/* The core never is called from within: what it causes happens a little later. */
-typedef struct Order {
-        TimelineEvent event;
-        Traffic *traffic;               /* not owned */
-        Member *member;                 /* not owned */
-        uint32_t life;                  /* of the member, that it is for */
-        OrderType type;
-        uint64_t flow_id;
-        uint32_t attempt;
-        uint64_t reference;
-        Content content;
-} Order;
-
-static Exchange *exchange_get(const Traffic *t, uint64_t id) {
-        return id >= t->first_id && id - t->first_id < t->n_exchanges ? t->exchanges[id - t->first_id] : NULL;
-}
-
-static CloseTokens tokens_of(uint64_t id, bool server) {
-        CloseTokens tokens = { .have_own = true, .have_peer = true };
-        Dice dice;
-
-        dice_init(&dice, id, 7);
-        dice_bytes(&dice, server ? tokens.own : tokens.peer, CLOSE_TOKEN_BYTES);
-        dice_bytes(&dice, server ? tokens.peer : tokens.own, CLOSE_TOKEN_BYTES);
-        return tokens;
-}
-
-static LayerFlow *flow_of(const Member *m, uint64_t flow_id, uint32_t attempt, LayerFlowState state) {
-        LayerFlow *flow = m->alive ? layer_flows_get(&m->unicast.flows, flow_id, attempt) : NULL;
-
-        return flow && flow->state == state ? flow : NULL;
+Exchange *exchange_get(const Traffic *t, uint64_t id) {
+        return id >= t->first_id && id - t->first_id < t->n_exchanges ? t->exchanges[id - t->first_id]
+                                                                      : NULL;
 }
 
 static LayerFlow *client_flow(const Exchange *e) {
-        return e->client ? flow_of(e->client, e->id << 4, e->attempt, LAYER_FLOW_ESTABLISHED) : NULL;
-}
-
-/* -- messages -- */
-
-/* Returns whether the flow took it. */
-static bool send_content(Traffic *t, Member *m, LayerFlow *flow, const Content *content) {
-        UnicastFlow *unicast = unicast_flow(flow);
-        usec_t now = t->world->timeline.now;
-
-        if (unicast_budget(&m->unicast, unicast, 1, now) == 0)
-                return false;
-
-        packet_reset(t->packet);
-        memcpy(packet_append(t->packet, sizeof(*content)), content, sizeof(*content));
-        (void) unicast_transmit(&m->unicast, unicast, &t->packet, 1, now);
-        return true;
-}
-
-/* -- orders of the IRM -- */
-
-static void give_accept(Order *o, usec_t now) {
-        Traffic *t = o->traffic;
-        Member *m = o->member;
-
-        t->order = (LayerMessage) {
-                .type = LAYER_ACCEPT,
-                .reference = o->reference,
-                .flow_id = o->flow_id,
-                .tokens = tokens_of(o->flow_id >> 4, true),
-                .qos = O7S_QOS_RAW,
-                .oap_size = OAP_RESPONSE_BYTES,
-        };
-        memcpy(t->order.oap, &o->flow_id, sizeof(o->flow_id));
-        (void) unicast_accept(&m->unicast, &t->order, now);
-}
-
-static void give_established(Order *o, usec_t now) {
-        LayerFlow *flow = flow_of(o->member, o->flow_id, o->attempt, LAYER_FLOW_ANSWERED);
-        bool server = o->flow_id & SERVER_END;
-        CloseTokens tokens = tokens_of(o->flow_id >> 4, server);
-        Exchange *e = exchange_get(o->traffic, o->flow_id >> 4);
-
-        if (!flow) {
-                if (e && !server)
-                        e->allocated = false;   /* it ended meanwhile: the next attempt follows in its time */
-                return;
-        }
-
-        unicast_established(&o->member->unicast, flow, &tokens, now);
-        if (server || !e)
-                return;
-
-        e->state = EXCHANGE_TALKING;
-        e->allocated = true;
-        e->allocation_usec = now - e->begin;
-        timeline_set(&o->traffic->world->timeline, &e->event, now);
-}
-
-static void give_abort(Order *o, usec_t now) {
-        CloseTokens tokens = tokens_of(o->flow_id >> 4, false);
-        LayerFlow *flow = layer_flows_get(&o->member->unicast.flows, o->flow_id, o->attempt);
-
-        if (flow && flow->state != LAYER_FLOW_CLOSED)
-                unicast_abort(&o->member->unicast, flow, &tokens, now);
-}
-
-static void give_return(Order *o) {
-        LayerFlow *flow = flow_of(o->member, o->flow_id, 0, LAYER_FLOW_ESTABLISHED);
-
-        if (flow)
-                (void) send_content(o->traffic, o->member, flow, &o->content);
-}
-
-static void order_happen(TimelineEvent *event, usec_t now) {
-        _cleanup_free_ Order *o = container_of(event, Order, event);
-
-        if (!o->member->alive || o->member->life != o->life)
-                return;
-
-        switch (o->type) {
-
-        case ORDER_ACCEPT:
-                give_accept(o, now);
-                break;
-
-        case ORDER_ESTABLISH:
-                give_established(o, now);
-                break;
-
-        case ORDER_ABORT:
-                give_abort(o, now);
-                break;
-
-        case ORDER_RETURN:
-                give_return(o);
-                break;
-        }
-
-        member_plan(o->member);
-}
-
-static void order_abandon(TimelineEvent *event) {
-        free(container_of(event, Order, event));
-}
-
-static const TimelineKind order_kind = { .happen = order_happen, .abandon = order_abandon };
-
-static void order_plan(Traffic *t, const Order *order) {
-        Order *o;
-
-        o = malloc(sizeof(*o));
-        if (!o)
-                return;
-
-        *o = *order;
-        o->event = (TimelineEvent) { .kind = &order_kind };
-        o->traffic = t;
-        o->life = o->member->life;
-        timeline_set(&t->world->timeline, &o->event, t->world->timeline.now + IRM_USEC);
+        return e->client ? traffic_flow_of(e->client, e->id << 4, e->attempt, LAYER_FLOW_ESTABLISHED) : NULL;
 }
 
 static void abort_others(Exchange *e, unsigned keep) {
         for (unsigned i = 0; i < e->n_attempts; i++)
                 if (i != keep && e->client)
-                        order_plan(e->traffic, &(Order) { .member = e->client, .type = ORDER_ABORT, .flow_id = e->id << 4, .attempt = i });
+                        order_plan(e->traffic, &(Order) {.member = e->client,
+                                                        .type = ORDER_ABORT,
+                                                        .flow_id = e->id << 4,
+                                                        .attempt = i});
 }
 
 /* -- the client's steps -- */
@@ -263,8 +56,8 @@ static void step_allocate(Exchange *e, usec_t now) {
                 .oap_size = OAP_REQUEST_BYTES,
         };
         memcpy(t->order.hash, e->server->application, MEMBER_HASH_BYTES);
-        memcpy(t->order.oap, &e->id, sizeof(e->id));            /* the first half of the id */
-        memcpy(t->order.oap + sizeof(e->id), &(uint64_t) { e->n_attempts }, sizeof(uint64_t));
+        memcpy(t->order.oap, &e->id, sizeof(e->id)); /* the first half of the id */
+        memcpy(t->order.oap + sizeof(e->id), &(uint64_t) {e->n_attempts}, sizeof(uint64_t));
         e->n_attempts++;
         timeline_set(&t->world->timeline, &e->event, now + ATTEMPT_USEC);
         unicast_request(&e->client->unicast, &t->order, now);
@@ -281,7 +74,7 @@ static void step_talk(Exchange *e, usec_t now) {
         }
 
         if (e->n_sent < e->n_messages) {
-                if (send_content(t, e->client, flow, &content))
+                if (traffic_send(t, e->client, flow, &content))
                         e->n_sent++;
                 timeline_set(&t->world->timeline, &e->event,
                              now + (e->n_sent < e->n_messages ? MESSAGE_INTERVAL_USEC : CLOSE_DELAY_USEC));
@@ -335,7 +128,8 @@ void traffic_query_done(Traffic *t, Member *m, uint64_t query_id, int32_t result
                 e->found = true;
                 e->state = EXCHANGE_ALLOCATING;
         }
-        timeline_set(&t->world->timeline, &e->event, t->world->timeline.now + (result >= 0 ? IRM_USEC : QUERY_AGAIN_USEC));
+        timeline_set(&t->world->timeline, &e->event,
+                     t->world->timeline.now + (result >= 0 ? 0 : QUERY_AGAIN_USEC));
 }
 
 int traffic_reply(Traffic *t, Member *m, LayerFlow *flow, int32_t result) {
@@ -345,7 +139,7 @@ int traffic_reply(Traffic *t, Member *m, LayerFlow *flow, int32_t result) {
 
         if (result < 0) {
                 if (e && e->client == m)
-                        e->error = result;      /* the next attempt follows in its time */
+                        e->error = result; /* the next attempt follows in its time */
                 return 0;
         }
 
@@ -354,7 +148,7 @@ int traffic_reply(Traffic *t, Member *m, LayerFlow *flow, int32_t result) {
                 if (!e || e->state != EXCHANGE_ALLOCATING || e->allocated) {
                         order.type = ORDER_ABORT;
                 } else {
-                        e->allocated = true;    /* the first answer wins */
+                        e->allocated = true; /* the first answer wins */
                         e->attempt = order.attempt;
                         abort_others(e, e->attempt);
                 }
@@ -368,7 +162,7 @@ void traffic_failed(Traffic *t, Member *m, uint64_t flow_id, uint32_t attempt, i
         Exchange *e = exchange_get(t, flow_id >> 4);
 
         if (e && e->client == m)
-                e->error = result;      /* the next attempt follows in its time */
+                e->error = result; /* the next attempt follows in its time */
 }
 
 void traffic_incoming(Traffic *t, Member *m, uint64_t reference, const uint8_t *hash, size_t hash_size,
@@ -378,10 +172,11 @@ void traffic_incoming(Traffic *t, Member *m, uint64_t reference, const uint8_t *
 
         verdict_checked(&w->verdict);
         if (hash_size != MEMBER_HASH_BYTES || memcmp(hash, m->application, hash_size) != 0)
-                return verdict_fail(&w->verdict, w->timeline.now, "%s: a request for a name that it did not register", m->name);
+                return verdict_fail(&w->verdict, w->timeline.now,
+                                    "%s: a request for a name that it did not register", m->name);
         if (oap_size != OAP_REQUEST_BYTES)
-                return verdict_fail(&w->verdict, w->timeline.now, "%s: an OAP request of %zu bytes, not %u", m->name, oap_size,
-                                    OAP_REQUEST_BYTES);
+                return verdict_fail(&w->verdict, w->timeline.now, "%s: an OAP request of %zu bytes, not %u",
+                                    m->name, oap_size, OAP_REQUEST_BYTES);
 
         memcpy(&id, oap, sizeof(id));
         memcpy(&attempt, oap + sizeof(id), sizeof(attempt));
@@ -425,17 +220,20 @@ static void deliver_one(Traffic *t, Member *m, uint64_t flow_id, const Packet *p
 
         verdict_checked(&w->verdict);
         if (packet_size(packet) != sizeof(content))
-                return verdict_fail(&w->verdict, w->timeline.now, "%s: a message of %zu bytes that nobody sent", m->name,
+                return verdict_fail(&w->verdict, w->timeline.now,
+                                    "%s: a message of %zu bytes that nobody sent", m->name,
                                     packet_size(packet));
 
         memcpy(&content, packet->head, sizeof(content));
         if (content.id != flow_id >> 4 || (content.end == SERVER_END) == server)
-                return verdict_fail(&w->verdict, w->timeline.now, "%s: a message of exchange %" PRIu64 " in a flow of %" PRIu64,
-                                    m->name, content.id, flow_id >> 4);
+                return verdict_fail(&w->verdict, w->timeline.now,
+                                    "%s: a message of exchange %" PRIu64 " in a flow of %" PRIu64, m->name,
+                                    content.id, flow_id >> 4);
         if (!e)
                 return;
         if (content.number >= e->n_messages)
-                return verdict_fail(&w->verdict, w->timeline.now, "%s: message %" PRIu32 " that nobody sent", m->name, content.number);
+                return verdict_fail(&w->verdict, w->timeline.now, "%s: message %" PRIu32 " that nobody sent",
+                                    m->name, content.number);
 
         if (!server)
                 return note_arrival(e, &e->returned, content.number);
@@ -447,7 +245,7 @@ static void deliver_one(Traffic *t, Member *m, uint64_t flow_id, const Packet *p
 
 void traffic_deliver(Traffic *t, Member *m, UnicastFlow *flow, Packet *const *packets, unsigned n) {
         for (unsigned i = 0; i < n; i++)
-                if (packet_size(packets[i]) > 0)        /* an empty one only says that the peer lives */
+                if (packet_size(packets[i]) > 0) /* an empty one only says that the peer lives */
                         deliver_one(t, m, flow->layer.key.flow_id, packets[i]);
 }
 
@@ -525,10 +323,11 @@ static void exchange_end(Exchange *e, bool must) {
         if (must && e->client && e->server) {
                 verdict_checked(&w->verdict);
                 if (!e->found)
-                        verdict_fail(&w->verdict, now, "%s does not find the name of %s (%i)", e->client->name, e->server->name, e->error);
+                        verdict_fail(&w->verdict, now, "%s does not find the name of %s (%i)",
+                                     e->client->name, e->server->name, e->error);
                 else if (!e->allocated)
-                        verdict_fail(&w->verdict, now, "%s gets no flow to %s after %u attempts (%i)", e->client->name,
-                                     e->server->name, e->n_attempts, e->error);
+                        verdict_fail(&w->verdict, now, "%s gets no flow to %s after %u attempts (%i)",
+                                     e->client->name, e->server->name, e->n_attempts, e->error);
         }
 
         if (flow) {
@@ -536,7 +335,7 @@ static void exchange_end(Exchange *e, bool must) {
                 member_plan(e->client);
         }
         for (unsigned i = 0; i < ATTEMPTS_MAX && e->server; i++) {
-                flow = flow_of(e->server, e->id << 4 | SERVER_END | i, 0, LAYER_FLOW_ESTABLISHED);
+                flow = traffic_flow_of(e->server, e->id << 4 | SERVER_END | i, 0, LAYER_FLOW_ESTABLISHED);
                 if (!flow)
                         continue;
                 unicast_close(&e->server->unicast, flow, now);
