@@ -3,6 +3,7 @@
 /* Trace answers with one row per hop; TraceStatistics with all that there is to know of each. */
 
 #include "services/common/bus-error.h"
+#include "services/common/bus-option.h"
 #include "services/ipcp-unicast/bus-call.h"
 
 static int append_hop(sd_bus_message *reply, unsigned i, const EchoHop *hop, bool statistics) {
@@ -45,27 +46,11 @@ static void traced(void *userdata, const EchoTrace *trace) {
         bus_call_free(call);
 }
 
-static int read_trace_options(sd_bus_message *message, uint32_t *ret_probes, sd_bus_error *error) {
-        const char *key;
-        int r;
+static int read_trace_option(sd_bus_message *message, const char *key, void *target, sd_bus_error *error) {
+        if (!streq(key, "Probes"))
+                return bus_error_set(error, -EINVAL, "A trace knows no option '%s', only 'Probes'", key);
 
-        r = sd_bus_message_enter_container(message, 'a', "{sv}");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(message, "s", &key);
-                if (r >= 0 && !streq(key, "Probes"))
-                        return bus_error_set(error, -EINVAL, "A trace knows no option '%s', only 'Probes'", key);
-                if (r >= 0)
-                        r = sd_bus_message_read(message, "v", "u", ret_probes);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-                if (r < 0)
-                        return r;
-        }
-
-        return r < 0 ? r : sd_bus_message_exit_container(message);
+        return sd_bus_message_read(message, "v", "u", target);
 }
 
 static int trace_error(int error, uint64_t address, sd_bus_error *e) {
@@ -90,7 +75,7 @@ static int begin_trace(sd_bus_message *message, Service *s, bool statistics, sd_
 
         r = sd_bus_message_read(message, "t", &address);
         if (r >= 0)
-                r = read_trace_options(message, &probes, error);
+                r = bus_read_options(message, read_trace_option, &probes, error);
         if (r >= 0)
                 r = bus_check_member(s, error);
         if (r >= 0)

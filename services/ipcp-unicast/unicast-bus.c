@@ -10,6 +10,7 @@
 #include "libo7s/bus-names.h"
 #include "services/common/bus-error.h"
 #include "services/common/bus-introspect.h"
+#include "services/common/bus-option.h"
 #include "services/ipcp-unicast/bus-call.h"
 
 /* -- properties: what a layer is made of is known once we are in it -- */
@@ -55,27 +56,11 @@ static int property_max_ttl(sd_bus *bus, const char *path, const char *interface
 
 /* -- routes and links -- */
 
-static int read_filter(sd_bus_message *message, uint64_t *ret_destination, sd_bus_error *error) {
-        const char *key;
-        int r;
+static int read_filter(sd_bus_message *message, const char *key, void *target, sd_bus_error *error) {
+        if (!streq(key, "Destination"))
+                return bus_error_set(error, -EINVAL, "Routes cannot be filtered by '%s', only by 'Destination'", key);
 
-        r = sd_bus_message_enter_container(message, 'a', "{sv}");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(message, "s", &key);
-                if (r >= 0 && !streq(key, "Destination"))
-                        return bus_error_set(error, -EINVAL, "Routes cannot be filtered by '%s', only by 'Destination'", key);
-                if (r >= 0)
-                        r = sd_bus_message_read(message, "v", "t", ret_destination);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-                if (r < 0)
-                        return r;
-        }
-
-        return r < 0 ? r : sd_bus_message_exit_container(message);
+        return sd_bus_message_read(message, "v", "t", target);
 }
 
 static int append_route(sd_bus_message *reply, const Service *s, const Route *route) {
@@ -102,7 +87,7 @@ static int method_list_routes(sd_bus_message *message, void *userdata, sd_bus_er
         size_t n = 0;
         int r;
 
-        r = read_filter(message, &destination, error);
+        r = bus_read_options(message, read_filter, &destination, error);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the handlers of all our objects share: unpacking options and flags, who calls, and asking polkit. */
+/* What the handlers of all our objects share: unpacking flags, who calls, and asking polkit. */
 
 #include "services/common/bus-error.h"
+#include "services/common/bus-option.h"
 #include "services/irm/flow.h"
 
 /* The flags of every method that changes something. */
@@ -14,15 +15,6 @@
 
 /* Reads "t flags"; any that is not in allowed is an error. */
 int bus_read_flags(sd_bus_message *message, uint64_t allowed, uint64_t *ret, sd_bus_error *error);
-
-/* Reads the variant of one key of an "a{sv}" into target. Returns < 0, with error set, where it does not know the key. */
-typedef int (*bus_read_option_t)(sd_bus_message *message, const char *key, void *target, sd_bus_error *error);
-
-/* Reads an "a{sv}", key by key. */
-int bus_read_options(sd_bus_message *message, bus_read_option_t read_option, void *target, sd_bus_error *error);
-
-/* The same where no key is known: each is an error. */
-int bus_read_no_options(sd_bus_message *message, sd_bus_error *error);
 
 /* Who calls, by the bus's word. */
 int bus_caller_uid(sd_bus_message *message, uid_t *ret, sd_bus_error *error);
