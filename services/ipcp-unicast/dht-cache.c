@@ -89,8 +89,7 @@ static bool is_doubted(const DhtCache *cache, const uint8_t *key, uint64_t addre
         for (size_t i = 0; i < cache->n_doubts; i++) {
                 const DhtDoubt *doubt = &cache->doubts[i];
 
-                if (doubt->address == address && doubt->until > now &&
-                    (doubt->any_key || memcmp(doubt->key, key, cache->id_size) == 0))
+                if (doubt->address == address && doubt->until > now && memcmp(doubt->key, key, cache->id_size) == 0)
                         return true;
         }
 
@@ -114,24 +113,16 @@ static DhtDoubt *doubt_slot(DhtCache *cache, usec_t now) {
 void dht_cache_doubt(DhtCache *cache, const uint8_t *key, uint64_t address, usec_t now) {
         DhtDoubt *doubt;
 
-        if (key)
-                dht_cache_forget(cache, key);
-        if (key && is_doubted(cache, key, address, now))
+        dht_cache_forget(cache, key);
+        if (is_doubted(cache, key, address, now))
                 return;
 
         doubt = doubt_slot(cache, now);
         if (!doubt)
                 return;
 
-        *doubt = (DhtDoubt) { .address = address, .until = usec_add(now, DHT_CACHE_DOUBT_USEC), .any_key = !key };
-        if (key)
-                memcpy(doubt->key, key, cache->id_size);
-}
-
-void dht_cache_trust(DhtCache *cache, uint64_t address) {
-        for (size_t i = 0; i < cache->n_doubts; i++)
-                if (cache->doubts[i].any_key && cache->doubts[i].address == address)
-                        cache->doubts[i].until = 0;
+        *doubt = (DhtDoubt) { .address = address, .until = usec_add(now, DHT_CACHE_DOUBT_USEC) };
+        memcpy(doubt->key, key, cache->id_size);
 }
 
 size_t dht_cache_order(const DhtCache *cache, const uint8_t *key, uint64_t *addresses, size_t n, usec_t now) {

@@ -27,7 +27,6 @@ typedef struct DhtDoubt {
         uint8_t key[HASH_BYTES_MAX];
         uint64_t address;
         usec_t until;
-        bool any_key;                   /* the member is gone */
 } DhtDoubt;
 
 typedef struct DhtCache {
@@ -48,11 +47,7 @@ const DhtResult *dht_cache_get(const DhtCache *cache, const uint8_t *key, usec_t
 void dht_cache_put(DhtCache *cache, const uint8_t *key, const uint64_t *addresses, size_t n_addresses, usec_t now);
 void dht_cache_forget(DhtCache *cache, const uint8_t *key);
 
-/* key NULL: whatever the name. */
 void dht_cache_doubt(DhtCache *cache, const uint8_t *key, uint64_t address, usec_t now);
-
-/* It showed that it is there. */
-void dht_cache_trust(DhtCache *cache, uint64_t address);
 
 /* Puts the doubtful ones last. Returns how many others there are. */
 size_t dht_cache_order(const DhtCache *cache, const uint8_t *key, uint64_t *addresses, size_t n, usec_t now);

@@ -185,7 +185,6 @@ int dht_contacts_seen(DhtContacts *contacts, const DhtPeer *peer, bool verified,
 
         c->seen_usec = now;
         c->n_failures = 0;
-        c->lost = false;
         if (c->verified)
                 return 0;
 
@@ -200,23 +199,12 @@ bool dht_contacts_failed(DhtContacts *contacts, uint64_t address) {
         if (!c)
                 return false;
 
-        if (++c->n_failures < DHT_CONTACT_FAILURES_MAX && !c->lost)
+        if (++c->n_failures < DHT_CONTACT_FAILURES_MAX)
                 return false;
 
         contact_remove(contacts, c);
         contacts->n_evicted++;
         return true;
-}
-
-void dht_contacts_lost(DhtContacts *contacts, uint64_t address) {
-        DhtContact *c;
-
-        c = dht_contacts_get(contacts, address);
-        if (!c)
-                return;
-
-        c->lost = true;
-        c->asked_usec = 0;                              /* one more question decides */
 }
 
 /* -- questions -- */
@@ -228,7 +216,7 @@ size_t dht_contacts_closest(const DhtContacts *contacts, const uint8_t *key, boo
                 const DhtContact *c = &contacts->contacts[i];
                 size_t j;
 
-                if (c->spare || c->lost || (healthy && (!c->verified || c->n_failures > 0)))
+                if (c->spare || (healthy && (!c->verified || c->n_failures > 0)))
                         continue;
                 if (n == max && dht_distance_compare(key, c->peer.id, ret[n - 1].id, contacts->id_size) >= 0)
                         continue;
@@ -249,8 +237,7 @@ size_t dht_contacts_closer(const DhtContacts *contacts, const uint8_t *key, cons
         for (size_t i = 0; i < contacts->n && n < max; i++) {
                 const DhtContact *c = &contacts->contacts[i];
 
-                if (c->verified && !c->spare && !c->lost &&
-                    dht_distance_compare(key, c->peer.id, id, contacts->id_size) < 0)
+                if (c->verified && !c->spare && dht_distance_compare(key, c->peer.id, id, contacts->id_size) < 0)
                         n++;
         }
 
@@ -262,7 +249,7 @@ DhtContact *dht_contacts_doubtful(DhtContacts *contacts, usec_t retry_usec, usec
 
         for (size_t i = 0; i < contacts->n; i++) {
                 DhtContact *c = &contacts->contacts[i];
-                bool doubtful = !c->verified || c->n_failures > 0 || c->lost;
+                bool doubtful = !c->verified || c->n_failures > 0;
 
                 if (!doubtful && usec_add(c->seen_usec, silent_usec) > now)
                         continue;

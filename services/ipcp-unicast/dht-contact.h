@@ -9,8 +9,9 @@
  *   verified     it answered a request of ours, so what is sent to that address arrives at who has that id
  *
  * One contact per address. Who is there stays: a newcomer gets a place in a full bucket only when one in it fails. A
- * contact that does not answer several times in a row is evicted, as is one that routing says is gone at its first
- * failure. Nobody that we only heard of from others is a contact: it becomes one by answering.
+ * contact that does not answer several times in a row is evicted; that no route leads to it for a moment is no reason:
+ * links flap, and who forgets half of the members then finds no names afterwards. Nobody that we only heard of from
+ * others is a contact: it becomes one by answering.
  */
 
 #include "basic/time.h"
@@ -28,7 +29,6 @@ typedef struct DhtContact {
         uint8_t n_failures;             /* requests without an answer since it was last seen */
         bool verified;
         bool spare;
-        bool lost;                      /* routing has no way there */
 } DhtContact;
 
 typedef struct DhtBucket {
@@ -62,10 +62,7 @@ int dht_contacts_seen(DhtContacts *contacts, const DhtPeer *peer, bool verified,
 /* A request to it met no answer. Returns whether it was evicted. */
 bool dht_contacts_failed(DhtContacts *contacts, uint64_t address);
 
-/* Routing lost the way to it. */
-void dht_contacts_lost(DhtContacts *contacts, uint64_t address);
-
-/* Those closest to the key, closest first, at most max, spares and lost ones excepted. healthy: only those that answered and
+/* Those closest to the key, closest first, at most max, spares excepted. healthy: only those that answered and
  * did not fail since, which is who others should hear of. Returns how many. */
 size_t dht_contacts_closest(const DhtContacts *contacts, const uint8_t *key, bool healthy, size_t max, DhtPeer *ret);
 

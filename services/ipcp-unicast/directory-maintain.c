@@ -50,9 +50,6 @@ void directory_seen(Directory *d, const DhtPeer *peer, bool verified, usec_t now
         int r;
 
         r = dht_contacts_seen(&d->contacts, peer, verified, now);
-        if (verified)
-                dht_cache_trust(&d->cache, peer->address);
-
         if (!verified && (r > 0 || r == -EEXIST))
                 ping_contact(d, dht_contacts_get(&d->contacts, peer->address), now);
 
@@ -83,13 +80,6 @@ void directory_unanswered(Directory *d, uint64_t address, usec_t now) {
 
         if (d->contacts.n == 0 && d->n_peers > 0 && !d->bootstrapping)
                 d->bootstrap_usec = MIN(d->bootstrap_usec, now + BOOTSTRAP_MIN_USEC);
-}
-
-void directory_member_lost(Directory *d, uint64_t address, usec_t now) {
-        dht_contacts_lost(&d->contacts, address);
-        dht_cache_doubt(&d->cache, NULL, address, now);
-        if (d->contacts.n > 0)
-                tick_at(d, now + TICK_BUSY_USEC);
 }
 
 /* -- the way in -- */
@@ -134,10 +124,9 @@ void directory_add_peer(Directory *d, uint64_t address, usec_t now) {
                 d->peers[d->next_peer++ % DIRECTORY_PEERS_MAX] = address;
 
         contact = dht_contacts_get(&d->contacts, address);
-        if (contact && contact->verified && contact->n_failures == 0 && !contact->lost)
+        if (contact && contact->verified && contact->n_failures == 0)
                 return;
 
-        dht_cache_trust(&d->cache, address);
         tick_at(d, now + TICK_BUSY_USEC);
         if (d->bootstrapping)
                 d->bootstrap_usec = MIN(d->bootstrap_usec, now + BOOTSTRAP_MIN_USEC);

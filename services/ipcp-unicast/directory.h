@@ -95,9 +95,6 @@ DEFINE_CLEANUP(Directory, directory_free);
  * again whenever there are no contacts. Address 0 is ignored. */
 void directory_add_peer(Directory *d, uint64_t address, usec_t now);
 
-/* A member that is known to be gone, by routing: not asked any more, and dropped at its next failure. */
-void directory_member_lost(Directory *d, uint64_t address, usec_t now);
-
 /* Publishes a name of ours, now and for as long as it is registered. Returns: 0, also again; -EINVAL: not a hash of this
  * layer; -ENOSPC; -ENOMEM. */
 int directory_register(Directory *d, const uint8_t *hash, size_t hash_size, usec_t now);

@@ -143,9 +143,6 @@ static void call(Target *t, uint8_t argument, Cursor *c) {
         case 0:
                 directory_add_peer(d, byte, t->now);
                 break;
-        case 1:
-                directory_member_lost(d, byte, t->now);
-                break;
         case 2:
                 (void) directory_register(d, hash, ID_SIZE, t->now);
                 break;
@@ -167,6 +164,7 @@ static void call(Target *t, uint8_t argument, Cursor *c) {
         case 6:
                 directory_doubt(d, hash, ID_SIZE, argument, t->now);
                 break;
+        case 1:
         case 7:
                 directory_refresh(d, t->now);
                 break;

@@ -300,27 +300,6 @@ static void test_dead_contacts(void **state) {
         assert_found(net_lookup(&net->nodes[41], 0), 1);
 }
 
-static void test_member_lost(void **state) {
-        _cleanup_(net_freep) Net *net = network(10, 0);
-        Node *node = &net->nodes[0];
-        uint8_t key[NET_ID_SIZE];
-
-        net_register(&net->nodes[8], 3);                /* besides member 4 */
-        net_run(net, 3 * SEC);
-        net_kill(&net->nodes[3]);
-        directory_member_lost(node->directory, 4, net->now);
-        assert_int_equal(dht_contacts_closest(&node->directory->contacts, net_key(0, key), false, 1, &(DhtPeer) {}), 1);
-        assert_int_equal(net_lookup(node, 3)->addresses[0], 9);
-        net_run(net, 30 * SEC);
-        assert_null(dht_contacts_get(&node->directory->contacts, 4));
-
-        /* A false report: it answers. */
-        directory_member_lost(node->directory, 5, net->now);
-        net_run(net, 30 * SEC);
-        assert_non_null(dht_contacts_get(&node->directory->contacts, 5));
-        assert_false(dht_contacts_get(&node->directory->contacts, 5)->lost);
-}
-
 static void test_partition(void **state) {
         _cleanup_(net_freep) Net *net = network(40, 0);
 
@@ -476,7 +455,6 @@ int main(void) {
                 cmocka_unit_test(test_several_addresses),
                 cmocka_unit_test(test_poisoned_key),
                 cmocka_unit_test(test_dead_contacts),
-                cmocka_unit_test(test_member_lost),
                 cmocka_unit_test(test_partition),
                 cmocka_unit_test(test_bootstrap_retries),
                 cmocka_unit_test(test_restart),
