@@ -342,11 +342,10 @@ static void describe_joining(const Join *join, char *text, size_t size) {
         else if (n_ways(join) == 0) {
                 list_layers(join->unicast, layers, sizeof(layers));
                 (void) snprintf(text, size, "waiting for a layer below to come up: %s", layers);
-        } else if (join->n_attempts == 0)
-                (void) snprintf(text, size, "about to begin");
+        } else if (join->problem[0] == '\0')            /* also between an answer and what comes of it */
+                (void) snprintf(text, size, "about to go on");
         else
-                (void) snprintf(text, size, "attempt %u failed (%s), trying again", join->n_attempts,
-                                join->problem[0] != '\0' ? join->problem : "no reason given");
+                (void) snprintf(text, size, "attempt %u failed (%s), trying again", join->n_attempts, join->problem);
 }
 
 void join_describe(const Join *join, usec_t now, char *text, size_t size) {

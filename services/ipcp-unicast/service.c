@@ -323,6 +323,7 @@ static int timer_elapsed(sd_event_source *source, uint64_t usec, void *userdata)
         s->timer_armed = USEC_INFINITY;
         computations = n_computations(s);
         unicast_expire(&s->unicast, now);
+        orders_check(&s->orders, now);
 
         /* The core has no clock. What else was due is little beside shortest paths. */
         if (s->unicast.is_member && n_computations(s) != computations)
@@ -333,7 +334,7 @@ static int timer_elapsed(sd_event_source *source, uint64_t usec, void *userdata)
 /* Before the loop sleeps: whatever happened may have moved the next expiry. */
 static int loop_prepares(sd_event_source *source, void *userdata) {
         Service *s = userdata;
-        usec_t next = unicast_next(&s->unicast);
+        usec_t next = MIN(unicast_next(&s->unicast), orders_next(&s->orders));
 
         service_keep_state(s);
         if (next == s->timer_armed)
