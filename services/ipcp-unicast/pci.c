@@ -5,11 +5,6 @@
 #include "basic/cursor.h"
 #include "services/ipcp-unicast/pci.h"
 
-bool pci_format_is_valid(const PciFormat *format) {
-        return format->address_bytes > 0 && format->address_bytes <= PCI_ADDRESS_BYTES_MAX && format->eid_bytes > 0 &&
-               format->eid_bytes <= PCI_EID_BYTES_MAX && format->ttl_max > 0;
-}
-
 static void write_le(uint8_t *p, uint64_t value, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 p[i] = (uint8_t) value;

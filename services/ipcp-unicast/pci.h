@@ -23,6 +23,7 @@
 #define EID_ECHO 32U            /* o7s-trace; only between o7s members */
 #define EID_HELLO 33U           /* the same, between neighbours: hello.h */
 
+/* Within these bounds wherever it comes from: layer_config_check() sees to it. */
 typedef struct PciFormat {
         uint8_t address_bytes;  /* 1 to 8 */
         uint8_t eid_bytes;      /* 1 to 8 */
@@ -40,9 +41,6 @@ typedef struct Pci {
 static inline size_t pci_bytes(const PciFormat *format) {
         return (size_t) format->address_bytes + 3U + format->eid_bytes;
 }
-
-/* Whether the sizes are ones that we can work with. */
-bool pci_format_is_valid(const PciFormat *format);
 
 /* Puts the header in front. Returns: 0; -ENOBUFS: no head-room. */
 int pci_push(const PciFormat *format, Packet *packet, const Pci *pci);

@@ -123,27 +123,10 @@ static void test_mark(void **state) {
         assert_int_equal(pci.ttl, 5);
 }
 
-static void test_formats(void **state) {
-        static const struct {
-                const char *name;
-                PciFormat format;
-                bool valid;
-        } rows[] = {
-                { "usual", { 4, 8, 60 }, true },     { "smallest", { 1, 1, 1 }, true },  { "largest", { 8, 8, 255 }, true },
-                { "no address", { 0, 8, 60 }, false }, { "no eid", { 4, 0, 60 }, false }, { "long address", { 9, 8, 60 }, false },
-                { "long eid", { 4, 9, 60 }, false }, { "no ttl", { 4, 8, 0 }, false },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                print_message("%s\n", rows[i].name);
-                assert_int_equal(pci_format_is_valid(&rows[i].format), rows[i].valid);
-        }
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_both_ways), cmocka_unit_test(test_no_head_room), cmocka_unit_test(test_ttl),
-                cmocka_unit_test(test_mark),      cmocka_unit_test(test_formats),
+                cmocka_unit_test(test_mark),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
