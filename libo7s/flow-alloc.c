@@ -185,12 +185,9 @@ int flow_receive_outcome(o7s_flow *flow) {
         return r < 0 ? flow_set_failed(flow, r, "") : 0;
 }
 
-/* Finishes where the outcome is there. Returns: 0: up; -EINPROGRESS; why it failed. */
-static int alloc_finish(o7s_flow *flow) {
+/* Takes the outcome where it is there. Returns: 0: decided; -EINPROGRESS; why it failed. */
+static int alloc_take(o7s_flow *flow) {
         int r = 0;
-
-        if (handle_is_foreign(&flow->handle))
-                return -ECHILD;
 
         (void) pthread_mutex_lock(&flow->mutex);
         if (flow->state == FLOW_PENDING)
@@ -199,9 +196,23 @@ static int alloc_finish(o7s_flow *flow) {
                 flow->up_untold = false;
         (void) pthread_mutex_unlock(&flow->mutex);
 
-        /* The descriptor is readable at first, and would be for as long as nobody asks for events. */
-        if (r == -EINPROGRESS)
+        return r;
+}
+
+/* Finishes where the outcome is there. Returns: 0: up; -EINPROGRESS; why it failed. */
+static int alloc_finish(o7s_flow *flow) {
+        int r;
+
+        if (handle_is_foreign(&flow->handle))
+                return -ECHILD;
+
+        r = alloc_take(flow);
+        if (r == -EINPROGRESS) {
+                /* The descriptor is readable at first, and would be for as long as nobody asks for events. Who asks
+                 * takes an outcome that came meanwhile off the doorbell, which then never rings for it again. */
                 (void) flow_events(flow);
+                r = alloc_take(flow);
+        }
 
         if (r >= 0)
                 r = flow_check(flow, -ENOTCONN);
