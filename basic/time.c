@@ -58,6 +58,12 @@ usec_t time_now(void) {
         return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / NSEC_PER_USEC;
 }
 
+nsec_t time_now_nsec(void) {
+        struct timespec ts = clock_read(CLOCK_MONOTONIC);
+
+        return (nsec_t) ts.tv_sec * NSEC_PER_SEC + (nsec_t) ts.tv_nsec;
+}
+
 uint64_t time_realtime_nsec(void) {
         struct timespec ts = clock_read(CLOCK_REALTIME);
 

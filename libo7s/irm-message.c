@@ -104,6 +104,8 @@ static int parse_info(const IrmInfoRecord *record, IrmFlowInfo *info) {
 
         info->mtu = record->mtu;
         info->local = record->local;
+        info->transfer = record->transfer;
+        info->mpl_ms = record->mpl_ms;
 
         return record->qos ? parse_qos(record->qos, &info->qos) : 0;
 }
@@ -147,6 +149,10 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
         info.mtu = message->info.mtu;
         info.has_local = true;
         info.local = message->info.local;
+        info.has_transfer = true;
+        info.transfer = message->info.transfer;
+        info.has_mpl_ms = true;
+        info.mpl_ms = message->info.mpl_ms;
         pack_qos(&message->info.qos, &qos);
 
         /* A sentence may quote a name, whose bytes may be anything, and may have been cut to fit. */

@@ -70,7 +70,13 @@ typedef struct IrmFlowInfo {
         o7s_qos qos;                                    /* as granted */
         uint32_t mtu;                                   /* largest message in bytes; 0: as the lane says */
         bool local;
+        uint32_t transfer;                              /* IRM_TRANSFER_: what both ends agreed on, in_order or ber == 0 given */
+        uint32_t mpl_ms;                                /* longest life of a packet in the layer */
 } IrmFlowInfo;
+
+#define IRM_TRANSFER_EXTENDED (UINT32_C(1) << 0)        /* both speak the extended FRCT */
+#define IRM_TRANSFER_CHECKSUM (UINT32_C(1) << 1)        /* every packet carries a checksum, also on reliable flows */
+#define IRM_TRANSFER_STREAM (UINT32_C(1) << 2)          /* a byte stream, as the asking side wanted */
 
 typedef struct IrmMessage {
         IrmMessageType type;

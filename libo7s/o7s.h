@@ -171,6 +171,14 @@ struct o7s_flow_stats {
         uint32_t rx_queued;             /* packets that wait to be read here */
         uint64_t read_waits;            /* reads that found nothing and had to wait */
         uint64_t write_waits;           /* writes that found no room and had to wait */
+        uint64_t duplicates;            /* packets that had arrived before; this and what follows: ordered flows only */
+        uint64_t marked;                /* packets that met congestion on their way here */
+        uint64_t acknowledged_bytes;    /* of tx_bytes, what the peer has; reliable flows */
+        uint64_t unacknowledged_bytes;  /* of tx_bytes, what may yet be lost if the flow ends now; reliable flows */
+        uint64_t tx_rate;               /* pace at which we send, bytes per second; 0: no pace */
+        uint64_t path_rate;             /* what the path is thought to deliver, bytes per second; 0: not known */
+        uint32_t window;                /* packets that the peer still takes */
+        uint32_t packet_max;            /* largest packet that the path is known to take, bytes */
 };
 
 /* The last failure of a thread. Set size to sizeof(o7s_error) before the call. */

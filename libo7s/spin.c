@@ -3,19 +3,15 @@
 /* Looking before sleeping. */
 
 #include <sched.h>
-#include <time.h>
 
+#include "basic/time.h"
 #include "libo7s/spin.h"
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
 #define BUDGET_NSEC_MIN 3000U
 #define PENALTY_MAX 256U
 
 uint64_t spin_now(void) {
-        struct timespec now;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * NSEC_PER_SEC + (uint64_t) now.tv_nsec;
+        return time_now_nsec();
 }
 
 /* A thread that is bound to one of several does not share it with the other side, most likely. */

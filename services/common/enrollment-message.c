@@ -9,8 +9,7 @@
 #include "services/common/enrollment.h"
 #include "enrollment.pb-c.h"
 
-#define NSEC_PER_SEC 1000000000U
-#define SECONDS_MAX (INT64_MAX / NSEC_PER_SEC)
+#define SECONDS_MAX (INT64_MAX / (int64_t) NSEC_PER_SEC)
 
 /* Of the policies of routing and of the directory there is one each. */
 #define ROUTING_POLICY_LINK_STATE 0U

@@ -33,7 +33,9 @@
 
 /* Capabilities, TLV 03 and 82. */
 #define OAP_CAPABILITY_CLOSE (UINT32_C(1) << 0)
-#define OAP_CAPABILITY_FRCT (UINT32_C(1) << 1)
+#define OAP_CAPABILITY_FRCT (UINT32_C(1) << 1)          /* the extended FRCT */
+#define OAP_CAPABILITY_CHECKSUM (UINT32_C(1) << 2)      /* request: a reliable flow without bit errors is wanted; response: granted */
+#define OAP_CAPABILITY_STREAM (UINT32_C(1) << 3)        /* request: a byte stream is wanted; response: granted */
 
 /* Errors on the wire (wire.md 10.9). */
 #define OAP_WIRE_ERROR_NOT_ALLOCATED (-1000)

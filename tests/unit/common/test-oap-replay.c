@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
+#include "basic/time.h"
 #include "services/common/oap.h"
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
 #define NOW (UINT64_C(1700000000) * NSEC_PER_SEC)
 
 static int set_up(void **state) {

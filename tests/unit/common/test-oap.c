@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
+#include "basic/time.h"
 #include "services/common/oap.h"
 #include "tests/support/pcap.h"
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
 #define NOW (UINT64_C(1700000000) * NSEC_PER_SEC)
 
 /* Where a framing has its management messages, their code and what follows the fixed part. */
