@@ -18,7 +18,7 @@ typedef struct FrctMtu {
         size_t failed;                  /* smallest size known not to pass; 0: none */
         size_t probing;                 /* size of the probe that is out, 0: none */
         unsigned n_tries;               /* of it */
-        unsigned n_black;               /* large segments timed out in a row */
+        unsigned n_black;               /* large packets timed out in a row */
         nsec_t next;                    /* when to send the next probe, or to give the current one up */
 } FrctMtu;
 
@@ -28,7 +28,9 @@ void frct_mtu_set_ceiling(FrctMtu *m, size_t ceiling, nsec_t now);
 size_t frct_mtu_probe(FrctMtu *m, nsec_t rto, nsec_t now);
 /* The peer got a probe of this size. Returns whether .current changed. Sizes that were never tried are ignored. */
 bool frct_mtu_probed(FrctMtu *m, size_t size, nsec_t now);
-/* A segment of this size timed out, or one was acknowledged. Returns whether .current changed. */
+/* Once per retransmission time-out: the size on the wire of the oldest packet that is out. Returns whether .current changed. */
 bool frct_mtu_timed_out(FrctMtu *m, size_t size, nsec_t now);
+/* A packet of this size arrived. */
 void frct_mtu_acknowledged(FrctMtu *m, size_t size);
+/* When to ask frct_mtu_probe() again. Nothing to wake up an idle flow for: it is soon enough when data moves again. */
 nsec_t frct_mtu_next(const FrctMtu *m);
