@@ -16,6 +16,8 @@
  *   loss=PERCENT  independent loss
  *   drop=N        drop exactly the next N frames
  *   dup=PERCENT   duplication
+ *   corrupt=PERCENT   one bit of the frame's second half is turned over
+ *   max=BYTES     larger frames are lost; 0: none are
  *   hold=0|1      1: keep frames back; 0: let them go, in order
  *   carrier=0|1   carrier of both interfaces
  *   seed=N        the same seed and input give the same fate
@@ -59,13 +61,14 @@ typedef struct Frame {
 typedef struct Direction {
         int in, out;                    /* tap descriptors; "in" is owned, "out" belongs to the other direction */
         uint64_t delay_nsec, jitter_nsec;
-        double loss, duplication;       /* probabilities */
+        double loss, duplication, corruption;   /* probabilities */
+        size_t size_max;                /* 0: any */
         bool reorder, hold;
         uint64_t drop_next;
         uint64_t random, last_due_nsec, n_frames;
         Frame **waiting;                /* heap, the earliest first */
         size_t n_waiting, n_allocated;
-        uint64_t received, sent, lost, duplicated, failed;
+        uint64_t received, sent, lost, duplicated, corrupted, failed;
 } Direction;
 
 typedef struct Link {
@@ -142,7 +145,9 @@ static void frame_write(Direction *d, const uint8_t *data, size_t size) {
                 d->sent++;
 }
 
-static bool frame_is_lost(Direction *d) {
+static bool frame_is_lost(Direction *d, size_t size) {
+        if (d->size_max > 0 && size > d->size_max)
+                return true;
         if (d->drop_next > 0) {
                 d->drop_next--;
                 return true;
@@ -178,14 +183,24 @@ static void frame_schedule(Direction *d, const uint8_t *data, size_t size, uint6
         }
 }
 
-static void frame_take(Direction *d, const uint8_t *data, size_t size) {
+/* In the second half: addresses and headers of what is carried have checks of their own. */
+static void frame_corrupt(Direction *d, uint8_t *data, size_t size) {
+        size_t at = size / 2 + (size_t) (random_fraction(d) * (double) (size - size / 2));
+
+        data[at] ^= (uint8_t) (1U << (unsigned) (random_fraction(d) * 8));
+        d->corrupted++;
+}
+
+static void frame_take(Direction *d, uint8_t *data, size_t size) {
         uint64_t now = now_nsec();
 
         d->received++;
-        if (frame_is_lost(d)) {
+        if (frame_is_lost(d, size)) {
                 d->lost++;
                 return;
         }
+        if (d->corruption > 0 && random_fraction(d) < d->corruption)
+                frame_corrupt(d, data, size);
 
         frame_schedule(d, data, size, now);
         if (d->duplication > 0 && random_fraction(d) < d->duplication) {
@@ -246,6 +261,10 @@ static bool direction_set(Direction *d, const char *key, double value) {
                 d->drop_next = (uint64_t) value;
         else if (strcmp(key, "dup") == 0)
                 d->duplication = value / 100;
+        else if (strcmp(key, "corrupt") == 0)
+                d->corruption = value / 100;
+        else if (strcmp(key, "max") == 0)
+                d->size_max = (size_t) value;
         else if (strcmp(key, "hold") == 0)
                 d->hold = value > 0;
         else if (strcmp(key, "seed") == 0)
@@ -291,8 +310,8 @@ static void link_say_counters(const Link *l, int fd) {
                 const Direction *d = &l->directions[i];
 
                 (void) dprintf(fd, "direction=%zu received=%" PRIu64 " sent=%" PRIu64 " lost=%" PRIu64
-                               " duplicated=%" PRIu64 " failed=%" PRIu64 " waiting=%zu\n",
-                               i, d->received, d->sent, d->lost, d->duplicated, d->failed, d->n_waiting);
+                               " duplicated=%" PRIu64 " corrupted=%" PRIu64 " failed=%" PRIu64 " waiting=%zu\n",
+                               i, d->received, d->sent, d->lost, d->duplicated, d->corrupted, d->failed, d->n_waiting);
         }
 }
 
