@@ -2,21 +2,25 @@
 #pragma once
 
 /*
- * What the three tools share. They are the examples of <o7s.h>, so they use it and nothing else of this
+ * What the tools share. They are the examples of <o7s.h>, so they use it and nothing else of this
  * project: each of them can be copied out of the tree and built with
  *
- *   cc -D_GNU_SOURCE -I. echo.c complain.c $(pkg-config --cflags --libs libo7s)
+ *   cc -D_GNU_SOURCE -I. echo.c echo-server.c complain.c wait.c units.c $(pkg-config --cflags --libs libo7s) -lm
  *
  * In which order to read them:
  *
- *   echo.c          the smallest server: listen, wait on many flows with a set, read, write
+ *   echo.c          a server: its command line; what it does is in echo-server.c: listen, wait on many flows with a set
  *   ping.c          a client in an event loop of its own: poll() on the flow's descriptor and on a signalfd
+ *   ping-*.c        its command line, its messages and what became of them, what it prints
+ *   nc.c            any program's standard input and output over a flow; nc-relay.c carries the bytes
+ *   cbr.c           a constant rate over flows; cbr-client.c sends, cbr-server.c counts, cbr-meter.c judges
  *   perf.c          the two roles of o7s-perf and the loop that both run
- *   perf-options.c  its command line
- *   perf-message.c  the messages that its two ends exchange, byte by byte
- *   perf-stream.c   one flow under test: sending, counting, the exchange of reports at the end
- *   perf-show.c     progress, summary, JSON
+ *   perf-stream.c   one flow under test: the test's course, from the request to the reports
+ *   perf-sending.c  its sending half; perf-receiving.c its receiving half; perf-frame.c finds messages in a byte stream
+ *   perf-*.c        its command line, its messages byte by byte, what it shows
+ *   preset.c        qualities of service by name
  *   complain.c      errors as a sentence, and the exit status that goes with them
+ *   wait.c          sleeping until a descriptor or a time
  *   show.c          what is known of a flow, percentiles, JSON lines
  *   units.c         durations, sizes and rates, read and written
  *   histogram.c     percentiles in constant memory
@@ -42,6 +46,7 @@ enum {
         EXIT_UNREACHABLE = 3,
         EXIT_DENIED = 4,
         EXIT_TIMEOUT = 5,
+        EXIT_LOSS = 6,
         EXIT_NOT_RUNNING = 69,
         EXIT_CONFIG = 78,
 };

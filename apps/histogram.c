@@ -70,6 +70,17 @@ uint64_t histogram_percentile(const Histogram *h, double percent) {
         return h->maximum;
 }
 
+void histogram_groups(const Histogram *h, uint64_t ret_counts[HISTOGRAM_GROUPS]) {
+        for (size_t i = 0; i < HISTOGRAM_GROUPS; i++)
+                ret_counts[i] = 0;
+
+        for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+                uint64_t value = bucket_value(i);
+
+                ret_counts[value == 0 ? 0 : 63 - __builtin_clzll(value)] += h->buckets[i];
+        }
+}
+
 uint64_t histogram_mean(const Histogram *h) {
         return h->n == 0 ? 0 : h->sum / h->n;
 }

@@ -287,8 +287,7 @@ static int serve(Perf *p, int signal_fd) {
                 return complain_error(r, "Cannot wait for flows");
 
         if (!p->options->quiet)
-                (void) printf("serving %s\n", p->options->name);
-        (void) fflush(stdout);
+                show_serving(p->options->name, p->options->json);
 
         r = perf_run(p, signal_fd);
         return r < 0 ? complain_error(r, "Stopped serving '%s'", p->options->name) : EXIT_FINE;
@@ -325,7 +324,7 @@ static int measure(Perf *p, int signal_fd) {
         for (unsigned i = 0; i < p->options->parallel; i++) {
                 o7s_flow *flow;
 
-                r = o7s_flow_alloc(p->options->name, NULL,
+                r = o7s_flow_alloc(p->options->name, &O7S_QOS_RAW,
                                    p->options->request.mode == PERF_LATENCY ? 0 : O7S_BULK, ALLOCATE_USEC,
                                    &flow);
                 if (r < 0)

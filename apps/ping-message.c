@@ -55,6 +55,26 @@ PingMessage ping_ledger_send(PingLedger *ledger, uint64_t now_nsec) {
         return (PingMessage) { .session = ledger->session, .sequence = sequence, .sent_nsec = now_nsec };
 }
 
+void ping_ledger_unsend(PingLedger *ledger) {
+        if (ledger->n_sent > 0)
+                ledger->n_sent--;
+}
+
+uint64_t ping_ledger_under_way(const PingLedger *ledger, uint64_t now_nsec, uint64_t timeout_nsec) {
+        uint64_t n = 0;
+
+        for (uint64_t back = 0; back < PING_WINDOW && back < ledger->n_sent; back++) {
+                size_t slot = (size_t) ((ledger->n_sent - back) % PING_WINDOW);
+
+                if (now_nsec - ledger->window[slot].sent_nsec > timeout_nsec)
+                        break;                  /* older ones are over, too */
+                if (!ledger->window[slot].answered)
+                        n++;
+        }
+
+        return n;
+}
+
 PingAnswer ping_ledger_receive(PingLedger *ledger, const PingMessage *message, uint64_t now_nsec,
                                uint64_t timeout_nsec, uint64_t *ret_rtt_nsec) {
         size_t slot = (size_t) (message->sequence % PING_WINDOW);

@@ -58,6 +58,12 @@ typedef struct PingLedger {
 /* The next message to send. */
 PingMessage ping_ledger_send(PingLedger *ledger, uint64_t now_nsec);
 
+/* Takes the last one back: it did not leave. */
+void ping_ledger_unsend(PingLedger *ledger);
+
+/* Messages without an answer that would still be in time. */
+uint64_t ping_ledger_under_way(const PingLedger *ledger, uint64_t now_nsec, uint64_t timeout_nsec);
+
 /* Judges what came back. *ret_rtt_nsec is set for OK and LATE. */
 PingAnswer ping_ledger_receive(PingLedger *ledger, const PingMessage *message, uint64_t now_nsec,
                                uint64_t timeout_nsec, uint64_t *ret_rtt_nsec);

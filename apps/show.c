@@ -8,6 +8,8 @@
 #include "apps/show.h"
 #include "apps/units.h"
 
+#define BAR_CHARS_MAX 50
+
 void show_flow(const char *name, const struct o7s_flow_info *info) {
         (void) printf("%s ", name);
 
@@ -40,6 +42,42 @@ void show_histogram(const char *title, const Histogram *h) {
                       digits, (double) median / divisor,
                       digits, (double) histogram_percentile(h, 99) / divisor,
                       digits, (double) h->maximum / divisor, unit);
+}
+
+void show_histogram_bars(const Histogram *h) {
+        uint64_t counts[HISTOGRAM_GROUPS], most = 0;
+
+        histogram_groups(h, counts);
+        for (size_t i = 0; i < HISTOGRAM_GROUPS; i++)
+                most = counts[i] > most ? counts[i] : most;
+
+        for (size_t i = 0; i < HISTOGRAM_GROUPS; i++) {
+                char limit[UNIT_CHARS_MAX];
+                int n;
+
+                if (counts[i] == 0)
+                        continue;
+
+                (void) printf("  < %-8s %10llu ", duration_format(limit, sizeof(limit), i < 63 ? 2ULL << i : UINT64_MAX),
+                              (unsigned long long) counts[i]);
+                n = 1 + (int) ((double) counts[i] / (double) most * (BAR_CHARS_MAX - 1));
+                for (int k = 0; k < n; k++)
+                        (void) fputc('*', stdout);
+                (void) fputc('\n', stdout);
+        }
+}
+
+void show_serving(const char *name, bool json) {
+        if (json) {
+                json_object *line = show_event("serving");
+
+                show_add(line, "name", json_object_new_string(name ?: ""));
+                show_line(line);
+                return;
+        }
+
+        (void) printf("serving %s\n", name ?: "every name that is bound to us");
+        (void) fflush(stdout);
 }
 
 json_object *show_event(const char *event) {
@@ -106,6 +144,7 @@ void show_histogram_json(json_object *line, const char *key, const Histogram *h)
         show_add_number(values, "p50", (double) histogram_percentile(h, 50) / NSEC_PER_USEC);
         show_add_number(values, "p90", (double) histogram_percentile(h, 90) / NSEC_PER_USEC);
         show_add_number(values, "p99", (double) histogram_percentile(h, 99) / NSEC_PER_USEC);
+        show_add_number(values, "p99.9", (double) histogram_percentile(h, 99.9) / NSEC_PER_USEC);
         show_add_number(values, "max", (double) h->maximum / NSEC_PER_USEC);
         show_add(line, key, values);
 }

@@ -14,6 +14,12 @@ void show_flow(const char *name, const struct o7s_flow_info *info);
 /* " min 1.28  p50 1.29  p99 1.31  max 1.31 ms" after the title, nothing where there are no values (nanoseconds). */
 void show_histogram(const char *title, const Histogram *h);
 
+/* One line for each power of two that has values, with a bar. */
+void show_histogram_bars(const Histogram *h);
+
+/* "serving NAME", NULL: every name that is bound to us; whoever started the program may wait for this line. */
+void show_serving(const char *name, bool json);
+
 /* JSON: begin a line, add members, print it. An allocation that fails loses that member, never more. */
 json_object *show_event(const char *event);
 void show_add(json_object *line, const char *key, json_object *value);          /* takes value */

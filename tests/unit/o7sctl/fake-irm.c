@@ -395,6 +395,24 @@ static int list_neighbours(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 "Reason", "s", "no answer in 5 s");
 }
 
+/* A stream of a few bytes, which ends at once. */
+static int capture(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const FakeLayer *l = userdata;
+        int ends[2], r;
+
+        if (!streq(l->state, "online"))
+                return bus_error(e, "WrongState", "It is not there");
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+
+        r = write(ends[1], "packets", strlen("packets")) < 0 ? -errno : 0;
+        (void) close(ends[1]);
+        if (r >= 0)
+                r = sd_bus_reply_method_return(m, "h", ends[0]);
+        (void) close(ends[0]);
+        return r;
+}
+
 /* Operation 4 ends well at the first look, 5 badly. */
 static int order(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *name, *key = "", *over = "";

@@ -2,6 +2,7 @@
 
 /* What the tools compute: units, percentiles, the ledger of o7s-ping, the messages of o7s-perf, exit statuses. */
 
+#include <getopt.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@
 #include "apps/histogram.h"
 #include "apps/perf-message.h"
 #include "apps/ping-message.h"
+#include "apps/ping-options.h"
+#include "apps/preset.h"
 #include "apps/units.h"
 
 static void test_duration_parse(void **state) {
@@ -157,6 +160,93 @@ static void test_ping_ledger(void **state) {
         assert_int_equal(ping_ledger_receive(&ledger, &m[3], 9999, 1000, &rtt), PING_ANSWER_FOREIGN);
 }
 
+static void test_ping_under_way(void **state) {
+        static PingLedger ledger = { .session = 1 };
+        PingMessage m[4];
+        uint64_t rtt;
+
+        assert_int_equal(ping_ledger_under_way(&ledger, 100, 50), 0);
+        for (unsigned i = 0; i < 4; i++)
+                m[i] = ping_ledger_send(&ledger, i * 100);
+
+        /* Of those at 0, 100, 200 and 300, the last two can still be in time; one of them has been answered. */
+        assert_int_equal(ping_ledger_receive(&ledger, &m[3], 310, 1000, &rtt), PING_ANSWER_OK);
+        assert_int_equal(ping_ledger_under_way(&ledger, 320, 150), 1);
+        assert_int_equal(ping_ledger_under_way(&ledger, 2000, 150), 0);
+        assert_int_equal(ping_ledger_under_way(&ledger, 320, 1000), 3);
+
+        ping_ledger_unsend(&ledger);
+        assert_int_equal(ledger.n_sent, 3);
+        assert_int_equal(ping_ledger_send(&ledger, 400).sequence, 4);
+}
+
+static void test_presets(void **state) {
+        static const struct {
+                const char *name;
+                bool in_order, checked, reliable;
+        } rows[] = {
+                { "raw", false, false, false },   { "raw-safe", false, true, false }, { "best-effort", true, true, false },
+                { "video", true, true, false },   { "voice", true, true, false },     { "data", true, true, true },
+        };
+        o7s_qos qos;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                assert_int_equal(preset_parse(rows[i].name, &qos), 0);
+                if (qos.in_order != rows[i].in_order || (qos.ber == 0) != rows[i].checked ||
+                    preset_is_reliable(&qos) != rows[i].reliable)
+                        fail_msg("%s", rows[i].name);
+        }
+        assert_int_equal(preset_parse("Data", &qos), -EINVAL);
+        assert_int_equal(preset_parse("", &qos), -EINVAL);
+}
+
+/* A line of words for an option parser, which starts anew. */
+static int split(char *line, char *argv[], int n_max) {
+        char *save = NULL;
+        int n = 0;
+
+        for (char *word = strtok_r(line, " ", &save); word && n + 1 < n_max; word = strtok_r(NULL, " ", &save))
+                argv[n++] = word;
+        argv[n] = NULL;
+        optind = 0;
+        return n;
+}
+
+static void test_ping_options(void **state) {
+        static const struct {
+                const char *line;
+                PingOptions options;
+        } rows[] = {
+                { "x n", { .size = 64, .interval_usec = 1000000, .timeout_usec = 5000000, .qos = O7S_QOS_RAW } },
+                { "x -f n", { .flood = true, .size = 64, .interval_usec = 10000, .timeout_usec = 5000000, .qos = O7S_QOS_RAW } },
+                { "x -f -i 2ms -s 64K n",
+                  { .flood = true, .size = 65536, .interval_usec = 2000, .timeout_usec = 5000000, .qos = O7S_QOS_RAW } },
+                { "x --qos=data -c 7 -d 1min n --timeout 1s -Dq",
+                  { .count = 7, .duration_usec = 60000000, .size = 64, .interval_usec = 1000000, .timeout_usec = 1000000,
+                    .timestamps = true, .quiet = true, .qos = O7S_QOS_DATA } },
+                { "x -s mtu --json --until-up --histogram n",
+                  { .size_is_mtu = true, .size = 64, .interval_usec = 1000000, .timeout_usec = 5000000, .json = true,
+                    .until_up = true, .histogram = true, .qos = O7S_QOS_RAW } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                char line[128], *argv[16];
+                PingOptions o = {}, expected = rows[i].options;
+
+                (void) strcpy(line, rows[i].line);
+                assert_int_equal(ping_options_parse(split(line, argv, ELEMENTSOF(argv)), argv, &o), 1);
+                assert_string_equal(o.name, "n");
+                expected.name = o.name;
+                if (o.flood != expected.flood || o.count != expected.count || o.duration_usec != expected.duration_usec ||
+                    o.interval_usec != expected.interval_usec || o.timeout_usec != expected.timeout_usec ||
+                    o.size != expected.size || o.size_is_mtu != expected.size_is_mtu || o.json != expected.json ||
+                    o.quiet != expected.quiet || o.timestamps != expected.timestamps || o.histogram != expected.histogram ||
+                    o.until_up != expected.until_up || o.qos.in_order != expected.qos.in_order ||
+                    o.qos.loss != expected.qos.loss)
+                        fail_msg("%s", rows[i].line);
+        }
+}
+
 static void test_perf_message(void **state) {
         static const PerfMessage messages[] = {
                 { .type = PERF_REQUEST,
@@ -267,6 +357,9 @@ int main(void) {
                 cmocka_unit_test(test_histogram),
                 cmocka_unit_test(test_histogram_edges),
                 cmocka_unit_test(test_ping_ledger),
+                cmocka_unit_test(test_ping_under_way),
+                cmocka_unit_test(test_presets),
+                cmocka_unit_test(test_ping_options),
                 cmocka_unit_test(test_perf_message),
                 cmocka_unit_test(test_perf_request),
                 cmocka_unit_test(test_perf_garbage),
