@@ -8,18 +8,10 @@
  * loss above a few percent bound the data in flight (as BBR v2 and v3 do), so that flows that share a bottleneck converge.
  * Pure; sizes in bytes on the wire, times in ns.
  *
- * Each segment carries a FrctFlight from its transmission to its acknowledgement: rate samples are made of it.
+ * Each segment carries a FrctFlight from its transmission to its acknowledgement: rate samples are made of it (frct-rate.h).
  */
 
-#include "basic/time.h"
-
-typedef struct FrctFlight {
-        uint64_t delivered;             /* when it was sent: bytes delivered so far, and when the last of them was */
-        nsec_t delivered_at;
-        nsec_t first_sent_at;           /* of the flight that it belongs to */
-        nsec_t sent_at;
-        bool application_limited;
-} FrctFlight;
+#include "libo7s/frct-rate.h"
 
 typedef struct FrctCongestion FrctCongestion;
 
