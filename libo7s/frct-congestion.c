@@ -26,11 +26,16 @@
 #define GAIN_DRAIN 36U
 #define GAIN_DOWN 90U
 #define GAIN_UP 125U
+#define UP_PACKETS 6U
+#define UP_MORE_MAX 50U
 #define GAIN_WINDOW 200U
 #define GAIN_WINDOW_UP 225U
 #define GAIN_WINDOW_FLOOR 50U
 #define HEADROOM 15U                    /* of in_flight_high; for others, in cruise */
 #define GIVE_WAY 70U                    /* what one round of congestion leaves at least */
+#define QUEUE_LOSS (NSEC_PER_MSEC / 4)
+#define QUEUE_STANDING ((nsec_t) 2 * NSEC_PER_MSEC)     /* busy hosts are as late as that */
+#define QUEUE_PART 16U                  /* of the rate: what one round with a queue takes */
 #define MARGIN 99U                      /* of the pace: a queue that was made by mistake goes away by itself */
 
 #define GROWTH 125U                     /* less than that in GROWTH_ROUNDS: the pipe is full */
@@ -45,6 +50,8 @@
 #define MARKS_ONE 1024U                 /* all of them */
 
 #define CRUISE_MIN ((nsec_t) 2 * NSEC_PER_SEC)
+#define CRUISE_ROUNDS_MIN 8U
+#define CRUISE_ROUNDS_MAX 64U
 #define CRUISE_SPREAD NSEC_PER_SEC
 #define FLOOR_EVERY ((nsec_t) 5 * NSEC_PER_SEC)
 #define FLOOR_FOR ((nsec_t) 200 * NSEC_PER_MSEC)
@@ -155,14 +162,21 @@ static bool probes_upwards(const FrctCongestion *c) {
         return c->phase == PHASE_START || c->phase == PHASE_REFILL || c->phase == PHASE_UP;
 }
 
+/* A quarter, and some packets, however small the pipe: who has little gains more, and so shares become equal. */
+static unsigned gain_up(const FrctCongestion *c) {
+        size_t more = c->packet_max * UP_PACKETS * 100 / MAX(pipe_bytes(c, bandwidth(c)), c->packet_max);
+
+        return GAIN_UP + (unsigned) MIN(more, UP_MORE_MAX);
+}
+
 static void set_pace(FrctCongestion *c) {
-        static const unsigned gains[] = {
+        const unsigned gains[] = {
                 [PHASE_START] = GAIN_START,
                 [PHASE_DRAIN] = GAIN_DRAIN,
                 [PHASE_DOWN] = GAIN_DOWN,
                 [PHASE_CRUISE] = 100,
                 [PHASE_REFILL] = 100,
-                [PHASE_UP] = GAIN_UP,
+                [PHASE_UP] = gain_up(c),
                 [PHASE_FLOOR] = 100,
         };
         nsec_t round_trip = c->round_trip == NSEC_INFINITY ? ROUND_TRIP_FIRST : MAX(c->round_trip, NSEC_PER_USEC);
@@ -186,6 +200,15 @@ static void enter(FrctCongestion *c, Phase phase, nsec_t now) {
 static void forget_low(FrctCongestion *c) {
         c->rate_low = UINT64_MAX;
         c->in_flight_low = SIZE_MAX;
+}
+
+/* What a cruise gave way to is what there is: all who share a queue lose the same part of what they have, and gain nearly the same
+ * again when they probe; so they become equal. Alone, there is no queue that lasts through a cruise. */
+static void refill(FrctCongestion *c, nsec_t now) {
+        c->bandwidth[0] = MIN(c->bandwidth[0], c->rate_low);
+        c->bandwidth[1] = MIN(c->bandwidth[1], c->rate_low);
+        forget_low(c);
+        enter(c, PHASE_REFILL, now);
 }
 
 /* A cycle ends: samples of the one before the last are too old. */
@@ -219,9 +242,10 @@ static void bound_high(FrctCongestion *c, size_t in_flight) {
         c->in_flight_high = MAX(in_flight, least);
 }
 
-static bool has_queue(const FrctCongestion *c) {
+/* Not one packet of the round was as quick as could be; slack: what is no queue yet. */
+static bool has_queue(const FrctCongestion *c, nsec_t slack) {
         return c->round.round_trip != NSEC_INFINITY && c->round_trip != NSEC_INFINITY &&
-                c->round.round_trip > c->round_trip + c->round_trip / 8 + NSEC_PER_MSEC / 4;
+                c->round.round_trip > c->round_trip + c->round_trip / 8 + slack;
 }
 
 static bool is_congested(const FrctCongestion *c, unsigned lost_min) {
@@ -232,7 +256,7 @@ static bool is_congested(const FrctCongestion *c, unsigned lost_min) {
         if (c->round.n_lost < lost_min || all < window_min(c))
                 return false;
 
-        return c->round.lost * 100 > all * (has_queue(c) ? LOSS : LOSS_MASSIVE);
+        return c->round.lost * 100 > all * (has_queue(c, QUEUE_LOSS) ? LOSS : LOSS_MASSIVE);
 }
 
 static void check_full(FrctCongestion *c, const FrctRateSample *s, bool round_ends) {
@@ -263,7 +287,16 @@ static void give_way(FrctCongestion *c) {
 
                 c->marks = c->marks - (c->marks >> MARKS_SHIFT) + (MIN(share, MARKS_ONE) >> MARKS_SHIFT);
         }
-        if (probes_upwards(c) || (!lossy && c->round.n_marked == 0))
+        if (probes_upwards(c))
+                return;
+
+        /* A whole round without one packet that met no queue: all who made it take back the same part. */
+        if (c->phase == PHASE_CRUISE && has_queue(c, QUEUE_STANDING)) {
+                uint64_t rate = MIN(c->rate_low, bandwidth(c));
+
+                c->rate_low = MAX(rate - rate / QUEUE_PART, percent(bandwidth(c), GIVE_WAY));
+        }
+        if (!lossy && c->round.n_marked == 0)
                 return;
 
         c->in_flight_low = MIN(c->in_flight_low, c->window);
@@ -299,10 +332,15 @@ static void probe_up(FrctCongestion *c, const FrctRateSample *s, size_t in_fligh
         }
 
         raise_high(c, s, in_flight, round_ends);
-        if (long_enough && in_flight + s->acknowledged > percent(pipe_bytes(c, bandwidth(c)), GAIN_UP) + c->packet_max * 2)
+        if (long_enough && in_flight + s->acknowledged > percent(pipe_bytes(c, bandwidth(c)), gain_up(c)) + c->packet_max * 2)
                 enter_down(c, now);
         else if (now - c->since > CRUISE_MIN && c->n_rounds > c->phase_round + GROWTH_ROUNDS)
                 enter_down(c, now);             /* the application does not fill it */
+}
+
+/* Who has little asks for more often, as the window of TCP would grow to the same. */
+static uint64_t cruise_rounds(const FrctCongestion *c) {
+        return MIN(MAX(pipe_bytes(c, bandwidth(c)) / c->packet_max, CRUISE_ROUNDS_MIN), CRUISE_ROUNDS_MAX);
 }
 
 static size_t cruise_bound(const FrctCongestion *c) {
@@ -334,10 +372,9 @@ static void move_on(FrctCongestion *c, const FrctRateSample *s, size_t in_flight
                 break;
 
         case PHASE_CRUISE:
-                if (now < c->until)
+                if (now < c->until && c->n_rounds < c->phase_round + cruise_rounds(c))
                         break;
-                forget_low(c);
-                enter(c, PHASE_REFILL, now);
+                refill(c, now);
                 break;
 
         case PHASE_REFILL:
@@ -388,7 +425,7 @@ static void learn_round_trip(FrctCongestion *c, nsec_t sample, nsec_t now) {
 }
 
 static void learn_extra(FrctCongestion *c, const FrctRateSample *s, nsec_t now) {
-        uint64_t expected = usable_rate(c) * ((now - c->extra_since) / NSEC_PER_USEC) / USEC_PER_SEC;
+        uint64_t expected = bandwidth(c) * ((now - c->extra_since) / NSEC_PER_USEC) / USEC_PER_SEC;
 
         if (c->extra_acknowledged <= expected || c->extra_since == 0) {
                 c->extra_since = now;
@@ -507,7 +544,6 @@ void frct_congestion_sent(FrctCongestion *c, size_t size, size_t in_flight, nsec
 }
 
 void frct_congestion_unsent(FrctCongestion *c, size_t size, const FrctFlight *flight) {
-        (void) flight;
         c->paid = nsec_sub(c->paid, cost(c, size));
 }
 
@@ -520,7 +556,6 @@ void frct_congestion_acknowledged(FrctCongestion *c, size_t size, const FrctFlig
 }
 
 void frct_congestion_lost(FrctCongestion *c, size_t size, const FrctFlight *flight, nsec_t now) {
-        (void) now;
         frct_rate_lost(&c->rate, size, flight);
 }
 
@@ -550,7 +585,6 @@ void frct_congestion_update(FrctCongestion *c, size_t in_flight, nsec_t rtt, uns
 }
 
 void frct_congestion_timeout(FrctCongestion *c, nsec_t now) {
-        (void) now;
         c->window = window_min(c);
         c->round = (Round) { .round_trip = NSEC_INFINITY };
         c->round_end = c->rate.delivered;
