@@ -21,10 +21,8 @@
 
 static const char opening[] = "Opening a flow to";
 
-/* Returns: 0; -EINVAL, -EOPNOTSUPP, with *ret_why where there is more to say than the table does. */
+/* Returns: 0; -EINVAL, with *ret_why where there is more to say than the table does. */
 static int request_check(const char *name, const o7s_qos *qos, uint64_t flags, const char **ret_why) {
-        int r;
-
         if (!name || !flow_name_is_valid_on_wire(name)) {
                 *ret_why = "A name has 1 to 255 bytes";
                 return -EINVAL;
@@ -35,16 +33,18 @@ static int request_check(const char *name, const o7s_qos *qos, uint64_t flags, c
                 return -EINVAL;
         }
 
-        r = qos_check(qos);
-        if (r == -EINVAL)
+        if (qos_check(qos) < 0) {
                 *ret_why = "A field of the QoS is out of range";
-        if (r == -EOPNOTSUPP || (r >= 0 && (flags & O7S_STREAM))) {
-                *ret_why = "Order, freedom from errors and byte streams need reliable transfer, which this version "
-                           "does not have. Ask for a raw flow (no QoS)";
-                r = -EOPNOTSUPP;
+                return -EINVAL;
         }
 
-        return r;
+        if ((flags & O7S_STREAM) && !qos_is_reliable(qos)) {
+                *ret_why = "A byte stream is ordered and without gaps: ask for it with in_order = 1 and loss = 0, as in "
+                           "O7S_QOS_DATA";
+                return -EINVAL;
+        }
+
+        return 0;
 }
 
 int flow_send_lane(o7s_flow *flow) {
@@ -102,18 +102,20 @@ int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qo
                           o7s_flow **ret) {
         _cleanup_(o7s_flow_unrefp) o7s_flow *flow = NULL;
         char text[IRM_TEXT_BYTES_MAX] = "";
-        const o7s_qos raw = O7S_QOS_RAW;
+        const o7s_qos best_effort = O7S_QOS_BEST_EFFORT;
         const char *why = NULL;
         int r;
 
         if (!ret)
                 return process_fail(-EINVAL, opening, name, NULL, NULL, NULL);
+        if (!qos)
+                qos = &best_effort;
 
-        r = request_check(name, qos ? qos : &raw, flags, &why);
+        r = request_check(name, qos, flags, &why);
         if (r < 0)
                 return process_fail(r, opening, name, NULL, NULL, why);
 
-        r = flow_new(flags, qos ? qos : &raw, &flow);
+        r = flow_new(flags, qos, &flow);
         if (r < 0)
                 return process_fail(r, opening, name, NULL, NULL, NULL);
 

@@ -161,8 +161,7 @@ static int attach(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
         if (r < 0)
                 return r;
 
-        /* Names do not change; threads read them without the mutex. */
-        flow->info.qos = info->qos;
+        /* Names and what both ends agreed on do not change; threads read them without the mutex. */
         flow->info.mtu = info->mtu;
         flow_set_message_max(flow);
         flow->suspended = false;

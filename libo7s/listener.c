@@ -109,7 +109,7 @@ static void offers_answer(o7s_listener *l) {
 static void offer_receive(o7s_listener *l, const IrmMessage *message) {
         Offer *offer;
 
-        /* What reliable transfer would be needed for is not answered; the IRM refuses it too, and says why. */
+        /* The IRM sees to it that none is out of range. */
         if (l->n_offers >= OFFERS_MAX || offer_find(l, message->flow_id) || qos_check(&message->info.qos) < 0)
                 return;
 

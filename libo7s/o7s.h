@@ -63,8 +63,11 @@ typedef struct o7s_qos {
         uint32_t timeout_ms;            /* a peer not heard of for so long is gone; 0: never */
 } o7s_qos;
 
-/* Presets. A flow with in_order or ber == 0 needs reliable transfer: until that exists, such requests are
- * refused with -EOPNOTSUPP, and NULL stands for O7S_QOS_RAW. */
+/* Presets. NULL stands for O7S_QOS_BEST_EFFORT: in order, without errors, what is lost stays lost. Only O7S_QOS_RAW gives
+ * the packets of the layer as they are.
+ *
+ * ber == 0 puts a checksum on every packet. A flow with loss == 0 to a host that is not o7s has none, whatever was asked for
+ * (such hosts cannot resend what has one): its granted ber is then 1. */
 #define O7S_QOS_RAW ((o7s_qos) { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 })
 #define O7S_QOS_RAW_SAFE ((o7s_qos) { UINT32_MAX, 0, 0, 1, 0, 0, UINT32_MAX, 120000 })
 #define O7S_QOS_BEST_EFFORT ((o7s_qos) { UINT32_MAX, 0, 0, 1, 0, 1, UINT32_MAX, 120000 })
@@ -77,7 +80,7 @@ typedef struct o7s_qos {
 /* Flags of a flow. The lane class flags count at allocation only. */
 #define O7S_TRUNCATE 1U         /* a read drops what does not fit instead of keeping it for the next read */
 #define O7S_LINGER 2U           /* the last unref waits, at most 5 s, until the peer has taken everything */
-#define O7S_STREAM 4U           /* a byte stream; needs reliable transfer, -EOPNOTSUPP until that exists */
+#define O7S_STREAM 4U           /* a byte stream, without boundaries of messages; with in_order and loss == 0; at allocation */
 #define O7S_BULK 8U             /* long queues: 256 packets; at allocation */
 #define O7S_THIN 16U            /* short queues, little memory: 16 packets; at allocation */
 
@@ -163,7 +166,7 @@ struct o7s_flow_stats {
         uint64_t rx_messages;
         uint64_t rx_bytes;
         uint64_t drops[O7S_DROP_REASONS];
-        uint64_t rtt_ns;                /* smoothed round trip; 0: not measured (needs reliable transfer) */
+        uint64_t rtt_ns;                /* smoothed round trip; 0: not measured (ordered flows) */
         uint64_t rtt_variance_ns;
         uint64_t lost;
         uint64_t retransmitted;
@@ -195,14 +198,14 @@ typedef struct o7s_error {
 
 /* Opens a flow to a name and waits until the other side accepted it.
  *
- * name: 1 to 255 bytes. qos: NULL = raw. flags: of O7S_TRUNCATE, O7S_LINGER, O7S_STREAM, and one of
+ * name: 1 to 255 bytes. qos: NULL = best effort. flags: of O7S_TRUNCATE, O7S_LINGER, O7S_STREAM, and one of
  * O7S_BULK and O7S_THIN. timeout_usec: for all of it; 0 is -EAGAIN at best, after asking. *ret: the
  * caller's, o7s_flow_unref().
  *
  * Returns: 0; -ENOENT: no layer knows the name; -ECONNREFUSED: the other side refused; -ETIMEDOUT; -EPERM,
  * -EACCES: not allowed; -EDQUOT: a limit of this user, named in o7s_last_error(); -EHOSTUNREACH;
- * -EKEYREJECTED: authentication; -EOPNOTSUPP: a QoS or flag that needs reliable transfer; -EHOSTDOWN: the
- * IRM does not run; -EINVAL; -ENOMEM, -EMFILE. */
+ * -EKEYREJECTED: authentication; -EHOSTDOWN: the IRM does not run; -EINVAL: also O7S_STREAM without in_order
+ * and loss == 0; -ENOMEM, -EMFILE. */
 int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
 /* As o7s_flow_alloc(), without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Quality of service: the presets, and what can be granted. */
+/* Quality of service: its ranges and the presets. */
 
 #include "libo7s/qos.h"
 #include "basic/macro.h"
@@ -8,18 +8,11 @@
 /* 99.999999 % is three seconds in ten years: beyond that nobody could tell. */
 #define AVAILABILITY_NINES_MAX 8
 
-bool qos_needs_transfer_control(const o7s_qos *qos) {
-        return qos->in_order || qos->ber == 0;
-}
-
 int qos_check(const o7s_qos *qos) {
-        if (qos->in_order > 1 || qos->availability_nines > AVAILABILITY_NINES_MAX)
-                return -EINVAL;
-
-        return qos_needs_transfer_control(qos) ? -EOPNOTSUPP : 0;
+        return qos->in_order > 1 || qos->availability_nines > AVAILABILITY_NINES_MAX ? -EINVAL : 0;
 }
 
-static bool qos_equal(const o7s_qos *a, const o7s_qos *b) {
+bool qos_is_equal(const o7s_qos *a, const o7s_qos *b) {
         return a->delay_ms == b->delay_ms && a->bandwidth_bps == b->bandwidth_bps &&
                a->availability_nines == b->availability_nines && a->loss == b->loss && a->ber == b->ber &&
                a->in_order == b->in_order && a->max_gap_ms == b->max_gap_ms && a->timeout_ms == b->timeout_ms;
@@ -39,7 +32,7 @@ const char *qos_preset_name(const o7s_qos *qos) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(presets); i++)
-                if (qos_equal(qos, &presets[i].qos))
+                if (qos_is_equal(qos, &presets[i].qos))
                         return presets[i].name;
 
         return NULL;

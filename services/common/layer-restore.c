@@ -92,7 +92,7 @@ static KeptFlow kept_flow(const LayerFlow *flow) {
                 .availability_nines = qos->availability_nines,
                 .loss = qos->loss,
                 .ber = qos->ber,
-                .in_order = qos->in_order,
+                .in_order = qos->in_order != 0,
                 .max_gap_ms = qos->max_gap_ms,
                 .timeout_ms = qos->timeout_ms,
                 .have_own = flow->tokens.have_own,

@@ -15,6 +15,9 @@
  *   request  03 capabilities u32, 08 close token, 09 id of the request that this one replaces
  *   response 82 capabilities u32, 88 close token
  *
+ * Bits 0 and 1 of the capabilities (close, extended FRCT) say what a host can and are always shown; bits 2 and 3 (checksum,
+ * stream) are wishes for this flow in a request, and grants in its response. Others are of the future, and passed over.
+ *
  * Reading is all or nothing: a peer that gets one record wrong is not trusted with the others.
  */
 

@@ -14,12 +14,11 @@
 #include "services/common/oap.h"
 
 #define EXTENSION_BYTES_MAX 64U
-#define OUR_CAPABILITIES OAP_CAPABILITY_CLOSE
 
-ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec,
+ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec, uint32_t wishes,
                           const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret) {
         OapExtension extension = {
-                .capabilities = OUR_CAPABILITIES,
+                .capabilities = OAP_CAPABILITIES_OF_HOST | wishes,
                 .have_token = true,
                 .have_replaced = replaced,
         };
@@ -29,6 +28,7 @@ ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], 
         ssize_t n, hash_bytes;
 
         assert(random);
+        assert((wishes & ~OAP_CAPABILITIES_OF_FLOW) == 0);
         assert(ret);
 
         memcpy(request.id, random, OAP_ID_BYTES);
@@ -94,9 +94,9 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
         return 0;
 }
 
-ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
+ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES], uint32_t grants,
                            uint64_t now_realtime_nsec, void *buffer, size_t size) {
-        OapExtension extension = { .capabilities = OUR_CAPABILITIES, .have_token = true };
+        OapExtension extension = { .capabilities = OAP_CAPABILITIES_OF_HOST | grants, .have_token = true };
         uint8_t data[EXTENSION_BYTES_MAX], hash[HASH_BYTES_MAX];
         OapHeader header = { .timestamp = now_realtime_nsec, .data = data, .request_hash = hash };
         OapHeader asked;
@@ -104,6 +104,7 @@ ssize_t oap_response_build(const void *request, size_t request_size, const uint8
         int r;
 
         assert(token);
+        assert((grants & ~OAP_CAPABILITIES_OF_FLOW) == 0);
 
         r = oap_header_parse(request, request_size, 0, &asked);
         if (r < 0)

@@ -37,6 +37,10 @@
 #define OAP_CAPABILITY_CHECKSUM (UINT32_C(1) << 2)      /* request: a reliable flow without bit errors is wanted; response: granted */
 #define OAP_CAPABILITY_STREAM (UINT32_C(1) << 3)        /* request: a byte stream is wanted; response: granted */
 
+/* What each host of ours can, and what one flow is asked for and given. */
+#define OAP_CAPABILITIES_OF_HOST (OAP_CAPABILITY_CLOSE | OAP_CAPABILITY_FRCT)
+#define OAP_CAPABILITIES_OF_FLOW (OAP_CAPABILITY_CHECKSUM | OAP_CAPABILITY_STREAM)
+
 /* Errors on the wire (wire.md 10.9). */
 #define OAP_WIRE_ERROR_NOT_ALLOCATED (-1000)
 #define OAP_WIRE_ERROR_NAME (-1007)
@@ -104,8 +108,9 @@ typedef struct OapRequest {
 } OapRequest;
 
 /* Plain request: fresh id and token from the caller's random bytes, stamp now_realtime_nsec backdated.
- * replaced: the request that this one follows, or NULL. Returns: bytes written; -ENOBUFS. */
-ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec,
+ * wishes: of OAP_CAPABILITIES_OF_FLOW. replaced: the request that this one follows, or NULL.
+ * Returns: bytes written; -ENOBUFS. */
+ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec, uint32_t wishes,
                           const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret);
 
 /* Server: parses and checks the window, not the replay cache. Returns: 0; -EBADMSG, -EPROTO; -ETIME: outside the
@@ -114,9 +119,9 @@ ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], 
 int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec, OapHeader *ret_header,
                       OapExtension *ret_extension);
 
-/* Server: the plain response to a request of these bytes. Returns: bytes written; -ENOBUFS; -EBADMSG, -EPROTO: no
+/* Server: the plain response to a request of these bytes. grants: of OAP_CAPABILITIES_OF_FLOW. Returns: bytes written; -ENOBUFS; -EBADMSG, -EPROTO: no
  * request; -EOPNOTSUPP: its digest is not in our libraries. */
-ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
+ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES], uint32_t grants,
                            uint64_t now_realtime_nsec, void *buffer, size_t size);
 
 /* Client: id and request hash must be ours (compared in constant time). Returns: 0; -EBADMSG; -EPROTO;

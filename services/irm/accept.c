@@ -8,6 +8,7 @@
 
 #include "basic/log.h"
 #include "basic/random.h"
+#include "libo7s/qos.h"
 #include "services/irm/flow.h"
 
 #define CONFIRM_USEC (10 * USEC_PER_SEC)        /* a layer that was told to answer has done so by then, or is stuck */
@@ -78,13 +79,20 @@ static Name *registered_name(Layer *l, const LayerMessage *message) {
         return n && (registration_find(n, l->name) || layer_lists_name(l, n->name)) ? n : NULL;
 }
 
+/* A request, and what it comes to. */
+typedef struct Asked {
+        OapHeader header;
+        OapExtension extension;
+        Terms terms;
+        uint32_t grants;
+} Asked;
+
 /* Returns: 0: good; 1: silence is the answer; < 0: the answer, as a number of the wire. */
-static int check_request(Layer *l, const Name *n, const LayerMessage *message, OapHeader *ret_header,
-                         OapExtension *ret_extension) {
+static int check_request(Layer *l, const Name *n, const LayerMessage *message, Asked *ret) {
         uint64_t now = time_realtime_nsec();
         int r;
 
-        r = oap_request_parse(message->oap, message->oap_size, now, ret_header, ret_extension);
+        r = oap_request_parse(message->oap, message->oap_size, now, &ret->header, &ret->extension);
         if (r == -EOPNOTSUPP)
                 return OAP_WIRE_ERROR_CRYPTO;
         if (r < 0) {
@@ -93,26 +101,25 @@ static int check_request(Layer *l, const Name *n, const LayerMessage *message, O
         }
 
         /* One that was seen before is a copy made by the network, or by somebody else: the first has the answer. */
-        r = oap_replay_check(l->manager->replay, ret_header, now);
+        r = oap_replay_check(l->manager->replay, &ret->header, now);
         if (r < 0)
                 return 1;
-        if (n->server_needs_o7s && !ret_extension->present)
+        if (n->server_needs_o7s && !ret->extension.present)
                 return 1;
-        if (!flow_qos_is_supported(&message->qos)) {
-                log_debug("Layer %s: a request for '%s' needs reliable transfer, which is not there yet", l->name, n->name);
-                return OAP_WIRE_ERROR_NOT_ALLOCATED;
-        }
 
-        return 0;
+        ret->terms = terms_of_request(&message->qos, &ret->extension, &ret->grants);
+        return qos_check(&ret->terms.qos) < 0 ? OAP_WIRE_ERROR_NOT_ALLOCATED : 0;
 }
 
 /* The same flow, asked for again: whoever has the offer keeps it, only the layer's side is new.
  * Returns: whether the predecessor has given way. */
-static bool succeed(Flow *f, Layer *l, Incoming *successor) {
+static bool succeed(Flow *f, Layer *l, Incoming *successor, const Terms *terms) {
         Manager *m = f->manager;
 
         if (f->state != FLOW_QUEUED && f->state != FLOW_PROPOSED)
                 return false;           /* the answer to the first is under way, and good */
+        if (terms->transfer != f->transfer || !qos_is_equal(&terms->qos, &f->qos))
+                return false;           /* it is not: the listener was offered another one */
 
         refuse(l, f->incoming_request->key.reference, 0);
         incoming_free(&m->incoming, f->incoming_request);
@@ -122,15 +129,16 @@ static bool succeed(Flow *f, Layer *l, Incoming *successor) {
         return true;
 }
 
-static int queue_flow(Layer *l, Name *n, const LayerMessage *message, Incoming *in) {
+static int queue_flow(Layer *l, Name *n, const LayerMessage *message, const Terms *terms, Incoming *in) {
         Manager *m = l->manager;
         Flow *f;
         int r;
 
-        r = flow_new(m, manager_next_flow_id(m), true, n->name, &message->qos, &f);
+        r = flow_new(m, manager_next_flow_id(m), true, n->name, &terms->qos, &f);
         if (r < 0)
                 return r;
 
+        flow_set_terms(f, terms);
         r = flow_set_timer(f, in->expires, incoming_elapsed);
         if (r < 0) {
                 flow_free(f);
@@ -148,8 +156,7 @@ static int queue_flow(Layer *l, Name *n, const LayerMessage *message, Incoming *
 }
 
 /* A request that is good. Returns: 0; < 0: it is not kept, and the answer is silence. */
-static int keep_request(Layer *l, Name *n, const LayerMessage *message, const OapHeader *header,
-                        const OapExtension *extension) {
+static int keep_request(Layer *l, Name *n, const LayerMessage *message, const Asked *asked) {
         Manager *m = l->manager;
         uint8_t token[OAP_TOKEN_BYTES];
         Incoming *in, *before;
@@ -161,15 +168,17 @@ static int keep_request(Layer *l, Name *n, const LayerMessage *message, const Oa
         if (n->n_waiting >= INCOMING_PER_NAME_MAX)
                 return -EDQUOT;
 
-        r = incoming_new(&m->incoming, l->key, &l->n_incoming, message, header, extension, token, time_now(), &in);
+        r = incoming_new(&m->incoming, l->key, &l->n_incoming, message, &asked->header, &asked->extension, token,
+                         time_now(), &in);
         if (r < 0)
                 return r;
+        in->grants = asked->grants;
 
-        before = incoming_predecessor(&m->incoming, l->key, extension);
+        before = incoming_predecessor(&m->incoming, l->key, &asked->extension);
         if (before && before != in) {
-                r = succeed(before->flow, l, in) ? 1 : -EALREADY;
+                r = succeed(before->flow, l, in, &asked->terms) ? 1 : -EALREADY;
         } else
-                r = queue_flow(l, n, message, in);
+                r = queue_flow(l, n, message, &asked->terms, in);
 
         if (r < 0)
                 incoming_free(&m->incoming, in);
@@ -177,8 +186,7 @@ static int keep_request(Layer *l, Name *n, const LayerMessage *message, const Oa
 }
 
 void accept_incoming(Layer *l, const LayerMessage *message) {
-        OapExtension extension;
-        OapHeader header;
+        Asked asked;
         Name *n;
         int r;
 
@@ -188,9 +196,9 @@ void accept_incoming(Layer *l, const LayerMessage *message) {
                 return;
         }
 
-        r = check_request(l, n, message, &header, &extension);
+        r = check_request(l, n, message, &asked);
         if (r == 0) {
-                r = keep_request(l, n, message, &header, &extension);
+                r = keep_request(l, n, message, &asked);
                 if (r == 0)
                         return;
 
@@ -234,7 +242,7 @@ void accept_answer(Flow *f) {
 
         flow_set_acceptor(f, f->offered_to->client->process);
 
-        size = oap_response_build(in->oap, in->oap_size, in->own_token, time_realtime_nsec(), message.oap,
+        size = oap_response_build(in->oap, in->oap_size, in->own_token, in->grants, time_realtime_nsec(), message.oap,
                                   sizeof(message.oap));
         if (size < 0) {
                 log_debug_errno((int) size, "Cannot answer flow %" PRIu64 ": %m", f->id);
@@ -259,7 +267,7 @@ void accept_reply(Flow *f, const LayerMessage *message, int lane_fd) {
 
         if (f->state == FLOW_ACCEPTING) {
                 f->caller_lane = TAKE_FD(lane);
-                f->granted = message->qos;
+                f->granted = terms_granted_qos(&f->qos, &message->qos);
         }
         if (flow_handle(f, FLOW_EVENT_LAYER_LANE) == FLOW_DO_PUNISH)
                 log_debug("Layer %s confirms a flow that was not accepted", f->layer->name);

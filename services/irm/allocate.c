@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include "libo7s/qos.h"
 #include "services/irm/flow.h"
 #include "services/irm/layer-names.h"
 
@@ -59,11 +60,14 @@ static bool check_allocation(Client *c, const IrmMessage *message, const Name *s
                 refuse_allocation(c, -EINVAL, "A name has 1 to %u bytes", FLOW_NAME_WIRE_BYTES_MAX);
                 return false;
         }
-        if (!flow_qos_is_supported(qos)) {
-                refuse_allocation(c, -EOPNOTSUPP,
-                                  "This quality of service needs reliable transfer (in_order=%u, ber=%u), which is not "
-                                  "there yet; ask for in_order=0 and ber=1",
-                                  qos->in_order, qos->ber);
+        if (qos_check(qos) < 0) {
+                refuse_allocation(c, -EINVAL, "The quality of service is out of range (in_order=%u, availability_nines=%u)",
+                                  qos->in_order, qos->availability_nines);
+                return false;
+        }
+        if ((message->flags & O7S_STREAM) && !qos_is_reliable(qos)) {
+                refuse_allocation(c, -EINVAL, "A stream is ordered and without gaps: it needs in_order=1 and loss=0, not "
+                                  "in_order=%u and loss=%u", qos->in_order, qos->loss);
                 return false;
         }
         if (!isempty(message->info.layer) && !check_wanted(c, message->info.layer))
@@ -103,6 +107,7 @@ static int prepare_flow(Client *c, const IrmMessage *message, Name *served, Flow
                 return r;
 
         f->served = served;
+        f->stream = message->flags & O7S_STREAM;
         (void) copy_string(f->wanted, sizeof(f->wanted), message->info.layer);
         f->allocation = malloc(sizeof(*f->allocation));
         if (!f->allocation)

@@ -236,8 +236,8 @@ static int build_request(Flow *f, uint32_t attempt, LayerMessage *message) {
         if (r < 0)
                 return r;
 
-        size = oap_request_build(random, time_realtime_nsec(), replaced, message->oap, sizeof(message->oap),
-                                 &f->requests[attempt]);
+        size = oap_request_build(random, time_realtime_nsec(), terms_wishes(&f->qos, f->stream), replaced, message->oap,
+                                 sizeof(message->oap), &f->requests[attempt]);
         if (size < 0)
                 return (int) size;
         message->oap_size = (size_t) size;
@@ -254,7 +254,7 @@ void connect_request(Flow *f) {
                 .type = LAYER_REQUEST,
                 .flow_id = f->id,
                 .attempt = f->allocation->attempt,
-                .qos = f->qos,
+                .qos = terms_wire_qos(&f->qos),
                 .lane_class = f->lane_class,
         };
         Layer *l = f->layer;
@@ -345,6 +345,7 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
         const OapRequest *request;
         OapExtension extension;
         OapHeader header;
+        Terms terms;
         int r;
 
         if (f->layer != l || f->state != FLOW_REQUESTED || message->attempt >= f->n_requests) {
@@ -363,6 +364,8 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
         request = &f->requests[message->attempt];
         r = oap_response_parse(request, message->oap, message->oap_size, &header, &extension);
         if (r == 0)
+                r = terms_of_answer(&f->qos, terms_wishes(&f->qos, f->stream), &message->qos, &extension, &terms);
+        if (r == 0)
                 r = take_tokens(f, &extension, request);
         if (r < 0) {
                 log_debug_errno(r, "Layer %s: the answer to flow %" PRIu64 " is not good: %m", l->name, f->id);
@@ -371,7 +374,7 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
         }
 
         f->won = message->attempt;
-        f->granted = message->qos;
+        flow_set_terms(f, &terms);
         f->peer_lane = TAKE_FD(lane);
         (void) copy_string(f->peer, sizeof(f->peer), message->peer);
         (void) flow_handle(f, FLOW_EVENT_LAYER_LANE);
@@ -380,8 +383,11 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
 /* -- a listener of this host -- */
 
 void connect_offer(Flow *f) {
+        const Terms terms = terms_of_local(&f->qos, f->stream);
+
         flow_wait_no_more(f);
         leave_layer(f);
+        flow_set_terms(f, &terms);
         allocation_hold(f->allocation, usec_add(time_now(), ALLOCATION_PATIENCE_USEC));
         accept_send_offer(f);
         (void) flow_set_timer(f, allocation_next(f->allocation), allocation_timer_elapsed);
@@ -404,7 +410,7 @@ static void establish_through_layer(Flow *f) {
                 .flow_id = f->id,
                 .attempt = f->won,
                 .tokens = f->tokens,
-                .qos = f->qos,
+                .qos = terms_wire_qos(&f->qos),
                 .lane_class = f->lane_class,
                 .uid = f->caller->key.uid,
         };

@@ -261,8 +261,19 @@ int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed) {
         return sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
 }
 
+void flow_set_terms(Flow *f, const Terms *terms) {
+        f->granted = terms->qos;
+        f->transfer = terms->transfer;
+}
+
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret) {
-        *ret = (IrmFlowInfo) { .qos = f->granted, .local = !f->layer, .mtu = f->layer ? f->layer->mtu : 0 };
+        *ret = (IrmFlowInfo) {
+                .qos = f->granted,
+                .local = !f->layer,
+                .mtu = f->layer ? f->layer->mtu : 0,
+                .transfer = f->transfer,
+                .mpl_ms = f->layer ? terms_mpl_ms(f->layer->type) : 0,
+        };
         (void) copy_string(ret->name, sizeof(ret->name), f->name);
         (void) copy_string(ret->peer, sizeof(ret->peer), f->peer);
         if (f->layer)
@@ -291,6 +302,8 @@ void flow_remember(Flow *f) {
                 .charged_uid = f->charge.uid,
                 .since_usec = f->since,
                 .qos = f->qos,
+                .granted = f->granted,
+                .transfer = f->transfer,
         };
 
         (void) copy_string(record.name, sizeof(record.name), f->name);
@@ -341,6 +354,8 @@ int flow_restore(Manager *m, const StateFlow *record, uint32_t state_slot, Flow 
         f->state = FLOW_ESTABLISHED;
         f->lane_class = (LaneClass) record->lane_class;
         f->since = record->since_usec;
+        f->granted = record->granted;
+        f->transfer = record->transfer;
         (void) copy_string(f->peer, sizeof(f->peer), record->peer);
 
         if (record->layer[0] != '\0') {
@@ -390,8 +405,4 @@ void flow_established(Flow *f) {
 
         if (f->served)
                 name_dispatch(f->served);       /* the listener has room for another offer */
-}
-
-bool flow_qos_is_supported(const o7s_qos *qos) {
-        return qos->in_order == 0 && qos->ber != 0;
 }

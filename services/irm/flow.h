@@ -11,6 +11,7 @@
 #include "services/irm/allocation.h"
 #include "services/irm/flow-state.h"
 #include "services/irm/layer.h"
+#include "services/irm/terms.h"
 
 typedef struct Flow Flow;
 
@@ -21,7 +22,9 @@ struct Flow {
         bool incoming;                  /* asked for at another host */
         LaneClass lane_class;
         o7s_qos qos;                    /* as asked for */
-        o7s_qos granted;                /* by its layer; the same where there is none */
+        o7s_qos granted;                /* by its layer and both ends, see terms.h */
+        uint32_t transfer;              /* IRM_TRANSFER_: what both ends agreed on */
+        bool stream;                    /* asked for with O7S_STREAM */
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char wanted[LAYER_NAME_BYTES_MAX + 1];  /* the one layer that may carry it; "": any */
@@ -100,6 +103,7 @@ void flow_drop_means(Flow *f);
 /* Arms (or with USEC_INFINITY stops) its one timer; connect.c and accept.c know what it means. */
 int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed);
 
+void flow_set_terms(Flow *f, const Terms *terms);
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret);
 
 /* Its name as text: one of another host may be any bytes, which the bus does not take. */
@@ -111,9 +115,6 @@ void flow_remember(Flow *f);
 
 /* Counts and announces an established flow, once both sides are told. */
 void flow_established(Flow *f);
-
-/* No reliable transfer yet: what needs it is refused. */
-bool flow_qos_is_supported(const o7s_qos *qos);
 
 /* -- allocate.c, connect.c: asked for here -- */
 

@@ -5,7 +5,7 @@
 #include "services/common/state-store.h"
 #include "services/irm/state.h"
 
-#define STATE_VERSION 2U
+#define STATE_VERSION 3U
 
 /* A string in a record that must be terminated. */
 typedef struct Text {

@@ -61,7 +61,9 @@ typedef struct StateFlow {
         uint32_t lane_class;
         uint32_t charged_uid;
         uint64_t since_usec;    /* CLOCK_REALTIME */
-        o7s_qos qos;
+        o7s_qos qos;            /* as asked for */
+        o7s_qos granted;
+        uint32_t transfer;      /* IRM_TRANSFER_ */
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char layer[LAYER_NAME_BYTES_MAX + 1];   /* "": between two programs of this host */
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];

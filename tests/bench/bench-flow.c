@@ -129,7 +129,7 @@ static int pair_open(IrmThread *irm, int cpu, bool batch, Pair *ret) {
         if (r < 0)
                 return complain("The peer may not serve the name " NAME, r);
 
-        r = o7s_flow_alloc(NAME, NULL, O7S_BULK, GIVE_UP_USEC, &ret->flow);
+        r = o7s_flow_alloc(NAME, &O7S_QOS_RAW, O7S_BULK, GIVE_UP_USEC, &ret->flow);
         return r < 0 ? complain("Opening the flow", r) : 0;
 }
 
@@ -320,7 +320,7 @@ static double allocations(void *context) {
                 o7s_flow *flow;
                 int r;
 
-                r = o7s_flow_alloc(NAME, NULL, 0, GIVE_UP_USEC, &flow);
+                r = o7s_flow_alloc(NAME, &O7S_QOS_RAW, 0, GIVE_UP_USEC, &flow);
                 if (r < 0)
                         return complain("Opening a flow", r);
                 o7s_flow_unref(flow);

@@ -72,7 +72,7 @@ static int crowd_start_one(Crowd *c, const char *name) {
         int r;
 
         conversation->number = c->n_started;
-        r = o7s_flow_alloc_start(name, NULL, O7S_THIN, TIMEOUT_USEC, &conversation->flow);
+        r = o7s_flow_alloc_start(name, &O7S_QOS_RAW, O7S_THIN, TIMEOUT_USEC, &conversation->flow);
         if (r < 0)
                 return complain(r, "ask", conversation->number);
 

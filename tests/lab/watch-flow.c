@@ -190,7 +190,7 @@ static int run(const char *name, bool serve, uint64_t interval_usec) {
         if (serve)
                 r = watch_listen(&w, name);
         else {
-                r = o7s_flow_alloc(name, NULL, 0, ALLOC_TIMEOUT_USEC, &w.flow);
+                r = o7s_flow_alloc(name, &O7S_QOS_RAW, 0, ALLOC_TIMEOUT_USEC, &w.flow);
                 if (r < 0)
                         (void) complain(r, "open the flow");
         }

@@ -15,7 +15,7 @@
 void flow_pair_more(FlowPair *pair, const char *name, uint64_t flags, o7s_flow **ret_asking, o7s_flow **ret_serving) {
         struct pollfd p = { .events = POLLIN };
 
-        assert_int_equal(o7s_flow_alloc_start(name, NULL, flags, TEST_TIMEOUT_USEC, ret_asking), 0);
+        assert_int_equal(o7s_flow_alloc_start(name, &O7S_QOS_RAW, flags, TEST_TIMEOUT_USEC, ret_asking), 0);
         assert_int_equal(o7s_flow_accept(pair->listener, TEST_TIMEOUT_USEC, ret_serving), 0);
 
         p.fd = o7s_flow_fd(*ret_asking);
@@ -32,7 +32,7 @@ void flow_pair_open(FlowPair *pair, uint64_t flags) {
         assert_int_equal(o7s_listen("echo", 0, &pair->listener), 0);
 
         /* Without a descriptor, as most programs have it: the other way round is what flow_pair_more() does. */
-        assert_int_equal(o7s_flow_alloc_start("echo", NULL, flags, TEST_TIMEOUT_USEC, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("echo", &O7S_QOS_RAW, flags, TEST_TIMEOUT_USEC, &flow), 0);
         assert_int_equal(o7s_flow_accept(pair->listener, TEST_TIMEOUT_USEC, &pair->serving), 0);
         assert_int_equal(o7s_flow_alloc_finish(flow), 0);
         pair->asking = flow;

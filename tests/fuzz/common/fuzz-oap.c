@@ -70,7 +70,7 @@ static void check_request(const uint8_t *data, size_t size) {
                 return;
         require(header.certificate_size == 0 && header.key_exchange_size == 0 && header.signature_size == 0);
 
-        n = oap_response_build(data, size, token, now, response, sizeof(response));
+        n = oap_response_build(data, size, token, 0, now, response, sizeof(response));
         if (n == -EOPNOTSUPP)
                 return;
         require(n > (ssize_t) OAP_HEADER_BYTES);
@@ -80,7 +80,7 @@ static void check_request(const uint8_t *data, size_t size) {
         require(n > 0);
         request.hash_size = (size_t) n;
 
-        n = oap_response_build(data, size, token, now, response, sizeof(response));
+        n = oap_response_build(data, size, token, 0, now, response, sizeof(response));
         require(oap_response_parse(&request, response, (size_t) n, &header, &extension) == 0);
         require(extension.present && memcmp(extension.token, token, sizeof(token)) == 0);
 }

@@ -92,7 +92,7 @@ static void check_captured_reply(const Cursor *oap, const Cursor *request_oap, c
         assert_int_equal(oap_header_pack(&header, again, sizeof(again)), sizeof(again));
         assert_memory_equal(again, oap->p, sizeof(again));
 
-        n = oap_response_build(request_oap->p, request_oap->left, token, header.timestamp, ours,
+        n = oap_response_build(request_oap->p, request_oap->left, token, 0, header.timestamp, ours,
                                sizeof(ours));
         assert_true(n > 0);
         assert_int_equal(oap_header_parse(ours, (size_t) n, 48, &our_header), 0);
@@ -146,34 +146,40 @@ static void test_exchange(void **state) {
         OapHeader header;
         ssize_t n;
 
-        n = oap_request_build(first_random, NOW, NULL, wire, sizeof(wire), &request);
+        n = oap_request_build(first_random, NOW, 0, NULL, wire, sizeof(wire), &request);
         assert_int_equal(n, 36 + 8 + 8 + 12);
         assert_memory_equal(wire, first_random, OAP_ID_BYTES);
-        assert_memory_equal(wire + 36, "O7sX\1\0\0\x14\0\3\0\4\0\0\0\1\0\x08\0\x08", 20);
+        assert_memory_equal(wire + 36, "O7sX\1\0\0\x14\0\3\0\4\0\0\0\3\0\x08\0\x08", 20);
         assert_memory_equal(wire + 56, first_random + OAP_ID_BYTES, OAP_TOKEN_BYTES);
 
         assert_int_equal(oap_request_parse(wire, (size_t) n, NOW, &header, &extension), 0);
         assert_true(header.timestamp == NOW - 2 * NSEC_PER_SEC);
         assert_true(extension.present);
-        assert_int_equal(extension.capabilities, OAP_CAPABILITY_CLOSE);
+        assert_int_equal(extension.capabilities, OAP_CAPABILITY_CLOSE | OAP_CAPABILITY_FRCT);
         assert_true(extension.have_token);
         assert_memory_equal(extension.token, first_random + OAP_ID_BYTES, OAP_TOKEN_BYTES);
         assert_false(extension.have_replaced);
 
-        n = oap_response_build(wire, (size_t) n, server_token, NOW, answer, sizeof(answer));
+        n = oap_response_build(wire, (size_t) n, server_token, 0, NOW, answer, sizeof(answer));
         assert_int_equal(n, 84 + 8 + 8 + 12);
         assert_int_equal(oap_response_parse(&request, answer, (size_t) n, &header, &extension), 0);
         assert_true(header.timestamp == NOW);
         assert_true(extension.present);
-        assert_int_equal(extension.capabilities, OAP_CAPABILITY_CLOSE);
+        assert_int_equal(extension.capabilities, OAP_CAPABILITY_CLOSE | OAP_CAPABILITY_FRCT);
         assert_memory_equal(extension.token, server_token, OAP_TOKEN_BYTES);
 
-        /* A second request names the first. */
-        n = oap_request_build(other_random, NOW, &request, wire, sizeof(wire), &successor);
+        /* A second request names the first, and this one has wishes. */
+        n = oap_request_build(other_random, NOW, OAP_CAPABILITY_STREAM, &request, wire, sizeof(wire), &successor);
         assert_int_equal(n, 36 + 8 + 8 + 12 + 20);
         assert_int_equal(oap_request_parse(wire, (size_t) n, NOW, &header, &extension), 0);
         assert_true(extension.have_replaced);
         assert_memory_equal(extension.replaced, request.id, OAP_ID_BYTES);
+        assert_int_equal(extension.capabilities, OAP_CAPABILITIES_OF_HOST | OAP_CAPABILITY_STREAM);
+
+        n = oap_response_build(wire, (size_t) n, server_token, OAP_CAPABILITIES_OF_FLOW, NOW, answer, sizeof(answer));
+        assert_true(n > 0);
+        assert_int_equal(oap_response_parse(&successor, answer, (size_t) n, &header, &extension), 0);
+        assert_int_equal(extension.capabilities, OAP_CAPABILITIES_OF_HOST | OAP_CAPABILITIES_OF_FLOW);
 }
 
 /* Every byte of an answer but the stamp, the ids of algorithms, and the data is bound to the request. */
@@ -183,9 +189,9 @@ static void test_foreign_answers(void **state) {
         OapExtension extension;
         OapRequest request;
 
-        assert_int_equal(oap_request_build(first_random, NOW, NULL, wire, sizeof(wire), &request),
+        assert_int_equal(oap_request_build(first_random, NOW, 0, NULL, wire, sizeof(wire), &request),
                          sizeof(wire));
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, 0, NOW, answer, sizeof(answer)),
                          sizeof(answer));
 
         for (size_t i = 0; i < sizeof(answer); i++) {
@@ -206,7 +212,7 @@ static void test_foreign_answers(void **state) {
 
         /* An answer to a request that was tampered with on its way carries the digest of something else. */
         wire[40] ^= 0x01;
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, 0, NOW, answer, sizeof(answer)),
                          sizeof(answer));
         assert_int_equal(oap_response_parse(&request, answer, sizeof(answer), &header, &extension),
                          -EKEYREJECTED);
@@ -217,12 +223,12 @@ static void test_no_room(void **state) {
         OapRequest request = { .hash_size = 4711 };
 
         for (size_t size = 0; size < 64; size++)
-                assert_int_equal(oap_request_build(first_random, NOW, NULL, wire, size, &request), -ENOBUFS);
+                assert_int_equal(oap_request_build(first_random, NOW, 0, NULL, wire, size, &request), -ENOBUFS);
         assert_int_equal(request.hash_size, 4711);
 
-        assert_int_equal(oap_request_build(first_random, NOW, NULL, request_wire, 64, &request), 64);
+        assert_int_equal(oap_request_build(first_random, NOW, 0, NULL, request_wire, 64, &request), 64);
         for (size_t size = 0; size < 112; size++)
-                assert_int_equal(oap_response_build(request_wire, 64, server_token, NOW, wire, size),
+                assert_int_equal(oap_response_build(request_wire, 64, server_token, 0, NOW, wire, size),
                                  -ENOBUFS);
 }
 
@@ -235,7 +241,7 @@ static void test_digests(void **state) {
 
         wire[28] = 0x04;
         wire[29] = 0x49;        /* SHA3-256 */
-        n = oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer));
+        n = oap_response_build(wire, sizeof(wire), server_token, 0, NOW, answer, sizeof(answer));
         assert_int_equal(n, 36 + 28 + 32);
         assert_int_equal(oap_header_parse(answer, (size_t) n, 32, &header), 0);
         assert_int_equal(header.digest, 0);
@@ -243,12 +249,12 @@ static void test_digests(void **state) {
         assert_memory_equal(header.request_hash, hash, 32);
 
         wire[29] = 0x20;        /* BLAKE2b */
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, 0, NOW, answer, sizeof(answer)),
                          -EOPNOTSUPP);
         wire[29] = 0x48;
-        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, NOW, answer, sizeof(answer)),
+        assert_int_equal(oap_response_build(wire, sizeof(wire), server_token, 0, NOW, answer, sizeof(answer)),
                          -EPROTO);
-        assert_int_equal(oap_response_build(wire, 35, server_token, NOW, answer, sizeof(answer)), -EBADMSG);
+        assert_int_equal(oap_response_build(wire, 35, server_token, 0, NOW, answer, sizeof(answer)), -EBADMSG);
 }
 
 static const struct {

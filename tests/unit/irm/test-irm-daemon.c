@@ -79,7 +79,7 @@ static void test_local_flow(void **state) {
         struct o7s_flow_info info = { .size = sizeof(info) };
 
         assert_int_equal(o7s_listen("here", 0, &listener), 0);
-        assert_int_equal(o7s_flow_alloc_start("here", NULL, 0, LONG, &here), 0);
+        assert_int_equal(o7s_flow_alloc_start("here", &O7S_QOS_RAW, 0, LONG, &here), 0);
         assert_int_equal(o7s_flow_accept(listener, LONG, &there), 0);
 
         say_hello(here, there, "to and");
@@ -98,7 +98,7 @@ static void test_listener_comes_late(void **state) {
         o7s_flow *there = NULL, *here = NULL;
         o7s_listener *listener = NULL;
 
-        assert_int_equal(o7s_flow_alloc_start("here", NULL, 0, LONG, &here), 0);
+        assert_int_equal(o7s_flow_alloc_start("here", &O7S_QOS_RAW, 0, LONG, &here), 0);
         assert_int_equal(o7s_flow_alloc_finish(here), -EINPROGRESS);
         assert_int_equal(o7s_listen("here", 0, &listener), 0);
         assert_int_equal(o7s_flow_accept(listener, LONG, &there), 0);
@@ -114,7 +114,7 @@ static void test_unknown_name(void **state) {
         usec_t before = time_now();
         o7s_flow *flow = NULL;
 
-        assert_int_equal(o7s_flow_alloc("nosuch.example", NULL, 0, LONG, &flow), -ENOENT);
+        assert_int_equal(o7s_flow_alloc("nosuch.example", &O7S_QOS_RAW, 0, LONG, &flow), -ENOENT);
         assert_true(time_now() - before < USEC_PER_SEC);
         assert_int_equal(o7s_last_error(&error), 0);
         assert_non_null(strstr(error.text, "nosuch.example"));
@@ -126,10 +126,10 @@ static void test_wait_for_nobody(void **state) {
         o7s_listener *listener = NULL;
         usec_t before = time_now();
 
-        assert_int_equal(o7s_flow_alloc_start("idle", NULL, 0, 300 * USEC_PER_MSEC, &waiting), 0);
+        assert_int_equal(o7s_flow_alloc_start("idle", &O7S_QOS_RAW, 0, 300 * USEC_PER_MSEC, &waiting), 0);
 
         assert_int_equal(o7s_listen("here", 0, &listener), 0);
-        assert_int_equal(o7s_flow_alloc_start("here", NULL, 0, LONG, &here), 0);
+        assert_int_equal(o7s_flow_alloc_start("here", &O7S_QOS_RAW, 0, LONG, &here), 0);
         assert_int_equal(o7s_flow_accept(listener, LONG, &there), 0);
         assert_true(time_now() - before < 250 * USEC_PER_MSEC);
 
@@ -143,11 +143,8 @@ static void test_wait_for_nobody(void **state) {
 }
 
 static void test_refusals(void **state) {
-        const o7s_qos reliable = O7S_QOS_DATA;
         o7s_listener *listener = NULL;
-        o7s_flow *flow = NULL;
 
-        assert_int_equal(o7s_flow_alloc("here", &reliable, 0, LONG, &flow), -EOPNOTSUPP);
         assert_int_equal(o7s_listen("nosuch.example", 0, &listener), -ENOENT);
 }
 
@@ -157,9 +154,9 @@ static void test_pending_limit(void **state) {
         o7s_flow *flows[8] = {}, *more = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(flows); i++)
-                assert_int_equal(o7s_flow_alloc_start("idle", NULL, 0, LONG, &flows[i]), 0);
+                assert_int_equal(o7s_flow_alloc_start("idle", &O7S_QOS_RAW, 0, LONG, &flows[i]), 0);
 
-        assert_int_equal(o7s_flow_alloc("idle", NULL, 0, LONG, &more), -EDQUOT);
+        assert_int_equal(o7s_flow_alloc("idle", &O7S_QOS_RAW, 0, LONG, &more), -EDQUOT);
         assert_int_equal(o7s_last_error(&error), 0);
         assert_non_null(strstr(error.text, "PendingPerUser="));
 
@@ -199,7 +196,7 @@ static void answer_request(int layer, const LayerMessage *request, const uint8_t
         int lane_fd;
 
         assert_int_equal(lane_new(request->lane_class, &end->lane, &lane_fd), 0);
-        size = oap_response_build(request->oap, request->oap_size, token, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
+        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
         assert_true(size > 0);
         reply.oap_size = (size_t) size;
         reply.qos = request->qos;
@@ -231,7 +228,7 @@ static void test_flow_through_layer(void **state) {
         LayerEnd end = {};
         int layer = online_layer(*state);
 
-        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, LONG, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
         answer_query(layer, "far.example", 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
         assert_int_equal(request.attempt, 0);
@@ -262,7 +259,7 @@ static void test_layer_says_no(void **state) {
         int layer = online_layer(*state);
         usec_t before = time_now();
 
-        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, LONG, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
         answer_query(layer, "far.example", -ENOENT);
         assert_int_equal(finish(flow), -ENOENT);
         assert_true(time_now() - before < 500 * USEC_PER_MSEC);
@@ -277,7 +274,7 @@ static void test_cancel_reaches_layer(void **state) {
         o7s_flow *flow = NULL;
         int layer = online_layer(*state);
 
-        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, LONG, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
         answer_query(layer, "far.example", 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
         o7s_flow_unref(flow);
@@ -294,7 +291,7 @@ static void test_forged_answer(void **state) {
         LayerEnd end = {};
         int layer = online_layer(*state);
 
-        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, LONG, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
         answer_query(layer, "far.example", 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
 
@@ -317,7 +314,7 @@ static const OapRequest *build_incoming(LayerMessage *incoming, const char *name
         ssize_t size;
 
         memset(bytes, random++, sizeof(bytes));
-        size = oap_request_build(bytes, time_realtime_nsec(), replaced ? &before : NULL, incoming->oap, sizeof(incoming->oap),
+        size = oap_request_build(bytes, time_realtime_nsec(), 0, replaced ? &before : NULL, incoming->oap, sizeof(incoming->oap),
                                  &request);
         assert_true(size > 0);
         incoming->oap_size = (size_t) size;
@@ -401,7 +398,7 @@ static void test_incoming_refused(void **state) {
 
         incoming.reference = 2;
         (void) build_incoming(&incoming, "here", NULL);
-        incoming.qos.in_order = 1;
+        incoming.qos.availability_nines = 9;
         layer_say(layer, &incoming, NULL, 0);
         layer_hear(layer, LAYER_REFUSE, &message, NULL);
         assert_int_equal(message.reference, 2);
@@ -443,7 +440,7 @@ static void test_killed_program(void **state) {
         assert_int_equal(pipe(ready), 0);
         pid = fork();
         if (pid == 0) {
-                if (o7s_flow_alloc("far.example", NULL, 0, LONG, &flow) == 0)
+                if (o7s_flow_alloc("far.example", &O7S_QOS_RAW, 0, LONG, &flow) == 0)
                         (void) !write(ready[1], "x", 1);
                 for (;;)
                         (void) pause();
@@ -515,11 +512,11 @@ static void test_crash(void **state) {
         int layer = online_layer(f);
 
         assert_int_equal(o7s_listen("here", 0, &listener), 0);
-        assert_int_equal(o7s_flow_alloc_start("here", NULL, 0, LONG, &here), 0);
+        assert_int_equal(o7s_flow_alloc_start("here", &O7S_QOS_RAW, 0, LONG, &here), 0);
         assert_int_equal(o7s_flow_accept(listener, LONG, &there), 0);
         say_hello(here, there, "before");
 
-        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, LONG, &far), 0);
+        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &far), 0);
         answer_query(layer, "far.example", 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
         answer_request(layer, &request, token, &end);
@@ -553,7 +550,7 @@ static void test_crash(void **state) {
         /* The listener still listens, on the connection of before. */
         o7s_flow_unref(there);
         there = NULL;
-        assert_int_equal(o7s_flow_alloc_start("here", NULL, 0, LONG, &after), 0);
+        assert_int_equal(o7s_flow_alloc_start("here", &O7S_QOS_RAW, 0, LONG, &after), 0);
         assert_int_equal(o7s_flow_accept(listener, LONG, &there), 0);
         say_hello(after, there, "new");
 

@@ -143,19 +143,19 @@ static void test_asks_below(void **state) {
         layer_hear(home, LAYER_LOWER, &message, NULL);
         assert_int_equal(o7s_listen("home", 0, &listener), 0);
 
-        assert_int_equal(flow_alloc_start_over("lan", "home", NULL, 0, LONG, &flow), 0);
+        assert_int_equal(flow_alloc_start_over("lan", "home", &O7S_QOS_RAW, 0, LONG, &flow), 0);
         layer_hear(lan, LAYER_QUERY, &message, NULL);
         assert_string_equal(message.name, "home");
-        assert_int_equal(flow_alloc_start_over(NULL, "web", NULL, 0, LONG, &again), 0);
+        assert_int_equal(flow_alloc_start_over(NULL, "web", &O7S_QOS_RAW, 0, LONG, &again), 0);
         layer_hear(lan, LAYER_QUERY, &message, NULL);
         assert_string_equal(message.name, "web");
         layer_hears_nothing(wan);
         layer_hears_nothing(home);
 
-        assert_int_equal(flow_alloc_start_over("wan", "home", NULL, 0, LONG, &refused), -EACCES);
+        assert_int_equal(flow_alloc_start_over("wan", "home", &O7S_QOS_RAW, 0, LONG, &refused), -EACCES);
         assert_int_equal(o7s_last_error(&error), 0);
         assert_non_null(strstr(error.text, "Over="));
-        assert_int_equal(flow_alloc_start_over("nosuch", "home", NULL, 0, LONG, &refused), -ENETDOWN);
+        assert_int_equal(flow_alloc_start_over("nosuch", "home", &O7S_QOS_RAW, 0, LONG, &refused), -ENETDOWN);
 
         o7s_flow_unref(flow);
         o7s_flow_unref(again);
@@ -177,7 +177,7 @@ static void test_many_pending(void **state) {
         layer_hear(home, LAYER_LOWER, &message, NULL);
 
         for (size_t i = 0; i < ELEMENTSOF(flows); i++)
-                assert_int_equal(flow_alloc_start_over("lan", "home", NULL, O7S_THIN, LONG, &flows[i]), 0);
+                assert_int_equal(flow_alloc_start_over("lan", "home", &O7S_QOS_RAW, O7S_THIN, LONG, &flows[i]), 0);
 
         for (size_t i = 0; i < ELEMENTSOF(flows); i++)
                 o7s_flow_unref(flows[i]);

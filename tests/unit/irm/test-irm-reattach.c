@@ -183,7 +183,7 @@ static void establish(Scene *s) {
         layer_hear(s->layer, LAYER_REQUEST, &request, NULL);
 
         answer.flow_id = request.flow_id;
-        size = oap_response_build(request.oap, request.oap_size, token, time_realtime_nsec(), answer.oap, sizeof(answer.oap));
+        size = oap_response_build(request.oap, request.oap_size, token, 0, time_realtime_nsec(), answer.oap, sizeof(answer.oap));
         assert_true(size > 0);
         answer.oap_size = (size_t) size;
         fd = make_lane(s->class);

@@ -125,7 +125,8 @@ static void test_kinds_are_apart(void **unused) {
 
 static void test_restore(void **unused) {
         _cleanup_(state_freep) State *before = make_state(), *after = NULL;
-        StateFlow flow = { .id = 77, .caller_uid = 1000, .lane_class = 1, .name = "web", .layer = "lan", .peer = "02:00" };
+        StateFlow flow = { .id = 77, .caller_uid = 1000, .lane_class = 1, .name = "web", .layer = "lan", .peer = "02:00",
+                           .granted = O7S_QOS_DATA, .transfer = 5 };
         uint32_t flow_slot;
         StateName name;
 
@@ -144,6 +145,8 @@ static void test_restore(void **unused) {
         assert_int_equal(state_get(after, STATE_FLOW, flow_slot, &flow), 1);
         assert_int_equal(flow.id, 77);
         assert_string_equal(flow.peer, "02:00");
+        assert_int_equal(flow.transfer, 5);
+        assert_int_equal(flow.granted.delay_ms, O7S_QOS_DATA.delay_ms);
 
         assert_int_equal(put_name(after, "fills the gap"), 1);
         assert_int_equal(put_name(after, "goes behind"), 3);

@@ -47,9 +47,9 @@ static void build_answer(LayerMessage *reply, uint32_t capabilities) {
         OapHeader header;
         ssize_t size;
 
-        size = oap_request_build(bytes, time_realtime_nsec(), NULL, request, sizeof(request), &kept);
+        size = oap_request_build(bytes, time_realtime_nsec(), 0, NULL, request, sizeof(request), &kept);
         assert_true(size > 0);
-        size = oap_response_build(request, (size_t) size, token, time_realtime_nsec(), reply->oap, sizeof(reply->oap));
+        size = oap_response_build(request, (size_t) size, token, 0, time_realtime_nsec(), reply->oap, sizeof(reply->oap));
         assert_true(size > 0);
         reply->oap_size = (size_t) size;
 
@@ -105,7 +105,7 @@ static void test_no_lane(void **state) {
         int layer = online_layer(*state);
         o7s_flow *flow = NULL;
 
-        assert_int_equal(o7s_flow_alloc_start("far.example", NULL, 0, 5 * USEC_PER_SEC, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, 5 * USEC_PER_SEC, &flow), 0);
         layer_hear(layer, LAYER_QUERY, &query, NULL);
         done.query_id = query.query_id;
         layer_say(layer, &done, NULL, 0);

@@ -126,7 +126,7 @@ static void answer_request(int layer, const LayerMessage *request) {
         int fd;
 
         assert_int_equal(lane_new(request->lane_class, &lane, &fd), 0);
-        size = oap_response_build(request->oap, request->oap_size, token, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
+        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
         assert_true(size > 0);
         reply.oap_size = (size_t) size;
         layer_say(layer, &reply, &fd, 1);
@@ -209,7 +209,7 @@ static void layer_asks(int layer, uint8_t reference) {
         OapRequest request;
         ssize_t size;
 
-        size = oap_request_build(random, time_realtime_nsec(), NULL, incoming.oap, sizeof(incoming.oap), &request);
+        size = oap_request_build(random, time_realtime_nsec(), 0, NULL, incoming.oap, sizeof(incoming.oap), &request);
         assert_true(size > 0);
         incoming.oap_size = (size_t) size;
         size = hash_compute(HASH_SHA3_256, "here", 4, incoming.hash);

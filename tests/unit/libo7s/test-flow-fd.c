@@ -139,7 +139,7 @@ static void test_pending(void **state) {
         int fd;
 
         flow_pair_open(&pair, 0);
-        assert_int_equal(o7s_flow_alloc_start("echo", NULL, 0, O7S_FOREVER, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("echo", &O7S_QOS_RAW, 0, O7S_FOREVER, &flow), 0);
         fd = o7s_flow_fd(flow);
         assert_quiet(flow);
 
@@ -156,7 +156,7 @@ static void test_pending(void **state) {
         o7s_flow_unref(flow);
         o7s_flow_unref(served);
 
-        assert_int_equal(o7s_flow_alloc_start("refused", NULL, 0, O7S_FOREVER, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("refused", &O7S_QOS_RAW, 0, O7S_FOREVER, &flow), 0);
         p.fd = o7s_flow_fd(flow);
         assert_int_equal(poll(&p, 1, 10000), 1);
         assert_loud(flow, O7S_UP | O7S_DOWN);

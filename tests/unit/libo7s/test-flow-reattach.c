@@ -42,7 +42,7 @@ static int setup(void **state) {
                 return -1;
 
         irm_thread_set_layer(t->irm, t->layer);
-        if (o7s_flow_alloc("layered", NULL, O7S_THIN, TIMEOUT_USEC, &t->flow) < 0)
+        if (o7s_flow_alloc("layered", &O7S_QOS_RAW, O7S_THIN, TIMEOUT_USEC, &t->flow) < 0)
                 return -1;
 
         t->channel = irm_layer_take_channel(t->layer);

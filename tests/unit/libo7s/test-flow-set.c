@@ -232,7 +232,7 @@ static void test_one_loop(void **state) {
         assert_int_equal(o7s_set_new(&set), 0);
         assert_int_equal(o7s_set_add(set, O7S_KIND_LISTENER, pair.listener), 0);
         for (unsigned i = 0; i < 20; i++) {
-                assert_int_equal(o7s_flow_alloc_start("echo", NULL, O7S_THIN, O7S_FOREVER, &asking[i]), 0);
+                assert_int_equal(o7s_flow_alloc_start("echo", &O7S_QOS_RAW, O7S_THIN, O7S_FOREVER, &asking[i]), 0);
                 assert_int_equal(o7s_set_add(set, O7S_KIND_FLOW, asking[i]), 0);
         }
 

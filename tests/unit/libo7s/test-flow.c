@@ -56,7 +56,7 @@ static void test_refusals(void **state) {
                 o7s_error e;
 
                 print_message("%s\n", refusals[i].name);
-                assert_int_equal(o7s_flow_alloc(refusals[i].name, NULL, 0, refusals[i].timeout_usec, &flow),
+                assert_int_equal(o7s_flow_alloc(refusals[i].name, &O7S_QOS_RAW, 0, refusals[i].timeout_usec, &flow),
                                  refusals[i].r);
                 assert_ptr_equal(flow, (o7s_flow *) 1);
 
@@ -67,17 +67,19 @@ static void test_refusals(void **state) {
         }
 }
 
-static void test_unsupported(void **state) {
+static void test_bad_requests(void **state) {
         static const struct {
                 const char *name;
                 o7s_qos qos;
                 uint64_t flags;
                 int r;
         } cases[] = {
-                { "in order",          { UINT32_MAX, 0, 0, 1, 1, 1, UINT32_MAX, 120000 }, 0, -EOPNOTSUPP },
-                { "without errors",    { UINT32_MAX, 0, 0, 1, 0, 0, UINT32_MAX, 120000 }, 0, -EOPNOTSUPP },
-                { "data",              { 1000, 0, 0, 0, 0, 1, 2000, 120000 },             0, -EOPNOTSUPP },
-                { "a stream",          { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 }, O7S_STREAM, -EOPNOTSUPP },
+                { "in order",          { UINT32_MAX, 0, 0, 1, 1, 1, UINT32_MAX, 120000 }, 0, -EHOSTDOWN },
+                { "without errors",    { UINT32_MAX, 0, 0, 1, 0, 0, UINT32_MAX, 120000 }, 0, -EHOSTDOWN },
+                { "data",              { 1000, 0, 0, 0, 0, 1, 2000, 120000 },             0, -EHOSTDOWN },
+                { "a stream",          { 1000, 0, 0, 0, 0, 1, 2000, 120000 },             O7S_STREAM, -EHOSTDOWN },
+                { "a stream, unordered", { UINT32_MAX, 0, 0, 0, 1, 0, UINT32_MAX, 120000 }, O7S_STREAM, -EINVAL },
+                { "a stream with gaps", { UINT32_MAX, 0, 0, 1, 1, 1, UINT32_MAX, 120000 }, O7S_STREAM, -EINVAL },
                 { "in_order is 2",     { UINT32_MAX, 0, 0, 1, 1, 2, UINT32_MAX, 120000 }, 0, -EINVAL },
                 { "thin and bulk",     { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 }, O7S_BULK | O7S_THIN, -EINVAL },
                 { "an unknown flag",   { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 }, 1U << 20, -EINVAL },
@@ -90,14 +92,14 @@ static void test_unsupported(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 print_message("%s\n", cases[i].name);
                 assert_int_equal(o7s_flow_alloc("echo", &cases[i].qos, cases[i].flags, 0, &flow), cases[i].r);
-                if (cases[i].r == -EOPNOTSUPP)
-                        assert_non_null(strstr(last_error().text, "reliable transfer"));
+                if (cases[i].flags & O7S_STREAM && cases[i].r == -EINVAL)
+                        assert_non_null(strstr(last_error().text, "byte stream is ordered"));
         }
 
         assert_int_equal(o7s_flow_join("news", 0, &flow), -EOPNOTSUPP);
-        assert_int_equal(o7s_flow_alloc("echo", NULL, 0, 0, NULL), -EINVAL);
+        assert_int_equal(o7s_flow_alloc("echo", &O7S_QOS_RAW, 0, 0, NULL), -EINVAL);
         assert_int_equal(o7s_flow_alloc(NULL, NULL, 0, 0, &flow), -EINVAL);
-        assert_int_equal(o7s_flow_alloc("echo", NULL, 0, TEST_TIMEOUT_USEC, &flow), -EHOSTDOWN);
+        assert_int_equal(o7s_flow_alloc("echo", &O7S_QOS_RAW, 0, TEST_TIMEOUT_USEC, &flow), -EHOSTDOWN);
         assert_non_null(strstr(last_error().text, "systemctl start o7s-irm.socket"));
 }
 
@@ -108,7 +110,7 @@ static void test_pending(void **state) {
         char byte;
 
         assert_int_equal(irm_thread_start(&irm), 0);
-        assert_int_equal(o7s_flow_alloc_start("silent", NULL, 0, O7S_FOREVER, &flow), 0);
+        assert_int_equal(o7s_flow_alloc_start("silent", &O7S_QOS_RAW, 0, O7S_FOREVER, &flow), 0);
 
         /* Whoever asks each time that the descriptor is readable is not kept busy. */
         p.fd = o7s_flow_fd(flow);
@@ -356,7 +358,7 @@ static void test_in_place(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_unsupported),
+                cmocka_unit_test(test_bad_requests),
                 cmocka_unit_test(test_pending),
                 cmocka_unit_test(test_info),
                 cmocka_unit_test(test_sizes),

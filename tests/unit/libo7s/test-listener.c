@@ -93,7 +93,7 @@ static void test_threads(void **state) {
         for (unsigned i = 0; i < 100; i++) {
                 o7s_flow *flow;
 
-                assert_int_equal(o7s_flow_alloc("echo", NULL, 0, TEST_TIMEOUT_USEC, &flow), 0);
+                assert_int_equal(o7s_flow_alloc("echo", &O7S_QOS_RAW, 0, TEST_TIMEOUT_USEC, &flow), 0);
                 o7s_flow_unref(flow);
         }
 
@@ -112,7 +112,7 @@ static void test_withdrawn(void **state) {
 
         flow_pair_open(&pair, 0);
         for (unsigned i = 0; i < 5; i++)
-                assert_int_equal(o7s_flow_alloc_start("echo", NULL, 0, O7S_FOREVER, &gone[i]), 0);
+                assert_int_equal(o7s_flow_alloc_start("echo", &O7S_QOS_RAW, 0, O7S_FOREVER, &gone[i]), 0);
         for (unsigned i = 0; i < 5; i++)
                 o7s_flow_unref(gone[i]);
         while (irm_thread_counts(pair.irm).n_cancelled < 5)
@@ -221,6 +221,7 @@ static unsigned n_open_fds(void) {
 static void test_hostile_irm(void **state) {
         _cleanup_stage_ Stage stage;
         IrmMessage unknown = { .type = IRM_WITHDRAWN, .flow_id = 99 }, odd = { .type = IRM_RESUME };
+        o7s_qos nonsense = O7S_QOS_RAW;
         int bell = -1, lane = -1;
         unsigned before;
         o7s_flow *flow;
@@ -237,8 +238,9 @@ static void test_hostile_irm(void **state) {
         (void) close(bell);
         assert_int_equal(n_open_fds(), before);
 
-        /* a QoS that we cannot serve gets no lane */
-        stage_offer(&stage, 2, O7S_QOS_DATA);
+        /* a QoS that is out of range gets no lane */
+        nonsense.availability_nines = 9;
+        stage_offer(&stage, 2, nonsense);
         assert_int_equal(o7s_flow_accept(stage.listener, 0, &flow), -EAGAIN);
 
         /* an offer answered, then established with a lane of another class */

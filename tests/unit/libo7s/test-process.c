@@ -97,7 +97,7 @@ static void test_fork(void **state) {
                 CHECK(o7s_listener_unref(pair.listener) == NULL);
 
                 /* New ones can be had: the listener is the parent's. */
-                CHECK(o7s_flow_alloc("echo", NULL, 0, TEST_TIMEOUT_USEC, &flow) == 0);
+                CHECK(o7s_flow_alloc("echo", &O7S_QOS_RAW, 0, TEST_TIMEOUT_USEC, &flow) == 0);
                 CHECK(o7s_flow_write(flow, "child", 5) == 5);
                 CHECK(o7s_flow_read(flow, in, sizeof(in)) == 6);
                 CHECK(o7s_flow_unref(flow) == NULL);
@@ -200,7 +200,7 @@ static void test_peer_dies(void **state) {
                 assert_true(child >= 0);
                 if (child == 0) {
                         irm_thread_forget(irm);
-                        CHECK(o7s_flow_alloc("echo", NULL, 0, TEST_TIMEOUT_USEC, &flow) == 0);
+                        CHECK(o7s_flow_alloc("echo", &O7S_QOS_RAW, 0, TEST_TIMEOUT_USEC, &flow) == 0);
                         CHECK(o7s_flow_write(flow, "last", 4) == 4);
                         (void) usleep(20000);
                         (void) raise(SIGKILL);
@@ -247,7 +247,7 @@ static void test_across_processes(void **state) {
         assert_true(child >= 0);
         if (child == 0) {
                 irm_thread_forget(irm);
-                CHECK(o7s_flow_alloc("echo", NULL, O7S_THIN, TEST_TIMEOUT_USEC, &flow) == 0);
+                CHECK(o7s_flow_alloc("echo", &O7S_QOS_RAW, O7S_THIN, TEST_TIMEOUT_USEC, &flow) == 0);
                 for (unsigned i = 0; i < 100000; i++)
                         CHECK(o7s_flow_write(flow, &i, sizeof(i)) == sizeof(i));
                 for (unsigned i = 0; i < 2000; i++) {
@@ -284,7 +284,7 @@ static void test_irm_restart(void **state) {
 
         assert_int_equal(o7s_flow_write(pair.asking, "alone", 5), 5);
         assert_int_equal(o7s_flow_read(pair.serving, in, sizeof(in)), 5);
-        assert_int_equal(o7s_flow_alloc("echo", NULL, 0, TEST_TIMEOUT_USEC, &asking), -EHOSTDOWN);
+        assert_int_equal(o7s_flow_alloc("echo", &O7S_QOS_RAW, 0, TEST_TIMEOUT_USEC, &asking), -EHOSTDOWN);
         assert_int_equal(o7s_flow_accept(pair.listener, 1000, &serving), -ETIMEDOUT);
         assert_int_equal(irm_thread_counts(pair.irm).n_messages[IRM_RESUME], 0);
 
