@@ -11,6 +11,7 @@
 
 typedef struct FrctReceiver FrctReceiver;
 
+/* Returns: 0; -ENOMEM. */
 int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret);
 FrctReceiver *frct_receiver_free(FrctReceiver *r);
 DEFINE_CLEANUP(FrctReceiver, frct_receiver_free);
@@ -29,10 +30,12 @@ int frct_receiver_error(const FrctReceiver *r);         /* -EPROTO */
 bool frct_receiver_must_speak(const FrctReceiver *r, nsec_t now);
 nsec_t frct_receiver_next(const FrctReceiver *r, nsec_t now);
 
-/* What goes with any packet that leaves now: ACKNOWLEDGE, WINDOW, the echo, ranges (as many as room takes), the probe's answer.
- * with_data: it is no bare packet (0.23.0: no ACKNOWLEDGE beyond A of silence). */
+/* What goes with any packet that leaves now: ACKNOWLEDGE, WINDOW, the echo, ranges, the probe's answer. Call it behind the sender, whose
+ * flags in the header are kept. room: bytes for echo and ranges, beyond the fixed header. with_data: it is no bare packet. */
 void frct_receiver_speak(FrctReceiver *r, FrctHeader *header, size_t room, bool with_data, nsec_t now);
 /* That packet left. */
 void frct_receiver_spoke(FrctReceiver *r, const FrctHeader *header, nsec_t now);
+/* The flow is about to be closed: what has arrived and was not acknowledged is due now, not in some milliseconds. */
+void frct_receiver_hurry(FrctReceiver *r, nsec_t now);
 
 void frct_receiver_stats(const FrctReceiver *r, FrctStats *ret);

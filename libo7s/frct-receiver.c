@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The peer's run, and what becomes of its packets.
+ *
+ * Runs. A run is open from a packet with RUN_START until nothing is heard for the receiver's inactivity time; data outside a run is
+ * dropped. RUN_START inside an open run says nothing as long as its number is near ours: senders set it whenever nothing of theirs is
+ * unacknowledged. A number that is far from ours is that of a sender which has forgotten the run (it slept while its control packets
+ * went on, or began anew), or it is an old duplicate, or a forgery. So it opens a new run only where the open one cannot lose
+ * anything by it: nothing new has come for two lifetimes of a packet and at least a second, and ten seconds where something is
+ * incomplete, since a living sender would have repeated it by then. A sender that is right will repeat its RUN_START, too.
+ *
+ * Window. Of a reliable flow, the right edge is the expected number plus the window minus the packets that wait in whole messages.
+ * Fragments of an unfinished message do not count, or a message larger than the window could never become whole; memory for it
+ * is set aside. The extended window begins at 1024 packets and doubles where the application takes half of one within half a
+ * second: a receiver that only receives cannot measure the round trip, and this is enough for paths of up to that long. An
+ * edge that was told is kept: the memory limit is divided by the layer's largest packet. A peer with larger packets can
+ * fill it all the same; then what came out of order makes room for what is in order.
+ */
+
+#include "libo7s/frct-receiver-internal.h"
+
+#define WINDOW_FIRST UINT32_C(1024)
+#define WINDOW_MAX (UINT32_C(1) << 17)
+#define ROUND_MAX (500 * NSEC_PER_MSEC)
+
+/* Numbers that are that close belong to the same run. */
+#define RUN_REACH (UINT32_C(1) << 24)
+#define QUIET_MIN NSEC_PER_SEC
+#define QUIET_INCOMPLETE FRCT_ACKNOWLEDGE_MAX
+
+/* Messages of a lossy flow that nobody reads are soon worth nothing. */
+#define LOSSY_MESSAGES_MAX 256U
+
+#define FLAGS_OF_CHUNK (FRCT_FIRST | FRCT_MORE | FRCT_FINISH)
+
+/* The memory limit is raised to what one message and the smallest window need. */
+static void limits_set(FrctReceiver *r, const FrctConfig *config) {
+        size_t wanted = config->receive_max > 0 ? config->receive_max : FRCT_BUFFER_MAX;
+        size_t packet_cost = config->packet_max + FRCT_CHUNK_OVERHEAD;
+        size_t reserve = config->extended && !config->stream ? 2 * FRCT_MESSAGE_MAX : 0;
+
+        if (!config->extended) {
+                r->receive_max = MAX(wanted, FRCT_WINDOW_PLAIN * packet_cost);
+                r->window = FRCT_WINDOW_PLAIN;
+                r->window_max = FRCT_WINDOW_PLAIN;
+                return;
+        }
+
+        r->receive_max = MAX(wanted, reserve + FRCT_WINDOW_START * packet_cost);
+        r->window_max = (uint32_t) MIN((r->receive_max - reserve) / packet_cost, (size_t) WINDOW_MAX);
+        r->window = config->reliable ? MIN(WINDOW_FIRST, r->window_max) : FRCT_WINDOW_LOSSY;
+}
+
+int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret) {
+        _cleanup_(frct_receiver_freep) FrctReceiver *r = NULL;
+        int k;
+
+        assert(config);
+        assert(ret);
+
+        r = malloc(sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+
+        *r = (FrctReceiver) {
+                .reliable = config->reliable,
+                .extended = config->extended,
+                .mpl = config->mpl,
+                .inactivity = (2 * config->mpl + FRCT_ACKNOWLEDGE_MAX + FRCT_RETRANSMIT_MAX) / NSEC_PER_SEC + 1,
+                .heard_at = now,
+                .round_at = now,
+                .spoke_at = now,
+                .speak_at = NSEC_INFINITY,
+                .repeat_at = NSEC_INFINITY,
+        };
+        frct_assembly_init(&r->assembly, config->stream);
+        limits_set(r, config);
+
+        k = frct_order_init(&r->order, config->reliable ? r->window : 1);
+        if (k < 0)
+                return k;
+
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+FrctReceiver *frct_receiver_free(FrctReceiver *r) {
+        if (!r)
+                return NULL;
+
+        frct_order_done(&r->order);
+        frct_assembly_done(&r->assembly);
+        return mfree(r);
+}
+
+/* -- runs -- */
+
+static void run_open(FrctReceiver *r, uint32_t sequence, nsec_t now) {
+        r->run = true;
+        r->expected = sequence;
+        r->moved_at = now;
+        r->gap = true;
+        frct_order_clear(&r->order);
+        frct_assembly_abandon(&r->assembly);
+        frct_receiver_speak_run(r);
+}
+
+static bool run_is_near(const FrctReceiver *r, uint32_t sequence) {
+        return sequence - r->expected + RUN_REACH <= 2 * RUN_REACH;
+}
+
+static void run_start(FrctReceiver *r, uint32_t sequence, nsec_t now) {
+        bool incomplete = r->assembly.open || !frct_order_is_empty(&r->order);
+        nsec_t quiet = nsec_sub(now, r->moved_at);
+
+        if (r->finished || (r->run && sequence == r->expected))
+                return;
+
+        if (!r->run || quiet / NSEC_PER_SEC > r->inactivity)
+                run_open(r, sequence, now);
+        else if (!run_is_near(r, sequence) && quiet >= (incomplete ? QUIET_INCOMPLETE : MAX(2 * r->mpl, QUIET_MIN)))
+                run_open(r, sequence, now);
+}
+
+/* -- data -- */
+
+uint32_t frct_receiver_right_edge(const FrctReceiver *r) {
+        uint32_t unread = r->assembly.n_chunks - r->assembly.n_open_chunks;
+        uint32_t edge = r->expected;
+
+        if (!r->reliable)
+                return r->expected + r->window;
+        if (unread < r->window)
+                edge += r->window - unread;
+
+        return frct_before(edge, r->told) ? r->told : edge;
+}
+
+static size_t memory_needed(const FrctReceiver *r, const FrctHeader *header, size_t size) {
+        const FrctPieces *pieces;
+        size_t before;
+
+        if (!(header->extension & FRCT_X_PIECE))
+                return size + FRCT_CHUNK_OVERHEAD;
+
+        pieces = frct_order_pieces(&r->order, header->sequence);
+        before = pieces ? frct_pieces_cost(pieces) : 0;
+        return frct_pieces_cost_with(pieces, header, size) - before;
+}
+
+static bool memory_fits(const FrctReceiver *r, const FrctHeader *header, size_t size) {
+        return r->assembly.cost + r->order.cost + memory_needed(r, header, size) <= r->receive_max;
+}
+
+static bool make_room(FrctReceiver *r, const FrctHeader *header, size_t size) {
+        bool fits = memory_fits(r, header, size);
+
+        if (header->sequence != r->expected)
+                return fits;
+
+        while (!fits && frct_order_evict(&r->order))
+                fits = memory_fits(r, header, size);
+
+        /* Full of a message that is not whole yet: no reading will ever make room. */
+        if (!fits && !frct_assembly_readable(&r->assembly))
+                r->error = -EPROTO;
+
+        return fits;
+}
+
+static uint8_t chunk_flags(const FrctReceiver *r, const FrctHeader *header) {
+        return r->extended ? header->flags & FLAGS_OF_CHUNK : FRCT_FIRST;
+}
+
+static void finish(FrctReceiver *r) {
+        bool contradiction = r->assembly.open || !frct_order_is_empty(&r->order);
+
+        if (contradiction)
+                r->malformed++;
+        if (contradiction && r->reliable)
+                r->error = -EPROTO;
+        if (contradiction)
+                frct_assembly_abandon(&r->assembly);
+
+        r->finished = true;
+}
+
+/* The next one in order. Consumes the chunk. */
+static void deliver(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
+        _cleanup_(frct_chunk_freep) FrctChunk *owned = chunk;
+        bool last = chunk->flags & FRCT_FINISH;
+        int k;
+
+        r->expected++;
+        r->moved_at = now;
+        r->n_unacknowledged++;
+        chunk->flags &= (uint8_t) ~FRCT_FINISH;
+
+        if (chunk->size > 0) {
+                k = frct_assembly_push(&r->assembly, TAKE_PTR(owned), !r->reliable && r->gap);
+                r->gap = false;
+                if (k < 0) {
+                        r->malformed++;
+                        if (r->reliable)
+                                r->error = k;
+                }
+        }
+
+        if (last)
+                finish(r);
+}
+
+static void deliver_all(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
+        for (; chunk && r->error == 0; chunk = frct_order_take(&r->order, r->expected))
+                deliver(r, chunk, now);
+
+        frct_chunk_free(chunk);
+}
+
+/* The segment, or NULL: there is none yet, or no memory. */
+static FrctChunk *segment_of(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size) {
+        FrctChunk *chunk = NULL;
+
+        if (!(header->extension & FRCT_X_PIECE)) {
+                frct_order_drop_pieces(&r->order, header->sequence);
+                return frct_chunk_new(content, size, chunk_flags(r, header));
+        }
+
+        if (frct_order_put_piece(&r->order, header, content, size, &chunk) == -EPROTO)
+                r->malformed++;
+        return chunk;
+}
+
+static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool urgent,
+                          nsec_t now) {
+        bool in_order = header->sequence == r->expected, holes = r->order.n_ranges > 0;
+        FrctChunk *chunk;
+
+        if (frct_before(header->sequence, r->expected) ||
+            (header->sequence - r->expected < r->order.n_slots && frct_order_holds(&r->order, header->sequence))) {
+                r->duplicates++;
+                r->forced = true;
+                frct_receiver_speak_by(r, now);
+                return;
+        }
+        if (r->finished) {
+                r->malformed++;
+                r->error = -EPROTO;
+                return;
+        }
+        if (header->sequence - r->expected >= frct_receiver_right_edge(r) - r->expected || !make_room(r, header, size)) {
+                r->out_of_window++;
+                r->forced = true;
+                frct_receiver_speak_by(r, now);
+                return;
+        }
+
+        chunk = segment_of(r, header, content, size);
+        if (!chunk)
+                return;
+
+        r->n_repeats = 0;
+        r->repeat_at = NSEC_INFINITY;
+        if (in_order)
+                deliver_all(r, chunk, now);
+        else if (frct_order_put(&r->order, header->sequence, chunk) == 0)
+                r->moved_at = now;
+
+        frct_receiver_speak_taken(r, urgent || (r->extended && (!in_order || holes)), now);
+}
+
+static void take_lossy(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool urgent,
+                       nsec_t now) {
+        uint32_t missing = header->sequence - r->expected;
+        FrctChunk *chunk = NULL;
+
+        if (frct_before(header->sequence, r->expected)) {
+                r->duplicates++;
+                return;
+        }
+        if (missing > RUN_REACH) {
+                r->out_of_window++;
+                return;
+        }
+        if (r->finished || header->extension & FRCT_X_PIECE) {          /* pieces are repetitions, and there are none */
+                r->malformed++;
+                return;
+        }
+
+        r->lost += missing;
+        r->gap = r->gap || missing > 0;
+        r->expected = header->sequence;
+
+        if (r->assembly.n_messages >= LOSSY_MESSAGES_MAX || !memory_fits(r, header, size))
+                r->out_of_window++;
+        else
+                chunk = frct_chunk_new(content, size, chunk_flags(r, header));
+
+        if (chunk)
+                deliver(r, chunk, now);
+        else {
+                r->expected++;
+                r->moved_at = now;
+                r->gap = true;
+                r->finished = header->flags & FRCT_FINISH && r->extended;
+        }
+
+        frct_receiver_speak_taken(r, urgent, now);
+}
+
+static void probe_heard(FrctReceiver *r, const FrctHeader *header, size_t size, nsec_t now) {
+        /* What it claims must have come. */
+        if (frct_header_size(true, header) + size < header->position) {
+                r->malformed++;
+                return;
+        }
+
+        r->probed = MAX(r->probed, (size_t) header->position);
+        frct_receiver_speak_by(r, now);
+}
+
+static void numbered_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked,
+                           nsec_t now) {
+        bool urgent = r->extended && (marked || header->flags & (FRCT_RUN_START | FRCT_FINISH));
+
+        if (!r->run) {
+                r->out_of_window++;
+                return;
+        }
+        if (!(header->flags & FRCT_DATA))
+                size = 0;
+        else if (r->extended && size == 0 && !(header->flags & FRCT_FINISH)) {
+                r->malformed++;
+                return;
+        }
+
+        r->echo_due = r->extended;
+        r->echo = header->stamp;
+        r->echo_at = now;
+
+        if (r->reliable)
+                take_reliable(r, header, content, size, urgent, now);
+        else
+                take_lossy(r, header, content, size, urgent, now);
+}
+
+void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked, nsec_t now) {
+        assert(r);
+        assert(header);
+        assert(content || size == 0);
+
+        if (r->error < 0)
+                return;
+
+        r->marked += marked;
+        if (now / NSEC_PER_SEC - r->heard_at / NSEC_PER_SEC > r->inactivity)
+                r->run = false;
+        r->heard_at = now;
+
+        if (header->flags & FRCT_RUN_START)
+                run_start(r, header->sequence, now);
+
+        if (header->flags & FRCT_RENDEZVOUS && r->run) {
+                r->answer = true;
+                frct_receiver_speak_by(r, now);
+        }
+        if (header->flags & FRCT_RENDEZVOUS && !r->extended)
+                return;
+
+        if (header->extension & FRCT_X_PROBE)
+                probe_heard(r, header, size, now);
+        else if (header->flags & (FRCT_DATA | FRCT_FINISH))
+                numbered_heard(r, header, content, size, marked, now);
+}
+
+/* -- the application's side -- */
+
+static void window_grow(FrctReceiver *r, uint32_t n_taken, nsec_t now) {
+        uint32_t larger = MIN(2 * r->window, r->window_max);
+
+        r->n_taken += n_taken;
+        if (r->n_taken < r->window / 2)
+                return;
+
+        if (r->reliable && nsec_sub(now, r->round_at) <= ROUND_MAX && larger > r->window &&
+            frct_order_grow(&r->order, r->expected, larger) == 0)
+                r->window = larger;
+
+        r->n_taken = 0;
+        r->round_at = now;
+}
+
+/* The application has taken something. */
+static void taken(FrctReceiver *r, unsigned n_chunks_before, nsec_t now) {
+        unsigned n = n_chunks_before - r->assembly.n_chunks;
+        bool was_closed = r->told == r->expected;
+
+        if (n == 0)
+                return;
+
+        window_grow(r, n, now);
+        if (r->run && r->reliable && r->error == 0)
+                frct_receiver_speak_opened(r, was_closed, now);
+}
+
+ssize_t frct_receiver_read(FrctReceiver *r, void *data, size_t size, bool *ret_more, nsec_t now) {
+        unsigned n_chunks = r->assembly.n_chunks;
+        ssize_t n;
+
+        n = frct_assembly_read(&r->assembly, data, size, ret_more);
+        taken(r, n_chunks, now);
+        return n;
+}
+
+void frct_receiver_skip(FrctReceiver *r, nsec_t now) {
+        unsigned n_chunks = r->assembly.n_chunks;
+
+        frct_assembly_skip(&r->assembly);
+        taken(r, n_chunks, now);
+}
+
+int frct_receiver_peek(FrctReceiver *r, const uint8_t **ret, size_t *ret_size, bool *ret_whole) {
+        return frct_assembly_peek(&r->assembly, ret, ret_size, ret_whole);
+}
+
+bool frct_receiver_readable(const FrctReceiver *r) {
+        return frct_assembly_readable(&r->assembly);
+}
+
+bool frct_receiver_finished(const FrctReceiver *r) {
+        return r->finished;
+}
+
+int frct_receiver_error(const FrctReceiver *r) {
+        return r->error;
+}
+
+void frct_receiver_stats(const FrctReceiver *r, FrctStats *ret) {
+        assert(r);
+        assert(ret);
+
+        if (!r->reliable)
+                ret->lost = r->lost;
+        ret->duplicates = r->duplicates;
+        ret->out_of_window = r->out_of_window;
+        ret->malformed += r->malformed;
+        ret->marked = r->marked;
+        ret->bytes_readable = r->assembly.n_bytes - r->assembly.n_open_bytes;
+}
