@@ -47,10 +47,6 @@ int endpoint_fd(const Endpoint *endpoint) {
         return channel_fd(endpoint->channel);
 }
 
-size_t endpoint_message_max(const Endpoint *endpoint) {
-        return channel_message_max(endpoint->channel);
-}
-
 Counters *endpoint_counters(Endpoint *endpoint) {
         return &endpoint->counters;
 }

@@ -38,9 +38,6 @@ DEFINE_CLEANUP(Endpoint, endpoint_free);
 /* Poll for readable and hang-up. Stays the endpoint's. */
 int endpoint_fd(const Endpoint *endpoint);
 
-/* Largest message that fits the lanes. */
-size_t endpoint_message_max(const Endpoint *endpoint);
-
 /* Copies each packet's content into our lane as one message and publishes once. The packets stay the caller's.
  * Returns: how many were dropped (each counted with its reason), 0 if none; -EBADMSG: the application broke
  * the rules; -EPIPE: nobody holds the other end. In both of these nothing more will ever be delivered. */

@@ -26,10 +26,6 @@ int bus_object_path(const char *prefix, const char *name, char **ret) {
         return 0;
 }
 
-int bus_object_name(const char *path, const char *prefix, char **ret) {
-        return sd_bus_path_decode(path, prefix, ret);
-}
-
 int bus_layer_service(const char *layer, char **ret) {
         _cleanup_free_ char *path = NULL;
         int r;

@@ -8,9 +8,6 @@
 /* prefix "/" escaped name; an empty or NULL name gives the prefix itself. Returns: 0; -ENOMEM. */
 int bus_object_path(const char *prefix, const char *name, char **ret);
 
-/* The inverse: the name that the last element of a path below prefix stands for. Returns: 1; 0: not below prefix; < 0. */
-int bus_object_name(const char *path, const char *prefix, char **ret);
-
 /* The bus name of a layer's IPCP: org.o7s.ipcp1.<escaped layer>. */
 int bus_layer_service(const char *layer, char **ret);
 

@@ -72,10 +72,6 @@ void json_add_u64(Json *object, const char *key, uint64_t value) {
         json_put(object, key, json_object_new_uint64(value), true);
 }
 
-void json_add_i64(Json *object, const char *key, int64_t value) {
-        json_put(object, key, json_object_new_int64(value), true);
-}
-
 void json_add_id(Json *object, const char *key, uint64_t value) {
         char text[sizeof("18446744073709551615")];
 

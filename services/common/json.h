@@ -18,7 +18,6 @@ DEFINE_CLEANUP(Json, json_free);
 
 void json_add_string(Json *object, const char *key, const char *value);         /* NULL becomes null */
 void json_add_u64(Json *object, const char *key, uint64_t value);
-void json_add_i64(Json *object, const char *key, int64_t value);
 void json_add_id(Json *object, const char *key, uint64_t value);
 void json_add_bool(Json *object, const char *key, bool value);
 void json_add(Json *object, const char *key, Json *child);                       /* takes the child */

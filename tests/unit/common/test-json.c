@@ -15,7 +15,6 @@ static void test_text(void **state) {
         json_add_string(object, "name", "a \"b\" /c");
         json_add_string(object, "none", NULL);
         json_add_u64(object, "big", UINT64_MAX);
-        json_add_i64(object, "small", INT64_MIN);
         json_add_id(object, "id", UINT64_MAX);
         json_add_bool(object, "on", true);
         json_append_string(list, "x");
@@ -25,7 +24,7 @@ static void test_text(void **state) {
 
         assert_int_equal(json_text(object, &text), 0);
         assert_string_equal(text, "{\"name\":\"a \\\"b\\\" /c\",\"none\":null,\"big\":18446744073709551615,"
-                                  "\"small\":-9223372036854775808,\"id\":\"18446744073709551615\",\"on\":true,"
+                                  "\"id\":\"18446744073709551615\",\"on\":true,"
                                   "\"list\":[\"x\",{\"off\":false}]}");
 }
 

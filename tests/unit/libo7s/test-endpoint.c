@@ -117,8 +117,8 @@ static void test_undeliverable(void **state) {
         Packet *burst[3];
         uint8_t out[CONTENT_BYTES];
 
-        assert_int_equal(packet_new(endpoint_message_max(f->endpoint) + 1, &large), 0);
-        fill(large, endpoint_message_max(f->endpoint) + 1, 1);
+        assert_int_equal(packet_new(channel_message_max(f->app) + 1, &large), 0);
+        fill(large, channel_message_max(f->app) + 1, 1);
         fill(f->packets[0], 0, 0);
         fill(f->packets[1], 5, 7);
         burst[0] = large;
