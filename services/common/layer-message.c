@@ -29,6 +29,7 @@ static const char *const layer_order_table[_LAYER_ORDER_MAX] = {
         [LAYER_ORDER_DISCONNECT] = "disconnect",
         [LAYER_ORDER_RESET_STATISTICS] = "reset-statistics",
         [LAYER_ORDER_SET_PROPERTIES] = "set-properties",
+        [LAYER_ORDER_CAPTURE] = "capture",
 };
 
 DEFINE_ENUM_NAMES(layer_order, LayerOrder);

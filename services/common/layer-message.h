@@ -42,6 +42,7 @@
  *                                                  <-  CLOSE(flow_id, close_reason)    by the operator, or its owner died
  *
  *   members                                        <-  ORDER(query_id, order, name, lower, components)    of an operator
+ *                                                      to show its packets: + [the writing end of a pipe]
  *                ORDER_DONE(query_id, result, text)  ->    once it is so, or cannot be, or takes too long
  *                NEIGHBOUR(name, lower, neighbour, text)  ->  at each change, and now and then for its counters
  */
@@ -78,7 +79,7 @@ typedef enum LayerMessageType {
         LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
         LAYER_LOWER,            /* layer, layer_type, state, text: of a layer below */
-        LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder */
+        LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder; one descriptor iff it is CAPTURE */
         LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
         LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */
         LAYER_REATTACH,         /* flow_id, uid as in RESUME; one descriptor: the IPCP's new lane */
@@ -108,6 +109,7 @@ typedef enum LayerOrder {
         LAYER_ORDER_DISCONNECT,
         LAYER_ORDER_RESET_STATISTICS,   /* all counters back to 0; of a layer of any type */
         LAYER_ORDER_SET_PROPERTIES,     /* mtu: largest packet of flows, text: log level; 0 and "": as it is. Of any type, too */
+        LAYER_ORDER_CAPTURE,            /* show packets, mtu bytes of each (0: all), as pcapng through the pipe. Of any type, too */
         _LAYER_ORDER_MAX,
         _LAYER_ORDER_INVALID = -EINVAL,
 } LayerOrder;

@@ -47,16 +47,34 @@ static int set_properties(const LayerOps *ops, void *userdata, const LayerMessag
         return say(ret_text, 0, "The properties are set");
 }
 
-bool layer_order_is_common(LayerOrder order) {
-        return order == LAYER_ORDER_RESET_STATISTICS || order == LAYER_ORDER_SET_PROPERTIES;
+static int show_packets(Capture *capture, const LayerMessage *order, int *fd, char ret_text[LAYER_TEXT_BYTES_MAX]) {
+        int r;
+
+        if (!capture)
+                return say(ret_text, -EOPNOTSUPP, "A layer of this type shows no packets");
+
+        r = capture_add(capture, TAKE_FD(*fd), order->mtu);
+        if (r == -EBUSY)
+                return say(ret_text, r, "As many look at the packets of this layer as may do so at a time");
+        if (r < 0)
+                return say(ret_text, r, strerror(-r));
+
+        log_notice("The packets of this layer are being captured, by order.");
+        return say(ret_text, 0, "Packets are being captured");
 }
 
-int layer_order_carry_out(const LayerOps *ops, void *userdata, Upper *upper, const LayerMessage *order,
+bool layer_order_is_common(LayerOrder order) {
+        return order == LAYER_ORDER_RESET_STATISTICS || order == LAYER_ORDER_SET_PROPERTIES || order == LAYER_ORDER_CAPTURE;
+}
+
+int layer_order_carry_out(const LayerOps *ops, void *userdata, Upper *upper, Capture *capture, const LayerMessage *order, int *fd,
                           char ret_text[LAYER_TEXT_BYTES_MAX]) {
         assert(layer_order_is_common(order->order));
 
         if (order->order == LAYER_ORDER_RESET_STATISTICS)
                 return reset_statistics(ops, userdata, upper, ret_text);
+        if (order->order == LAYER_ORDER_CAPTURE)
+                return show_packets(capture, order, fd, ret_text);
 
         return set_properties(ops, userdata, order, ret_text);
 }

@@ -10,6 +10,6 @@
 
 bool layer_order_is_common(LayerOrder order);
 
-/* Returns: 0; < 0: nothing has changed; text is a sentence in any case. */
-int layer_order_carry_out(const LayerOps *ops, void *userdata, Upper *upper, const LayerMessage *order,
+/* Returns: 0; < 0: nothing has changed; text is a sentence in any case. LAYER_ORDER_CAPTURE takes the descriptor. */
+int layer_order_carry_out(const LayerOps *ops, void *userdata, Upper *upper, Capture *capture, const LayerMessage *order, int *fd,
                           char ret_text[LAYER_TEXT_BYTES_MAX]);

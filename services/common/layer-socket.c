@@ -26,6 +26,8 @@ static unsigned fds_of(const LayerMessage *message) {
 
         if (message->type == LAYER_REATTACH)
                 return 1;
+        if (message->type == LAYER_ORDER)
+                return message->order == LAYER_ORDER_CAPTURE ? 1 : 0;
 
         return message->type == LAYER_ESTABLISHED ? 2 : 0;
 }

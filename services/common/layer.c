@@ -21,6 +21,7 @@ struct Layer {
         uint32_t mtu;
         uint64_t address;               /* of the member; 0: none */
         StateStore *store;              /* for the next process; NULL: nothing is kept */
+        Capture *capture;               /* NULL: a layer whose packets cannot be shown */
 };
 
 /* -- to the IRM -- */
@@ -256,12 +257,12 @@ static void aborted(Layer *layer, const LayerMessage *message, usec_t now) {
                 layer->ops->abort(layer->userdata, flow, &message->tokens, now);
 }
 
-static void ordered(Layer *layer, const LayerMessage *message, usec_t now) {
+static void ordered(Layer *layer, const LayerMessage *message, int *fd, usec_t now) {
         char text[LAYER_TEXT_BYTES_MAX];
         int r;
 
         if (layer_order_is_common(message->order)) {
-                r = layer_order_carry_out(layer->ops, layer->userdata, &layer->upper, message, text);
+                r = layer_order_carry_out(layer->ops, layer->userdata, &layer->upper, layer->capture, message, fd, text);
                 return layer_order_done(layer, message->query_id, r, text);
         }
         if (layer->ops->order)
@@ -314,7 +315,7 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
                 return;
 
         case LAYER_ORDER:
-                return ordered(layer, message, now);
+                return ordered(layer, message, &fds[0], now);
 
         case LAYER_ORDER_DONE:
         case LAYER_NEIGHBOUR:
@@ -417,6 +418,7 @@ Layer *layer_free(Layer *layer) {
         layer_irm_done(&layer->irm);
         upper_done(&layer->upper);
         state_store_free(layer->store);
+        capture_free(layer->capture);
         free(layer->reason);
         free(layer->name);
         return mfree(layer);
@@ -446,6 +448,12 @@ int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userd
                 return r;
         if (ops->budget)
                 upper_set_budget(&layer->upper, budget);
+
+        if (ops->n_interfaces > 0) {
+                r = capture_new(daemon->event, name, ops->interfaces, ops->n_interfaces, ops->watch, userdata, &layer->capture);
+                if (r < 0)
+                        return r;
+        }
 
         r = layer_irm_init(&layer->irm, daemon->event, NULL);
         if (r < 0)
@@ -580,10 +588,6 @@ LayerState layer_state(const Layer *layer) {
 
 const char *layer_state_reason(const Layer *layer) {
         return strempty(layer->reason);
-}
-
-const char *layer_name(const Layer *layer) {
-        return layer->name;
 }
 
 bool layer_is_connected(const Layer *layer) {

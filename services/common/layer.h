@@ -12,6 +12,7 @@
  * tells the IRM with REATTACH; until the application has attached again, a flow has no upper side and drops what comes for it.
  */
 
+#include "services/common/capture.h"
 #include "services/common/daemon.h"
 #include "services/common/layer-flow.h"
 #include "services/common/layer-message.h"
@@ -52,6 +53,11 @@ typedef struct LayerOps {
         /* The largest packet of a flow from now on, as MaxPacketSize= of the file; 0: as the network below allows. What comes of
          * it is told by layer_set_packet_max(). NULL: it is fixed. */
         void (*want_packet_max)(void *userdata, uint32_t packet_max);
+
+        /* Packets are to be shown to this, each by the interface that it is one of; NULL: nobody looks (any more). */
+        void (*watch)(void *userdata, Capture *capture);
+        const PcapngInterface *interfaces;
+        unsigned n_interfaces;          /* 0: there is nothing to see */
 
         /* An operator's order about members, answered by layer_order_done(). NULL: a layer that takes none. */
         void (*order)(void *userdata, const LayerMessage *order, usec_t now);
@@ -100,7 +106,6 @@ int layer_start(Layer *layer);
 void layer_set_state(Layer *layer, LayerState state, const char *format, ...) _printf_(3, 4);
 LayerState layer_state(const Layer *layer);
 const char *layer_state_reason(const Layer *layer);
-const char *layer_name(const Layer *layer);
 bool layer_is_connected(const Layer *layer);
 Upper *layer_upper(Layer *layer);
 

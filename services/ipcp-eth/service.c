@@ -22,6 +22,8 @@ static unsigned core_send(void *userdata, Packet *const *frames, unsigned n) {
         }
 
         n_done = frame_socket_send(s->socket, frames, n, &n_failed);
+        if (s->capture)
+                capture_packets(s->capture, 0, true, frames, n_done);
         s->ethernet.counters.drops[DROP_SEND_FAILED] += n_failed;
         return n_done;
 }
@@ -209,7 +211,20 @@ static void layer_want_packet_max(void *userdata, uint32_t packet_max) {
                 log_warning_errno(r, "Failed to change the packet size: %m");
 }
 
+static void layer_watch(void *userdata, Capture *capture) {
+        Service *s = userdata;
+
+        s->capture = capture;
+}
+
+static const PcapngInterface layer_interfaces[] = {
+        { PCAPNG_LINK_ETHERNET, "", "Frames of an Ouroboros layer over Ethernet" },
+};
+
 static const LayerOps layer_ops = {
+        .watch = layer_watch,
+        .interfaces = layer_interfaces,
+        .n_interfaces = ELEMENTSOF(layer_interfaces),
         .reset_statistics = layer_reset_statistics,
         .want_packet_max = layer_want_packet_max,
         .transmit = layer_transmit,
@@ -234,6 +249,8 @@ static const LayerOps layer_ops = {
 static void socket_received(void *userdata, Packet *const *frames, unsigned n) {
         Service *s = userdata;
 
+        if (s->capture)
+                capture_packets(s->capture, 0, false, frames, n);
         eth_receive(&s->ethernet, frames, n, time_now());
 }
 

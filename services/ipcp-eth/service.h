@@ -19,6 +19,7 @@ typedef struct Service {
         FrameSocket *socket;            /* NULL: there is no interface to use */
         int socket_ifindex;             /* what it is bound to */
         uint32_t socket_mtu;            /* what its buffers are made for */
+        Capture *capture;               /* not owned; shows frames to whoever asked; NULL: nobody did */
         sd_event_source *timer;
         usec_t timer_armed;
         sd_bus_slot *slots[2];          /* ethernet-bus.c */

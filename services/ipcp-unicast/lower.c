@@ -20,6 +20,19 @@
  * management waits its turn among the data, which a storm would otherwise not let through at all. */
 #define MANAGEMENT_RATE_MAX 10000U
 
+const PcapngInterface lower_interfaces[_LOWER_INTERFACE_MAX] = {
+        [LOWER_INTERFACE_DATA] = {
+                PCAPNG_LINK_USER0, "",
+                "Packets of an Ouroboros unicast layer, as they are in flows of the layers below: destination, quality of service, TTL, "
+                "ECN, endpoint id (little-endian; 4, 1, 1, 1 and 8 bytes unless the layer was made otherwise), then the payload",
+        },
+        [LOWER_INTERFACE_MANAGEMENT] = {
+                PCAPNG_LINK_USER0, "-management",
+                "Messages between neighbours of an Ouroboros unicast layer: protobuf of connection establishment and enrollment, then "
+                "link-state messages",
+        },
+};
+
 typedef struct Carrier {
         Lower *lower;                   /* not owned */
         LowerFlow *flow;                /* not owned; NULL: let go of */
@@ -73,6 +86,12 @@ static void carrier_ended(Carrier *c, int events, int error, usec_t now) {
                 reason = o7s_strerror(error);
 
         unicast_lower_down(carrier_cut(c), reason, now);
+}
+
+static void carrier_show(const Carrier *c, bool outgoing, Packet *const *packets, unsigned n) {
+        bool data = c->flow->purpose == LOWER_DATA && c->flow->state == LOWER_OPEN;
+
+        capture_packets(c->lower->capture, data ? LOWER_INTERFACE_DATA : LOWER_INTERFACE_MANAGEMENT, outgoing, packets, n);
 }
 
 /* -- what arrives -- */
@@ -161,6 +180,8 @@ static int carrier_read(Carrier *c, usec_t now) {
         }
 
         carrier_count(c, (unsigned) n, now);
+        if (l->capture)
+                carrier_show(c, false, packets, n_packets);
         if (n_packets > 0)
                 unicast_lower_received(c->flow, packets, n_packets, now);
         return n;
@@ -320,8 +341,11 @@ unsigned lower_send(LowerFlow *flow, Packet *const *packets, unsigned n) {
                 int r;
 
                 r = o7s_flow_write_batch(c->o7s, msgs + done, n - done);
-                if (r > 0)
+                if (r > 0) {
+                        if (c->lower->capture)
+                                carrier_show(c, true, packets + done, (unsigned) r);
                         done += (unsigned) r;
+                }
                 else if (r == -EMSGSIZE) {
                         counters_drop(&flow->counters, DROP_TOO_LARGE);
                         done++;

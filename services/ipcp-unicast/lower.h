@@ -14,12 +14,23 @@
 
 #include "basic/list.h"
 #include "libo7s/o7s.h"
+#include "services/common/capture.h"
 #include "services/ipcp-unicast/unicast.h"
 
 #define LOWER_BURSTS_PER_TURN 4U
 #define LOWER_ACCEPTS_PER_TURN 32U
 #define LOWER_LISTEN_RETRY_USEC (100 * USEC_PER_MSEC)
 #define LOWER_LISTEN_RETRY_MAX_USEC (2 * USEC_PER_SEC)
+
+/* What a capture calls the two kinds of flows that we have below: what they carry has nothing in common. */
+typedef enum LowerInterface {
+        LOWER_INTERFACE_DATA,
+        LOWER_INTERFACE_MANAGEMENT,
+        _LOWER_INTERFACE_MAX,
+        _LOWER_INTERFACE_INVALID = -EINVAL,
+} LowerInterface;
+
+extern const PcapngInterface lower_interfaces[_LOWER_INTERFACE_MAX];
 
 typedef struct Lower {
         Unicast *unicast;                       /* not owned */
@@ -34,6 +45,7 @@ typedef struct Lower {
         List carriers;                          /* Carrier.by_lower */
         Packet *packets[UNICAST_BURST_MAX];     /* what is being read */
         size_t packet_room;                     /* bytes that each of them has for data */
+        Capture *capture;                       /* not owned; shows packets to whoever asked; NULL: nobody did */
 } Lower;
 
 /* names must outlive it. */

@@ -123,6 +123,7 @@ static bool order_check(Orders *orders, const Order *order, usec_t now) {
         case LAYER_ORDER_DISCONNECT:
         case LAYER_ORDER_RESET_STATISTICS:      /* layers of any type take these, before us */
         case LAYER_ORDER_SET_PROPERTIES:
+        case LAYER_ORDER_CAPTURE:
         case _LAYER_ORDER_MAX:
         case _LAYER_ORDER_INVALID:
                 break;
@@ -237,6 +238,7 @@ static int begin(Orders *orders, Order *order, usec_t now) {
                 return u->is_member ? join_disconnect(&u->join, order->name, management, data, now) : -EBUSY;
         case LAYER_ORDER_RESET_STATISTICS:      /* layers of any type take these, before us */
         case LAYER_ORDER_SET_PROPERTIES:
+        case LAYER_ORDER_CAPTURE:
         case _LAYER_ORDER_MAX:
         case _LAYER_ORDER_INVALID:
                 break;

@@ -283,7 +283,16 @@ static void layer_lower_changed(void *userdata, const char *lower, LayerType typ
         log_debug("Layer %s below is %s: %s", lower, layer_state_to_string(state), reason);
 }
 
+static void layer_watch(void *userdata, Capture *capture) {
+        Service *s = userdata;
+
+        s->lower.capture = capture;
+}
+
 static const LayerOps layer_ops = {
+        .watch = layer_watch,
+        .interfaces = lower_interfaces,
+        .n_interfaces = _LOWER_INTERFACE_MAX,
         .budget = layer_budget,
         .transmit = layer_transmit,
         .describe = layer_describe,

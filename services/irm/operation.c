@@ -18,6 +18,7 @@ static const char *const operation_kind_table[_OPERATION_KIND_MAX] = {
         [OPERATION_DISCONNECT] = "disconnect",
         [OPERATION_RESET_STATISTICS] = "reset-statistics",
         [OPERATION_SET_PROPERTIES] = "set-properties",
+        [OPERATION_CAPTURE] = "capture",
 };
 
 DEFINE_ENUM_NAMES(operation_kind, OperationKind);
@@ -46,6 +47,7 @@ Operation *operation_free(Operation *o) {
         sd_bus_slot_unref(o->slot);
         sd_event_source_disable_unref(o->timer);
         sd_bus_message_unref(o->caller);
+        o->answer_fd = safe_close(o->answer_fd);
         free(o->subject);
         free(o->job);
         free(o->message);
@@ -106,7 +108,8 @@ static void operation_answer(Operation *o) {
         if (!caller)
                 return;
         if (o->state == OPERATION_DONE) {
-                (void) sd_bus_reply_method_return(caller, NULL);
+                (void) (o->answer_fd >= 0 ? sd_bus_reply_method_return(caller, "h", o->answer_fd)
+                                          : sd_bus_reply_method_return(caller, NULL));
                 return;
         }
 
@@ -132,6 +135,7 @@ static void operation_finish(Operation *o, OperationState state, int error, cons
         log_debug("Operation %" PRIu64 " (%s %s): %s: %s", o->id, operation_kind_to_string(o->kind), o->subject,
                   operation_state_to_string(state), o->message);
         operation_answer(o);
+        o->answer_fd = safe_close(o->answer_fd);
         announce_operation_changed(o);
         announce_operation_removed(o);
         operation_set_timer(o, OPERATION_KEPT_USEC, operation_expired);
@@ -214,6 +218,7 @@ static int operation_make(Manager *m, OperationKind kind, const char *layer, con
                 .id = ++m->next_operation_id,
                 .kind = kind,
                 .no_wait = no_wait,
+                .answer_fd = -1,
                 .started = time_realtime_nsec() / NSEC_PER_USEC,
         };
         o->subject = strdup(layer);
@@ -278,6 +283,8 @@ static LayerOrder order_of(OperationKind kind) {
                 return LAYER_ORDER_RESET_STATISTICS;
         case OPERATION_SET_PROPERTIES:
                 return LAYER_ORDER_SET_PROPERTIES;
+        case OPERATION_CAPTURE:
+                return LAYER_ORDER_CAPTURE;
         case OPERATION_START_LAYER:
         case OPERATION_STOP_LAYER:
         case _OPERATION_KIND_MAX:
@@ -288,7 +295,7 @@ static LayerOrder order_of(OperationKind kind) {
         return _LAYER_ORDER_INVALID;
 }
 
-int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool no_wait, Operation **ret) {
+int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, int fd, bool no_wait, Operation **ret) {
         _cleanup_(operation_freep) Operation *o = NULL;
         int r;
 
@@ -306,7 +313,7 @@ int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool 
         order->type = LAYER_ORDER;
         order->order = order_of(kind);
         order->query_id = o->id;
-        layer_send(l, order, NULL, 0);
+        layer_send(l, order, &fd, fd >= 0 ? 1 : 0);
         if (no_wait)
                 operation_finish(o, OPERATION_DONE, 0, "The layer is told");
 
@@ -314,10 +321,11 @@ int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool 
         return 0;
 }
 
-void operation_answer_to(Operation *o, sd_bus_message *caller) {
+void operation_answer_to(Operation *o, sd_bus_message *caller, int fd) {
         assert(o->state == OPERATION_RUNNING && !o->caller);
 
         o->caller = sd_bus_message_ref(caller);
+        o->answer_fd = fd;
 }
 
 void operation_cancel(Operation *o) {

@@ -266,6 +266,14 @@ static void test_descriptors(void **state) {
         assert_int_equal(second.result, -ECONNREFUSED);
         assert_int_equal(got[0], -1);
 
+        fill(&first, LAYER_ORDER);
+        first.order = LAYER_ORDER_CAPTURE;
+        assert_int_equal(layer_message_send(pair[0], &first, NULL, 0), -EINVAL);        /* no other order has one */
+        assert_int_equal(layer_message_send(pair[0], &first, passed, 1), 0);
+        assert_int_equal(layer_message_receive(pair[1], &second, got), 0);
+        assert_int_equal(second.order, LAYER_ORDER_CAPTURE);
+        close(got[0]);
+
         close(pair[0]);
         assert_int_equal(layer_message_receive(pair[1], &second, got), -EPIPE);
         close(pair[1]);
