@@ -178,6 +178,8 @@ const sd_bus_vtable layer_vtable[] = {
                                 method_layer_list_neighbours, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("a{sv}", changes, "t", flags), SD_BUS_NO_RESULT,
                                 method_layer_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Capture", SD_BUS_ARGS("a{sv}", options, "t", flags), SD_BUS_RESULT("h", fd),
+                                method_layer_capture, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ResetStatistics", NULL, NULL, method_layer_reset_statistics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("NeighbourChanged", SD_BUS_ARGS("s", name, "s", old, "s", new, "s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("StateChanged", SD_BUS_ARGS("s", old, "s", new, "s", reason), 0),

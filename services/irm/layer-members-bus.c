@@ -51,7 +51,7 @@ static int take_order(sd_bus_message *message, Layer *l, const OrderCall *call, 
         if (call->flags & BUS_FLAG_DRY_RUN)
                 return sd_bus_reply_method_return(message, "o", BUS_PATH_IRM);
 
-        r = operation_new_order(l, call->kind, call->order, call->flags & BUS_FLAG_NO_WAIT, &o);
+        r = operation_new_order(l, call->kind, call->order, -1, call->flags & BUS_FLAG_NO_WAIT, &o);
         if (r < 0)
                 return bus_error_set(error, r, "Cannot order layer '%s': %s", l->name, strerror(-r));
 

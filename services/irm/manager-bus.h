@@ -43,6 +43,7 @@ int method_layer_list_neighbours(sd_bus_message *message, void *userdata, sd_bus
 /* layer-control-bus.c */
 int method_layer_reset_statistics(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_layer_set_properties(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_layer_capture(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
 /* manager-names-bus.c */
 int method_list_names(sd_bus_message *message, void *userdata, sd_bus_error *error);

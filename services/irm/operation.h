@@ -26,6 +26,7 @@ typedef enum OperationKind {
         OPERATION_DISCONNECT,
         OPERATION_RESET_STATISTICS,
         OPERATION_SET_PROPERTIES,
+        OPERATION_CAPTURE,
         _OPERATION_KIND_MAX,
         _OPERATION_KIND_INVALID = -EINVAL,
 } OperationKind;
@@ -58,17 +59,20 @@ struct Operation {
         sd_bus_slot *slot;              /* of the call to systemd */
         sd_event_source *timer;
         sd_bus_message *caller;         /* a call that its end answers; NULL: nobody waits */
+        int answer_fd;                  /* what a good end hands to it; -1: nothing */
 };
 
 /* Reloads systemd first where reload is set, then queues the job. Returns: 0; -ENOTCONN: no bus; -EBUSY: too many. */
 int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret);
 Operation *operation_free(Operation *o);
 
-/* An order to the member of a connected layer: order has everything but its type, kind and id. Returns as above. */
-int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, bool no_wait, Operation **ret);
+/* An order to the member of a connected layer: order has everything but its type, kind and id. fd goes with it, and stays the
+ * caller's; -1: none. Returns as above. */
+int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, int fd, bool no_wait, Operation **ret);
 
-/* The call is answered by the end of the operation, which must be under way: with nothing, or with its error. */
-void operation_answer_to(Operation *o, sd_bus_message *caller);
+/* The call is answered by the end of the operation, which must be under way: with fd, which is taken (-1: with nothing), or
+ * with its error. */
+void operation_answer_to(Operation *o, sd_bus_message *caller, int fd);
 
 void operation_cancel(Operation *o);
 

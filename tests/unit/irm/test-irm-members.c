@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -361,6 +362,12 @@ static int keep_answer(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
+static int keep_stream(sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        assert_null(sd_bus_message_get_error(reply));
+        *(sd_bus_message **) userdata = sd_bus_message_ref(reply);
+        return 0;
+}
+
 /* The call is under way; its answer will be in text. */
 static void call_later(BusFixture *f, char text[TEXT_MAX], const char *member, const char *types, ...) {
         sd_bus_message *call = NULL;
@@ -385,6 +392,59 @@ static void wait_for_answer(BusFixture *f, const char *text, const char *expecte
                         (void) sd_bus_wait(f->bus, 50 * USEC_PER_MSEC);
         if (strncmp(text, expected, strlen(expected)) != 0)
                 fail_msg("'%s' instead of '%s'", text, expected);
+}
+
+/* The pipe's ends, of the layer's order and of the caller's answer, are of one pipe; a refusal leaves none open. */
+static void test_capture(void **state) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+        char text[TEXT_MAX] = "", bytes[8] = "";
+        int fds[LAYER_FDS_MAX] = { -1, -1 }, layer, read_end = -1;
+        BusFixture *f = *state;
+        LayerMessage heard;
+
+        if (geteuid() != 0)
+                skip();
+
+        (void) signal(SIGPIPE, SIG_IGN);
+        layer = home(f, LAYER_ETH_DIX, LAYER_ONLINE);
+
+        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Capture") >= 0);
+        assert_true(sd_bus_message_append(call, "a{sv}t", 1, "SnapLength", "u", 96U, UINT64_C(0)) >= 0);
+        assert_true(sd_bus_call_async(f->bus, NULL, call, keep_stream, &reply, 0) >= 0);
+        assert_true(sd_bus_flush(f->bus) >= 0);
+
+        layer_hear(layer, LAYER_ORDER, &heard, fds);
+        assert_int_equal(heard.order, LAYER_ORDER_CAPTURE);
+        assert_int_equal(heard.mtu, 96);
+        assert_true(fds[0] >= 0);
+        assert_null(reply);             /* not before the layer has it */
+        assert_int_equal(write(fds[0], "packet", 6), 6);
+        (void) close(fds[0]);
+        say_done(layer, heard.query_id, 0, "Packets are being captured");
+
+        while (!reply)
+                if (sd_bus_process(f->bus, NULL) == 0)
+                        assert_true(sd_bus_wait(f->bus, 5 * USEC_PER_SEC) > 0);
+        assert_true(sd_bus_message_read(reply, "h", &read_end) > 0);
+        assert_int_equal(read(read_end, bytes, sizeof(bytes)), 6);
+        assert_string_equal(bytes, "packet");
+        assert_int_equal(read(read_end, bytes, sizeof(bytes)), 0);      /* nobody else has the writing end */
+
+        call_later(f, text, "Capture", "a{sv}t", 0, UINT64_C(0));
+        layer_hear(layer, LAYER_ORDER, &heard, fds);
+        say_done(layer, heard.query_id, -EBUSY, "As many look as may");
+        wait_for_answer(f, text, "As many look as may");
+        assert_int_equal(write(fds[0], "packet", 6), -1);
+        assert_int_equal(errno, EPIPE);                                 /* nor the reading end */
+        (void) close(fds[0]);
+
+        call_later(f, text, "Capture", "a{sv}t", 1, "Filter", "s", "all", UINT64_C(0));
+        wait_for_answer(f, text, "Capturing knows no option 'Filter'");
+        call_later(f, text, "Capture", "a{sv}t", 0, UINT64_C(2));
+        wait_for_answer(f, text, "Flags 0x2 make no sense");
+        layer_hears_nothing(layer);
+        (void) close(layer);
 }
 
 /* The caller is answered when the layer has done it, with its words where it could not. An Ethernet takes them, too. */
@@ -516,6 +576,7 @@ int main(int argc, char *argv[]) {
                 TEST(test_neighbours), TEST(test_connect),    TEST(test_join),
                 TEST(test_refused),    TEST(test_other_type), TEST(test_not_authorised),
                 TEST(test_control),    TEST(test_control_refused),
+                TEST(test_capture),
         };
 
         if (argc < 2)
