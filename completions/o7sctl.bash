@@ -14,7 +14,7 @@ _o7sctl() {
     mapfile -t COMPREPLY < <(compgen -W "$(o7sctl __complete "${words[@]:1}" 2>/dev/null)" -- "$word")
 
     # Files are for the shell to know.
-    if [[ " ${words[*]} " == *" verify "* && $word != -* ]]; then
+    if [[ " ${words[*]} " == *" verify "* && $word != -* || ${words[*]: -2:1} == -w ]]; then
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames
     fi

@@ -8,3 +8,4 @@ end
 
 complete -c o7sctl -f -a '(__o7sctl_candidates)'
 complete -c o7sctl -n '__fish_seen_subcommand_from verify' -F
+complete -c o7sctl -n '__fish_seen_subcommand_from capture' -s w -r -F

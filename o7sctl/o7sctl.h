@@ -67,6 +67,7 @@ int verb_name(Ctl *ctl, int argc, char *argv[]);
 int verb_unname(Ctl *ctl, int argc, char *argv[]);
 int verb_resolve(Ctl *ctl, int argc, char *argv[]);
 int verb_flows(Ctl *ctl, int argc, char *argv[]);
+int verb_capture(Ctl *ctl, int argc, char *argv[]);
 int verb_ping(Ctl *ctl, int argc, char *argv[]);
 int verb_monitor(Ctl *ctl, int argc, char *argv[]);
 int verb_explain(Ctl *ctl, int argc, char *argv[]);

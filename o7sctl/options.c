@@ -48,6 +48,7 @@ static const OptionRow option_table[_OPTION_MAX] = {
         [OPTION_COUNT] = { "count", "NUMBER", 'c', NULL },
         [OPTION_NOW] = { "now", NULL, 0, NULL },
         [OPTION_SAVE] = { "save", NULL, 0, NULL },
+        [OPTION_WRITE] = { "write", "FILE", 'w', NULL },
 };
 
 char *option_usage(Option option, char *buffer, size_t size) {
@@ -218,6 +219,9 @@ static int take(Options *o, Option option, const char *value) {
                 return 0;
         case OPTION_SAVE:
                 o->save = true;
+                return 0;
+        case OPTION_WRITE:
+                o->write = value;
                 return 0;
         case _OPTION_MAX:
         case _OPTION_INVALID:

@@ -45,6 +45,7 @@ typedef enum Option {
         OPTION_COUNT,
         OPTION_NOW,
         OPTION_SAVE,
+        OPTION_WRITE,
         _OPTION_MAX,
         _OPTION_INVALID = -EINVAL,
 } Option;
@@ -85,6 +86,7 @@ typedef struct Options {
         uint32_t count;         /* 0: not given */
         bool now;
         bool save;
+        const char *write;      /* a file; "-": standard output */
 } Options;
 
 #define OPTIONS_INIT                                                                                           \

@@ -100,6 +100,11 @@ const Verb verb_table[] = {
           "  --name=NAME     Only those to this name\n"
           "  --mine          Only those of programs that run as you\n",
           0, 0, FLOWS_OPTIONS, ARGUMENTS_NONE, false, verb_flows },
+        { "capture", NULL, "LAYER [-w FILE]", "Show packets of a layer, as pcapng",
+          "  -w --write=FILE  Write to this file (default, and -: standard output)\n"
+          "Ends when interrupted, or when nobody reads it any more. For example:\n"
+          "  o7sctl capture lan | tshark -r -\n",
+          1, 1, OPTION_BIT(OPTION_WRITE), ARGUMENTS_LAYERS, false, verb_capture },
         { "ping", NULL, "NAME [OPTIONS...]", "Run o7s-ping", NULL, 0, -1, 0, ARGUMENTS_NAMES, true, verb_ping },
 
         { "__complete", NULL, NULL, NULL, NULL, 0, -1, 0, ARGUMENTS_NONE, true, verb_complete },

@@ -435,6 +435,7 @@ static int order(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 static const sd_bus_vtable layer_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("ListNeighbours", NULL, "a(ssstxxtta{sv})", list_neighbours, 0),
+        SD_BUS_METHOD("Capture", "a{sv}t", "h", capture, 0),
         SD_BUS_METHOD("Connect", "sasa{sv}t", "o", order, 0),
         SD_BUS_METHOD("Disconnect", "sast", "o", order, 0),
         SD_BUS_PROPERTY("Name", "s", get_layer_text, 0, 0),

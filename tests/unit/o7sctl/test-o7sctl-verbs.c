@@ -162,6 +162,12 @@ static const Case cases[] = {
           { "  x local", "  + lan    1.3 ms  reached through this layer, hash a41cff00\n",
             "  - lab    skipped: layer failed: no carrier\n", "Best: through lan.\n" }, {} },
         { "resolve nothing", "o7sctl resolve nosuch", EXIT_NOT_ACTIVE, { "  x lan         -  nobody", "cannot be reached" }, {} },
+        { "capture", "o7sctl capture lan", EXIT_FINE, { "packets" }, {} },
+        { "capture to standard output, by name", "o7sctl capture home -w -", EXIT_FINE, { "packets" }, {} },
+        { "capture to a file that cannot be", "o7sctl capture lan --write=/nowhere/at/all", EXIT_FAILED, {},
+          { "Cannot write to /nowhere/at/all: No such file" } },
+        { "capture of what is not there", "o7sctl capture far", EXIT_FAILED, {},
+          { "Cannot capture packets of layer 'far': It is not there" } },
         { "candidates: layers", "o7sctl __complete up l", EXIT_FINE, { "lan\n", "lab\n" }, {} },
         { "candidates: names", "o7sctl __complete unname w", EXIT_FINE, { "web.example\n" }, {} },
 };
