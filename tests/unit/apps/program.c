@@ -85,33 +85,45 @@ static void take(ProgramStream *stream) {
 
 /* Waits for output, or for room in the input. Returns whether there is room. */
 static bool step(Program *p, bool writing, usec_t deadline) {
+        Program *beside = p->beside;
         struct pollfd polled[] = {
                 { .fd = p->out.fd, .events = POLLIN },
                 { .fd = p->err.fd, .events = POLLIN },
+                { .fd = beside ? beside->out.fd : -1, .events = POLLIN },
+                { .fd = beside ? beside->err.fd : -1, .events = POLLIN },
                 { .fd = writing ? p->in : -1, .events = POLLOUT },
         };
+        ProgramStream *streams[] = { &p->out, &p->err, beside ? &beside->out : NULL, beside ? &beside->err : NULL };
         usec_t now = time_now();
 
         if (now >= deadline) {
                 (void) kill(p->pid, SIGKILL);
                 fail_msg("too slow; it printed: %s\n%s", p->out.text, p->err.text);
         }
-        (void) poll(polled, 3, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
-        if (polled[0].revents)
-                take(&p->out);
-        if (polled[1].revents)
-                take(&p->err);
-        return polled[2].revents != 0;
+
+        (void) poll(polled, 5, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
+        for (unsigned i = 0; i < 4; i++)
+                if (polled[i].revents)
+                        take(streams[i]);
+        return polled[4].revents != 0;
 }
 
-void program_expect(Program *p, const char *text) {
-        usec_t deadline = time_now() + PATIENCE_USEC;
+static void expect(Program *p, const ProgramStream *stream, const char *text) {
+        usec_t deadline = usec_add(time_now(), PATIENCE_USEC);
 
-        while (!strstr(p->out.text, text)) {
-                if (p->out.fd < 0)
+        while (!strstr(stream->text, text)) {
+                if (stream->fd < 0)
                         fail_msg("it ended without '%s': %s\n%s", text, p->out.text, p->err.text);
                 (void) step(p, false, deadline);
         }
+}
+
+void program_expect(Program *p, const char *text) {
+        expect(p, &p->out, text);
+}
+
+void program_expect_error(Program *p, const char *text) {
+        expect(p, &p->err, text);
 }
 
 void program_write(Program *p, const void *data, size_t size) {

@@ -17,6 +17,7 @@ typedef struct ProgramStream {
 
 typedef struct Program {
         pid_t pid;
+        struct Program *beside;         /* not owned; its output is taken, too, while this one is waited for */
         int in;
         ProgramStream out;
         ProgramStream err;
@@ -25,8 +26,9 @@ typedef struct Program {
 /* Starts a command line, words separated by spaces: "o7s-ping -c 1 echo". Fails the test where it cannot. */
 Program *program_start(const char *line);
 
-/* Waits, at most 20 seconds, until standard output has the text. Fails the test where it does not come. */
+/* Waits, at most 20 seconds, until standard output or error has the text. Fails the test where it does not come. */
 void program_expect(Program *p, const char *text);
+void program_expect_error(Program *p, const char *text);
 
 /* To its standard input, all of it while its output is read; and the end of that. */
 void program_write(Program *p, const void *data, size_t size);
