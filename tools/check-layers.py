@@ -34,8 +34,10 @@ FOLDERS = [
            ['basic', 'libo7s/bus-names.h', 'services/common/layer-file.h', 'services/common/name-file.h',
             'services/common/hash.h'],
            'o7sctl speaks D-Bus: of ours it sees basic, the bus names and the two file schemas'),
+    Folder('libo7s-compat', ['libo7s/o7s.h', 'o7s.h', 'libo7s/bus-names.h'],
+           'libo7s-compat is a thin library over <o7s.h>; its management part speaks D-Bus'),
     Folder('apps', ['libo7s/o7s.h', 'o7s.h'], 'apps are the examples of the public interface: <o7s.h> only'),
-    Folder('tests', ['basic', 'libo7s', 'services', 'o7sctl', 'apps'], 'tests include what they test'),
+    Folder('tests', ['basic', 'libo7s', 'libo7s-compat', 'services', 'o7sctl', 'apps'], 'tests include what they test'),
 ]
 
 # Which files may include (or call) what belongs to a library; a pattern matches the path from the source root.
@@ -55,8 +57,8 @@ LIBRARIES = [
             ['services/common/hash.c', 'services/common/oap-*.c', 'libo7s/seal*.c', 'services/auth/*', 'services/keyd/*',
              'o7sctl/ca.c', 'tests/*'],
             'cryptography lives in hash.c, oap-*.c and seal*.c'),
-    Library('libsystemd', ['systemd/*'], [], ['services/*', 'o7sctl/*', 'tests/*'],
-            'basic, libo7s and apps run without libsystemd'),
+    Library('libsystemd', ['systemd/*'], [], ['services/*', 'o7sctl/*', 'libo7s-compat/irm-bus.c', 'tests/*'],
+            'basic, libo7s, libo7s-compat (but for irm-bus.c) and apps run without libsystemd'),
     Library('libnftnl/libmnl', ['libnftnl/*', 'libmnl/*'], [], ['services/guard/*'], 'only the guard talks to nftables'),
     Library('libsmartcols', ['libsmartcols.h', 'libsmartcols/*'], [], ['o7sctl/*'], 'tables are for people: o7sctl'),
     Library('cmocka', ['cmocka.h'], [], ['tests/*'], 'tests only'),
