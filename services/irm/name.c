@@ -276,7 +276,7 @@ bool name_selects(const Name *n, const char *program) {
         list_for_each(b, &n->bindings, by_name) {
                 if (b->kind != BINDING_PROGRAM)
                         continue;
-                if (streq(b->id, program))
+                if (streq(strrchr(b->id, '/') + 1, program))    /* a full path; programs tell the last part of theirs */
                         return true;
                 any = true;
         }
