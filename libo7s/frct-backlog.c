@@ -40,12 +40,10 @@ static void written_fill(FrctSegment *written, const struct iovec **part, size_t
         }
 }
 
-int frct_backlog_write(FrctBacklog *b, const struct iovec *parts, unsigned n_parts, size_t size) {
+int frct_backlog_write(FrctBacklog *b, const struct iovec *parts, size_t size) {
         FrctSegment *last = NULL, *written = NULL;
         const struct iovec *part = parts;
         size_t offset = 0, spare = 0;
-
-        (void) n_parts;                 /* the caller has made sure that they hold size bytes */
 
         if (b->stream && !list_is_empty(&b->written)) {
                 last = container_of(b->written.previous, FrctSegment, by_stage);

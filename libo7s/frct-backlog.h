@@ -22,7 +22,7 @@ void frct_backlog_init(FrctBacklog *b, bool extended, bool stream);
 void frct_backlog_done(FrctBacklog *b);
 
 /* Copies the first size bytes of the parts. Returns: 0; -ENOMEM: nothing was taken. */
-int frct_backlog_write(FrctBacklog *b, const struct iovec *parts, unsigned n_parts, size_t size);
+int frct_backlog_write(FrctBacklog *b, const struct iovec *parts, size_t size);
 
 /* The next segment, of at most content_max bytes; a message that must not be cut is returned whatever its size. The caller owns it.
  * Returns: 1; 0: nothing is written; -ENOMEM: later. */

@@ -34,10 +34,12 @@ void frct_segments_done(FrctSegments *s) {
         s->n_slots = 0;
 }
 
-static int segments_grow(FrctSegments *s) {
+int frct_segments_reserve(FrctSegments *s) {
         uint32_t n_slots = s->n_slots > 0 ? s->n_slots * 2 : SLOTS_MIN;
         FrctSegmentSlot *slots;
 
+        if (frct_segments_count(s) < s->n_slots)
+                return 0;
         if (n_slots < s->n_slots)
                 return -ENOMEM;
 
@@ -54,18 +56,11 @@ static int segments_grow(FrctSegments *s) {
         return 0;
 }
 
-int frct_segments_push(FrctSegments *s, FrctSegment *segment) {
-        int r;
-
-        if (frct_segments_count(s) == s->n_slots) {
-                r = segments_grow(s);
-                if (r < 0)
-                        return r;
-        }
+void frct_segments_push(FrctSegments *s, FrctSegment *segment) {
+        assert(frct_segments_count(s) < s->n_slots);
 
         segment->number = s->next++;
         *slot_of(s, segment->number) = (FrctSegmentSlot) { .segment = segment };
-        return 0;
 }
 
 FrctSegment *frct_segments_find(FrctSegments *s, uint32_t *number, uint32_t end) {

@@ -22,6 +22,7 @@ typedef struct FrctSegment {
         uint32_t capacity;
         uint32_t position;              /* cut, or sent in pieces, up to here */
         uint32_t wire_size;             /* of it in flight, headers included */
+        uint32_t sent_size;             /* on the wire, when it was last sent */
         uint32_t n_sent;
         uint8_t flags;                  /* FrctFlags that it carries whenever it is sent */
         bool pieces;                    /* is being sent in pieces: position counts */
@@ -53,8 +54,10 @@ void frct_segments_init(FrctSegments *s, uint32_t number);
 /* Frees all segments; they must be on no list that is used afterwards. */
 void frct_segments_done(FrctSegments *s);
 
-/* Gives it the next number. Returns: 0; -ENOMEM, then the caller keeps it. */
-int frct_segments_push(FrctSegments *s, FrctSegment *segment);
+/* Makes room for one more. Returns: 0; -ENOMEM. */
+int frct_segments_reserve(FrctSegments *s);
+/* Gives it the next number; room must have been reserved. */
+void frct_segments_push(FrctSegments *s, FrctSegment *segment);
 
 /* The first segment with a number of *number or later, and before end: *number becomes its own. Returns NULL where there is none. */
 FrctSegment *frct_segments_find(FrctSegments *s, uint32_t *number, uint32_t end);

@@ -18,6 +18,8 @@
 #include "libo7s/frct-rtt.h"
 #include "libo7s/frct.h"
 
+#define FRCT_ECHO_BYTES 12U             /* room that segments leave in extended headers */
+
 typedef struct FrctSender FrctSender;
 
 int frct_sender_new(const FrctConfig *config, nsec_t now, FrctSender **ret);
@@ -33,7 +35,8 @@ bool frct_sender_is_flushed(const FrctSender *s);
 void frct_sender_heard(FrctSender *s, const FrctHeader *header, nsec_t now);
 
 /* Fills header (flags of DATA, RUN_START, FIRST, MORE, FINISH, RENDEZVOUS; sequence; pieces; probes) and content of the next packet.
- * room: for the content. Returns: 1: one is due (content may be empty); 0: none now. */
+ * room: for the content; a probe, which is as large as it may be, is sent without echo and ranges. *ret_content NULL: zeros.
+ * Returns: 1: one is due (content may be empty); 0: none now. */
 int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content, size_t *ret_size, nsec_t now);
 /* Whether that left, with what size on the wire. */
 void frct_sender_sent(FrctSender *s, size_t wire_size, nsec_t now);
@@ -42,10 +45,13 @@ void frct_sender_sent(FrctSender *s, size_t wire_size, nsec_t now);
  * run is open. Opens none. */
 bool frct_sender_run_to_come(FrctSender *s, uint32_t *ret_sequence, nsec_t now);
 
-/* When anything was last sent (bare packets too: told by frct.c), for the receiver's "nothing was sent in the last 5 ms". */
+/* A bare packet left: the peer remembers our run for longer. */
+void frct_sender_spoke(FrctSender *s, nsec_t now);
+
 void frct_sender_expire(FrctSender *s, nsec_t now);
 nsec_t frct_sender_next(const FrctSender *s, nsec_t now);
 int frct_sender_error(const FrctSender *s);             /* -ETIMEDOUT: R is over */
 
 void frct_sender_set_packet_max(FrctSender *s, size_t packet_max, nsec_t now);
+size_t frct_sender_packet_max(const FrctSender *s);     /* as now known of the path */
 void frct_sender_stats(const FrctSender *s, FrctStats *ret);    /* its part */
