@@ -134,6 +134,8 @@ static void operation_finish(Operation *o, OperationState state, int error, cons
         o->slot = sd_bus_slot_unref(o->slot);
         log_debug("Operation %" PRIu64 " (%s %s): %s: %s", o->id, operation_kind_to_string(o->kind), o->subject,
                   operation_state_to_string(state), o->message);
+        if (state != OPERATION_DONE)
+                o->answer_fd = safe_close(o->answer_fd);        /* before anybody hears of it */
         operation_answer(o);
         o->answer_fd = safe_close(o->answer_fd);
         announce_operation_changed(o);
