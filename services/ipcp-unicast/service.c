@@ -90,6 +90,7 @@ static void core_state(void *userdata, LayerState state, const char *reason) {
         if (!layer_state_may_follow(layer_state(s->layer), state))
                 layer_set_state(s->layer, LAYER_STARTING, "%s", reason);
 
+        layer_set_address(s->layer, s->unicast.is_member ? s->unicast.address : 0);
         layer_set_state(s->layer, state, "%s", reason);
         service_bus_changed(s);
 }

@@ -120,21 +120,34 @@ void layer_names_remove(Layer *l) {
                 }
 }
 
+/* What the layer's name leads to must be a member; its own name it has from the beginning. */
+static bool may_be_found(const Name *n, const Layer *l) {
+        return l->address != 0 || !streq(n->name, l->name);
+}
+
 /* In exactly the layers below. */
 static void register_below(Name *n, const Layer *l) {
+        bool found = may_be_found(n, l);
         Registration *r, *following;
 
         list_for_each_safe(r, following, &n->registrations, by_name)
-                if (!layer_is_over(l, r->layer))
+                if (!found || !layer_is_over(l, r->layer))
                         registration_free(r);
 
-        for (size_t i = 0; i < l->file->over.n; i++) {
+        for (size_t i = 0; found && i < l->file->over.n; i++) {
                 int error;
 
                 error = registration_new(n, l->file->over.items[i], true, &r);
                 if (error < 0 && error != -EEXIST)
                         log_warning_errno(error, "Cannot register '%s' in layer %s: %m", n->name, l->file->over.items[i]);
         }
+}
+
+void layer_names_member_changed(Layer *l) {
+        Name *n = name_find(l->manager, l->name);
+
+        if (n && l->file && streq(n->layer, l->name))
+                register_below(n, l);
 }
 
 static int make_name(Layer *l, const char *name, Name **ret) {

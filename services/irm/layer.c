@@ -229,10 +229,14 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
 }
 
 void layer_set_address(Layer *l, uint64_t address) {
+        bool was_member = l->address != 0;
+
         if (address == l->address)
                 return;
 
         l->address = address;
+        if (was_member != (address != 0))
+                layer_names_member_changed(l);
         announce_layer_changed(l, "Address");
 }
 

@@ -73,6 +73,12 @@ static int home_online(IrmFixture *f) {
         return fd;
 }
 
+static void home_state(int fd, LayerState state, uint64_t address) {
+        const LayerMessage message = { .type = LAYER_STATE, .state = state, .text = "as it is", .mtu = 1400, .address = address };
+
+        layer_say(fd, &message, NULL, 0);
+}
+
 static bool has(char names[][FLOW_NAME_WIRE_BYTES_MAX + 1], size_t n, const char *name) {
         for (size_t i = 0; i < n; i++)
                 if (streq(names[i], name))
@@ -81,36 +87,68 @@ static bool has(char names[][FLOW_NAME_WIRE_BYTES_MAX + 1], size_t n, const char
         return false;
 }
 
-/* Both names of each layer, in exactly the layers that it runs over. */
+/* The own name of each layer's member, in exactly the layers that it runs over; there is no member of any yet. */
 static void test_names(void **state) {
-        char lan_names[5][FLOW_NAME_WIRE_BYTES_MAX + 1], wan_names[2][FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char lan_names[3][FLOW_NAME_WIRE_BYTES_MAX + 1], wan_names[1][FLOW_NAME_WIRE_BYTES_MAX + 1];
         char host[HOST_NAME_MAX + 1] = "", own[HOST_NAME_MAX + 16];
         int lan, wan;
 
         assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
         (void) snprintf(own, sizeof(own), "home.%s", host);
 
-        lan = lower_online(*state, "lan", lan_names, 5);
-        wan = lower_online(*state, "wan", wan_names, 2);
-        assert_true(has(lan_names, 5, "home"));
-        assert_true(has(lan_names, 5, own));
-        assert_true(has(lan_names, 5, "west"));
-        assert_true(has(lan_names, 5, "west.me"));
-        assert_true(has(lan_names, 5, "web"));
-        assert_true(has(wan_names, 2, "west"));
-        assert_true(has(wan_names, 2, "west.me"));
+        lan = lower_online(*state, "lan", lan_names, 3);
+        wan = lower_online(*state, "wan", wan_names, 1);
+        assert_true(has(lan_names, 3, own));
+        assert_true(has(lan_names, 3, "west.me"));
+        assert_true(has(lan_names, 3, "web"));
+        assert_true(has(wan_names, 1, "west.me"));
 
         (void) close(lan);
         (void) close(wan);
 }
 
+/* The layer's name leads to members: it is registered below when its IPCP is one, and for as long as it is. */
+static void test_member(void **state) {
+        char names[4][FLOW_NAME_WIRE_BYTES_MAX + 1];
+        LayerMessage message;
+        int lan, home;
+
+        lan = lower_online(*state, "lan", names, 3);
+        home = home_online(*state);
+        home_state(home, LAYER_ENROLLING, 0);
+        layer_hears_nothing(lan);
+
+        home_state(home, LAYER_ONLINE, 4711);
+        layer_hear(lan, LAYER_REGISTER, &message, NULL);
+        assert_string_equal(message.name, "home");
+        home_state(home, LAYER_DEGRADED, 4711);         /* a member all the same */
+        layer_hears_nothing(lan);
+
+        /* A layer below that comes (back) later is told with all other names. */
+        (void) close(lan);
+        lan = lower_online(*state, "lan", names, 4);
+        assert_true(has(names, 4, "home"));
+
+        home_state(home, LAYER_ENROLLING, 0);           /* its address was another's: it joins anew */
+        layer_hear(lan, LAYER_UNREGISTER, &message, NULL);
+        assert_string_equal(message.name, "home");
+        home_state(home, LAYER_ONLINE, 4712);
+        layer_hear(lan, LAYER_REGISTER, &message, NULL);
+        assert_string_equal(message.name, "home");
+        home_state(home, LAYER_ONLINE, 4713);           /* nothing is new about that */
+        layer_hears_nothing(lan);
+
+        (void) close(lan);
+        (void) close(home);
+}
+
 /* What a layer below does is told to those above it, also to one that comes later. */
 static void test_lower(void **state) {
-        char names[5][FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char names[3][FLOW_NAME_WIRE_BYTES_MAX + 1];
         LayerMessage message, degraded = { .type = LAYER_STATE, .state = LAYER_DEGRADED, .text = "no carrier", .mtu = 1482 };
         int lan, home;
 
-        lan = lower_online(*state, "lan", names, 5);
+        lan = lower_online(*state, "lan", names, 3);
         home = home_online(*state);
         layer_hear(home, LAYER_LOWER, &message, NULL);
         assert_string_equal(message.layer, "lan");
@@ -130,15 +168,15 @@ static void test_lower(void **state) {
 
 /* The name is served on this very host, by the process that asks: the layer is asked all the same, and no other is. */
 static void test_asks_below(void **state) {
-        char names[5][FLOW_NAME_WIRE_BYTES_MAX + 1], wan_names[2][FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char names[3][FLOW_NAME_WIRE_BYTES_MAX + 1], wan_names[1][FLOW_NAME_WIRE_BYTES_MAX + 1];
         o7s_listener *listener = NULL;
         o7s_flow *flow = NULL, *again = NULL, *refused = NULL;
         o7s_error error = { .size = sizeof(error) };
         LayerMessage message;
         int lan, wan, home;
 
-        lan = lower_online(*state, "lan", names, 5);
-        wan = lower_online(*state, "wan", wan_names, 2);
+        lan = lower_online(*state, "lan", names, 3);
+        wan = lower_online(*state, "wan", wan_names, 1);
         home = home_online(*state);
         layer_hear(home, LAYER_LOWER, &message, NULL);
         assert_int_equal(o7s_listen("home", 0, &listener), 0);
@@ -167,12 +205,12 @@ static void test_asks_below(void **state) {
 
 /* The quota of pending allocations is for programs: a layer wants all its neighbours back at once. */
 static void test_many_pending(void **state) {
-        char names[5][FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char names[3][FLOW_NAME_WIRE_BYTES_MAX + 1];
         o7s_flow *flows[80] = {};
         LayerMessage message;
         int lan, home;
 
-        lan = lower_online(*state, "lan", names, 5);
+        lan = lower_online(*state, "lan", names, 3);
         home = home_online(*state);
         layer_hear(home, LAYER_LOWER, &message, NULL);
 
@@ -196,6 +234,7 @@ static void test_serves(void **state) {
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_member, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_lower, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_asks_below, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_many_pending, set_up, tear_down),
