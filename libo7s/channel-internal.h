@@ -48,6 +48,7 @@ typedef struct ChannelReader {
         uint32_t rung;          /* epoch of the peer's armed_write that we rang for */
         uint32_t size;          /* bytes of the message at tail, 0 where its descriptors are not read yet */
         uint32_t offset;        /* bytes of it that were handed out */
+        ChannelFlags flags;     /* of the message whose descriptors were read last */
         bool armed;
 } ChannelReader;
 

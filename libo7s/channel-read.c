@@ -10,6 +10,11 @@
 
 #include "libo7s/channel-internal.h"
 
+/* Flags travel as they are, above the length. */
+_Static_assert(CHANNEL_MARKED * LANE_DESCRIPTOR_MARKED == LANE_DESCRIPTOR_MARKED, "marked");
+_Static_assert(CHANNEL_PART * LANE_DESCRIPTOR_MARKED == LANE_DESCRIPTOR_PART, "part");
+_Static_assert(CHANNEL_REST * LANE_DESCRIPTOR_MARKED == LANE_DESCRIPTOR_REST, "rest");
+
 /* How many slots ahead the next messages' first lines are asked for. */
 #define PREFETCH_SLOTS 4U
 
@@ -45,7 +50,7 @@ static int message_check(Channel *c) {
                         return channel_condemn(c);
 
                 descriptor = lane_load_descriptor(&c->peer->descriptors[at & c->mask]);
-                if (descriptor & ~(LANE_DESCRIPTOR_LENGTH_MASK | LANE_DESCRIPTOR_MORE))
+                if (descriptor & ~(LANE_DESCRIPTOR_LENGTH_MASK | LANE_DESCRIPTOR_MORE | LANE_DESCRIPTOR_FLAGS))
                         return channel_condemn(c);
 
                 length = (uint32_t) (descriptor & LANE_DESCRIPTOR_LENGTH_MASK);
@@ -56,9 +61,11 @@ static int message_check(Channel *c) {
                 if (size > c->message_max)
                         return channel_condemn(c);
 
-                if (!(descriptor & LANE_DESCRIPTOR_MORE))
+                if (!(descriptor & LANE_DESCRIPTOR_MORE)) {
+                        r->flags = (ChannelFlags) ((descriptor & LANE_DESCRIPTOR_FLAGS) / LANE_DESCRIPTOR_MARKED);
                         break;
-                if (length != LANE_SLOT_BYTES)
+                }
+                if (length != LANE_SLOT_BYTES || (descriptor & LANE_DESCRIPTOR_FLAGS))
                         return channel_condemn(c);
         }
 
@@ -156,6 +163,23 @@ int channel_peek(Channel *channel, const void **ret, size_t *ret_size) {
         *ret = channel->peer->slots[reader->tail & channel->mask] + reader->offset;
         *ret_size = reader->size - reader->offset;
         return 0;
+}
+
+int channel_front(Channel *channel, size_t *ret_size, ChannelFlags *ret_flags) {
+        const ChannelReader *reader = &channel->reader;
+        int r;
+
+        r = message_need(channel);
+        if (r < 0)
+                return r;
+
+        *ret_size = reader->size - reader->offset;
+        *ret_flags = reader->flags;
+        return 0;
+}
+
+ChannelFlags channel_flags(const Channel *channel) {
+        return channel->reader.flags;
 }
 
 int channel_release(Channel *channel) {

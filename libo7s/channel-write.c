@@ -57,7 +57,7 @@ static int parts_size(const Channel *c, const struct iovec *parts, unsigned n_pa
         return 0;
 }
 
-int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts) {
+int channel_push_flagged(Channel *channel, const struct iovec *parts, unsigned n_parts, ChannelFlags flags) {
         uint32_t size, left, used = 0;
         uint8_t *slot;
         int r;
@@ -99,8 +99,19 @@ int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts) 
                 }
         }
 
-        slot_finish(channel, used, 0);
+        slot_finish(channel, used, flags * LANE_DESCRIPTOR_MARKED);
         return 0;
+}
+
+int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts) {
+        return channel_push_flagged(channel, parts, n_parts, 0);
+}
+
+size_t channel_room(Channel *channel) {
+        if (slots_free(channel) < channel->n_slots / 2 && !channel_is_dead(channel))
+                (void) tail_refresh(channel);
+
+        return MIN((size_t) slots_free(channel) * LANE_SLOT_BYTES, (size_t) channel->message_max);
 }
 
 int channel_reserve(Channel *channel, size_t size, void **ret) {

@@ -42,8 +42,19 @@ size_t channel_message_max(const Channel *channel);
 
 /* -- writing -- */
 
+/* What can be said of a message; both ends keep to what their flow knows. */
+typedef enum ChannelFlags {
+        CHANNEL_MARKED = 1 << 0,        /* by a layer: it met congestion */
+        CHANNEL_PART = 1 << 1,          /* between programs: the next message goes on with it */
+        CHANNEL_REST = 1 << 2,          /* it goes on with the one before */
+} ChannelFlags;
+
 /* Copies a message into free slots, unpublished; a reservation that is open is forgotten. Returns: 0; -EAGAIN: no room; -EMSGSIZE; -EINVAL: empty; -EBADMSG: dead. */
 int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts);
+int channel_push_flagged(Channel *channel, const struct iovec *parts, unsigned n_parts, ChannelFlags flags);
+
+/* Bytes that certainly find room in one message now. */
+size_t channel_room(Channel *channel);
 
 /* In place: the next slot, then how much of it is used. A reservation holds one slot (LANE_SLOT_BYTES).
  * Returns: 0; -EAGAIN, -EMSGSIZE, -EBADMSG; commit without reserve: -EINVAL. */
@@ -76,6 +87,12 @@ void channel_skip(Channel *channel);
 /* In place, for a message in one slot; the bytes are in memory that the peer can change at any time.
  * Returns: 0; -EAGAIN; -EBADMSG; -EMSGSIZE: the message spans slots (use channel_read). */
 int channel_peek(Channel *channel, const void **ret, size_t *ret_size);
+
+/* Looks at the message in front, or at what is left of it. Returns: 0; -EAGAIN; -EBADMSG. */
+int channel_front(Channel *channel, size_t *ret_size, ChannelFlags *ret_flags);
+
+/* Of the message that was last read or looked at. */
+ChannelFlags channel_flags(const Channel *channel);
 
 /* Gives consumed slots back to the writer. Returns: 0; 1: rang; -EPIPE: nobody holds the other end; -EBADMSG: dead. */
 int channel_release(Channel *channel);

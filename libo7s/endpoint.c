@@ -74,7 +74,7 @@ static DropReason drop_reason(int error) {
         }
 }
 
-int endpoint_deliver(Endpoint *endpoint, Packet *const *packets, unsigned n) {
+int endpoint_deliver(Endpoint *endpoint, Packet *const *packets, unsigned n, bool marked) {
         Counters *counters = &endpoint->counters;
         unsigned dropped = 0;
         int r;
@@ -82,7 +82,7 @@ int endpoint_deliver(Endpoint *endpoint, Packet *const *packets, unsigned n) {
         for (unsigned i = 0; i < n; i++) {
                 struct iovec part = { .iov_base = packets[i]->head, .iov_len = packet_size(packets[i]) };
 
-                r = channel_push(endpoint->channel, &part, 1);
+                r = channel_push_flagged(endpoint->channel, &part, 1, marked ? CHANNEL_MARKED : 0);
                 if (r < 0) {
                         (void) endpoint_result(endpoint, r);
                         counters_drop(counters, drop_reason(r));
@@ -113,6 +113,8 @@ static int take_one(Endpoint *e, Packet *p) {
         n = channel_read(e->channel, p->head, packet_room(p) - PACKET_TAIL_ROOM, &more);
         if (n < 0)
                 return (int) n;
+        if (channel_flags(e->channel) != 0)
+                return channel_condemn(e->channel);             /* an application has none to give */
 
         if (more) {
                 channel_skip(e->channel);

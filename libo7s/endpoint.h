@@ -39,9 +39,10 @@ DEFINE_CLEANUP(Endpoint, endpoint_free);
 int endpoint_fd(const Endpoint *endpoint);
 
 /* Copies each packet's content into our lane as one message and publishes once. The packets stay the caller's.
+ * marked: they met congestion in the layer, which the application's end is told.
  * Returns: how many were dropped (each counted with its reason), 0 if none; -EBADMSG: the application broke
  * the rules; -EPIPE: nobody holds the other end. In both of these nothing more will ever be delivered. */
-int endpoint_deliver(Endpoint *endpoint, Packet *const *packets, unsigned n);
+int endpoint_deliver(Endpoint *endpoint, Packet *const *packets, unsigned n, bool marked);
 
 /* Resets and fills packets[0] and following with one message each, behind their head-room and in front of their
  * tail-room (PACKET_TAIL_ROOM stays free): a message that is larger than that is dropped and counted.

@@ -20,6 +20,12 @@
 #define LANE_DESCRIPTOR_LENGTH_MASK UINT64_C(0x0000000000ffffff)
 #define LANE_DESCRIPTOR_MORE UINT64_C(0x0000000001000000)       /* the message goes on in the next slot */
 
+/* Of a whole message, in its last slot. */
+#define LANE_DESCRIPTOR_MARKED UINT64_C(0x0000000002000000)     /* it met congestion on its way through the layer */
+#define LANE_DESCRIPTOR_PART UINT64_C(0x0000000004000000)       /* it is part of a larger one, which goes on in the next message */
+#define LANE_DESCRIPTOR_REST UINT64_C(0x0000000008000000)       /* it goes on with what the message before it began */
+#define LANE_DESCRIPTOR_FLAGS (LANE_DESCRIPTOR_MARKED | LANE_DESCRIPTOR_PART | LANE_DESCRIPTOR_REST)
+
 typedef struct LaneMemory {
         uint32_t magic;
         uint32_t version;

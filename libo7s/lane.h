@@ -13,7 +13,7 @@
  *    256  tail        u32  how far the owner consumed the *peer's* lane
  *    384  armed_read  u32  0: awake; else the epoch in which the owner sleeps until the peer's head moves
  *    512  armed_write u32  0, or the epoch in which the owner sleeps until the peer's tail moves
- *   2048  descriptor[n_slots]  u64: length in bits 0-23, flags in bits 24-31, the rest zero
+ *   2048  descriptor[n_slots]  u64: length in bits 0-23, flags in bits 24-27 (lane-internal.h), the rest zero
  *   4096  slot[n_slots][slot_size]
  *
  * Only lane.c, channel.c and doorbell.c touch shared memory.

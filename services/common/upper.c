@@ -273,7 +273,7 @@ void upper_flow_resume(LayerFlow *flow) {
 
 /* -- up -- */
 
-void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n) {
+void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n, bool marked) {
         UpperFlow *u = flow->upper;
         int r;
 
@@ -281,7 +281,7 @@ void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n) {
                 return;
 
         /* Where nobody holds the other end the doorbell rings by itself, and says why. */
-        r = endpoint_deliver(u->endpoint, packets, n);
+        r = endpoint_deliver(u->endpoint, packets, n, marked);
         if (r == -EBADMSG)
                 set_ending(u, CLOSE_VIOLATION);
 }

@@ -83,8 +83,8 @@ void upper_flow_close(LayerFlow *flow, CloseReason reason);
 /* The application closed it: what it had written is sent, and then Upper.ended() comes, never from within. */
 void upper_flow_finish(LayerFlow *flow, CloseReason reason);
 
-/* Step 3 of the way up. The packets stay the caller's. */
-void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n);
+/* Step 3 of the way up. The packets stay the caller's. marked: they met congestion in this layer. */
+void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n, bool marked);
 
 /* Of all flows, present and past. */
 void upper_sum_counters(const Upper *upper, Counters *ret);

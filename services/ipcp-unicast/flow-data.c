@@ -17,7 +17,7 @@ void flow_deliver_early(UnicastFlow *flow) {
                 if (!packet)
                         return;
 
-                u->events->deliver(u->userdata, flow, &packet, 1);
+                u->events->deliver(u->userdata, flow, &packet, 1, false);
         }
 }
 
@@ -67,7 +67,7 @@ static void flow_received(UnicastFlow *flow, Packet *const *packets, unsigned n,
                 return;
 
         if (flow->layer.state == LAYER_FLOW_ESTABLISHED)
-                u->events->deliver(u->userdata, flow, filled, n_filled);
+                u->events->deliver(u->userdata, flow, filled, n_filled, ecn != 0);
         else
                 for (unsigned i = 0; i < n_filled; i++)
                         hold_early(flow, filled[i]);

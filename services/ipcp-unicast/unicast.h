@@ -85,7 +85,8 @@ typedef struct UnicastEvents {
 
         /* -- flows above; as in every layer, see services/common/layer.h -- */
 
-        void (*deliver)(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n);
+        /* marked: they met congestion on their way through this layer. */
+        void (*deliver)(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked);
         int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
         void (*failed)(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result);
         void (*incoming)(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,

@@ -32,7 +32,7 @@ static unsigned event_lower_queued(void *userdata, const LowerFlow *flow) {
         return 0;               /* a link takes what it is given */
 }
 
-static void event_deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n) {
+static void event_deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked) {
         Member *m = userdata;
 
         if (m->world->traffic)

@@ -118,13 +118,14 @@ void net_found(NetMember *member) {
 
 /* -- in place of the IRM -- */
 
-static void event_deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n) {
+static void event_deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked) {
         NetMember *m = userdata;
 
         for (unsigned i = 0; i < n; i++) {
                 if (packet_size(packets[i]) == 0)
                         abort();
                 m->delivered[m->n_delivered++ % sizeof(m->delivered)] = packets[i]->head[0];
+                m->n_marked += marked;
         }
 }
 

@@ -60,7 +60,7 @@ typedef struct NetMember {
         unsigned n_queries;
         unsigned n_downs;
         CloseReason last_down;
-        unsigned n_delivered, n_resumed;
+        unsigned n_delivered, n_marked, n_resumed;
         uint8_t delivered[256];         /* the first byte of each packet */
 } NetMember;
 

@@ -180,7 +180,7 @@ static void write_log(void *userdata, int level, const char *text) {
 static void query_done(void *userdata, uint64_t query_id, int32_t result) {
 }
 
-static void deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n) {
+static void deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked) {
         NetMember *m = userdata;
 
         m->n_delivered += n;

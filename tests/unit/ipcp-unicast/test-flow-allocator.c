@@ -695,6 +695,8 @@ static void test_congestion_feedback(void **state) {
         net_run(net, 5 * NET_DELAY_USEC);
         assert_int_equal(net->n_codes[FLOW_MESSAGE_UPDATE], 1);
         assert_int_equal(flow->congestion.level, 5);
+        assert_int_equal(net->members[1].n_delivered, 2);
+        assert_int_equal(net->members[1].n_marked, 1);
 
         net->ecn = 0;
         for (unsigned i = 0; i < 4; i++)
@@ -702,6 +704,8 @@ static void test_congestion_feedback(void **state) {
         net_run(net, 5 * NET_DELAY_USEC);
         assert_int_equal(net->n_codes[FLOW_MESSAGE_UPDATE], 2);
         assert_int_equal(flow->congestion.level, 0);
+        assert_int_equal(net->members[1].n_delivered, 6);
+        assert_int_equal(net->members[1].n_marked, 1);
         assert_true(flow->congestion.avoiding);
 }
 

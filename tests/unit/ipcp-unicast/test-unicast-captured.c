@@ -176,7 +176,7 @@ static int reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t 
         return 0;
 }
 
-static void deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n) {
+static void deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked) {
         Fixture *f = fixture_of(userdata);
 
         assert_int_equal(n, 1);

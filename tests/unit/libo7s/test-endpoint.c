@@ -72,7 +72,7 @@ static void test_deliver(void **state) {
         assert_int_equal(channel_arm_read(f->app), 1);
         for (uint8_t i = 0; i < 8; i++)
                 fill(f->packets[i], 100U + i, i);
-        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 8), 0);
+        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 8, false), 0);
 
         /* one ring for the burst */
         assert_int_equal(recv(channel_fd(f->app), out, sizeof(out), MSG_DONTWAIT), 1);
@@ -87,6 +87,45 @@ static void test_deliver(void **state) {
         assert_int_equal(endpoint_counters(f->endpoint)->rx_bytes, 828);
 }
 
+/* A mark is of its burst alone. */
+static void test_marks(void **state) {
+        Fixture *f = *state;
+        static const bool bursts[] = { false, true, true, false };
+        uint8_t out[CONTENT_BYTES];
+
+        for (size_t i = 0; i < ELEMENTSOF(bursts); i++) {
+                fill(f->packets[2 * i], 10, (uint8_t) i);
+                fill(f->packets[2 * i + 1], CONTENT_BYTES, (uint8_t) i);
+                assert_int_equal(endpoint_deliver(f->endpoint, f->packets + 2 * i, 2, bursts[i]), 0);
+        }
+
+        for (size_t i = 0; i < 2 * ELEMENTSOF(bursts); i++) {
+                assert_int_equal(channel_read(f->app, out, sizeof(out), NULL), i % 2 == 0 ? 10 : (int) CONTENT_BYTES);
+                assert_int_equal(channel_flags(f->app), bursts[i / 2] ? CHANNEL_MARKED : 0);
+        }
+}
+
+/* Marks are a layer's to give, and a layer puts no messages together. */
+static void test_flags_of_an_application(void **state) {
+        static const ChannelFlags flags[] = { CHANNEL_MARKED, CHANNEL_PART, CHANNEL_REST };
+
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
+                void *fresh;
+                Fixture *f;
+
+                assert_int_equal(setup(&fresh), 0);
+                f = fresh;
+                assert_int_equal(app_write(f, 5, 1), 0);
+                assert_int_equal(channel_push_flagged(f->app, &(struct iovec) { .iov_base = (char[]) { 'x' }, .iov_len = 1 }, 1,
+                                                      flags[i]), 0);
+                assert_int_equal(channel_publish(f->app), 0);
+                assert_int_equal(endpoint_take(f->endpoint, f->packets, N_PACKETS), 1);
+                assert_int_equal(endpoint_take(f->endpoint, f->packets, N_PACKETS), -EBADMSG);
+                assert_int_equal(endpoint_counters(f->endpoint)->drops[DROP_HOSTILE], 1);
+                (void) teardown(&fresh);
+        }
+}
+
 static void test_slow_application(void **state) {
         Fixture *f = *state;
         const unsigned n_slots = lane_class_slots(LANE_THIN);
@@ -96,8 +135,8 @@ static void test_slow_application(void **state) {
         for (unsigned i = 0; i < N_PACKETS; i++)
                 fill(f->packets[i], 64, (uint8_t) i);
 
-        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, N_PACKETS), N_PACKETS - n_slots);
-        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 3), 3);
+        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, N_PACKETS, false), N_PACKETS - n_slots);
+        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 3, false), 3);
         assert_int_equal(counters->drops[DROP_QUEUE_FULL], N_PACKETS - n_slots + 3);
         assert_int_equal(counters->rx_packets, n_slots);
 
@@ -107,7 +146,7 @@ static void test_slow_application(void **state) {
                 assert_int_equal(out[0], i);
         }
         assert_int_equal(channel_release(f->app), 0);
-        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 3), 0);
+        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 3, false), 0);
 }
 
 static void test_undeliverable(void **state) {
@@ -125,7 +164,7 @@ static void test_undeliverable(void **state) {
         burst[1] = f->packets[0];
         burst[2] = f->packets[1];
 
-        assert_int_equal(endpoint_deliver(f->endpoint, burst, 3), 2);
+        assert_int_equal(endpoint_deliver(f->endpoint, burst, 3, false), 2);
         assert_int_equal(counters->drops[DROP_TOO_LARGE], 1);
         assert_int_equal(counters->drops[DROP_MALFORMED], 1);
         assert_int_equal(counters->rx_packets, 1);
@@ -240,7 +279,7 @@ static void test_descriptor_in_a_ring(void **state) {
         assert_int_equal(send_with_fds(channel_fd(f->app), "\x01", 1, &(int) { 0 }, 1), 0);
         assert_int_equal(endpoint_drain(f->endpoint, 1, NULL), -EBADMSG);
         assert_int_equal(endpoint_counters(f->endpoint)->drops[DROP_HOSTILE], 1);
-        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 0), -EBADMSG);
+        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 0, false), -EBADMSG);
 }
 
 static void test_ends(void **state) {
@@ -264,7 +303,7 @@ static void test_ends(void **state) {
         assert_int_equal(channel_arm_read(f->app), 1);
         f->app = channel_free(f->app);
         fill(f->packets[0], 5, 5);
-        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 1), -EPIPE);
+        assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 1, false), -EPIPE);
         assert_int_equal(endpoint_drain(f->endpoint, 1, &reason), -EPIPE);
 }
 
@@ -273,6 +312,8 @@ static void test_ends(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 ENDPOINT_TEST(test_deliver),
+                ENDPOINT_TEST(test_marks),
+                cmocka_unit_test(test_flags_of_an_application),
                 ENDPOINT_TEST(test_slow_application),
                 ENDPOINT_TEST(test_undeliverable),
                 ENDPOINT_TEST(test_take),

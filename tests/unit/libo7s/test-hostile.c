@@ -89,7 +89,11 @@ static void test_rules(void **state) {
                 { "a message of nothing",         BY_READ,     1,  0, { 0 }, -EBADMSG },
                 { "longer than a slot",           BY_READ,     1,  0, { 2049 }, -EBADMSG },
                 { "the longest length",           BY_READ,     1,  0, { 0xffffff }, -EBADMSG },
-                { "an unknown flag",              BY_READ,     1,  0, { 100 | UINT64_C(0x02000000) }, -EBADMSG },
+                { "every flag that there is",     BY_READ,     1,  0, { 100 | LANE_DESCRIPTOR_FLAGS }, 0 },
+                { "flags at the end of a chain",  BY_READ,     2,  0, { 2048 | MORE, 1 | LANE_DESCRIPTOR_MARKED }, 0 },
+                { "flags before the end of one",  BY_READ,     2,  0, { 2048 | MORE | LANE_DESCRIPTOR_MARKED, 1 }, -EBADMSG },
+                { "an unknown flag",              BY_READ,     1,  0, { 100 | UINT64_C(0x10000000) }, -EBADMSG },
+                { "another unknown flag",         BY_READ,     1,  0, { 100 | UINT64_C(0x80000000) }, -EBADMSG },
                 { "a bit that is to be zero",     BY_READ,     1,  0, { 100 | UINT64_C(1) << 63 }, -EBADMSG },
                 { "peeking at that",              BY_PEEK,     1,  0, { 100 | UINT64_C(1) << 32 }, -EBADMSG },
                 { "more, and the slot not full",  BY_READ,     2,  0, { 2047 | MORE, 1 }, -EBADMSG },
@@ -321,7 +325,7 @@ static int serve(Endpoint *e, Packet **packets, uint64_t *n_bytes) {
         }
 
         if (n > 0)
-                r = endpoint_deliver(e, packets, (unsigned) n);
+                r = endpoint_deliver(e, packets, (unsigned) n, false);
         else
                 r = endpoint_arm(e);
         return r == -EBADMSG ? r : 0;
@@ -337,7 +341,7 @@ static void serve_innocent(Endpoint *e, Channel *app, Packet **packets, uint32_t
 
         n = endpoint_take(e, packets, N_PACKETS);
         assert_int_equal(n, 1);
-        assert_int_equal(endpoint_deliver(e, packets, 1), 0);
+        assert_int_equal(endpoint_deliver(e, packets, 1, false), 0);
         assert_int_equal(channel_read(app, &echo, sizeof(echo), NULL), sizeof(echo));
         assert_int_equal(echo, number);
         assert_true(channel_release(app) >= 0);
@@ -377,7 +381,7 @@ static void test_scribbling_process(void **state) {
                 if (r < 0) {
                         assert_int_equal(endpoint_counters(h.endpoint)->drops[DROP_HOSTILE], 1);
                         assert_int_equal(endpoint_take(h.endpoint, packets, N_PACKETS), -EBADMSG);
-                        assert_int_equal(endpoint_deliver(h.endpoint, packets, 1), -EBADMSG);
+                        assert_int_equal(endpoint_deliver(h.endpoint, packets, 1, false), -EBADMSG);
                         assert_int_equal(endpoint_counters(h.endpoint)->drops[DROP_HOSTILE], 1);
                         endpoint_close(h.endpoint, CLOSE_VIOLATION);
                         n_dead++;
