@@ -33,7 +33,7 @@ void frct_loss_arrived(FrctLoss *l, const FrctRtt *rtt, FrctSegment *segment, ns
 
         list_unlink(&segment->by_stage);
         l->progress_at = now;
-        l->tail_probed = false;
+        l->probed = false;
 
         /* Sooner than any round trip after it was sent again: what arrived is the first copy, which was never lost. */
         if (segment->n_sent > 1 && elapsed < rtt->minimum) {
@@ -81,17 +81,6 @@ FrctSegment *frct_loss_next_lost(FrctLoss *l, const FrctRtt *rtt, bool timeout, 
         return segment;
 }
 
-FrctSegment *frct_loss_take_tail(FrctLoss *l) {
-        FrctSegment *segment;
-
-        if (list_is_empty(&l->flight))
-                return NULL;
-
-        segment = container_of(l->flight.previous, FrctSegment, by_stage);
-        list_unlink(&segment->by_stage);
-        return segment;
-}
-
 static nsec_t timer(const FrctLoss *l, const FrctRtt *rtt) {
         const FrctSegment *first = list_first(&l->flight, FrctSegment, by_stage);
         nsec_t since;
@@ -116,9 +105,9 @@ FrctLossEvent frct_loss_expire(FrctLoss *l, FrctRtt *rtt, nsec_t now) {
 
         if (l->extended) {
                 l->sent_at = now;               /* the timer begins anew, also where nothing may be sent */
-                if (!l->tail_probed) {
-                        l->tail_probed = true;
-                        return FRCT_LOSS_TAIL;
+                if (!l->probed) {
+                        l->probed = true;
+                        return FRCT_LOSS_PROBE;
                 }
                 frct_rtt_back_off(rtt);
                 return FRCT_LOSS_TIMEOUT;

@@ -4,8 +4,8 @@
 /*
  * What is in flight, in the order in which it was sent, and what of it is lost. Towards 0.23.0, which says only up to where all is
  * well, each segment has its time-out. Towards o7s, which says what arrived, a segment is lost when one that was sent later has
- * arrived a round trip and some reordering ago (RFC 8985 is the model); the last ones of a flight, behind which nothing is sent,
- * are asked for by sending the newest again, and only if that changes nothing, all is counted as lost.
+ * arrived a round trip and some reordering ago (RFC 8985 is the model). Behind the last ones of a flight nothing is sent: they are
+ * asked for by sending the oldest again, whose acknowledgement tells of all others, and only if that changes nothing all is lost.
  */
 
 #include "libo7s/frct-rtt.h"
@@ -25,12 +25,12 @@ typedef struct FrctLoss {
         nsec_t progress_at;             /* something was acknowledged */
         nsec_t backed_off_at;           /* what was sent before does not make the time-out longer again */
         nsec_t timed_out_before;        /* what was sent before has timed out */
-        bool tail_probed;               /* since the last progress */
+        bool probed;                    /* since the last progress */
 } FrctLoss;
 
 typedef enum FrctLossEvent {
         FRCT_LOSS_NONE,
-        FRCT_LOSS_TAIL,                 /* send the newest segment again; it does not count as lost */
+        FRCT_LOSS_PROBE,                /* ask, by sending one segment again; it does not count as lost */
         FRCT_LOSS_TIMEOUT,              /* all that has timed out: frct_loss_next_lost() yields it */
 } FrctLossEvent;
 
@@ -44,9 +44,6 @@ void frct_loss_arrived(FrctLoss *l, const FrctRtt *rtt, FrctSegment *segment, ns
 
 /* The next segment that is lost by now, taken out of the flight. timeout: the timer has fired. Returns NULL: none. */
 FrctSegment *frct_loss_next_lost(FrctLoss *l, const FrctRtt *rtt, bool timeout, nsec_t now);
-
-/* The newest one in flight, taken out; NULL: none. */
-FrctSegment *frct_loss_take_tail(FrctLoss *l);
 
 /* What the timer says, and backs off where it has fired. */
 FrctLossEvent frct_loss_expire(FrctLoss *l, FrctRtt *rtt, nsec_t now);

@@ -44,6 +44,10 @@ void frct_rtt_back_off(FrctRtt *r) {
                 r->n_backoffs++;
 }
 
+void frct_rtt_recover(FrctRtt *r) {
+        r->n_backoffs = 0;
+}
+
 nsec_t frct_rtt_timeout(const FrctRtt *r, nsec_t floor) {
         nsec_t timeout;
 

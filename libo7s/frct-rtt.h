@@ -15,11 +15,13 @@ typedef struct FrctRtt {
         nsec_t deviation;
         nsec_t latest;
         nsec_t minimum;                 /* of all samples, NSEC_INFINITY before the first */
-        unsigned n_backoffs;            /* since the last sample */
+        unsigned n_backoffs;            /* since the last sample or recovery */
 } FrctRtt;
 
 void frct_rtt_init(FrctRtt *r);
 void frct_rtt_sample(FrctRtt *r, nsec_t sample);
 void frct_rtt_back_off(FrctRtt *r);
+/* Something got through. */
+void frct_rtt_recover(FrctRtt *r);
 /* With the back-off; floor: what the other side may keep an acknowledgement for. */
 nsec_t frct_rtt_timeout(const FrctRtt *r, nsec_t floor);

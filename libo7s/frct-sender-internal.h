@@ -42,7 +42,7 @@ struct FrctSender {
         bool run_open;                  /* its first DATA was sent */
         bool finishing;
         bool finish_cut;
-        bool tail_allowed;              /* a tail probe is due, whatever the congestion window says */
+        bool probe_allowed;             /* the oldest is due, whatever the congestion window says */
         uint32_t right;                 /* the peer's window: first number that it does not take */
         size_t in_flight;               /* bytes on the wire */
         size_t n_bytes;                 /* written, not acknowledged */

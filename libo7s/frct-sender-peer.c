@@ -58,6 +58,7 @@ static unsigned heard_acknowledgement(FrctSender *s, const FrctHeader *header, n
                 n += acknowledge(s, s->segments.left, left, before, now);
                 frct_segments_advance(&s->segments, left);
                 s->alive_at = now;
+                frct_rtt_recover(&s->rtt);
         }
 
         if (s->timing && frct_before(s->timing_number, left)) {
@@ -189,6 +190,20 @@ nsec_t frct_sender_give_up_at(const FrctSender *s) {
         return s->alive_at + FRCT_RETRANSMIT_MAX;
 }
 
+/* The oldest is what the peer waits for, and it may be the one that begins the run, without which it takes no other. */
+static void oldest_first(FrctSender *s) {
+        uint32_t number = s->segments.left;
+        FrctSegment *segment = frct_segments_find(&s->segments, &number, sent_end(s));
+
+        if (!segment)
+                return;
+
+        s->in_flight -= segment->wire_size;
+        segment->wire_size = 0;
+        list_unlink(&segment->by_stage);
+        list_prepend(&s->due, &segment->by_stage);
+}
+
 static void timed_out(FrctSender *s, nsec_t now) {
         const FrctSegment *oldest = list_first(&s->loss.flight, FrctSegment, by_stage);
 
@@ -196,21 +211,9 @@ static void timed_out(FrctSender *s, nsec_t now) {
                 mtu_changed(s);
 
         (void) declare_lost(s, true, now);
+        oldest_first(s);
         if (s->congestion)
                 frct_congestion_timeout(s->congestion, now);
-}
-
-/* The newest again: its acknowledgement, with ranges, tells what became of the others. */
-static void probe_tail(FrctSender *s) {
-        FrctSegment *segment = frct_loss_take_tail(&s->loss);
-
-        if (!segment)
-                return;
-
-        s->in_flight -= segment->wire_size;
-        segment->wire_size = 0;
-        s->tail_allowed = true;
-        list_prepend(&s->due, &segment->by_stage);
 }
 
 void frct_sender_expire(FrctSender *s, nsec_t now) {
@@ -223,8 +226,9 @@ void frct_sender_expire(FrctSender *s, nsec_t now) {
         }
 
         switch (frct_loss_expire(&s->loss, &s->rtt, now)) {
-        case FRCT_LOSS_TAIL:
-                probe_tail(s);
+        case FRCT_LOSS_PROBE:
+                oldest_first(s);
+                s->probe_allowed = true;
                 break;
         case FRCT_LOSS_TIMEOUT:
                 timed_out(s, now);

@@ -176,7 +176,7 @@ static nsec_t segment_at(const FrctSender *s, nsec_t now) {
 
         if (list_is_empty(&s->due) && !may_cut(s, now))
                 return frct_sender_has_more(s) && s->memory_at > now ? s->memory_at : NSEC_INFINITY;
-        if (!s->congestion || s->tail_allowed)
+        if (!s->congestion || s->probe_allowed)
                 return now;
 
         return frct_congestion_may_send(s->congestion, s->in_flight, now, &at) ? MAX(at, now) : NSEC_INFINITY;
@@ -354,7 +354,7 @@ static void segment_sent(FrctSender *s, FrctSegment *segment, size_t wire_size, 
                 s->stats.segments_sent++;
         else
                 s->stats.retransmitted++;
-        s->tail_allowed = false;
+        s->probe_allowed = false;
         if (s->unsent == segment)
                 s->unsent = NULL;
 
