@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The process's one control connection, its handles, its forks, and its threads' last failures. */
+/* The process's one control connection, its handles, its forks, its engine, and its threads' last failures. */
 
 #include <pthread.h>
 #include <stdio.h>
 
+#include "libo7s/engine.h"
 #include "libo7s/error.h"
 #include "libo7s/irm-client.h"
 #include "libo7s/process.h"
@@ -21,6 +22,13 @@ typedef struct Process {
 
         pthread_once_t once;
         int once_error;
+
+        Engine engine;
+
+        pthread_mutex_t afterlife_mutex;        /* guards these two */
+        pthread_cond_t afterlife_over;
+        unsigned n_afterlives;          /* flows without a handle that still have something to deliver */
+        pthread_once_t exit_once;
 } Process;
 
 static Process process = {
@@ -30,6 +38,10 @@ static Process process = {
         .handles_mutex = PTHREAD_MUTEX_INITIALIZER,
         .handles = LIST_INIT(process.handles),
         .once = PTHREAD_ONCE_INIT,
+        .engine = ENGINE_INIT,
+        .afterlife_mutex = PTHREAD_MUTEX_INITIALIZER,
+        .afterlife_over = PTHREAD_COND_INITIALIZER,
+        .exit_once = PTHREAD_ONCE_INIT,
 };
 
 /* Kept as it was told, and made into a sentence only when somebody asks: a read that finds nothing fails too,
@@ -51,19 +63,30 @@ static void fork_prepare(void) {
         (void) pthread_mutex_lock(&process.fork_mutex);
         (void) pthread_mutex_lock(&process.control_mutex);
         (void) pthread_mutex_lock(&process.handles_mutex);
+        engine_hold(&process.engine);
 }
 
-static void fork_parent(void) {
+static void fork_unlock(void) {
         (void) pthread_mutex_unlock(&process.handles_mutex);
         (void) pthread_mutex_unlock(&process.control_mutex);
         (void) pthread_mutex_unlock(&process.fork_mutex);
+}
+
+static void fork_parent(void) {
+        engine_release(&process.engine);
+        fork_unlock();
 }
 
 /* Each end that the child kept open would hide the parent's death from the peer. */
 static void fork_child(void) {
         ListNode *node;
 
-        /* First, so that what the handles forget knows where it is. */
+        engine_release_in_child(&process.engine);
+        process.afterlife_mutex = (pthread_mutex_t) PTHREAD_MUTEX_INITIALIZER;
+        process.afterlife_over = (pthread_cond_t) PTHREAD_COND_INITIALIZER;
+        process.n_afterlives = 0;
+
+        /* Before that, so that what the handles forget knows where it is. */
         __atomic_store_n(&process.generation, process.generation + 1, __ATOMIC_RELAXED);
 
         while ((node = process.handles.next) != &process.handles) {
@@ -75,7 +98,7 @@ static void fork_child(void) {
 
         process.control_fd = safe_close(process.control_fd);
         process.was_connected = false;
-        fork_parent();
+        fork_unlock();
 }
 
 static void install_fork_handlers(void) {
@@ -157,6 +180,45 @@ static int flow_ids(uint64_t **ret, size_t *ret_n) {
         *ret = ids;
         *ret_n = n;
         return 0;
+}
+
+/* -- the engine, and what it does for flows whose handle is gone -- */
+
+Engine *process_engine(void) {
+        return &process.engine;
+}
+
+/* At exit: the engine is still at work, but not for long. */
+static void await_afterlives(void) {
+        struct timespec until;
+        int r = 0;
+
+        (void) clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += PROCESS_EXIT_USEC / USEC_PER_SEC;
+
+        (void) pthread_mutex_lock(&process.afterlife_mutex);
+        while (process.n_afterlives > 0 && r == 0)
+                r = pthread_cond_timedwait(&process.afterlife_over, &process.afterlife_mutex, &until);
+        (void) pthread_mutex_unlock(&process.afterlife_mutex);
+}
+
+static void install_exit_handler(void) {
+        (void) atexit(await_afterlives);        /* where that fails, only an exit at the wrong moment is worse off */
+}
+
+void process_afterlife_begin(void) {
+        (void) pthread_once(&process.exit_once, install_exit_handler);
+
+        (void) pthread_mutex_lock(&process.afterlife_mutex);
+        process.n_afterlives++;
+        (void) pthread_mutex_unlock(&process.afterlife_mutex);
+}
+
+void process_afterlife_end(void) {
+        (void) pthread_mutex_lock(&process.afterlife_mutex);
+        process.n_afterlives--;
+        (void) pthread_cond_broadcast(&process.afterlife_over);
+        (void) pthread_mutex_unlock(&process.afterlife_mutex);
 }
 
 /* -- the control connection; control_mutex is held -- */

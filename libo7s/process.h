@@ -9,13 +9,19 @@
  *  - the control connection: the IRM knows a client by it, and a process is one client;
  *  - the list of handles, which fork() and a restart of the IRM must reach;
  *  - the fork handlers, installed with the first handle;
+ *  - the engine, one thread for all flows; it runs while there is one that needs it;
+ *  - the count of flows that outlive their handles, for which exit() waits a little;
  *  - the last failure of each thread, for o7s_last_error().
  *
  * Nothing of it exists before the first call that needs it: there is no constructor.
  */
 
 #include "basic/list.h"
+#include "libo7s/engine.h"
 #include "libo7s/irm-message.h"
+
+/* How long exit() waits for what the engine has yet to deliver. */
+#define PROCESS_EXIT_USEC (5 * USEC_PER_SEC)
 
 /* Embedded in flows, listeners and sets. */
 typedef struct Handle Handle;
@@ -42,6 +48,12 @@ void process_hold_forks(void);
 void process_release_forks(void);
 
 uint32_t process_generation(void);
+
+Engine *process_engine(void);
+
+/* A flow whose last reference is gone goes on in the engine until what was written has been acknowledged; and that it is over. */
+void process_afterlife_begin(void);
+void process_afterlife_end(void);
 
 static inline bool handle_is_foreign(const Handle *handle) {
         return handle->generation != process_generation();
