@@ -154,6 +154,12 @@ static int flow_join(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
         /* The name is what was asked for, whatever comes back. */
         (void) copy_string(known.name, sizeof(known.name), flow->info.name);
 
+        r = flow_need_transfer(flow, &known);
+        if (r < 0) {
+                lane_free(peer);
+                return r;
+        }
+
         /* On its way into the channel the doorbell is in no handle. */
         process_hold_forks();
         r = flow_set_up(flow, TAKE_PTR(flow->own_lane), peer, TAKE_FD(flow->doorbell_fd), &known);

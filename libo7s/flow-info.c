@@ -3,7 +3,7 @@
 /* What an application may ask and set of a flow. */
 
 #include "libo7s/drop.h"
-#include "libo7s/flow.h"
+#include "libo7s/transfer.h"
 
 /* The public list of reasons is the internal one. */
 _Static_assert(O7S_DROP_TOO_LARGE == (int) DROP_TOO_LARGE, "drop reasons");
@@ -111,6 +111,8 @@ int o7s_flow_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
         }
         (void) pthread_mutex_unlock(&flow->mutex);
 
+        if (flow->transfer && flow_state(flow) == FLOW_UP)
+                transfer_stats(flow, ret);
         return 0;
 }
 

@@ -14,6 +14,8 @@
  * is empty, the writer at its next call. A channel goes when none of the three refers to it. So at most three exist,
  * and where a layer dies again before the reader has looked, what came in between is lost, as on any raw flow.
  *
+ * Flows with a transfer do all of this under its mutex, and FRCT sends again what was lost.
+ *
  * The writer's mutex is what keeps it from pushing into a lane that is just being copied. Order: the flow's, then
  * the writer's.
  */
@@ -21,6 +23,7 @@
 #include "libo7s/flow-set.h"
 #include "libo7s/flow.h"
 #include "libo7s/irm-client.h"
+#include "libo7s/transfer.h"
 
 /* IRMs that may go away one after the other while they think about one hang-up. */
 #define REATTACH_ASKED_MAX 8U
@@ -57,6 +60,8 @@ bool flow_writer_follow(o7s_flow *flow) {
 /* -- the doorbell where it is watched; mutex held -- */
 
 static void doorbell_unwatch(o7s_flow *flow, int fd) {
+        if (flow->transfer)
+                transfer_unwatch(flow->transfer, fd);
         pollable_remove(&flow->pollable, fd);
         if (flow->member)
                 set_member_unwatch(flow->member, fd);

@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-#include "libo7s/flow.h"
+#include "libo7s/transfer.h"
 
 static const char reading[] = "Reading from the flow";
 
@@ -29,7 +29,7 @@ static int read_check(o7s_flow *flow) {
 static ssize_t read_finish(o7s_flow *flow, ssize_t r) {
         if (r == -EBADMSG)
                 flow_end(flow, CLOSE_VIOLATION);
-        if (r != -EBUSY)
+        if (r != -EBUSY && !flow->transfer)
                 flow_settle(flow);
 
         return r < 0 ? flow_fail(flow, (int) r, reading) : r;
@@ -124,6 +124,8 @@ static ssize_t read_parts(o7s_flow *flow, const struct iovec *parts, unsigned n)
         room = parts_check(parts, n);
         if (room < 0)
                 return room;
+        if (flow->transfer)
+                return transfer_read(flow, parts, n);
 
         if (flow->reader.end_pending) {
                 flow->reader.end_pending = false;
@@ -179,6 +181,8 @@ static int read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
                 return r;
         if ((!msgs && n > 0) || n > INT32_MAX)
                 return -EINVAL;
+        if (flow->transfer)
+                return transfer_read_batch(flow, msgs, n);
 
         flow->reader.end_pending = false;               /* flags say it here */
 
@@ -232,6 +236,8 @@ static int peek(o7s_flow *flow, const void **ret, size_t *ret_size) {
                 return r;
         if (!ret || !ret_size)
                 return -EINVAL;
+        if (flow->transfer)
+                return transfer_peek(flow, ret, ret_size);
 
         flow->reader.end_pending = false;
         flow->reader.copy_size = 0;
@@ -281,6 +287,11 @@ int o7s_flow_release(o7s_flow *flow) {
                 r = -EINVAL;
         if (r < 0)
                 return flow_fail(flow, r, reading);
+
+        if (flow->transfer) {
+                transfer_release(flow);
+                return 0;
+        }
 
         /* A copy is out of the lane already. */
         if (flow->reader.copy_size == 0)

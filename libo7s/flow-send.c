@@ -2,7 +2,7 @@
 
 /* Messages on their way out: copied into our lane, made visible, the other side woken where it sleeps. */
 
-#include "libo7s/flow.h"
+#include "libo7s/transfer.h"
 
 static const char writing[] = "Writing to the flow";
 
@@ -44,6 +44,8 @@ static int write_check(o7s_flow *flow) {
                 return r;
         if (flow->writer.reserved > 0)
                 return -EBUSY;
+        if (flow->transfer)
+                return 0;
 
         /* Reading this clock costs a few nanoseconds; it moves every few milliseconds. */
         (void) clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -176,6 +178,12 @@ int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret) {
         r = write_check(flow);
         if (r >= 0 && size > flow_message_max(flow))
                 r = -EMSGSIZE;
+        if (r >= 0 && flow->transfer) {
+                r = transfer_reserve(flow, size, ret);
+                if (r >= 0)
+                        flow->writer.reserved = size;
+                return r < 0 ? write_failed(flow, r) : 0;
+        }
 
         while (r >= 0) {
                 r = channel_reserve(writer_lock(flow), size, ret);
@@ -220,6 +228,11 @@ ssize_t o7s_flow_commit(o7s_flow *flow, size_t size) {
         flow->writer.reserved = 0;
         if (size == 0)
                 return 0;       /* the slot is the next message's */
+        if (flow->transfer) {
+                ssize_t done = transfer_commit(flow, size);
+
+                return done < 0 ? write_failed(flow, (int) done) : done;
+        }
 
         r = commit(flow, size);
         if (r < 0)
@@ -229,7 +242,7 @@ ssize_t o7s_flow_commit(o7s_flow *flow, size_t size) {
         return (ssize_t) size;
 }
 
-static int write_batch(o7s_flow *flow, const o7s_msg *msgs, unsigned n) {
+static int write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
         usec_t deadline = 0;
         int r;
 
@@ -238,6 +251,8 @@ static int write_batch(o7s_flow *flow, const o7s_msg *msgs, unsigned n) {
                 return r;
         if (!msgs)
                 return -EINVAL;
+        if (flow->transfer)
+                return transfer_write_batch(flow, msgs, n);
 
         while ((r = write_burst(flow, msgs, n)) == 0) {
                 r = write_wait(flow, msgs[0].size, &deadline);
@@ -260,7 +275,10 @@ ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n) {
         int r;
 
         r = write_check(flow);
-        size = r < 0 ? r : write_message(flow, parts, n);
+        if (r < 0)
+                size = r;
+        else
+                size = flow->transfer ? transfer_write(flow, parts, n) : write_message(flow, parts, n);
         return size < 0 ? write_failed(flow, (int) size) : size;
 }
 

@@ -8,11 +8,11 @@
 #include "libo7s/flow-set.h"
 #include "libo7s/flow.h"
 #include "libo7s/irm-client.h"
+#include "libo7s/transfer.h"
 
 /* -- the doorbell -- */
 
-/* Makes watchers look. Mutex held. */
-static void flow_signal(o7s_flow *flow) {
+void flow_signal(o7s_flow *flow) {
         if (!flow_get_flag(&flow->watched))
                 return;
 
@@ -223,7 +223,7 @@ static uint32_t flow_events_known(o7s_flow *flow) {
                 events |= O7S_CHANGED;
         if (ended != FLOW_NOT_ENDED)
                 events |= O7S_DOWN;
-        if (ended == 1 + CLOSE_PEER_DIED)
+        if (ended == 1 + CLOSE_PEER_DIED || ended == 1 + CLOSE_PEER_TIMEOUT)
                 events |= O7S_PEER_GONE;
 
         return events;
@@ -238,8 +238,7 @@ static bool flow_is_writable(o7s_flow *flow) {
         return channel_arm_write(flow->writer.channel) != 1;
 }
 
-/* Nothing is left that a watcher has not been told. Mutex held. */
-static void flow_unsignal(o7s_flow *flow) {
+void flow_unsignal(o7s_flow *flow) {
         pollable_signal(&flow->pollable, false);
         __atomic_store_n(&flow->signalled, false, __ATOMIC_RELAXED);
 }
@@ -274,8 +273,12 @@ static bool flow_rings_itself(const o7s_flow *flow, uint32_t events) {
 }
 
 static uint32_t flow_events_up(o7s_flow *flow) {
-        uint32_t events = flow_events_known(flow);
+        uint32_t events;
 
+        if (flow->transfer)
+                return transfer_events(flow);
+
+        events = flow_events_known(flow);
         if (events == 0)
                 return flow_events_fresh(flow);
 
@@ -355,7 +358,7 @@ int o7s_flow_arm_write(o7s_flow *flow, bool on) {
                 return flow_fail(flow, r, "Watching the flow");
 
         __atomic_store_n(&flow->write_armed, on, __ATOMIC_RELAXED);
-        if (!on)
+        if (!on && !flow->transfer)
                 channel_disarm_write(flow->writer.channel);
 
         flow_settle(flow);

@@ -7,7 +7,9 @@
  *   flow.c            the flow as an object: made, closed; flow-info.c  asked about
  *   flow-alloc.c      how it is got from the IRM
  *   listener.c        how it is accepted
- *   flow-send.c       messages out; flow-recv.c  messages in
+ *   flow-send.c       messages out; flow-recv.c  messages in; flow-transfer.c  both, ordered, reliable or checked
+ *   transfer.c        between such flows and their lanes: frct*.c, checksum.c; transfer-wait.c  who sees to it when
+ *   engine.c          the thread that keeps them going while the program does something else
  *   flow-reattach.c   a layer's process was killed: on with the next one
  *   flow-wait.c       sleeping, and event loops; flow-set.c  many at once
  *   process.c         what there is once per process: the control connection, forks, last errors
@@ -21,6 +23,7 @@
 
 #include "libo7s/flow.h"
 #include "libo7s/irm-client.h"
+#include "libo7s/transfer.h"
 
 #define LINGER_USEC (5 * USEC_PER_SEC)
 
@@ -121,7 +124,13 @@ void flow_set_message_max(o7s_flow *flow) {
 
         if (flow->info.mtu > 0)
                 max = MIN(max, (size_t) flow->info.mtu);
+        if (flow->transfer)
+                max = transfer_set_packet_max(flow->transfer, max);
         __atomic_store_n(&flow->message_max, max, __ATOMIC_RELAXED);
+}
+
+int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info) {
+        return transfer_is_needed(info) ? transfer_new(flow, info, &flow->transfer) : 0;
 }
 
 int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info) {
@@ -135,12 +144,17 @@ int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const Ir
         flow->info = *info;
         flow_set_message_max(flow);
         flow_set_state(flow, FLOW_UP);
+        if (flow->transfer)
+                transfer_begin(flow->transfer);
         return 0;
 }
 
 static o7s_flow *flow_free(o7s_flow *flow) {
         bool foreign = handle_is_foreign(&flow->handle);
 
+        if (flow->transfer && !foreign)
+                transfer_stop(flow->transfer);
+        flow->transfer = transfer_free(flow->transfer, foreign);
         process_remove(&flow->handle);
         flow_forget(&flow->handle);
         free(flow->reader.copy);
@@ -207,9 +221,11 @@ int flow_fail(const o7s_flow *flow, int error, const char *what) {
         if (!flow || error == -EAGAIN || error == -ECHILD || error == -EINPROGRESS)
                 return process_fail(error, what, NULL, NULL, NULL, NULL);       /* often, or info is not settled */
 
-        if (error == -EPIPE || error == -ENOTCONN)
+        if (error == -EPIPE || error == -ENOTCONN || error == -ECONNRESET)
+                why = flow->transfer ? transfer_why(flow->transfer) : NULL;
+        if (!why && (error == -EPIPE || error == -ENOTCONN || error == -ECONNRESET))
                 why = end_text(flow_ended(flow));
-        else if (flow_state(flow) == FLOW_FAILED)
+        if (flow_state(flow) == FLOW_FAILED)
                 why = flow->text;
 
         return process_fail(error, what, flow->info.name, flow->info.layer, flow->info.peer, why);
@@ -245,8 +261,13 @@ static int flow_wait_empty(o7s_flow *flow, usec_t timeout) {
         }
 }
 
+/* What was written is with the peer, or, on flows that are not reliable, has left our lane. finish: nothing more will be written. */
+static int flow_await_taken(o7s_flow *flow, bool finish, usec_t timeout) {
+        return flow->transfer ? transfer_flush(flow, finish, timeout) : flow_wait_empty(flow, timeout);
+}
+
 /* Tells both the other side and the IRM. Mutex held. */
-static void flow_shut(o7s_flow *flow) {
+static void flow_tell_end(o7s_flow *flow) {
         uint32_t ended = flow_ended(flow);
         CloseReason reason = ended == FLOW_NOT_ENDED ? CLOSE_NORMAL : (CloseReason) (ended - 1);
         IrmMessage message = {
@@ -265,6 +286,27 @@ static void flow_shut(o7s_flow *flow) {
         (void) process_notify(&message, NULL, 0);       /* an IRM that is not there has nothing to forget */
 }
 
+/* Ends a flow that is up. Its own threads and event loops are woken: the other side may never hang up. */
+static void flow_shut(o7s_flow *flow) {
+        if (flow->transfer)
+                transfer_lock(flow->transfer);
+        (void) pthread_mutex_lock(&flow->mutex);
+
+        if (flow_state(flow) == FLOW_UP) {
+                flow_tell_end(flow);
+                (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
+        }
+
+        (void) pthread_mutex_unlock(&flow->mutex);
+        if (flow->transfer)
+                transfer_unlock(flow->transfer, false);
+}
+
+void flow_close_and_free(o7s_flow *flow) {
+        flow_shut(flow);
+        flow_free(flow);
+}
+
 o7s_flow *o7s_flow_ref(o7s_flow *flow) {
         if (flow)
                 (void) __atomic_add_fetch(&flow->n_refs, 1, __ATOMIC_RELAXED);
@@ -278,7 +320,9 @@ o7s_flow *o7s_flow_unref(o7s_flow *flow) {
 
         if (!handle_is_foreign(&flow->handle) && flow_state(flow) == FLOW_UP) {
                 if (flow->flags & O7S_LINGER)
-                        (void) flow_wait_empty(flow, LINGER_USEC);
+                        (void) flow_await_taken(flow, true, LINGER_USEC);
+                if (flow->transfer && transfer_outlive(flow->transfer))
+                        return NULL;
                 flow_shut(flow);
         }
 
@@ -294,17 +338,9 @@ int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec) {
         if (r < 0)
                 return flow_fail(flow, r, what);
 
-        r = flow_wait_empty(flow, timeout_usec);
-        gone = flow_ended(flow) != FLOW_NOT_ENDED;
-
-        (void) pthread_mutex_lock(&flow->mutex);
-        if (flow_state(flow) == FLOW_UP) {
-                flow_shut(flow);
-
-                /* Wakes our own threads and event loops: the other side may never hang up. */
-                (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
-        }
-        (void) pthread_mutex_unlock(&flow->mutex);
+        r = flow_await_taken(flow, true, timeout_usec);
+        gone = flow_ended(flow) != FLOW_NOT_ENDED && !flow->transfer;
+        flow_shut(flow);
 
         if (r == 0 && gone)
                 r = -EPIPE;
@@ -316,7 +352,7 @@ int o7s_flow_flush(o7s_flow *flow, uint64_t timeout_usec) {
 
         r = flow_check(flow, -EPIPE);
         if (r >= 0)
-                r = flow_wait_empty(flow, timeout_usec);
+                r = flow_await_taken(flow, false, timeout_usec);
 
         return r < 0 ? flow_fail(flow, r, "Flushing the flow") : 0;
 }

@@ -3,7 +3,8 @@
 
 /*
  * The inside of an o7s_flow. flow.c makes and ends it, flow-info.c tells of it, flow-alloc.c gets it from the IRM, flow-wait.c
- * sleeps and tells event loops, flow-recv.c and flow-send.c move messages, flow-set.c waits for many, flow-reattach.c goes on
+ * sleeps and tells event loops, flow-recv.c and flow-send.c move messages
+ * (flow-transfer.c, where they are ordered or checked), flow-set.c waits for many, flow-reattach.c goes on
  * with the next process of a layer that was killed.
  *
  * Threads: one reads, one writes, any may do the rest. What the two share is the doorbell, and that is
@@ -15,6 +16,8 @@
  *    there is a poller nobody else drains: the kernel would not wake it for a record that is gone.
  *  - Who is going to sleep reads "turns" before it arms its word in the lane: if it changed since, its ring
  *    may have been taken by another, and it looks again instead of sleeping.
+ *
+ * Flows with a transfer have other rules, since FRCT is both directions in one: transfer.h.
  *
  * "watched" says that an event loop relies on us: then every call of the reading side ends in
  * flow_settle(), which keeps this true: messages left => the descriptor is readable; none left => the peer
@@ -34,6 +37,7 @@
 #define FLOW_PARTS_MAX 1024U
 
 typedef struct SetMember SetMember;
+typedef struct Transfer Transfer;
 
 typedef enum FlowState {
         FLOW_PENDING,           /* asked for; the outcome will come on the doorbell */
@@ -85,6 +89,7 @@ struct o7s_flow {
         LaneClass lane_class;
         o7s_qos qos_asked;
         Channel *channel;               /* the current one, from FLOW_UP on; atomic; changes with both mutexes held */
+        Transfer *transfer;             /* from just before FLOW_UP on, where the QoS needs one; see transfer.h */
         size_t message_max;             /* atomic; bytes; what both the lane and the layer carry */
 
         FlowReader reader __attribute__((aligned(128)));
@@ -118,6 +123,10 @@ struct o7s_flow {
 /* A pending flow with nothing in it. Returns: 0; -ENOMEM. */
 int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret);
 
+/* Where the QoS needs a transfer: makes it. Before flow_set_up(), and where forks are not held: it may wait for the engine.
+ * Returns: 0; what transfer_new() says. */
+int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info);
+
 /* Makes a pending flow one that is up. Takes the lanes and the doorbell, also on failure. Mutex held, or
  * not yet shared. Returns: 0; -ENOMEM. */
 int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info);
@@ -139,6 +148,9 @@ static inline FlowState flow_state(const o7s_flow *f) {
 static inline uint32_t flow_ended(const o7s_flow *f) {
         return __atomic_load_n(&f->ended, __ATOMIC_ACQUIRE);
 }
+
+/* The end of a flow without references, which the engine kept for a while. */
+void flow_close_and_free(o7s_flow *flow);
 
 /* Whether messages can be moved. Returns: 0; -ECHILD; -EINPROGRESS; closed; or why it never came up. */
 int flow_check(const o7s_flow *flow, int closed);
@@ -212,6 +224,10 @@ uint32_t flow_events(o7s_flow *flow);
 
 /* The same for whoever asked for events: what is only told once is told now. */
 uint32_t flow_report_events(o7s_flow *flow);
+
+/* Makes watchers look; nothing is left that they have not been told. Mutex held. */
+void flow_signal(o7s_flow *flow);
+void flow_unsignal(o7s_flow *flow);
 
 /* Begins to be watched; mutex held. Stays so. */
 void flow_watch(o7s_flow *flow);

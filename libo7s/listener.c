@@ -155,6 +155,10 @@ static int offer_establish(o7s_listener *l, Offer *offer, const IrmMessage *mess
         if (r < 0)
                 return r;
 
+        r = flow_need_transfer(flow, &info);
+        if (r < 0)
+                return r;
+
         l->n_lanes--;
         r = flow_set_up(flow, TAKE_PTR(offer->own_lane), TAKE_PTR(peer), TAKE_FD(fd), &info);
         if (r < 0)

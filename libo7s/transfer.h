@@ -9,7 +9,21 @@
  *   o7s_flow_write ─► frct ─► checksum ─► our lane
  *   o7s_flow_read  ◄─ frct ◄─ checksum ◄─ the peer's lane       transfer_pump(): both ways, as far as it goes
  *
- * A local flow (two programs of one host) loses nothing and has neither; see flow-send.c.
+ * A local flow (two programs of one host) loses nothing and has neither; see flow-send.c. A flow with a checksum alone has no
+ * FRCT, no timers and no need of the engine: one message is checked and kept until it is read.
+ *
+ * Who takes care of it:
+ *
+ *  - A thread inside a call pumps. Where it has to wait it looks for a while, then polls the doorbell itself, until then or until
+ *    FRCT wants something (the "poller"). A second thread sleeps on the condition meanwhile, and nobody but the poller reads the
+ *    peer's lane: a ring is for whoever polls, and a message costs one wake-up.
+ *  - When no thread has been inside for TRANSFER_TAKE_OVER, the engine takes the doorbell over, until a thread polls again. Until
+ *    then the engine looks in once, and only where FRCT has something to send very soon does it do so at that time. So a flow in
+ *    use costs the engine a look now and then, an idle one nothing.
+ *  - Event loops rely on the doorbell, which is in theirs, for what arrives, and on the engine for the rest: whoever pumped tells
+ *    them (flow_signal(), flow_unsignal()), so what they see is always what is the case.
+ *
+ * Order of locks: transfer.mutex, the flow's, the writer's or the set's, the engine's.
  */
 
 #include "libo7s/engine.h"
@@ -17,3 +31,133 @@
 #include "libo7s/frct.h"
 
 typedef struct Transfer Transfer;
+
+#define TRANSFER_TAKE_OVER ((nsec_t) 10 * NSEC_PER_MSEC)
+
+struct Transfer {
+        pthread_mutex_t mutex;          /* guards all of it, and both sides of the flow's channels */
+        pthread_cond_t condition;       /* something moved, or the poller left; on the monotonic clock */
+        o7s_flow *flow;                 /* not owned: it owns us */
+
+        Frct *frct;                     /* NULL: a checksum is all there is */
+        bool reliable;
+        bool extended;
+        bool stream;
+        bool checksum;                  /* every packet that we send has a trailer */
+        bool bare_unchecked;            /* the peer's packets of a header alone have none */
+
+        uint8_t *packet;                /* one, on its way in or out */
+        size_t packet_size;             /* room in it: the lane's largest message */
+        uint8_t *content;               /* without FRCT: the message that was checked, with its trailer */
+        size_t content_size;            /* of the message; 0: none */
+        size_t content_offset;          /* of it that was read */
+        uint8_t *reserved;              /* what reserve handed out; kept for the next */
+
+        bool polling;                   /* there is a poller */
+        unsigned n_sleepers;            /* on the condition */
+        bool moved;                     /* since they were last woken */
+        bool lane_full;                 /* something waits for room in our lane */
+        int gave_up;                    /* atomic; why FRCT did, once that was told */
+        size_t wanted;                  /* bytes that the writer waits to write; 0: it waits until all is acknowledged */
+        struct timespec looked;         /* when the doorbell was last looked at by a call; on the coarse clock */
+
+        EngineFlow engine;
+        bool in_engine;
+        int engine_fd;                  /* the doorbell while the engine has it, else -1 */
+        nsec_t due;                     /* what the engine knows, or later */
+        nsec_t left;                    /* when a thread was last inside */
+        nsec_t poll_until;              /* what the poller sees to by itself */
+
+        bool afterlife;                 /* the last reference is gone, see transfer_outlive() */
+        nsec_t afterlife_end;
+
+        uint64_t n_unchecked;           /* packets whose checksum was wrong or missing */
+        uint64_t n_too_large;           /* that cannot be any of ours */
+        uint32_t packet_max_told;       /* of the path, to those who watch */
+};
+
+/* Whether a flow like this needs one. */
+bool transfer_is_needed(const IrmFlowInfo *info);
+
+/* For a flow that is about to come up; its lane class is known. Enters the engine, where there is something to do for it.
+ * Returns: 0; -ENOMEM, -EMFILE, -EAGAIN. */
+int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, Transfer **ret);
+
+/* It is in the engine no more. foreign: in a forked child, where what others worked on is left behind as it was. */
+Transfer *transfer_free(Transfer *t, bool foreign);
+
+/* The lanes are there. */
+void transfer_begin(Transfer *t);
+
+/* The largest message where packets of the layer have this size; tells FRCT. Mutex held, or not yet shared. */
+size_t transfer_set_packet_max(Transfer *t, size_t layer_max);
+
+void transfer_lock(Transfer *t);
+
+/* Every call ends here: the engine, event loops and sleeping threads know what they have to. drain: also the doorbell is emptied
+ * where nothing is left for watchers: by the reading side. */
+void transfer_unlock(Transfer *t, bool drain);
+
+/* From here on: mutex held. */
+
+/* As far as it goes, both ways. */
+void transfer_pump(Transfer *t);
+
+/* Nothing will be sent any more, nor arrive but for what is in the peer's lane. */
+bool transfer_has_ended(const Transfer *t);
+
+/* Messages, or parts of them, that can be read without waiting. */
+bool transfer_is_readable(const Transfer *t);
+
+/* All that was written has arrived, or, on flows that are not reliable, has left. */
+bool transfer_is_flushed(Transfer *t);
+
+/* Whether it is worth coming back to a side that waits. */
+bool transfer_is_ready(Transfer *t, FlowSide side);
+
+/* What watchers should see. */
+uint32_t transfer_events_now(Transfer *t);
+
+/* Waits for one side; .wanted says for what, writing. The deadline is made from its time-out at the first wait (0 before).
+ * Returns: 0: look again; -EAGAIN, -ETIMEDOUT. */
+int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline);
+
+/* Takes records off the doorbell, unless a poller does. */
+void transfer_drain(Transfer *t);
+
+/* Empties the doorbell where nothing is left to be told, and asks to be rung where anybody relies on that. */
+void transfer_settle(Transfer *t, bool drain);
+
+/* One packet without FRCT, with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG. */
+int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts);
+
+/* The flow's doorbell will be another one. */
+void transfer_unwatch(Transfer *t, int fd);
+
+/* The engine's turn; no lock held. */
+void transfer_run(EngineFlow *engine);
+
+/* -- the end; no lock held -- */
+
+/* The last reference is gone. Returns whether the engine delivers what is left, and then frees the flow. */
+bool transfer_outlive(Transfer *t);
+
+/* The engine forgets it. */
+void transfer_stop(Transfer *t);
+
+/* -- what public calls do on flows that have one, flow-transfer.c; the flow is up -- */
+
+ssize_t transfer_read(o7s_flow *flow, const struct iovec *parts, unsigned n);
+int transfer_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
+int transfer_peek(o7s_flow *flow, const void **ret, size_t *ret_size);
+void transfer_release(o7s_flow *flow);
+ssize_t transfer_write(o7s_flow *flow, const struct iovec *parts, unsigned n);
+int transfer_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
+int transfer_reserve(o7s_flow *flow, size_t size, void **ret);
+ssize_t transfer_commit(o7s_flow *flow, size_t size);
+int transfer_flush(o7s_flow *flow, bool finish, uint64_t timeout_usec);
+uint32_t transfer_events(o7s_flow *flow);
+void transfer_stats(o7s_flow *flow, struct o7s_flow_stats *ret);
+
+/* Why it gave up, for people; NULL: it did not. */
+const char *transfer_why(const Transfer *t);

@@ -10,6 +10,7 @@ struct IrmLayer {
         pthread_mutex_t mutex;
         pthread_cond_t attached;
         IrmLayerMode mode;
+        IrmFlowInfo info;
         LaneClass class;
         uint64_t flow_id;
         int doorbell_fd;                /* ours, until the flow is attached */
@@ -24,6 +25,7 @@ int irm_layer_new(IrmLayer **ret) {
                 return -ENOMEM;
 
         layer->doorbell_fd = layer->lane_fd = -1;
+        layer->info.qos = O7S_QOS_RAW;
         (void) pthread_mutex_init(&layer->mutex, NULL);
         (void) pthread_cond_init(&layer->attached, NULL);
         *ret = layer;
@@ -51,9 +53,12 @@ static void tell(const IrmLayer *layer, int result, int lane_fd) {
                 .type = IRM_OUTCOME,
                 .flow_id = layer->flow_id,
                 .result = result,
-                .info = { .name = "layered", .layer = "lan", .peer = "02:00:00:00:00:01" },
+                .info = layer->info,
         };
 
+        (void) copy_string(outcome.info.name, sizeof(outcome.info.name), "layered");
+        (void) copy_string(outcome.info.layer, sizeof(outcome.info.layer), "lan");
+        (void) copy_string(outcome.info.peer, sizeof(outcome.info.peer), "02:00:00:00:00:01");
         (void) irm_message_send_outcome(layer->doorbell_fd, &outcome, lane_fd);
 }
 
@@ -139,6 +144,12 @@ void irm_layer_set(IrmLayer *layer, IrmLayerMode mode) {
         (void) pthread_mutex_lock(&layer->mutex);
         layer->mode = mode;
         go_on(layer);
+        (void) pthread_mutex_unlock(&layer->mutex);
+}
+
+void irm_layer_set_info(IrmLayer *layer, const IrmFlowInfo *info) {
+        (void) pthread_mutex_lock(&layer->mutex);
+        layer->info = *info;
         (void) pthread_mutex_unlock(&layer->mutex);
 }
 

@@ -170,6 +170,23 @@ static void ask_layer(IrmThread *irm, Client *c, LaneClass class, uint64_t flow_
         (void) irm_message_send(c->fd, &answer, &fd, 1);
 }
 
+/* What the two ends of a flow agree on, where names play hosts apart. */
+static IrmFlowInfo flow_info(const IrmMessage *request) {
+        bool ordered = streq(request->info.name, "ordered"), extended = streq(request->info.name, "extended");
+        IrmFlowInfo info = request->info;
+
+        info.local = !ordered && !extended;
+        info.mtu = streq(info.name, "short-mtu") ? 100 : 0;
+        info.mpl_ms = 100;
+        if (extended)
+                info.transfer = IRM_TRANSFER_EXTENDED | (info.qos.ber == 0 ? IRM_TRANSFER_CHECKSUM : 0) |
+                                (request->flags & O7S_STREAM ? IRM_TRANSFER_STREAM : 0);
+        if (!info.local)
+                (void) copy_string(info.layer, sizeof(info.layer), "lan");
+        (void) copy_string(info.peer, sizeof(info.peer), "somebody");
+        return info;
+}
+
 static void allocate(IrmThread *irm, Client *c, const IrmMessage *request) {
         IrmMessage answer = { .type = IRM_REPLY, .lane_class = class_for(request->flags) };
         IrmMessage offer = { .type = IRM_OFFER, .lane_class = answer.lane_class, .info = request->info };
@@ -197,10 +214,7 @@ static void allocate(IrmThread *irm, Client *c, const IrmMessage *request) {
 
         asking_fd = fds[0];
         f->doorbell_fd = fds[1];
-        f->info = request->info;
-        f->info.local = true;
-        f->info.mtu = streq(name, "short-mtu") ? 100 : 0;
-        (void) copy_string(f->info.peer, sizeof(f->info.peer), "somebody");
+        f->info = flow_info(request);
 
         answer.flow_id = f->asking_id;
         offer.flow_id = f->serving_id;

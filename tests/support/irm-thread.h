@@ -15,6 +15,8 @@
  *   "ring-first"        the doorbell rings before it tells the outcome
  *   "died"              the doorbell is hung up instead of an outcome
  *   "short-mtu"         as any other, with an mtu of 100
+ *   "ordered"           as over a layer that loses nothing, to a host of the 0.23.0 protocol: the lanes are joined, not local
+ *   "extended"          the same, to another o7s: extended FRCT; checksums and streams as asked for
  *   "layered"           through a layer, which the test plays: irm_thread_set_layer(). Where there is none, as any other
  */
 

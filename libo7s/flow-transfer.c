@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What applications do with flows that have a transfer: the same as with raw ones (flow-recv.c, flow-send.c), under one mutex.
+ * Checks of the handle and of arguments that are the same for both were made there.
+ */
+
+#include <limits.h>
+
+#include "libo7s/irm-client.h"
+#include "libo7s/transfer.h"
+
+/* A stream's writer is woken for as much as this. */
+#define STREAM_WRITE_BYTES 65536U
+
+/* -- reading -- */
+
+/* Why there never will be anything more to read. */
+static int reading_ended(const Transfer *t) {
+        int r;
+
+        if (!t->frct || flow_state(t->flow) != FLOW_UP)
+                return -ENOTCONN;
+
+        /* A reliable flow that ends well says so itself, where the peer can: anything else is a loss. */
+        r = frct_ended(t->frct);
+        if (r == 0 || r == -ENOTCONN)
+                return r == 0 && t->reliable && t->extended ? -ECONNRESET : -ENOTCONN;
+
+        return -ECONNRESET;
+}
+
+/* Part of the message that was checked, without FRCT. */
+static ssize_t content_read(Transfer *t, void *data, size_t size, bool *ret_more) {
+        size_t n = MIN(size, t->content_size - t->content_offset);
+
+        if (t->content_size == 0)
+                return -EAGAIN;
+
+        memcpy(data, t->content + t->content_offset, n);
+        t->content_offset += n;
+        *ret_more = t->content_offset < t->content_size;
+        if (!*ret_more)
+                t->content_size = 0;
+        return (ssize_t) n;
+}
+
+static ssize_t part_read(Transfer *t, void *data, size_t size, bool *ret_more) {
+        ssize_t n;
+
+        *ret_more = false;
+        if (!t->frct)
+                return content_read(t, data, size, ret_more);
+
+        n = frct_read(t->frct, data, size, ret_more, time_now_nsec());
+        return n < 0 && n != -EAGAIN ? reading_ended(t) : n;
+}
+
+static void rest_skip(Transfer *t) {
+        if (t->frct)
+                frct_skip(t->frct, time_now_nsec());
+        else
+                t->content_size = 0;
+}
+
+/* Fills the parts from the message in front, or from the stream. Returns: bytes; -EAGAIN; reading_ended(). */
+static ssize_t message_copy(Transfer *t, const struct iovec *parts, unsigned n, bool *ret_more) {
+        ssize_t total = 0;
+        bool more = true;
+
+        for (unsigned i = 0; i < n && more; i++) {
+                ssize_t r;
+
+                if (parts[i].iov_len == 0)
+                        continue;
+
+                r = part_read(t, parts[i].iov_base, parts[i].iov_len, &more);
+                if (r < 0 && total > 0)
+                        break;                          /* the end of what there is of a stream */
+                if (r < 0)
+                        return r;
+
+                total += r;
+                more = more || (t->stream && (size_t) r == parts[i].iov_len);
+        }
+
+        *ret_more = more && !t->stream;
+        return total;
+}
+
+/* Waits until a part of a message is there. Mutex held; another thread may close the flow meanwhile. */
+static int reading_wait(Transfer *t, bool may_wait) {
+        usec_t deadline = 0;
+
+        for (;;) {
+                /* The end is believed only if it was known before the look that found nothing. */
+                bool ended = transfer_has_ended(t);
+                int r;
+
+                transfer_pump(t);
+                if (transfer_is_readable(t))
+                        return 0;
+                if (ended || (t->frct && frct_ended(t->frct) < 0))
+                        return reading_ended(t);
+                if (!may_wait)
+                        return -EAGAIN;
+
+                r = transfer_wait(t, FLOW_READING, flow_get(&t->flow->reader.timeout_usec), &deadline);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static ssize_t message_take(Transfer *t, const struct iovec *parts, unsigned n, bool may_wait, bool *ret_more) {
+        o7s_flow *flow = t->flow;
+        bool truncate;
+        ssize_t size;
+
+        size = reading_wait(t, may_wait);
+        if (size >= 0)
+                size = message_copy(t, parts, n, ret_more);
+        if (size < 0)
+                return size;
+
+        truncate = *ret_more && (flow_get(&flow->flags) & O7S_TRUNCATE);
+        if (truncate) {
+                rest_skip(t);
+                flow_count(&flow->reader.n_cut, 1);
+        }
+
+        flow_count(&flow->reader.n_messages, !*ret_more || truncate);
+        flow_count(&flow->reader.n_bytes, (uint64_t) size);
+        return size;
+}
+
+/* Every call of the reading side ends here. Who reads without ever asking for events must not be woken for one for ever. */
+static void reading_done(Transfer *t) {
+        if (flow_get_flag(&t->flow->watched))
+                __atomic_store_n(&t->flow->changed_untold, false, __ATOMIC_RELAXED);
+        transfer_unlock(t, true);
+}
+
+static ssize_t read_parts(Transfer *t, const struct iovec *parts, unsigned n) {
+        o7s_flow *flow = t->flow;
+        bool more = false;
+        size_t room = 0;
+        ssize_t size;
+
+        if (flow->reader.end_pending) {
+                flow->reader.end_pending = false;
+                return 0;
+        }
+
+        size = message_take(t, parts, n, true, &more);
+        if (size < 0)
+                return size;
+
+        for (unsigned i = 0; i < n; i++)
+                room += parts[i].iov_len;
+        flow->reader.end_pending = (size_t) size == room && !more && !t->stream && !(flow_get(&flow->flags) & O7S_TRUNCATE);
+        return size;
+}
+
+ssize_t transfer_read(o7s_flow *flow, const struct iovec *parts, unsigned n) {
+        Transfer *t = flow->transfer;
+        ssize_t size;
+
+        transfer_lock(t);
+        size = read_parts(t, parts, n);
+        reading_done(t);
+        return size;
+}
+
+/* Fills one entry. */
+static int batch_entry(Transfer *t, o7s_msg *msg, bool may_wait) {
+        struct iovec part = { .iov_base = msg->data, .iov_len = msg->capacity };
+        bool more = false;
+        ssize_t size;
+
+        if (msg->capacity == 0 || msg->capacity > SSIZE_MAX)
+                return -EINVAL;
+
+        size = message_take(t, &part, 1, may_wait, &more);
+        if (size < 0)
+                return (int) size;
+
+        msg->size = (size_t) size;
+        msg->flags = !more ? 0 : flow_get(&t->flow->flags) & O7S_TRUNCATE ? O7S_MSG_TRUNCATED : O7S_MSG_MORE;
+        return 0;
+}
+
+int transfer_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
+        Transfer *t = flow->transfer;
+        unsigned done;
+        int r = 0;
+
+        transfer_lock(t);
+
+        flow->reader.end_pending = false;               /* flags say it here */
+        for (done = 0; done < n; done++) {
+                r = batch_entry(t, &msgs[done], done == 0);
+                if (r < 0)
+                        break;
+        }
+
+        reading_done(t);
+        return done == 0 ? r : (int) done;
+}
+
+/* The message in front, or what there is of a stream, into a copy: FRCT's own memory moves with the next packet. */
+static int message_hold(Transfer *t) {
+        FlowReader *reader = &t->flow->reader;
+        size_t room = t->frct && t->extended ? FRCT_MESSAGE_MAX : t->packet_size;
+        bool more;
+        ssize_t n;
+        int r;
+
+        /* Most of it is never touched where messages are small. */
+        if (!reader->copy) {
+                reader->copy = malloc(room);
+                if (!reader->copy)
+                        return -ENOMEM;
+        }
+
+        r = reading_wait(t, true);
+        if (r < 0)
+                return r;
+
+        n = part_read(t, reader->copy, room, &more);
+        if (n < 0)
+                return (int) n;
+
+        reader->copy_size = (size_t) n;
+        return 0;
+}
+
+int transfer_peek(o7s_flow *flow, const void **ret, size_t *ret_size) {
+        FlowReader *reader = &flow->reader;
+        Transfer *t = flow->transfer;
+        int r;
+
+        transfer_lock(t);
+
+        reader->end_pending = false;
+        r = message_hold(t);
+        if (r >= 0) {
+                *ret = reader->copy;
+                *ret_size = reader->copy_size;
+                reader->held = true;
+                flow_count(&reader->n_messages, 1);
+                flow_count(&reader->n_bytes, reader->copy_size);
+        }
+
+        reading_done(t);
+        return r;
+}
+
+void transfer_release(o7s_flow *flow) {
+        Transfer *t = flow->transfer;
+
+        transfer_lock(t);
+        flow->reader.held = false;
+        flow->reader.copy_size = 0;
+        reading_done(t);
+}
+
+/* -- writing -- */
+
+/* May we go on? */
+static int writing_check(const Transfer *t) {
+        return transfer_has_ended(t) || flow_state(t->flow) != FLOW_UP ? -EPIPE : 0;
+}
+
+/* At most once per tick of the coarse clock: an end is known without a system call per write. */
+static void look_for_end(Transfer *t) {
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+        if (now.tv_nsec == t->looked.tv_nsec && now.tv_sec == t->looked.tv_sec)
+                return;
+
+        t->looked = now;
+        transfer_drain(t);
+}
+
+/* Bytes taken; -EAGAIN: no room now. */
+static ssize_t push(Transfer *t, const struct iovec *parts, unsigned n, size_t size) {
+        int r;
+
+        if (t->frct)
+                return frct_write(t->frct, parts, n, time_now_nsec());
+
+        r = transfer_push(t, parts, n);
+        return r < 0 ? r : (ssize_t) size;
+}
+
+static int writing_wait(Transfer *t, size_t wanted, usec_t *deadline) {
+        int r;
+
+        t->wanted = t->stream ? MIN(wanted, (size_t) STREAM_WRITE_BYTES) : wanted;
+        r = transfer_wait(t, FLOW_WRITING, flow_get(&t->flow->writer.timeout_usec), deadline);
+        return writing_check(t) < 0 ? -EPIPE : r;
+}
+
+/* Leaves out the first bytes. */
+static void parts_advance(struct iovec **parts, unsigned *n, size_t size) {
+        while (*n > 0 && size >= (*parts)->iov_len) {
+                size -= (*parts)->iov_len;
+                (*parts)++;
+                (*n)--;
+        }
+
+        if (*n > 0) {
+                (*parts)->iov_base = (uint8_t *) (*parts)->iov_base + size;
+                (*parts)->iov_len -= size;
+        }
+}
+
+/* A message at once, a stream in as many pieces as there is room for. Returns: bytes; errors of a write where there are none. */
+static ssize_t write_all(Transfer *t, const struct iovec *parts, unsigned n, size_t size) {
+        struct iovec copy[FLOW_PARTS_MAX], *left = copy;
+        usec_t deadline = 0;
+        size_t done = 0;
+        ssize_t r;
+
+        memcpy(copy, parts, n * sizeof(*parts));
+        r = writing_check(t);
+
+        while (r >= 0 && done < size) {
+                r = push(t, left, n, size - done);
+                if (r > 0) {
+                        done += (size_t) r;
+                        parts_advance(&left, &n, (size_t) r);
+                }
+                transfer_pump(t);
+                if (r == -EAGAIN || (r >= 0 && done < size))
+                        r = writing_wait(t, size - done, &deadline);
+        }
+
+        return done > 0 ? (ssize_t) done : r;
+}
+
+/* Returns: 0; -EINVAL: nothing, or too many parts; -EMSGSIZE. */
+static int parts_check(const Transfer *t, const struct iovec *parts, unsigned n, size_t *ret) {
+        size_t max = t->stream ? SSIZE_MAX : flow_message_max(t->flow), size = 0;
+
+        if ((!parts && n > 0) || n > FLOW_PARTS_MAX)
+                return -EINVAL;
+
+        for (unsigned i = 0; i < n; i++) {
+                if (parts[i].iov_len > max - size)
+                        return -EMSGSIZE;
+                size += parts[i].iov_len;
+        }
+
+        *ret = size;
+        return size == 0 ? -EINVAL : 0;
+}
+
+static void count_written(o7s_flow *flow, size_t size) {
+        flow_count(&flow->writer.n_messages, 1);
+        flow_count(&flow->writer.n_bytes, size);
+}
+
+/* Mutex held. */
+static ssize_t write_parts(Transfer *t, const struct iovec *parts, unsigned n) {
+        ssize_t done;
+        size_t size;
+        int r;
+
+        r = parts_check(t, parts, n, &size);
+        if (r < 0)
+                return r;
+
+        look_for_end(t);
+        done = write_all(t, parts, n, size);
+        if (done > 0)
+                count_written(t->flow, (size_t) done);
+        return done;
+}
+
+ssize_t transfer_write(o7s_flow *flow, const struct iovec *parts, unsigned n) {
+        Transfer *t = flow->transfer;
+        ssize_t size;
+
+        transfer_lock(t);
+        size = write_parts(t, parts, n);
+        transfer_unlock(t, false);
+        return size;
+}
+
+/* As many as find room now, each whole. Returns: how many; < 0: why the first does not go. */
+static int write_burst(Transfer *t, const o7s_msg *msgs, unsigned n) {
+        ssize_t r = writing_check(t);
+        unsigned done;
+
+        for (done = 0; done < n && r >= 0; done++) {
+                struct iovec part = { .iov_base = msgs[done].data, .iov_len = msgs[done].size };
+                size_t size;
+
+                r = msgs[done].flags == 0 ? parts_check(t, &part, 1, &size) : -EINVAL;
+                if (r >= 0 && t->stream && !frct_writable(t->frct, size))
+                        r = -EAGAIN;
+                if (r >= 0)
+                        r = push(t, &part, 1, size);
+                if (r < 0)
+                        break;
+                count_written(t->flow, size);
+        }
+
+        transfer_pump(t);
+        return done == 0 && r < 0 ? (int) r : (int) done;
+}
+
+/* The first of them waits for its room. Of a stream part of it may go; its size then says how much. */
+static int write_after_wait(Transfer *t, o7s_msg *msgs, unsigned n) {
+        struct iovec part = { .iov_base = msgs[0].data, .iov_len = msgs[0].size };
+        ssize_t size;
+        int more;
+
+        size = write_all(t, &part, 1, part.iov_len);
+        if (size < 0)
+                return (int) size;
+
+        count_written(t->flow, (size_t) size);
+        if ((size_t) size < msgs[0].size) {
+                msgs[0].size = (size_t) size;
+                return 1;
+        }
+
+        more = write_burst(t, msgs + 1, n - 1);
+        return 1 + MAX(more, 0);
+}
+
+int transfer_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
+        Transfer *t = flow->transfer;
+        int r;
+
+        transfer_lock(t);
+
+        look_for_end(t);
+        r = write_burst(t, msgs, n);
+        if (r == -EAGAIN)
+                r = write_after_wait(t, msgs, n);
+
+        transfer_unlock(t, false);
+        return r;
+}
+
+/* -- in place: in memory of ours, for FRCT decides late what a packet is -- */
+
+/* Waits until there is room, as a write does. Mutex held. */
+static int reserve_wait(Transfer *t, size_t size) {
+        usec_t deadline = 0;
+        int r;
+
+        for (;;) {
+                transfer_pump(t);
+                t->wanted = size;
+                r = writing_check(t);
+                if (r < 0 || transfer_is_ready(t, FLOW_WRITING))
+                        return r;
+
+                t->lane_full = !t->frct;
+                r = writing_wait(t, size, &deadline);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int transfer_reserve(o7s_flow *flow, size_t size, void **ret) {
+        Transfer *t = flow->transfer;
+        int r;
+
+        if (size == 0)
+                return -EINVAL;
+        if (size > LANE_SLOT_BYTES)
+                return -EMSGSIZE;
+
+        transfer_lock(t);
+        if (!t->reserved)
+                t->reserved = malloc(LANE_SLOT_BYTES);
+        r = t->reserved ? reserve_wait(t, size) : -ENOMEM;
+        transfer_unlock(t, false);
+        if (r < 0)
+                return r;
+
+        *ret = t->reserved;
+        return 0;
+}
+
+ssize_t transfer_commit(o7s_flow *flow, size_t size) {
+        struct iovec part = { .iov_base = flow->transfer->reserved, .iov_len = size };
+
+        return transfer_write(flow, &part, 1);
+}
+
+/* -- flushing -- */
+
+/* What ended the flow may have been the peer's close, which acknowledges the data before but not our own end. */
+static bool is_acknowledged(Transfer *t) {
+        FrctStats stats;
+
+        if (!t->reliable)
+                return transfer_is_flushed(t);
+
+        frct_stats(t->frct, &stats);
+        return stats.bytes_unacknowledged == 0;
+}
+
+static int flush(Transfer *t, bool finish, usec_t timeout) {
+        usec_t deadline = 0, nap = 20, until = usec_add(time_now(), timeout);
+
+        if (finish && t->frct)
+                frct_finish(t->frct, time_now_nsec());
+
+        for (;;) {
+                int r;
+
+                transfer_pump(t);
+                if (transfer_is_flushed(t))
+                        return 0;
+                if (writing_check(t) < 0 || (t->frct && frct_ended(t->frct) < 0))
+                        return is_acknowledged(t) ? 0 : -EPIPE;
+
+                t->wanted = 0;
+                if (t->reliable || timeout == 0) {
+                        r = transfer_wait(t, FLOW_WRITING, timeout, &deadline);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+
+                /* Until the lane is empty: an armed writer is rung when it is half so, the rest has no bell. */
+                if (time_now() >= until)
+                        return -ETIMEDOUT;
+                transfer_unlock(t, false);
+                (void) wait_for_fd(-1, 0, MIN(until, usec_add(time_now(), nap)));
+                transfer_lock(t);
+                look_for_end(t);
+                nap = MIN(2 * nap, USEC_PER_MSEC);
+        }
+}
+
+int transfer_flush(o7s_flow *flow, bool finish, uint64_t timeout_usec) {
+        Transfer *t = flow->transfer;
+        int r;
+
+        transfer_lock(t);
+        r = flush(t, finish, timeout_usec);
+        transfer_unlock(t, false);
+        return r;
+}
+
+/* -- looking -- */
+
+uint32_t transfer_events(o7s_flow *flow) {
+        Transfer *t = flow->transfer;
+        uint32_t events;
+
+        transfer_lock(t);
+        transfer_pump(t);
+        if (transfer_events_now(t) == 0)
+                transfer_drain(t);
+        transfer_pump(t);
+        transfer_settle(t, true);
+        events = transfer_events_now(t);
+        transfer_unlock(t, false);
+
+        return events;
+}
+
+static void frct_count(Transfer *t, struct o7s_flow_stats *ret) {
+        FrctStats stats;
+
+        frct_stats(t->frct, &stats);
+        ret->rtt_ns = stats.rtt;
+        ret->rtt_variance_ns = stats.rtt_variance;
+        ret->lost = stats.lost;
+        ret->retransmitted = stats.retransmitted;
+        ret->duplicates = stats.duplicates;
+        ret->marked = stats.marked;
+        ret->acknowledged_bytes = stats.bytes_acknowledged;
+        ret->unacknowledged_bytes = stats.bytes_unacknowledged;
+        ret->tx_rate = stats.send_rate;
+        ret->path_rate = stats.delivery_rate;
+        ret->window = stats.window;
+        ret->packet_max = (uint32_t) stats.packet_max;
+        ret->drops[O7S_DROP_MALFORMED] += stats.malformed + stats.out_of_window;
+        ret->tx_queued += stats.messages_unacknowledged;
+}
+
+void transfer_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
+        Transfer *t = flow->transfer;
+
+        transfer_lock(t);
+        if (t->frct)
+                frct_count(t, ret);
+        ret->drops[O7S_DROP_MALFORMED] += t->n_unchecked;
+        ret->drops[O7S_DROP_TOO_LARGE] += t->n_too_large;
+        transfer_unlock(t, false);
+}
+
+const char *transfer_why(const Transfer *t) {
+        int error = __atomic_load_n(&t->gave_up, __ATOMIC_RELAXED);
+
+        if (error == 0)
+                return NULL;
+
+        return error == -ETIMEDOUT
+                       ? "Nothing of what was sent was acknowledged for two minutes. The path, or the program on the other side, "
+                         "is gone. Open a new flow"
+                       : "The other side breaks the rules of reliable transfer, the flow was ended";
+}
