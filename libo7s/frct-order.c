@@ -216,32 +216,13 @@ FrctChunk *frct_order_take(FrctOrder *o, uint32_t sequence) {
         return TAKE_PTR(slot->chunk);
 }
 
-bool frct_order_evict(FrctOrder *o) {
-        FrctRange *last;
-
-        if (o->n_ranges == 0) {
-                bool any = o->cost > 0;
-
-                frct_order_clear(o);
-                return any;
-        }
-
-        last = o->ranges + o->n_ranges - 1;
-        last->end--;
-        slot_clear(o, slot_of(o, last->end));
-        if (last->begin == last->end)
-                o->n_ranges--;
-
-        return true;
-}
-
 unsigned frct_order_ranges(const FrctOrder *o, FrctRange *ret, unsigned n_max) {
         unsigned n = 0, seen;
 
         for (unsigned i = 0; i < o->n_recent && n < n_max; i++) {
                 unsigned at = range_find(o, o->recent[i]);
 
-                /* It may be in order by now, and gone. */
+                /* It may be in order by now, and not here any more. */
                 if (at == o->n_ranges || frct_before(o->recent[i], o->ranges[at].begin) || o->ranges[at].end == o->recent[i])
                         continue;
                 for (seen = 0; seen < n && ret[seen].begin != o->ranges[at].begin; seen++)

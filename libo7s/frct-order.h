@@ -47,8 +47,6 @@ void frct_order_drop_pieces(FrctOrder *o, uint32_t sequence);
 
 /* The segment with this number, no lower one is there; NULL. */
 FrctChunk *frct_order_take(FrctOrder *o, uint32_t sequence);
-/* Gives up the highest number, or else all pieces, to make room. Returns false where there is nothing. */
-bool frct_order_evict(FrctOrder *o);
 
 /* The ranges that changed last, then the highest. Returns how many. */
 unsigned frct_order_ranges(const FrctOrder *o, FrctRange *ret, unsigned n_max);

@@ -15,13 +15,15 @@ struct FrctReceiver {
         bool reliable, extended;
         nsec_t mpl;
         nsec_t inactivity;              /* whole seconds of silence end a run */
-        size_t receive_max;
+        size_t receive_max;             /* memory for everything */
+        size_t order_max;               /* not beyond this for what comes out of order */
 
         /* the peer's run */
         bool run;
         uint32_t expected;              /* everything before it has arrived; lossy: the newest is before it */
         nsec_t heard_at;                /* anything */
         nsec_t moved_at;                /* a number of this run that was new */
+        bool fresh;                     /* nothing of this run was taken yet */
         bool gap;                       /* lossy: something is missing before the next one */
         bool finished;
         int error;

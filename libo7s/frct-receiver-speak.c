@@ -5,7 +5,7 @@
  *
  * 12 bytes, reliable: a second packet is acknowledged at once, a first one within 10 ms, a duplicate again at once.
  *
- * Extended, reliable: at once what the peer waits for: out of order, a hole filled, duplicates, marks, RUN_START, FINISH, probes.
+ * Extended, reliable: at once what the peer waits for: out of order, a hole filled, duplicates, marks, the first of a run, FINISH, probes.
  * Otherwise every second packet, a single one within 5 ms; but acknowledgements of a fast flow are at least half a millisecond
  * apart, unless eight packets wait. So a slow flow has an acknowledgement per two packets, a fast one per eight.
  *

@@ -13,9 +13,12 @@
  * Window. Of a reliable flow, the right edge is the expected number plus the window minus the packets that wait in whole messages.
  * Fragments of an unfinished message do not count, or a message larger than the window could never become whole; memory for it
  * is set aside. The extended window begins at 1024 packets and doubles where the application takes half of one within half a
- * second: a receiver that only receives cannot measure the round trip, and this is enough for paths of up to that long. An
- * edge that was told is kept: the memory limit is divided by the layer's largest packet. A peer with larger packets can
- * fill it all the same; then what came out of order makes room for what is in order.
+ * second: a receiver that only receives cannot measure the round trip, and this is enough for paths of up to that long.
+ *
+ * Memory. An edge that was told stays, and what was acknowledged in ranges stays too, since its sender has forgotten it. So windows are
+ * made of three quarters of the limit, divided by the layer's largest packet; the last quarter is for what comes in order. A peer
+ * with larger packets, or with crumbs, fills it all the same: then its packets are dropped, and where no reading could ever make
+ * room the flow ends.
  */
 
 #include "libo7s/frct-receiver-internal.h"
@@ -39,17 +42,19 @@ static void limits_set(FrctReceiver *r, const FrctConfig *config) {
         size_t wanted = config->receive_max > 0 ? config->receive_max : FRCT_BUFFER_MAX;
         size_t packet_cost = config->packet_max + FRCT_CHUNK_OVERHEAD;
         size_t reserve = config->extended && !config->stream ? 2 * FRCT_MESSAGE_MAX : 0;
+        size_t least = reserve + packet_cost * (config->extended ? FRCT_WINDOW_START : FRCT_WINDOW_PLAIN);
 
-        if (!config->extended) {
-                r->receive_max = MAX(wanted, FRCT_WINDOW_PLAIN * packet_cost);
-                r->window = FRCT_WINDOW_PLAIN;
-                r->window_max = FRCT_WINDOW_PLAIN;
-                return;
-        }
+        r->receive_max = MAX(wanted, 4 * (least / 3 + 1));
+        r->order_max = r->receive_max - r->receive_max / 4;
 
-        r->receive_max = MAX(wanted, reserve + FRCT_WINDOW_START * packet_cost);
-        r->window_max = (uint32_t) MIN((r->receive_max - reserve) / packet_cost, (size_t) WINDOW_MAX);
-        r->window = config->reliable ? MIN(WINDOW_FIRST, r->window_max) : FRCT_WINDOW_LOSSY;
+        r->window_max = FRCT_WINDOW_PLAIN;
+        if (config->extended)
+                r->window_max = (uint32_t) MIN((r->order_max - reserve) / packet_cost, (size_t) WINDOW_MAX);
+
+        if (config->reliable)
+                r->window = MIN(r->window_max, config->extended ? WINDOW_FIRST : FRCT_WINDOW_PLAIN);
+        else
+                r->window = config->extended ? FRCT_WINDOW_LOSSY : FRCT_WINDOW_PLAIN;
 }
 
 int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret) {
@@ -100,6 +105,7 @@ static void run_open(FrctReceiver *r, uint32_t sequence, nsec_t now) {
         r->run = true;
         r->expected = sequence;
         r->moved_at = now;
+        r->fresh = true;
         r->gap = true;
         frct_order_clear(&r->order);
         frct_assembly_abandon(&r->assembly);
@@ -150,23 +156,9 @@ static size_t memory_needed(const FrctReceiver *r, const FrctHeader *header, siz
 }
 
 static bool memory_fits(const FrctReceiver *r, const FrctHeader *header, size_t size) {
-        return r->assembly.cost + r->order.cost + memory_needed(r, header, size) <= r->receive_max;
-}
+        size_t limit = header->sequence == r->expected ? r->receive_max : r->order_max;
 
-static bool make_room(FrctReceiver *r, const FrctHeader *header, size_t size) {
-        bool fits = memory_fits(r, header, size);
-
-        if (header->sequence != r->expected)
-                return fits;
-
-        while (!fits && frct_order_evict(&r->order))
-                fits = memory_fits(r, header, size);
-
-        /* Full of a message that is not whole yet: no reading will ever make room. */
-        if (!fits && !frct_assembly_readable(&r->assembly))
-                r->error = -EPROTO;
-
-        return fits;
+        return r->assembly.cost + r->order.cost + memory_needed(r, header, size) <= limit;
 }
 
 static uint8_t chunk_flags(const FrctReceiver *r, const FrctHeader *header) {
@@ -194,6 +186,7 @@ static void deliver(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
 
         r->expected++;
         r->moved_at = now;
+        r->fresh = false;
         r->n_unacknowledged++;
         chunk->flags &= (uint8_t) ~FRCT_FINISH;
 
@@ -232,6 +225,16 @@ static FrctChunk *segment_of(FrctReceiver *r, const FrctHeader *header, const ui
         return chunk;
 }
 
+static void refuse(FrctReceiver *r, const FrctHeader *header, nsec_t now) {
+        r->out_of_window++;
+        r->forced = true;
+        frct_receiver_speak_by(r, now);
+
+        /* Full of a message that is not whole: no reading will ever make room. */
+        if (header->sequence == r->expected && !frct_assembly_readable(&r->assembly))
+                r->error = -EPROTO;
+}
+
 static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool urgent,
                           nsec_t now) {
         bool in_order = header->sequence == r->expected, holes = r->order.n_ranges > 0;
@@ -249,10 +252,8 @@ static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8
                 r->error = -EPROTO;
                 return;
         }
-        if (header->sequence - r->expected >= frct_receiver_right_edge(r) - r->expected || !make_room(r, header, size)) {
-                r->out_of_window++;
-                r->forced = true;
-                frct_receiver_speak_by(r, now);
+        if (header->sequence - r->expected >= frct_receiver_right_edge(r) - r->expected || !memory_fits(r, header, size)) {
+                refuse(r, header, now);
                 return;
         }
 
@@ -302,6 +303,7 @@ static void take_lossy(FrctReceiver *r, const FrctHeader *header, const uint8_t 
         else {
                 r->expected++;
                 r->moved_at = now;
+                r->fresh = false;
                 r->gap = true;
                 r->finished = header->flags & FRCT_FINISH && r->extended;
         }
@@ -322,7 +324,7 @@ static void probe_heard(FrctReceiver *r, const FrctHeader *header, size_t size, 
 
 static void numbered_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked,
                            nsec_t now) {
-        bool urgent = r->extended && (marked || header->flags & (FRCT_RUN_START | FRCT_FINISH));
+        bool urgent = r->extended && (marked || r->fresh || header->flags & FRCT_FINISH);
 
         if (!r->run) {
                 r->out_of_window++;
@@ -440,8 +442,7 @@ void frct_receiver_stats(const FrctReceiver *r, FrctStats *ret) {
         assert(r);
         assert(ret);
 
-        if (!r->reliable)
-                ret->lost = r->lost;
+        ret->lost += r->lost;
         ret->duplicates = r->duplicates;
         ret->out_of_window = r->out_of_window;
         ret->malformed += r->malformed;
