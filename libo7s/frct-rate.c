@@ -39,8 +39,9 @@ void frct_rate_acknowledged(FrctRate *r, size_t size, const FrctFlight *flight, 
         s->acknowledged += size;
         s->n_acknowledged++;
 
-        /* The packet that was sent last says most. */
-        if (s->n_acknowledged > 1 && flight->delivered < s->prior_delivered)
+        /* The packet that was sent last says most; after a black-out nothing was delivered between many of them. */
+        if (s->n_acknowledged > 1 && (flight->delivered < s->prior_delivered ||
+            (flight->delivered == s->prior_delivered && flight->sent_at < r->first_sent_at)))
                 return;
 
         s->prior_delivered = flight->delivered;

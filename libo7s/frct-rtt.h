@@ -8,7 +8,7 @@
 
 #define FRCT_RTO_FIRST NSEC_PER_SEC
 #define FRCT_RTO_MIN ((nsec_t) 250 * 1000)
-#define FRCT_RTO_MAX ((nsec_t) 10 * NSEC_PER_SEC)
+#define FRCT_RTO_MAX ((nsec_t) 5 * NSEC_PER_SEC)         /* a black-out that ends is noticed soon enough */
 
 typedef struct FrctRtt {
         nsec_t smoothed;                /* 0: no sample yet */
