@@ -295,6 +295,34 @@ check 'another user changes nothing' says 'org.o7s.irm1.manage-layer' as_alice a
         org.o7s.irm1.Layer SetProperties 'a{sv}t' 1 LogLevel s debug 0
 check 'an Ethernet takes that, too' lan_call SetProperties 'a{sv}t' 1 MaxPacketSize u 0 0
 
+# packets can be looked at
+packets_captured() { # NODE FILE LINK-TYPE: whether there are some, of interfaces of this type alone
+        lab_exec "$1" cat "$2" | python3 -c '
+import struct, sys
+data, links, packets, at = sys.stdin.buffer.read(), set(), 0, 0
+while at + 12 <= len(data):
+    kind, length = struct.unpack_from(">II", data, at)
+    if at + length > len(data):
+        break
+    assert struct.unpack_from(">I", data, at + length - 4) == (length,)
+    if kind == 1:
+        links.add(struct.unpack_from(">H", data, at + 8)[0])
+    packets += kind == 6
+    at += length
+sys.exit(not (packets > 5 and links == {int(sys.argv[1])}))' "$3"
+}
+
+check 'packets of the layer are captured' run_in_background alpha look-home o7sctl capture home -w /run/home.pcapng
+check '... and of the Ethernet below' run_in_background alpha look-lan o7sctl capture lan1 -w /run/lan1.pcapng
+check '... while they pass' lab_wait 3 ping alpha far.example
+check '... as private packets' lab_wait 5 packets_captured alpha /run/home.pcapng 147
+check '... and as frames' lab_wait 5 packets_captured alpha /run/lan1.pcapng 1
+check '... until nobody looks' lab_exec alpha systemctl stop look-home look-lan
+check '... which the layer notices' lab_wait 3 says 'capture of the packets of layer home has ended' \
+        lab_exec alpha journalctl -b -u o7s-ipcp@home
+check '... not by another user' says 'org.o7s.irm1.capture' as_alice alpha busctl call org.o7s.irm1 "$home" \
+        org.o7s.irm1.Layer Capture 'a{sv}t' 0 0
+
 # counters begin anew
 check 'statistics are reset' layer_call alpha ResetStatistics
 check '... lookups' prints 0 counted_lookups alpha
