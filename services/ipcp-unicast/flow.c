@@ -276,7 +276,7 @@ void flow_unknown_eid(Unicast *u, const LowerFlow *from) {
                 n->n_unknown_eids++;
                 if (scan_unknown_eid(&n->scan, u->now)) {
                         u->n_scans++;
-                        unicast_log(u, LOG_WARNING, "Somebody tries endpoint ids, by way of %s: more than %u a second of them are nobody's.",
+                        unicast_log_remote(u, LOG_WARNING, "Somebody tries endpoint ids, by way of %s: more than %u a second of them are nobody's.",
                                     neighbour_name(n, name, sizeof(name)), SCAN_RATE);
                 }
         }

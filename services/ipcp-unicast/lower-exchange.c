@@ -55,18 +55,18 @@ static void report_clock(const LowerFlow *flow) {
         int level = offset > e->rtt_usec + ENROLLMENT_SKEW_WARN_USEC ? LOG_WARNING : LOG_INFO;
         char name[2 * ENROLLMENT_ID_BYTES + 1];
 
-        unicast_log(flow->unicast, level,
-                    "Enrollment %s: the clock of %s is %" PRIu64 ".%03" PRIu64 " ms %s ours (round trip " USEC_FMT ".%03" PRIu64 " ms).",
-                    enrollment_name(flow, name), flow->name, offset / 1000, offset % 1000,
-                    e->clock_offset_usec < 0 ? "behind" : "ahead of", e->rtt_usec / 1000, e->rtt_usec % 1000);
+        unicast_log_remote(flow->unicast, level,
+                           "Enrollment %s: the clock of %s is %" PRIu64 ".%03" PRIu64 " ms %s ours (round trip " USEC_FMT ".%03" PRIu64 " ms).",
+                           enrollment_name(flow, name), flow->name, offset / 1000, offset % 1000,
+                           e->clock_offset_usec < 0 ? "behind" : "ahead of", e->rtt_usec / 1000, e->rtt_usec % 1000);
 }
 
 static void enrollment_done(LowerFlow *flow, usec_t now) {
         char name[2 * ENROLLMENT_ID_BYTES + 1];
 
         if (!flow->outgoing) {
-                unicast_log(flow->unicast, LOG_INFO, "Enrollment %s: %s over %s is a new member.",
-                            enrollment_name(flow, name), flow->name, lower_flow_layer(flow));
+                unicast_log_remote(flow->unicast, LOG_INFO, "Enrollment %s: %s over %s is a new member.",
+                                   enrollment_name(flow, name), flow->name, lower_flow_layer(flow));
                 return lower_flow_give_up(flow, NULL, now);
         }
 
@@ -95,13 +95,13 @@ void lower_enrollment_received(LowerFlow *flow, const Packet *packet, usec_t now
                 if (r >= 0)
                         return enrollment_done(flow, now);
 
-                unicast_log(u, LOG_INFO, "Enrollment %s failed, with %s over %s: %s (%d).", enrollment_name(flow, name),
-                            flow->name, lower_flow_layer(flow), flow->enrollment.problem, flow->enrollment.result);
+                unicast_log_remote(u, LOG_INFO, "Enrollment %s failed, with %s over %s: %s (%d).", enrollment_name(flow, name),
+                                   flow->name, lower_flow_layer(flow), flow->enrollment.problem, flow->enrollment.result);
                 return lower_flow_give_up(flow, flow->enrollment.problem, now);
         }
 
-        unicast_log(u, LOG_DEBUG, "Enrollment %s: telling %s over %s what our layer is.", enrollment_name(flow, name),
-                    flow->name, lower_flow_layer(flow));
+        unicast_log_remote(u, LOG_DEBUG, "Enrollment %s: telling %s over %s what our layer is.", enrollment_name(flow, name),
+                           flow->name, lower_flow_layer(flow));
         lower_flow_send_and_wait(flow, answer, size, flow->enrollment.deadline, now);
 }
 

@@ -48,8 +48,10 @@ const char *lower_flow_layer(const LowerFlow *flow) {
 void lower_flow_set_state(LowerFlow *flow, LowerState state) {
         assert(lower_next[flow->state] & 1U << state);
 
-        if (flow->state == LOWER_GREETING && !flow->outgoing)
+        if (flow->state == LOWER_GREETING && !flow->outgoing) {
                 flow->unicast->n_greeting--;
+                lower_peers_greeted(&flow->unicast->lower_peers, flow->peer_bucket);
+        }
 
         flow->state = state;
         if (state == LOWER_GREETING && !flow->outgoing)
@@ -88,6 +90,8 @@ static void flow_unlink(LowerFlow *flow) {
         Unicast *u = flow->unicast;
 
         lower_flow_set_state(flow, LOWER_CLOSED);
+        if (!flow->outgoing)
+                lower_peers_remove(&u->lower_peers, flow->peer_bucket);
         expiry_remove(&u->lower_expiries, &flow->expiry);
         list_unlink(&flow->by_unicast);
         u->n_lower_flows--;
@@ -110,7 +114,7 @@ static void flow_end(LowerFlow *flow, const char *problem, usec_t now) {
 
 void lower_flow_give_up(LowerFlow *flow, const char *problem, usec_t now) {
         if (problem)
-                unicast_log(flow->unicast, LOG_DEBUG, "Flow %016" PRIx64 " (%s) %s %s over %s: %s.", flow->id,
+                unicast_log_remote(flow->unicast, LOG_DEBUG, "Flow %016" PRIx64 " (%s) %s %s over %s: %s.", flow->id,
                             lower_purpose_to_string(flow->purpose), flow->outgoing ? "to" : "from", flow->name,
                             lower_flow_layer(flow), problem);
 
@@ -245,6 +249,18 @@ void unicast_lower_failed(LowerFlow *flow, int error, const char *text, usec_t n
         flow_end(flow, isempty(text) ? error_row(error)->sentence : text, now);
 }
 
+static void warn_of_many(Unicast *u, unsigned lower, const char *peer, usec_t now) {
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
+
+        if (!lower_peers_should_warn(&u->lower_peers, now))
+                return;
+
+        (void) copy_string(name, sizeof(name), peer);
+        utf8_mend(name);
+        unicast_log(u, LOG_WARNING, "Flows from %s over %s are refused: it has as many as one host may have (%u, %u of which have yet to "
+                    "say what they are for).", name, u->config.lower[lower], LOWER_FLOWS_PER_PEER_MAX, LOWER_GREETING_PER_PEER_MAX);
+}
+
 /* Strangers who say nothing give way to new ones: the first that came. */
 static void make_room(Unicast *u, usec_t now) {
         LowerFlow *flow, *following;
@@ -256,6 +272,7 @@ static void make_room(Unicast *u, usec_t now) {
 
 int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max, const char *peer, usec_t now,
                            LowerFlow **ret) {
+        unsigned bucket;
         LowerFlow *flow;
         int r;
 
@@ -263,14 +280,27 @@ int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint3
                 return -EINVAL;
 
         u->now = now;
+        if (isempty(peer))
+                peer = "a stranger";
+        bucket = lower_peers_bucket(u->config.key, lower, peer);
+        r = lower_peers_add(&u->lower_peers, bucket);
+        if (r < 0) {
+                warn_of_many(u, lower, peer, now);
+                return r;
+        }
+
         if (u->n_greeting >= LOWER_FLOWS_GREETING_MAX)
                 make_room(u, now);
 
-        r = flow_new(u, lower, false, isempty(peer) ? "a stranger" : peer, now, &flow);
-        if (r < 0)
+        r = flow_new(u, lower, false, peer, now, &flow);
+        if (r < 0) {
+                lower_peers_greeted(&u->lower_peers, bucket);
+                lower_peers_remove(&u->lower_peers, bucket);
                 return r;
+        }
 
         utf8_mend(flow->name);
+        flow->peer_bucket = bucket;
         flow->cube = cube_from_qos(qos);
         flow->packet_max = packet_max;
         lower_flow_set_state(flow, LOWER_GREETING);

@@ -56,6 +56,7 @@ typedef struct LowerFlow {
         LowerState state;
         unsigned lower;                 /* which of the layers below, as in UnicastConfig.lower */
         bool outgoing;
+        unsigned peer_bucket;           /* accepted: in Unicast.lower_peers */
         bool blocked;                   /* took fewer packets than offered; lower_writable() will follow */
         Cube cube;                      /* data transfer */
         uint32_t packet_max;            /* bytes of a packet with all our headers; known from GREETING on */

@@ -143,7 +143,7 @@ void unicast_want_packet_max(Unicast *u, uint32_t packet_max) {
 static void set_hop(Unicast *u, const Neighbour *n, uint32_t hop) {
         for (Cube cube = 0; u->is_member && cube < _CUBE_MAX; cube++)
                 if (forwarding_set_neighbour(u->forwarding[cube], n->address, hop) < 0)
-                        unicast_log(u, LOG_WARNING, "No memory for a neighbour's place in a forwarding table.");
+                        unicast_log_remote(u, LOG_WARNING, "No memory for a neighbour's place in a forwarding table.");
 }
 
 static void link_up(Neighbour *n, usec_t now) {
@@ -153,7 +153,7 @@ static void link_up(Neighbour *n, usec_t now) {
         if (!u->is_member)
                 return;
         if (routing_link_up(u->routing, n->address, n->cost, now) < 0)
-                unicast_log(u, LOG_WARNING, "No room for the link to member %" PRIu64 " in routing.", n->address);
+                unicast_log_remote(u, LOG_WARNING, "No room for the link to member %" PRIu64 " in routing.", n->address);
         directory_add_peer(u->directory, n->address, now);
 }
 
@@ -185,7 +185,7 @@ static void set_management(Neighbour *n, LowerFlow *flow, usec_t now) {
         /* Routing may send from within. */
         n->management_in_use = flow;
         if (routing_peer_up(u->routing, flow->id, n->extended, now) < 0) {
-                unicast_log(u, LOG_WARNING, "No room for member %" PRIu64 " among those that hear of links.", n->address);
+                unicast_log_remote(u, LOG_WARNING, "No room for member %" PRIu64 " among those that hear of links.", n->address);
                 n->management_in_use = NULL;
         }
 }
@@ -200,8 +200,8 @@ static void set_neighbour_state(Neighbour *n, NeighbourState state, const char *
         n->state = state;
         n->since = now;
         (void) neighbour_name(n, name, sizeof(name));
-        unicast_log(n->unicast, LOG_INFO, "Neighbour %s (address %" PRIu64 ") is %s: %s.", name, n->address,
-                    neighbour_state_to_string(state), reason);
+        unicast_log_remote(n->unicast, LOG_INFO, "Neighbour %s (address %" PRIu64 ") is %s: %s.", name, n->address,
+                           neighbour_state_to_string(state), reason);
         n->unicast->events->neighbour(n->unicast->userdata, name, neighbour_state_to_string(before),
                                       neighbour_state_to_string(state), reason);
 }

@@ -56,6 +56,7 @@ static int append_all(sd_bus_message *reply, Service *s) {
         const Value values[] = {
                 { "flows", layer_upper(s->layer)->n_flows },
                 { "lower-flows", u->n_lower_flows },
+                { "lower-flows-refused", u->lower_peers.n_refused },
                 { "neighbours", u->n_neighbours },
                 { "names-registered", map_size(u->registered) },
                 { "forwarded", u->n_forwarded },

@@ -318,6 +318,7 @@ void unicast_reset_statistics(Unicast *u) {
         u->allocation_usec = (Durations) {};
         u->n_forwarded = 0;
         u->n_scans = 0;
+        u->lower_peers.n_refused = 0;
         for (Cube cube = 0; cube < _CUBE_MAX; cube++)
                 u->cubes[cube] = (CubeCounters) {};
 

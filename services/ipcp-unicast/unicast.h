@@ -15,7 +15,7 @@
  *   echo.c, echo-message.c  the component that o7s-trace asks
  *
  *   lower-flow.c      a flow of a layer below                           neighbour.c    a member at the other end of some
- *   hello.c           whether it is still there
+ *   lower-peers.c     how many of these one host may have        hello.c           whether it is still there
  *   join.c            bootstrap, enroll, connect, keep alive            address.c      who we are
  *   routing.c, lsa.c, lsdb.c, flood.c, spf.c                            shortest paths
  *   directory.c, dht-*.c                                                who serves a name
@@ -40,6 +40,7 @@
 #include "services/ipcp-unicast/forwarding.h"
 #include "services/ipcp-unicast/join.h"
 #include "services/ipcp-unicast/lower-flow.h"
+#include "services/ipcp-unicast/lower-peers.h"
 #include "services/ipcp-unicast/neighbour.h"
 #include "services/ipcp-unicast/pci.h"
 #include "services/ipcp-unicast/routing.h"
@@ -58,6 +59,10 @@
 #define UNICAST_SENDER_BURST 8000U
 #define UNICAST_TOTAL_RATE 8000U
 #define UNICAST_TOTAL_BURST 16000U
+
+/* Lines in the log about what others do; neighbours that all come back at once fit. */
+#define UNICAST_LOG_LINES_MAX 100U
+#define UNICAST_LOG_USEC (10 * USEC_PER_SEC)
 
 /* Lookups in the directory with this bit are an operator's, others the flow allocator's. */
 #define UNICAST_LOOKUP_OPERATOR (UINT64_C(1) << 63)
@@ -163,6 +168,13 @@ typedef struct CubeCounters {
         uint64_t marked;                /* told of congestion */
 } CubeCounters;
 
+/* See log.c. */
+typedef struct UnicastLogLimit {
+        usec_t since;
+        unsigned n;                     /* written since then */
+        uint64_t n_left_out;
+} UnicastLogLimit;
+
 struct Unicast {
         UnicastConfig config;           /* strings belong to the shell and outlive us */
         const UnicastEvents *events;
@@ -188,6 +200,7 @@ struct Unicast {
         unsigned n_lower_flows;
         ExpiryHeap lower_expiries;      /* LowerFlow.expiry */
         unsigned n_greeting;            /* accepted ones that have not said what they are for */
+        LowerPeers lower_peers;         /* whose the accepted ones are */
         uint64_t last_lower_id;
         bool lower_is_up[UNICAST_LOWER_MAX];
         List neighbours;                /* Neighbour.by_unicast */
@@ -229,6 +242,7 @@ struct Unicast {
         uint64_t n_forwarded;
         uint64_t n_scans;               /* of endpoint ids, by neighbours or through them */
         Durations allocation_usec;      /* from our request to the reply */
+        UnicastLogLimit log_limit;
         Packet *message;                /* being built */
 };
 
@@ -264,7 +278,7 @@ void unicast_lower_changed(Unicast *u, unsigned lower, bool up, usec_t now);
 void unicast_lower_allocated(LowerFlow *flow, uint32_t packet_max, usec_t now);
 void unicast_lower_failed(LowerFlow *flow, int error, const char *text, usec_t now);
 
-/* Another member opened a flow to us. qos: as granted. Returns: 0; -EBUSY: too many that have not said what they want. */
+/* Another member opened a flow to us. qos: as granted. Returns: 0; -EBUSY: too many in all; -EDQUOT: this host has too many. */
 int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max, const char *peer, usec_t now,
                            LowerFlow **ret);
 
@@ -330,6 +344,9 @@ static inline size_t unicast_pci_bytes(const Unicast *u) {
 
 /* One line for the log. */
 void unicast_log(Unicast *u, int level, const char *format, ...) _printf_(3, 4);
+
+/* The same for what another host brought about: no more than UNICAST_LOG_LINES_MAX in UNICAST_LOG_USEC. */
+void unicast_log_remote(Unicast *u, int level, const char *format, ...) _printf_(3, 4);
 
 /* State of the layer, from what join and neighbours know; reports it where it changed. */
 void unicast_update_state(Unicast *u, usec_t now);

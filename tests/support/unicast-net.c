@@ -167,6 +167,9 @@ static void write_log(void *userdata, int level, const char *text) {
 
         (void) copy_string(m->last_log, sizeof(m->last_log), text);
         m->last_level = level;
+        m->n_logs++;
+        if (strstr(text, "were left out"))
+                m->n_left_out_told += strtoull(text, NULL, 10);
         if (level == LOG_WARNING) {
                 (void) copy_string(m->warning, sizeof(m->warning), text);
                 m->n_warnings++;

@@ -41,6 +41,8 @@ typedef struct NetMember {
         unsigned n_joined;
         unsigned n_up;                  /* neighbours that came up */
         unsigned n_down;
+        unsigned n_logs;                /* lines */
+        uint64_t n_left_out_told;       /* as these say */
         char last_log[512];
         int last_level;
         char warning[512];              /* the last of level warning */

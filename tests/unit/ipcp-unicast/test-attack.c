@@ -54,6 +54,7 @@ typedef struct Fixture {
         Net net;
         NetMember *a, *b;               /* honest: a flow goes from b to a */
         LowerFlow *data, *management;   /* from the hostile one to a */
+        unsigned n_accepted;            /* flows of hostile ones */
         unsigned n_heard;               /* what a sent to it */
         unsigned n_codes[256];          /* of these, messages for its flow allocator */
         uint64_t eids[2], peer_eids[2], addresses[2];   /* of the honest flow, at its beginning */
@@ -89,12 +90,14 @@ static LowerFlow *open_flow(Fixture *f, CepComponent component, uint64_t address
         uint8_t wire[CEP_MESSAGE_BYTES_MAX];
         LowerFlow *flow = NULL;
         CepRecord record;
+        char peer[32];
         ssize_t n;
 
         cep_record_init(&record, component, address, member);
         n = cep_message_pack(&record, wire, sizeof(wire));
         assert_true(n > 0);
-        assert_int_equal(unicast_lower_accepted(&f->a->unicast, 0, &qos, NET_PACKET_MAX, "hostile", f->net.now, &flow), 0);
+        (void) snprintf(peer, sizeof(peer), "hostile %u", f->n_accepted++);     /* from many hosts; for one see test-neighbour.c */
+        assert_int_equal(unicast_lower_accepted(&f->a->unicast, 0, &qos, NET_PACKET_MAX, peer, f->net.now, &flow), 0);
         receive(f, flow, wire, (size_t) n);
         return flow;
 }

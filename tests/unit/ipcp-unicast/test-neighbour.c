@@ -14,6 +14,7 @@
 typedef struct Fixture {
         Net net;
         NetMember *m;
+        unsigned n_accepted;
         uint8_t sent[CEP_MESSAGE_BYTES_MAX];    /* the last greeting */
         size_t n_sent;
 } Fixture;
@@ -52,9 +53,11 @@ static int teardown(void **state) {
 static LowerFlow *accept_flow(Fixture *f, unsigned lower, Cube cube, uint32_t packet_max) {
         const o7s_qos qos = cube_lower_qos(cube);
         LowerFlow *flow = NULL;
+        char peer[32];
 
+        (void) snprintf(peer, sizeof(peer), "host %u", f->n_accepted++);        /* each from another */
         f->net.now += USEC_PER_MSEC;
-        assert_int_equal(unicast_lower_accepted(&f->m->unicast, lower, &qos, packet_max, "somebody", f->net.now, &flow), 0);
+        assert_int_equal(unicast_lower_accepted(&f->m->unicast, lower, &qos, packet_max, peer, f->net.now, &flow), 0);
         assert_int_equal(flow->state, LOWER_GREETING);
         return flow;
 }
@@ -276,6 +279,81 @@ static void test_flows_are_bounded(void **state) {
         assert_int_equal(f->m->unicast.n_neighbours, 10);
 }
 
+static int accept_from(Fixture *f, const char *peer) {
+        const o7s_qos qos = cube_lower_qos(CUBE_BEST_EFFORT);
+        LowerFlow *flow = NULL;
+
+        return unicast_lower_accepted(&f->m->unicast, 0, &qos, NET_PACKET_MAX, peer, f->net.now, &flow);
+}
+
+/* One host gets its share of the places and no more, whatever it says in its flows, and pushes nobody out. */
+static void test_one_host(void **state) {
+        Fixture *f = *state;
+        uint64_t stranger = accept_flow(f, 0, CUBE_BEST_EFFORT, NET_PACKET_MAX)->id;
+        unsigned n = 0;
+
+        while (n <= LOWER_FLOWS_GREETING_MAX && accept_from(f, "flood") == 0)
+                n++;
+        assert_int_equal(n, LOWER_GREETING_PER_PEER_MAX);
+        assert_true(is_there(f, stranger));             /* who said nothing either, and came first */
+        assert_int_equal(f->m->unicast.lower_peers.n_refused, 1);
+        assert_int_equal(f->m->n_warnings, 1);
+        assert_non_null(strstr(f->m->warning, "Flows from flood over lan are refused"));
+
+        for (unsigned i = 0; i < 1000; i++)
+                assert_int_equal(accept_from(f, "flood"), -EDQUOT);
+        assert_int_equal(f->m->n_warnings, 1);
+        assert_int_equal(f->m->unicast.lower_peers.n_refused, 1001);
+        assert_int_equal(accept_from(f, "another host"), 0);
+
+        /* Its places are there again once these have ended; and so is the warning, a minute later. */
+        net_run(&f->net, LOWER_PEERS_WARN_USEC);
+        n = 0;
+        while (n <= LOWER_FLOWS_GREETING_MAX && accept_from(f, "flood") == 0)
+                n++;
+        assert_int_equal(n, LOWER_GREETING_PER_PEER_MAX);
+        assert_int_equal(f->m->n_warnings, 2);
+}
+
+/* The same for flows that have said what they are for, as one member or as many. */
+static void test_one_host_talks(void **state) {
+        Fixture *f = *state;
+        unsigned n = 0;
+
+        for (; n < LOWER_FLOWS_MAX; n++) {
+                const o7s_qos qos = cube_lower_qos(CUBE_BEST_EFFORT);
+                LowerFlow *flow = NULL;
+
+                if (unicast_lower_accepted(&f->m->unicast, 0, &qos, NET_PACKET_MAX, "flood", f->net.now, &flow) < 0)
+                        break;
+                greet(f, flow, CEP_MANAGEMENT, 7 + n, "home.9");
+                assert_int_equal(flow->state, LOWER_OPEN);
+        }
+        assert_int_equal(n, LOWER_FLOWS_PER_PEER_MAX);
+        assert_int_equal(f->m->unicast.n_lower_flows, n);
+        assert_int_equal(accept_from(f, "another host"), 0);
+}
+
+/* Whoever comes and goes all the time does not fill our log. */
+static void test_log_is_bounded(void **state) {
+        Fixture *f = *state;
+        unsigned n_before = f->m->n_logs;
+
+        for (unsigned i = 0; i < 500; i++) {
+                LowerFlow *flow = open_flow(f, 0, CUBE_BEST_EFFORT, CEP_DATA_TRANSFER, 7);
+
+                unicast_lower_down(flow, "it ended", f->net.now);
+        }
+        assert_true(f->m->n_logs - n_before <= UNICAST_LOG_LINES_MAX + 10);
+
+        net_run(&f->net, UNICAST_LOG_USEC);
+        n_before = f->m->n_logs;
+        (void) open_flow(f, 0, CUBE_BEST_EFFORT, CEP_DATA_TRANSFER, 7);
+        assert_true(f->m->n_logs > n_before);
+        assert_true(f->m->unicast.log_limit.n_left_out == 0);
+        assert_true(f->m->n_left_out_told >= 400);
+}
+
 /* -- neighbours -- */
 
 static void test_life(void **state) {
@@ -428,6 +506,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_noise, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_silent_strangers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_flows_are_bounded, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_one_host, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_one_host_talks, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_log_is_bounded, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_life, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cubes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_several, setup, teardown),
