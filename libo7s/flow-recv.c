@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "libo7s/flow-local.h"
 #include "libo7s/transfer.h"
 
 static const char reading[] = "Reading from the flow";
@@ -45,7 +46,20 @@ static int read_wait(o7s_flow *flow, bool ended, usec_t *deadline) {
         return flow_wait(flow, FLOW_READING, flow_get(&flow->reader.timeout_usec), deadline);
 }
 
-/* Fills the parts from the message in front. Returns: bytes; -EAGAIN; -EBADMSG. */
+/* Part of the message in front. */
+static ssize_t part_read(o7s_flow *flow, void *data, size_t size, bool *ret_more) {
+        return flow->local ? local_read(flow, data, size, ret_more) : channel_read(flow->reader.channel, data, size, ret_more);
+}
+
+/* Drops it. */
+static void rest_skip(o7s_flow *flow) {
+        if (flow->local)
+                local_skip(flow);
+        else
+                channel_skip(flow->reader.channel);
+}
+
+/* Fills the parts from the message in front, or from the stream. Returns: bytes; -EAGAIN; -EBADMSG. */
 static ssize_t message_copy(o7s_flow *flow, const struct iovec *parts, unsigned n, bool *ret_more) {
         ssize_t total = 0;
         bool more = true;
@@ -56,13 +70,15 @@ static ssize_t message_copy(o7s_flow *flow, const struct iovec *parts, unsigned 
                 if (parts[i].iov_len == 0)
                         continue;
 
-                r = channel_read(flow->reader.channel, parts[i].iov_base, parts[i].iov_len, &more);
+                r = part_read(flow, parts[i].iov_base, parts[i].iov_len, &more);
+                if (r < 0 && total > 0)
+                        break;                          /* of a stream: that is all for now */
                 if (r < 0)
                         return r;
                 total += r;
         }
 
-        *ret_more = more;
+        *ret_more = more && !flow_is_local_stream(flow);
         return total;
 }
 
@@ -89,7 +105,7 @@ static ssize_t message_take(o7s_flow *flow, const struct iovec *parts, unsigned 
                 return size;
 
         if (*ret_more && (flow_get(&flow->flags) & O7S_TRUNCATE)) {
-                channel_skip(flow->reader.channel);
+                rest_skip(flow);
                 flow_count(&flow->reader.n_cut, 1);
         }
 
@@ -136,7 +152,8 @@ static ssize_t read_parts(o7s_flow *flow, const struct iovec *parts, unsigned n)
         if (size < 0)
                 return size;
 
-        flow->reader.end_pending = size == room && !more && !(flow_get(&flow->flags) & O7S_TRUNCATE);
+        flow->reader.end_pending = size == room && !more && !(flow_get(&flow->flags) & O7S_TRUNCATE) &&
+                                   !flow_is_local_stream(flow);
         (void) channel_release(flow->reader.channel);          /* what it may find out, the next call will */
         return size;
 }
@@ -245,7 +262,7 @@ static int peek(o7s_flow *flow, const void **ret, size_t *ret_size) {
         for (;;) {
                 bool ended = flow_ended(flow) != FLOW_NOT_ENDED;
 
-                r = channel_peek(flow->reader.channel, ret, ret_size);
+                r = flow->local ? local_peek(flow, ret, ret_size) : channel_peek(flow->reader.channel, ret, ret_size);
                 if ((r == -EAGAIN || r == -EBADMSG) && flow_reader_follow(flow))
                         continue;
                 if (r != -EAGAIN)
@@ -295,7 +312,7 @@ int o7s_flow_release(o7s_flow *flow) {
 
         /* A copy is out of the lane already. */
         if (flow->reader.copy_size == 0)
-                channel_skip(flow->reader.channel);
+                rest_skip(flow);
 
         flow->reader.held = false;
         flow->reader.copy_size = 0;

@@ -2,6 +2,9 @@
 
 /* Messages on their way out: copied into our lane, made visible, the other side woken where it sleeps. */
 
+#include <limits.h>
+
+#include "libo7s/flow-local.h"
 #include "libo7s/transfer.h"
 
 static const char writing[] = "Writing to the flow";
@@ -16,7 +19,7 @@ static int write_failed(o7s_flow *flow, int r) {
 
 /* The bytes of all parts. Returns: 0; -EINVAL: none, or too many parts; -EMSGSIZE. */
 static int parts_check(const o7s_flow *flow, const struct iovec *parts, unsigned n, size_t *ret) {
-        size_t size = 0, max = flow_message_max(flow);
+        size_t size = 0, max = flow_is_local_stream(flow) ? SSIZE_MAX : flow_message_max(flow);
 
         if ((!parts && n > 0) || n > FLOW_PARTS_MAX)
                 return -EINVAL;
@@ -113,6 +116,8 @@ static ssize_t write_message(o7s_flow *flow, const struct iovec *parts, unsigned
         r = parts_check(flow, parts, n, &size);
         if (r < 0)
                 return r;
+        if (flow->local)
+                return local_write(flow, parts, n, size);
 
         for (;;) {
                 Channel *channel = writer_lock(flow);
@@ -242,6 +247,20 @@ ssize_t o7s_flow_commit(o7s_flow *flow, size_t size) {
         return (ssize_t) size;
 }
 
+/* One that no lane takes at once goes by itself. */
+static int write_large(o7s_flow *flow, o7s_msg *msg) {
+        struct iovec part = { .iov_base = msg->data, .iov_len = msg->size };
+        ssize_t size = -EINVAL;
+
+        if (msg->flags == 0)
+                size = write_message(flow, &part, 1);
+        if (size < 0)
+                return (int) size;
+
+        msg->size = (size_t) size;              /* of a stream perhaps less */
+        return 1;
+}
+
 static int write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
         usec_t deadline = 0;
         int r;
@@ -253,6 +272,8 @@ static int write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
                 return -EINVAL;
         if (flow->transfer)
                 return transfer_write_batch(flow, msgs, n);
+        if (n > 0 && flow->local && msgs[0].size > channel_message_max(flow->writer.channel))
+                return write_large(flow, &msgs[0]);
 
         while ((r = write_burst(flow, msgs, n)) == 0) {
                 r = write_wait(flow, msgs[0].size, &deadline);

@@ -5,10 +5,12 @@
 #include <poll.h>
 #include <sched.h>
 
+#include "libo7s/flow-local.h"
 #include "libo7s/flow-set.h"
-#include "libo7s/flow.h"
 #include "libo7s/irm-client.h"
 #include "libo7s/transfer.h"
+
+#define ARM_TRIES_MAX 16U       /* while parts of a large message come in */
 
 /* -- the doorbell -- */
 
@@ -211,13 +213,18 @@ void flow_watch(o7s_flow *flow) {
         flow_signal(flow);
 }
 
+/* Part of a large message is nothing to read. */
+static bool flow_is_readable(o7s_flow *flow) {
+        return flow->local ? local_readable(flow) : channel_readable(flow->reader.channel);
+}
+
 /* What is known without a look at the doorbell. */
 static uint32_t flow_events_known(o7s_flow *flow) {
         uint32_t ended = flow_ended(flow), events = 0;
 
         if (!flow->reader.held && !channel_readable(flow->reader.channel))
                 (void) flow_reader_follow(flow);
-        if (flow->reader.end_pending || flow->reader.held || channel_readable(flow->reader.channel))
+        if (flow->reader.end_pending || flow->reader.held || flow_is_readable(flow))
                 events |= O7S_READABLE;
         if (flow_get_flag(&flow->changed_untold))
                 events |= O7S_CHANGED;
@@ -243,6 +250,18 @@ void flow_unsignal(o7s_flow *flow) {
         __atomic_store_n(&flow->signalled, false, __ATOMIC_RELAXED);
 }
 
+/* Returns: whether there is nothing to read and the peer will ring. */
+static bool flow_arm_read(o7s_flow *flow) {
+        for (unsigned i = 0; i < ARM_TRIES_MAX; i++) {
+                if (channel_arm_read(flow->reader.channel) == 1)
+                        return true;
+                if (flow_is_readable(flow))
+                        break;
+        }
+
+        return false;
+}
+
 /* Nothing more is known, so drain, then look, then arm. Returns the events that turned up; 0: armed. */
 static uint32_t flow_events_fresh(o7s_flow *flow) {
         uint32_t events;
@@ -259,7 +278,7 @@ static uint32_t flow_events_fresh(o7s_flow *flow) {
         events = flow_events_known(flow);
         if (events != 0)
                 channel_disarm_read(flow->reader.channel);      /* its ring may be among what was drained */
-        else if (channel_arm_read(flow->reader.channel) != 1)
+        else if (!flow_arm_read(flow))
                 events |= O7S_READABLE;
         if (flow_is_writable(flow))
                 events |= O7S_WRITABLE;

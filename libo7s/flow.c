@@ -8,6 +8,7 @@
  *   flow-alloc.c      how it is got from the IRM
  *   listener.c        how it is accepted
  *   flow-send.c       messages out; flow-recv.c  messages in; flow-transfer.c  both, ordered, reliable or checked
+ *   flow-local.c      large messages and streams between two programs of one host
  *   transfer.c        between such flows and their lanes: frct*.c, checksum.c; transfer-wait.c  who sees to it when
  *   engine.c          the thread that keeps them going while the program does something else
  *   flow-reattach.c   a layer's process was killed: on with the next one
@@ -21,7 +22,7 @@
 
 #include <sys/socket.h>
 
-#include "libo7s/flow.h"
+#include "libo7s/flow-local.h"
 #include "libo7s/irm-client.h"
 #include "libo7s/transfer.h"
 
@@ -120,7 +121,7 @@ int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret) {
 }
 
 void flow_set_message_max(o7s_flow *flow) {
-        size_t max = channel_message_max(flow->channel);
+        size_t max = flow->local ? LOCAL_MESSAGE_MAX : channel_message_max(flow->channel);
 
         if (flow->info.mtu > 0)
                 max = MIN(max, (size_t) flow->info.mtu);
@@ -130,6 +131,9 @@ void flow_set_message_max(o7s_flow *flow) {
 }
 
 int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info) {
+        if (local_is_needed(info))
+                return local_new(info, &flow->local);
+
         return transfer_is_needed(info) ? transfer_new(flow, info, &flow->transfer) : 0;
 }
 
@@ -155,6 +159,8 @@ static o7s_flow *flow_free(o7s_flow *flow) {
         if (flow->transfer && !foreign)
                 transfer_stop(flow->transfer);
         flow->transfer = transfer_free(flow->transfer, foreign);
+        if (!foreign)
+                flow->local = local_free(flow->local);          /* else a thread may have been in the middle of it */
         process_remove(&flow->handle);
         flow_forget(&flow->handle);
         free(flow->reader.copy);

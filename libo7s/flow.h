@@ -38,6 +38,7 @@
 
 typedef struct SetMember SetMember;
 typedef struct Transfer Transfer;
+typedef struct LocalFlow LocalFlow;
 
 typedef enum FlowState {
         FLOW_PENDING,           /* asked for; the outcome will come on the doorbell */
@@ -90,6 +91,7 @@ struct o7s_flow {
         o7s_qos qos_asked;
         Channel *channel;               /* the current one, from FLOW_UP on; atomic; changes with both mutexes held */
         Transfer *transfer;             /* from just before FLOW_UP on, where the QoS needs one; see transfer.h */
+        LocalFlow *local;               /* the same for ordered flows between two programs of one host; see flow-local.h */
         size_t message_max;             /* atomic; bytes; what both the lane and the layer carry */
 
         FlowReader reader __attribute__((aligned(128)));

@@ -179,8 +179,9 @@ static IrmFlowInfo flow_info(const IrmMessage *request) {
         info.mtu = streq(info.name, "short-mtu") ? 100 : 0;
         info.mpl_ms = 100;
         if (extended)
-                info.transfer = IRM_TRANSFER_EXTENDED | (info.qos.ber == 0 ? IRM_TRANSFER_CHECKSUM : 0) |
-                                (request->flags & O7S_STREAM ? IRM_TRANSFER_STREAM : 0);
+                info.transfer = IRM_TRANSFER_EXTENDED | (info.qos.ber == 0 ? IRM_TRANSFER_CHECKSUM : 0);
+        if ((extended || info.local) && (request->flags & O7S_STREAM))
+                info.transfer |= IRM_TRANSFER_STREAM;
         if (!info.local)
                 (void) copy_string(info.layer, sizeof(info.layer), "lan");
         (void) copy_string(info.peer, sizeof(info.peer), "somebody");
