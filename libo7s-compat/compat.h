@@ -19,7 +19,7 @@
  * Threads: what <o7s.h> leaves to its caller, one reader and one writer of a flow at a time, is done here with two mutexes per
  * flow. Nobody sleeps with .reading held: a call of <o7s.h> that would wait says -EAGAIN, and what it would wait for is polled
  * without any lock. So flow_dealloc(), fset_add() and further readers always get on, and a thread can be cancelled while it
- * waits, and only then: all calls hold cancellation off but in wait_for_fd().
+ * waits, and only then: all calls hold cancellation off but in wait_readable().
  *
  * Order of locks: writing, reading, the set's, the table's.
  */
@@ -52,7 +52,7 @@ typedef uint64_t nsec_t;
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define NSEC_PER_USEC UINT64_C(1000)
 
-nsec_t time_now_nsec(void);
+nsec_t now_nsec(void);
 
 /* A relative time of the application in nanoseconds; NULL: NSEC_INFINITY. Saturates. Returns: 0; -EINVAL: it is none. */
 int nsec_from_timespec(const struct timespec *time, nsec_t *ret);
@@ -66,9 +66,9 @@ uint64_t usec_left(nsec_t deadline);
 
 /* Waits until a descriptor of the kernel is readable; signals do not end it. A cancellation point, for which cancellation is set
  * as it was before the call. Returns: 0; -ETIMEDOUT. */
-int wait_for_fd(int fd, nsec_t deadline, int cancel_state);
+int wait_readable(int fd, nsec_t deadline, int cancel_state);
 
-/* Cancellation is off from here to the end of the scope. The value is for wait_for_fd(). */
+/* Cancellation is off from here to the end of the scope. The value is for wait_readable(). */
 static inline int cancel_hold(void) {
         int before;
 
@@ -157,7 +157,7 @@ static inline void flow_unrefp(o7s_flow **flow) {
 }
 
 /* Counts forks on the way to this process, from the first use of the library on. */
-unsigned process_generation(void);
+unsigned compat_generation(void);
 
 /* -- sets, fset.c -- */
 

@@ -51,7 +51,7 @@ static int need_fork_handlers(void) {
         return pthread_once(&process.once, install_fork_handlers) != 0 || process.once_error != 0 ? -ENOMEM : 0;
 }
 
-unsigned process_generation(void) {
+unsigned compat_generation(void) {
         return __atomic_load_n(&process.generation, __ATOMIC_RELAXED);
 }
 
@@ -137,7 +137,7 @@ Descriptor *descriptor_unref(Descriptor *d) {
         (void) o7s_flow_unref(d->flow);
 
         /* In a forked child a thread that is not there may hold them. */
-        if (d->generation == process_generation()) {
+        if (d->generation == compat_generation()) {
                 (void) pthread_mutex_destroy(&d->reading);
                 (void) pthread_mutex_destroy(&d->writing);
         }
@@ -167,7 +167,7 @@ static int descriptor_new(o7s_flow *flow, Descriptor **ret) {
 
         *d = (Descriptor) {
                 .n_refs = 1,
-                .generation = process_generation(),
+                .generation = compat_generation(),
                 .flow = flow,
                 .qos = info.qos_granted,
                 .is_local = info.is_local,

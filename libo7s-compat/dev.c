@@ -47,7 +47,7 @@ static int alloc_wait(o7s_flow *flow, nsec_t deadline, int cancel_state) {
                 if (r != -EINPROGRESS)
                         return r;
 
-                r = wait_for_fd(o7s_set_fd(set), deadline, cancel_state);
+                r = wait_readable(o7s_set_fd(set), deadline, cancel_state);
                 if (r < 0)
                         return r;
         }
@@ -103,7 +103,7 @@ static int accept_from(o7s_listener *listener, nsec_t deadline, int cancel_state
                 if (r != -EAGAIN)
                         return r;
 
-                r = wait_for_fd(fd, deadline, cancel_state);
+                r = wait_readable(fd, deadline, cancel_state);
                 if (r < 0)
                         return r;
         }

@@ -99,7 +99,7 @@ _public_ ssize_t fevent(fset_t *set, fqueue_t *fq, const struct timespec *timeo)
 
         deadline = nsec_deadline(timeout);
         while (!fill(fq, set)) {
-                r = wait_for_fd(set->fd, deadline, cancel_state);
+                r = wait_readable(set->fd, deadline, cancel_state);
                 if (r < 0)
                         return r;
         }

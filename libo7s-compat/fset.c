@@ -22,7 +22,7 @@ _public_ fset_t *fset_create(void) {
         if (!set)
                 return NULL;
 
-        *set = (fset_t) { .generation = process_generation() };
+        *set = (fset_t) { .generation = compat_generation() };
         if (o7s_set_new(&set->set) < 0) {
                 free(set);
                 return NULL;
@@ -34,7 +34,7 @@ _public_ fset_t *fset_create(void) {
 }
 
 bool fset_is_ours(const fset_t *set) {
-        return set->generation == process_generation();
+        return set->generation == compat_generation();
 }
 
 Descriptor *fset_find(const fset_t *set, const o7s_flow *flow) {

@@ -68,11 +68,11 @@ static int read_wait(Descriptor *d, nsec_t deadline, int cancel_state) {
         nsec_t look = nsec_deadline(LOOK_AGAIN_NSEC);
 
         if (fd >= 0)
-                return wait_for_fd(fd, deadline, cancel_state);
+                return wait_readable(fd, deadline, cancel_state);
         if (look >= deadline)
-                return wait_for_fd(-1, deadline, cancel_state);
+                return wait_readable(-1, deadline, cancel_state);
 
-        (void) wait_for_fd(-1, look, cancel_state);
+        (void) wait_readable(-1, look, cancel_state);
         return 0;
 }
 
@@ -142,7 +142,7 @@ static ssize_t write_until(Descriptor *d, const void *buf, size_t count, nsec_t 
         return size == -ETIMEDOUT ? -EAGAIN : size;
 }
 
-/* How the flow is for a write that found no room: 0: up. */
+/* How the flow is for a write that finds no room: 0: up. */
 static int write_look(Descriptor *d) {
         int r = 0;
 
@@ -197,19 +197,6 @@ static ssize_t write_waiting(Descriptor *d, const void *buf, size_t count, nsec_
         }
 }
 
-/* An empty message is a keepalive, and those are the layer's: it sends them whether we ask or not. What is left is the question
- * whether the flow is up. */
-static ssize_t write_empty(Descriptor *d) {
-        int r = 0;
-
-        if (pthread_mutex_trylock(&d->writing) == 0) {
-                r = o7s_flow_flush(d->flow, 0);
-                (void) pthread_mutex_unlock(&d->writing);
-        }
-
-        return ended(r) ? write_end(d) : 0;
-}
-
 _public_ ssize_t flow_write(int fd, const void *buf, size_t count) {
         _cleanup_cancel_ int cancel_state = cancel_hold();
         _cleanup_(descriptor_unrefp) Descriptor *d = NULL;
@@ -229,8 +216,11 @@ _public_ ssize_t flow_write(int fd, const void *buf, size_t count) {
                 return -EPERM;
         if (flags & FLOWFDOWN)
                 return -EFLOWDOWN;
+
+        /* An empty message is a keepalive, and those are the layer's: it sends them whether we ask or not. What is left is the
+         * question whether the flow is up. */
         if (count == 0)
-                return write_empty(d);
+                return write_look(d);
 
         size = write_until(d, buf, count, 0);
         if (ended((int) size))

@@ -6,7 +6,7 @@
 
 #include "libo7s-compat/compat.h"
 
-nsec_t time_now_nsec(void) {
+nsec_t now_nsec(void) {
         struct timespec now;
 
         (void) clock_gettime(CLOCK_MONOTONIC, &now);
@@ -36,7 +36,7 @@ struct timespec timespec_from_nsec(nsec_t nsec) {
 }
 
 nsec_t nsec_deadline(nsec_t timeout) {
-        nsec_t now = time_now_nsec();
+        nsec_t now = now_nsec();
 
         return timeout >= NSEC_INFINITY - now ? NSEC_INFINITY : now + timeout;
 }
@@ -47,7 +47,7 @@ static nsec_t nsec_left(nsec_t deadline) {
         if (deadline == NSEC_INFINITY)
                 return NSEC_INFINITY;
 
-        now = time_now_nsec();
+        now = now_nsec();
         return deadline > now ? deadline - now : 0;
 }
 
@@ -57,7 +57,7 @@ uint64_t usec_left(nsec_t deadline) {
         return left == NSEC_INFINITY ? O7S_FOREVER : left / NSEC_PER_USEC + (left % NSEC_PER_USEC > 0);
 }
 
-int wait_for_fd(int fd, nsec_t deadline, int cancel_state) {
+int wait_readable(int fd, nsec_t deadline, int cancel_state) {
         for (;;) {
                 struct pollfd p = { .fd = fd, .events = POLLIN };
                 nsec_t left = nsec_left(deadline);
