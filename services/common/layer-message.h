@@ -29,7 +29,8 @@
  *
  *   incoming     INCOMING(reference, hash, qos, oap, peer)   ->  on FLOW_REQ for a registered hash; reference is the IPCP's own number
  *                                                  <-  ACCEPT(reference, flow_id, oap, tokens, lane_class), or
- *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, else send FLOW_REPLY with it
+ *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, as towards everybody who
+ *                                                      has not proven who he is; else send FLOW_REPLY with it
  *                after ACCEPT the IPCP takes an endpoint id, makes its lane, sends FLOW_REPLY
  *                REPLY(flow_id, result) + [our lane]   ->
  *                                                  <-  ESTABLISHED(flow_id, info) + [application's lane, doorbell]

@@ -2,8 +2,10 @@
 
 /*
  * Flows that are offered to listeners of this host, and those among them that another host asks for through a
- * layer. A request that nobody accepts yet is kept for 20 s; to the other host, no such name, not allowed and
- * nobody there are the same silence.
+ * layer. A request that nobody accepts yet is kept for 20 s.
+ *
+ * To the other host no such name, not allowed, nobody there and a request that is no good are the same silence: until it has
+ * proven who it is, it does not learn which names there are by asking in the wrong way. What was wrong is in our log and counters.
  */
 
 #include "basic/log.h"
@@ -31,8 +33,8 @@ void accept_withdraw(Flow *f, int result) {
 
 /* -- requests of other hosts -- */
 
-static void refuse(Layer *l, uint64_t reference, int result) {
-        LayerMessage message = { .type = LAYER_REFUSE, .reference = reference, .result = result };
+static void refuse_in_silence(Layer *l, uint64_t reference) {
+        LayerMessage message = { .type = LAYER_REFUSE, .reference = reference };
 
         layer_send(l, &message, NULL, 0);
 }
@@ -87,28 +89,24 @@ typedef struct Asked {
         uint32_t grants;
 } Asked;
 
-/* Returns: 0: good; 1: silence is the answer; < 0: the answer, as a number of the wire. */
+/* Returns: 0: good; < 0: it is refused. */
 static int check_request(Layer *l, const Name *n, const LayerMessage *message, Asked *ret) {
         uint64_t now = time_realtime_nsec();
         int r;
 
         r = oap_request_parse(message->oap, message->oap_size, now, &ret->header, &ret->extension);
-        if (r == -EOPNOTSUPP)
-                return OAP_WIRE_ERROR_CRYPTO;
-        if (r < 0) {
-                log_debug_errno(r, "Layer %s: a request for '%s' from %s is not good: %m", l->name, n->name, message->peer);
-                return OAP_WIRE_ERROR_AUTHENTICATION;
-        }
+        if (r < 0)
+                return r;
 
         /* One that was seen before is a copy made by the network, or by somebody else: the first has the answer. */
         r = oap_replay_check(l->manager->replay, &ret->header, now);
         if (r < 0)
-                return 1;
+                return r;
         if (n->server_needs_o7s && !ret->extension.present)
-                return 1;
+                return -EACCES;
 
         ret->terms = terms_of_request(&message->qos, &ret->extension, &ret->grants);
-        return qos_check(&ret->terms.qos) < 0 ? OAP_WIRE_ERROR_NOT_ALLOCATED : 0;
+        return qos_check(&ret->terms.qos);
 }
 
 /* The same flow, asked for again: whoever has the offer keeps it, only the layer's side is new.
@@ -121,7 +119,7 @@ static bool succeed(Flow *f, Layer *l, Incoming *successor, const Terms *terms) 
         if (terms->transfer != f->transfer || !qos_is_equal(&terms->qos, &f->qos))
                 return false;           /* it is not: the listener was offered another one */
 
-        refuse(l, f->incoming_request->key.reference, 0);
+        refuse_in_silence(l, f->incoming_request->key.reference);
         incoming_free(&m->incoming, f->incoming_request);
         f->incoming_request = successor;
         successor->flow = f;
@@ -191,23 +189,18 @@ void accept_incoming(Layer *l, const LayerMessage *message) {
         int r;
 
         n = registered_name(l, message);
-        if (!n) {
-                refuse(l, message->reference, 0);
-                return;
-        }
+        if (!n)
+                return refuse_in_silence(l, message->reference);
 
         r = check_request(l, n, message, &asked);
-        if (r == 0) {
+        if (r >= 0)
                 r = keep_request(l, n, message, &asked);
-                if (r == 0)
-                        return;
+        if (r >= 0)
+                return;
 
-                log_debug_errno(r, "Layer %s: cannot keep a request for '%s': %m", l->name, n->name);
-                r = 1;
-        }
-
+        log_debug_errno(r, "Layer %s: a request for '%s' from %s is refused: %m", l->name, n->name, message->peer);
         n->refused_total++;
-        refuse(l, message->reference, MIN(r, 0));
+        refuse_in_silence(l, message->reference);
 }
 
 void accept_incoming_gone(Layer *l, uint64_t reference) {
@@ -316,5 +309,5 @@ void accept_refuse(Flow *f) {
         if (f->acceptor)
                 layer_send(f->layer, &close_message, NULL, 0);
         else if (f->incoming_request)
-                refuse(f->layer, f->incoming_request->key.reference, 0);
+                refuse_in_silence(f->layer, f->incoming_request->key.reference);
 }
