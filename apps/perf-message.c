@@ -6,7 +6,7 @@
 #include "apps/perf-message.h"
 
 #define PERF_MAGIC 0x6f377066U          /* "o7pf" */
-#define PERF_VERSION 1U
+#define PERF_VERSION 2U
 
 static uint8_t *store(uint8_t *p, uint64_t value, unsigned n_bytes) {
         for (unsigned i = n_bytes; i > 0; i--) {
@@ -30,11 +30,11 @@ static uint64_t load(const uint8_t **p, unsigned n_bytes) {
 static size_t body_bytes(PerfType type) {
         switch (type) {
         case PERF_REQUEST:
-                return 24;
+                return 32;
         case PERF_END:
-                return 8;
+                return 24;
         case PERF_REPORT:
-                return 40;
+                return 64;
         case PERF_ACCEPT:
         case PERF_DATA:
         case PERF_PROBE:
@@ -43,6 +43,10 @@ static size_t body_bytes(PerfType type) {
         }
 
         return 0;
+}
+
+size_t perf_message_bytes(PerfType type, size_t size) {
+        return type == PERF_DATA || type == PERF_PROBE || type == PERF_ECHO ? size : PERF_HEADER_BYTES + body_bytes(type);
 }
 
 size_t perf_message_write(const PerfMessage *message, void *buffer) {
@@ -61,14 +65,20 @@ size_t perf_message_write(const PerfMessage *message, void *buffer) {
                 p = store(p, message->request.size, 4);
                 p = store(p, message->request.duration_usec, 8);
                 p = store(p, message->request.rate_bps, 8);
-        } else if (message->type == PERF_END)
-                p = store(p, message->n_sent, 8);
-        else if (message->type == PERF_REPORT) {
+                p = store(p, message->request.n_bytes, 8);
+        } else if (message->type == PERF_END) {
+                p = store(p, message->end.n_messages, 8);
+                p = store(p, message->end.n_retransmitted, 8);
+                p = store(p, message->end.rtt_nsec, 8);
+        } else if (message->type == PERF_REPORT) {
                 p = store(p, message->report.n_messages, 8);
                 p = store(p, message->report.n_bytes, 8);
                 p = store(p, message->report.n_out_of_order, 8);
                 p = store(p, message->report.duration_usec, 8);
+                p = store(p, message->report.cpu_usec, 8);
                 p = store(p, message->report.cpu_permille, 8);
+                p = store(p, message->report.n_duplicates, 8);
+                p = store(p, message->report.n_marked, 8);
         }
 
         return (size_t) (p - (uint8_t *) buffer);
@@ -76,7 +86,9 @@ size_t perf_message_write(const PerfMessage *message, void *buffer) {
 
 /* A stranger chooses these, and we would work for him. */
 static int request_check(const PerfRequest *request) {
-        if (request->mode == 0 || request->mode > PERF_LATENCY)
+        uint32_t halves = request->mode & ~PERF_STREAM;
+
+        if (halves == 0 || halves > PERF_LATENCY)
                 return -EPROTO;
         if (request->size < PERF_HEADER_BYTES || request->size > PERF_MESSAGE_BYTES_MAX)
                 return -EPROTO;
@@ -86,8 +98,7 @@ static int request_check(const PerfRequest *request) {
         return 0;
 }
 
-int perf_message_parse(const void *data, size_t size, PerfMessage *ret) {
-        PerfMessage message = {};
+int perf_message_peek(const void *data, size_t size, PerfType *ret) {
         const uint8_t *p = data;
         uint64_t magic, version, type;
 
@@ -97,11 +108,22 @@ int perf_message_parse(const void *data, size_t size, PerfMessage *ret) {
         magic = load(&p, 4);
         version = load(&p, 1);
         type = load(&p, 1);
-        (void) load(&p, 2);
         if (magic != PERF_MAGIC || version != PERF_VERSION || type < PERF_REQUEST || type > PERF_REPORT)
                 return -EBADMSG;
 
-        message.type = (PerfType) type;
+        *ret = (PerfType) type;
+        return 0;
+}
+
+int perf_message_parse(const void *data, size_t size, PerfMessage *ret) {
+        PerfMessage message = {};
+        const uint8_t *p = (const uint8_t *) data + 8;
+        int r;
+
+        r = perf_message_peek(data, size, &message.type);
+        if (r < 0)
+                return r;
+
         message.test = load(&p, 8);
         message.sequence = load(&p, 8);
         message.sent_nsec = load(&p, 8);
@@ -113,16 +135,22 @@ int perf_message_parse(const void *data, size_t size, PerfMessage *ret) {
                 message.request.size = (uint32_t) load(&p, 4);
                 message.request.duration_usec = load(&p, 8);
                 message.request.rate_bps = load(&p, 8);
+                message.request.n_bytes = load(&p, 8);
                 if (request_check(&message.request) < 0)
                         return -EPROTO;
-        } else if (message.type == PERF_END)
-                message.n_sent = load(&p, 8);
-        else if (message.type == PERF_REPORT) {
+        } else if (message.type == PERF_END) {
+                message.end.n_messages = load(&p, 8);
+                message.end.n_retransmitted = load(&p, 8);
+                message.end.rtt_nsec = load(&p, 8);
+        } else if (message.type == PERF_REPORT) {
                 message.report.n_messages = load(&p, 8);
                 message.report.n_bytes = load(&p, 8);
                 message.report.n_out_of_order = load(&p, 8);
                 message.report.duration_usec = load(&p, 8);
+                message.report.cpu_usec = load(&p, 8);
                 message.report.cpu_permille = load(&p, 8);
+                message.report.n_duplicates = load(&p, 8);
+                message.report.n_marked = load(&p, 8);
         }
 
         *ret = message;

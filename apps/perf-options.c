@@ -4,73 +4,154 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "apps/complain.h"
 #include "apps/perf-options.h"
+#include "apps/preset.h"
 #include "apps/units.h"
 
 #define MESSAGE_BYTES_DEFAULT 1400U
 #define PROBE_BYTES_DEFAULT 64U
+#define TIME_USEC_DEFAULT (10ULL * USEC_PER_SEC)
+#define INTERVAL_USEC_MIN 100000U
+#define BYTES_MAX (1ULL << 50)
 
 static int help(void) {
         (void) printf("o7s-perf [OPTIONS...] NAME\n"
                       "o7s-perf --serve NAME\n\n"
                       "Measure what flows to NAME carry. There, o7s-perf --serve has to run.\n\n"
-                      "  -h --help           Show this help\n"
-                      "     --version        Show the version\n"
-                      "     --serve          Be the other side\n"
-                      "  -t --time=TIME      How long to measure (default: 10s)\n"
-                      "  -s --size=BYTES     Size of a message (default: 1400, with -l 64; at least 32)\n"
-                      "  -b --rate=BITS      Send no more than this per second, such as 10M\n"
-                      "  -P --parallel=N     Use N flows at once (default: 1)\n"
-                      "  -R --reverse        Let the other side send\n"
-                      "     --bidir          Let both sides send\n"
-                      "  -l --latency        Measure round trips, one message at a time\n"
-                      "     --json           Print one JSON object per line\n"
-                      "  -q --quiet          Print the summary only\n\n"
+                      "  -h --help              Show this help\n"
+                      "     --version           Show the version\n"
+                      "     --serve             Be the other side\n"
+                      "     --qos=PRESET        raw, raw-safe, best-effort, video, voice or data (default: raw)\n"
+                      "  -S --stream            A stream of bytes: with --qos=data, which this chooses\n"
+                      "  -t --time=TIME         How long to measure (default: 10s)\n"
+                      "  -n --bytes=BYTES       Stop after this much for each flow and direction\n"
+                      "  -s --size=BYTES        Size of a message (default: 1400, with -l 64; 32 to 1M)\n"
+                      "  -r --rate=BITS         Send no more than this per second and flow, such as 10M\n"
+                      "  -P --parallel=N        Use N flows at once (default: 1)\n"
+                      "  -R --reverse           Let the other side send\n"
+                      "     --bidir             Let both sides send\n"
+                      "  -l --latency           Measure round trips, one message at a time\n"
+                      "  -i --interval=TIME     From one line to the next (default: 1s)\n"
+                      "     --max-loss=PERCENT  More lost messages than this are a failure (default: 0 on\n"
+                      "                         reliable flows, 100 on others)\n"
+                      "     --json              Print one JSON object per line\n"
+                      "  -q --quiet             Print the summary only\n\n"
                       "Exit status: 0 measured, 1 failed, 2 usage, 3 cannot be reached, 4 not allowed,\n"
-                      "5 no answer or no report in time, 69 o7s-irm does not run.\n\n"
+                      "5 no answer or no report in time, 6 too much was lost, 69 o7s-irm does not run.\n\n"
                       "See the o7s-perf(1) man page for details.\n");
         return 0;
 }
 
 /* Options that exclude each other, and defaults that depend on others. Returns: > 0; the negated exit status. */
-static int check_options(PerfOptions *o, int argc, char *argv[]) {
+static int check_options(PerfOptions *o, bool stream, bool qos_given, int argc, char *argv[]) {
+        PerfRequest *request = &o->request;
+
         if (argc - optind != 1)
                 return -complain_usage("o7s-perf", argc == optind ? "Which name?" : "One name at a time.");
-        if ((o->request.mode & PERF_LATENCY) && o->request.mode != PERF_LATENCY)
+        if ((request->mode & PERF_LATENCY) && request->mode != PERF_LATENCY)
                 return -complain_usage(
                         "o7s-perf", "--latency measures both ways already: no --reverse or --bidir with it.");
+        if (stream && qos_given && !preset_is_reliable(&o->qos))
+                return -complain_usage("o7s-perf", "A stream of bytes may lose nothing: --stream is for --qos=data.");
 
-        if (o->request.size == 0)
-                o->request.size = o->request.mode == PERF_LATENCY ? PROBE_BYTES_DEFAULT : MESSAGE_BYTES_DEFAULT;
+        if (stream) {
+                request->mode |= PERF_STREAM;
+                if (!qos_given)
+                        o->qos = O7S_QOS_DATA;
+        }
+        if (request->size == 0)
+                request->size = request->mode & PERF_LATENCY ? PROBE_BYTES_DEFAULT : MESSAGE_BYTES_DEFAULT;
+        if (request->duration_usec == 0)
+                request->duration_usec = request->n_bytes > 0 ? PERF_DURATION_USEC_MAX : TIME_USEC_DEFAULT;
 
         o->name = argv[optind];
         return 1;
 }
 
+static int parse_percent(const char *text, double *ret) {
+        char *end = NULL;
+        double value = strtod(text, &end);
+
+        if (end == text || *end != '\0' || !(value >= 0 && value <= 100))
+                return -EINVAL;
+
+        *ret = value;
+        return 0;
+}
+
+/* One option with a value. Returns: 0; the negated exit status. */
+static int parse_value(int c, const char *text, PerfOptions *o) {
+        uint64_t value = 0;
+
+        switch (c) {
+        case 't':
+                if (duration_parse(text, &value) < 0 || value == 0 || value > PERF_DURATION_USEC_MAX)
+                        return -complain_usage("o7s-perf", "'%s' is not a time of up to 1h, such as 10s.", text);
+                o->request.duration_usec = value;
+                return 0;
+        case 'n':
+                if (size_parse(text, BYTES_MAX, &value) < 0 || value == 0)
+                        return -complain_usage("o7s-perf", "'%s' is not a number of bytes such as 100M.", text);
+                o->request.n_bytes = value;
+                return 0;
+        case 's':
+                if (size_parse(text, PERF_MESSAGE_BYTES_MAX, &value) < 0 || value < PERF_HEADER_BYTES)
+                        return -complain_usage("o7s-perf", "'%s' is not a size of %u to %u bytes.", text,
+                                               PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX);
+                o->request.size = (uint32_t) value;
+                return 0;
+        case 'r':
+        case 'b':
+                if (rate_parse(text, &value) < 0 || value == 0)
+                        return -complain_usage("o7s-perf", "'%s' is not a rate such as 800K or 10M.", text);
+                o->request.rate_bps = value;
+                return 0;
+        case 'P':
+                if (size_parse(text, PERF_PARALLEL_MAX, &value) < 0 || value == 0)
+                        return -complain_usage("o7s-perf", "'%s' is not a number from 1 to %u.", text,
+                                               PERF_PARALLEL_MAX);
+                o->parallel = (unsigned) value;
+                return 0;
+        case 'i':
+                if (duration_parse(text, &value) < 0 || value < INTERVAL_USEC_MIN)
+                        return -complain_usage("o7s-perf", "'%s' is not an interval of 100ms or more.", text);
+                o->interval_usec = value;
+                return 0;
+        default:
+                (void) fprintf(stderr, "See 'o7s-perf --help'.\n");
+                return -EXIT_USAGE;
+        }
+}
+
 int perf_options_parse(PerfOptions *o, int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100, ARG_SERVE, ARG_BIDIR, ARG_JSON };
+        enum { ARG_VERSION = 0x100, ARG_SERVE, ARG_BIDIR, ARG_JSON, ARG_QOS, ARG_MAX_LOSS };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "serve", no_argument, NULL, ARG_SERVE },
+                { "qos", required_argument, NULL, ARG_QOS },
+                { "stream", no_argument, NULL, 'S' },
                 { "time", required_argument, NULL, 't' },
+                { "bytes", required_argument, NULL, 'n' },
                 { "size", required_argument, NULL, 's' },
-                { "rate", required_argument, NULL, 'b' },
+                { "rate", required_argument, NULL, 'r' },
                 { "parallel", required_argument, NULL, 'P' },
                 { "reverse", no_argument, NULL, 'R' },
                 { "bidir", no_argument, NULL, ARG_BIDIR },
                 { "latency", no_argument, NULL, 'l' },
+                { "interval", required_argument, NULL, 'i' },
+                { "max-loss", required_argument, NULL, ARG_MAX_LOSS },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "quiet", no_argument, NULL, 'q' },
                 {},
         };
-        bool latency = false;
-        uint64_t value;
-        int c;
+        bool latency = false, stream = false, qos_given = false;
+        int c, r;
 
-        while ((c = getopt_long(argc, argv, "ht:s:b:P:Rlq", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "hSt:n:s:r:b:P:Rli:q", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
                         return help();
@@ -80,29 +161,17 @@ int perf_options_parse(PerfOptions *o, int argc, char *argv[]) {
                 case ARG_SERVE:
                         o->serve = true;
                         break;
-                case 't':
-                        if (duration_parse(optarg, &value) < 0 || value == 0 || value > PERF_DURATION_USEC_MAX)
-                                return -complain_usage("o7s-perf",
-                                                       "'%s' is not a time of up to 1h, such as 10s.", optarg);
-                        o->request.duration_usec = value;
+                case ARG_QOS:
+                        if (preset_parse(optarg, &o->qos) < 0)
+                                return -complain_usage("o7s-perf", "'%s' is none of " PRESET_NAMES ".", optarg);
+                        qos_given = true;
                         break;
-                case 's':
-                        if (size_parse(optarg, PERF_MESSAGE_BYTES_MAX, &value) < 0 || value < PERF_HEADER_BYTES)
-                                return -complain_usage("o7s-perf", "'%s' is not a size of %u to %u bytes.",
-                                                       optarg, PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX);
-                        o->request.size = (uint32_t) value;
+                case ARG_MAX_LOSS:
+                        if (parse_percent(optarg, &o->max_loss_percent) < 0)
+                                return -complain_usage("o7s-perf", "'%s' is not a number from 0 to 100.", optarg);
                         break;
-                case 'b':
-                        if (rate_parse(optarg, &value) < 0 || value == 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a rate such as 800K or 10M.",
-                                                       optarg);
-                        o->request.rate_bps = value;
-                        break;
-                case 'P':
-                        if (size_parse(optarg, PERF_PARALLEL_MAX, &value) < 0 || value == 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a number from 1 to %u.", optarg,
-                                                       PERF_PARALLEL_MAX);
-                        o->parallel = (unsigned) value;
+                case 'S':
+                        stream = true;
                         break;
                 case 'R':
                         o->request.mode = PERF_REVERSE;
@@ -120,12 +189,13 @@ int perf_options_parse(PerfOptions *o, int argc, char *argv[]) {
                         o->quiet = true;
                         break;
                 default:
-                        (void) fprintf(stderr, "See 'o7s-perf --help'.\n");
-                        return -EXIT_USAGE;
+                        r = parse_value(c, optarg, o);
+                        if (r < 0)
+                                return r;
                 }
 
         if (latency)
                 o->request.mode = o->request.mode == PERF_FORWARD ? PERF_LATENCY : o->request.mode | PERF_LATENCY;
 
-        return check_options(o, argc, argv);
+        return check_options(o, stream, qos_given, argc, argv);
 }

@@ -14,12 +14,16 @@ typedef struct PerfOptions {
         bool json;
         bool quiet;
         unsigned parallel;
+        double max_loss_percent;        /* more than this is a failure; negative: none on reliable flows, any on others */
+        uint64_t interval_usec;
+        o7s_qos qos;
         PerfRequest request;
 } PerfOptions;
 
 #define PERF_OPTIONS_INIT                                                                                      \
         (PerfOptions) {                                                                                        \
-                .parallel = 1, .request = { .mode = PERF_FORWARD, .duration_usec = 10 * 1000000ULL },          \
+                .parallel = 1, .max_loss_percent = -1, .interval_usec = 1000000ULL, .qos = O7S_QOS_RAW,        \
+                .request = { .mode = PERF_FORWARD },                                                           \
         }
 
 /* Complains by itself. Returns: > 0: go on; 0: done, after --help; negative: the exit status to end with, negated. */

@@ -7,24 +7,26 @@
  * has room or a time has come, and receive. What a stream does with that is in perf-stream.c.
  */
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
 #include "apps/complain.h"
 #include "apps/perf-options.h"
 #include "apps/perf-show.h"
 #include "apps/perf-stream.h"
+#include "apps/preset.h"
 #include "apps/show.h"
 #include "apps/units.h"
+#include "apps/wait.h"
 
 #define STREAMS_MAX 128U
 #define EVENTS 64U
 #define ALLOCATE_USEC (5ULL * USEC_PER_SEC)
-#define PROGRESS_NSEC (200ULL * NSEC_PER_MSEC)
+#define PROGRESS_NSEC (100ULL * NSEC_PER_MSEC)
+#define PROGRESS_SLACK_NSEC (5ULL * NSEC_PER_MSEC)
+#define CLOSE_USEC USEC_PER_SEC
 
 typedef struct Perf {
         const PerfOptions *options;     /* not owned */
@@ -198,7 +200,7 @@ static bool perf_watch(Perf *p, uint64_t now, uint64_t *deadline) {
 
         for (size_t i = 0; i < p->n_streams; i++) {
                 running = running && p->streams[i]->state != PERF_STATE_ASKING;
-                done = done && p->streams[i]->state == PERF_STATE_DONE;
+                done = done && p->streams[i]->state == PERF_STATE_DONE && p->streams[i]->due == 0;
         }
 
         if (running && !p->running) {
@@ -211,7 +213,7 @@ static bool perf_watch(Perf *p, uint64_t now, uint64_t *deadline) {
         if (now >= p->next_progress_nsec) {
                 totals = perf_totals(p->streams, p->n_streams, now);
 
-                if (now - p->view.last_nsec >= NSEC_PER_SEC &&
+                if (now - p->view.last_nsec + PROGRESS_SLACK_NSEC >= p->options->interval_usec * NSEC_PER_USEC &&
                     now - p->view.begun_nsec <= p->options->request.duration_usec * NSEC_PER_USEC + PROGRESS_NSEC)
                         perf_show_interval(&p->view, &totals, now);
                 perf_show_progress(&p->view, &totals, now);
@@ -247,8 +249,7 @@ static int perf_run(Perf *p, int signal_fd) {
                 return polled[0].fd;
 
         for (;;) {
-                uint64_t now = clock_nsec(), deadline, left;
-                struct timespec wait = {};
+                uint64_t now = clock_nsec(), deadline;
                 int r, sent;
 
                 sent = perf_transmit(p, now, &deadline);
@@ -257,15 +258,9 @@ static int perf_run(Perf *p, int signal_fd) {
                 if (!p->options->serve && perf_watch(p, now, &deadline))
                         return 0;
 
-                now = clock_nsec();
-                left = sent > 0 || deadline <= now ? 0 : deadline - now;
-                wait.tv_sec = (time_t) (left / NSEC_PER_SEC);
-                wait.tv_nsec = (long) (left % NSEC_PER_SEC);
-
-                if (ppoll(polled, ELEMENTSOF(polled), deadline == UINT64_MAX && sent == 0 ? NULL : &wait,
-                          NULL) < 0 &&
-                    errno != EINTR)
-                        return -errno;
+                r = wait_until(polled, ELEMENTSOF(polled), sent > 0 ? 0 : deadline);
+                if (r < 0)
+                        return r;
                 if (polled[1].revents != 0 && !perf_stop(p, signal_fd))
                         return 0;
 
@@ -314,28 +309,67 @@ static void show_connection(const Perf *p) {
         }
 }
 
-static int measure(Perf *p, int signal_fd) {
+/* Opens all flows. Returns: 0; the exit status, complained about. */
+static int open_streams(Perf *p) {
+        const PerfOptions *o = p->options;
+        uint64_t flags = (o->request.mode & PERF_LATENCY ? 0 : O7S_BULK) | (o->request.mode & PERF_STREAM ? O7S_STREAM : 0);
         uint64_t test;
-        int r;
 
         if (getrandom(&test, sizeof(test), 0) < 0)
                 return complain_error(-errno, "Cannot draw a test number");
 
-        for (unsigned i = 0; i < p->options->parallel; i++) {
+        for (unsigned i = 0; i < o->parallel; i++) {
+                struct o7s_flow_info info = { .size = sizeof(info) };
                 o7s_flow *flow;
+                int r;
 
-                r = o7s_flow_alloc(p->options->name, &O7S_QOS_RAW,
-                                   p->options->request.mode == PERF_LATENCY ? 0 : O7S_BULK, ALLOCATE_USEC,
-                                   &flow);
+                r = o7s_flow_alloc(o->name, &o->qos, flags, ALLOCATE_USEC, &flow);
                 if (r < 0)
-                        return complain_error(r, "Cannot reach '%s'", p->options->name);
+                        return complain_error(r, "Cannot reach '%s'", o->name);
 
-                r = perf_add(p, flow, &p->options->request, test + i);
+                if (o7s_flow_info(flow, &info) >= 0 && info.mtu < o->request.size && !(flags & O7S_STREAM)) {
+                        (void) fprintf(stderr, "Cannot measure '%s': a message of %u bytes does not fit, its flow takes %u at "
+                                               "most.\n  See --size=.\n", o->name, o->request.size, info.mtu);
+                        (void) o7s_flow_unref(flow);
+                        return EXIT_FAILED;
+                }
+
+                r = perf_add(p, flow, &o->request, test + i);
                 if (r < 0)
-                        return complain_error(r, "Cannot use the flow to '%s'", p->options->name);
+                        return complain_error(r, "Cannot use the flow to '%s'", o->name);
         }
 
+        return 0;
+}
+
+/* Everything has been said; the last of it may still be under way. */
+static void close_streams(Perf *p) {
+        for (size_t i = 0; i < p->n_streams; i++)
+                (void) o7s_flow_close(p->streams[i]->flow, CLOSE_USEC);
+}
+
+/* Returns the exit status. */
+static int judge(Perf *p, int error) {
+        double loss_percent = 0, max_percent = p->options->max_loss_percent;
+
+        if (!perf_show_summary(&p->view, p->streams, p->n_streams, clock_nsec(), &loss_percent))
+                return error < 0 ? exit_status_of(error) : p->stopped ? EXIT_FINE : EXIT_TIMEOUT;
+
+        close_streams(p);
+        if (max_percent < 0)
+                max_percent = preset_is_reliable(&p->options->qos) ? 0 : 100;
+        return loss_percent > max_percent ? EXIT_LOSS : EXIT_FINE;
+}
+
+static int measure(Perf *p, int signal_fd) {
+        int r;
+
+        r = open_streams(p);
+        if (r > 0)
+                return r;
+
         p->view.request = p->options->request;
+        p->view.n_streams = p->n_streams;
         p->view.json = p->options->json;
         p->view.quiet = p->options->quiet;
         p->view.bar = isatty(STDOUT_FILENO);
@@ -352,9 +386,7 @@ static int measure(Perf *p, int signal_fd) {
 
         if (!p->running)
                 return r < 0 ? exit_status_of(r) : EXIT_FAILED;
-        if (!perf_show_summary(&p->view, p->streams, p->n_streams, clock_nsec()))
-                return r < 0 ? exit_status_of(r) : p->stopped ? EXIT_FINE : EXIT_TIMEOUT;
-        return EXIT_FINE;
+        return judge(p, r);
 }
 
 int main(int argc, char *argv[]) {

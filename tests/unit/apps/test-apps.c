@@ -14,7 +14,9 @@
 #include "apps/common.h"
 #include "apps/complain.h"
 #include "apps/histogram.h"
+#include "apps/perf-frame.h"
 #include "apps/perf-message.h"
+#include "apps/perf-options.h"
 #include "apps/ping-message.h"
 #include "apps/ping-options.h"
 #include "apps/preset.h"
@@ -256,17 +258,21 @@ static void test_perf_message(void **state) {
                   .request = { .mode = PERF_FORWARD,
                                .size = 1400,
                                .duration_usec = 10,
-                               .rate_bps = UINT64_MAX } },
+                               .rate_bps = UINT64_MAX,
+                               .n_bytes = 11 } },
                 { .type = PERF_ACCEPT, .test = UINT64_MAX },
                 { .type = PERF_DATA, .test = 1, .sequence = UINT64_MAX - 1 },
-                { .type = PERF_END, .test = 1, .n_sent = 12345 },
+                { .type = PERF_END, .test = 1, .end = { .n_messages = 12345, .n_retransmitted = 6, .rtt_nsec = 7 } },
                 { .type = PERF_REPORT,
                   .test = 1,
                   .report = { .n_messages = 1,
                               .n_bytes = 2,
                               .n_out_of_order = 3,
                               .duration_usec = 4,
-                              .cpu_permille = 5 } },
+                              .cpu_usec = 5,
+                              .cpu_permille = 6,
+                              .n_duplicates = 7,
+                              .n_marked = 8 } },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(messages); i++) {
@@ -285,6 +291,92 @@ static void test_perf_message(void **state) {
         }
 }
 
+/* Messages of several types, cut anywhere: the same come out as went in. */
+static void test_perf_frame(void **state) {
+        enum { N = 200, DATA_BYTES = 700 };
+        static const PerfType types[] = { PERF_DATA, PERF_END, PERF_PROBE, PERF_REPORT, PERF_DATA, PERF_ACCEPT };
+
+        for (size_t cut = 1; cut < 4000; cut = cut * 3 + 1) {
+                size_t size = 0, fed = 0, n_seen = 0;
+                uint8_t *bytes = calloc(N, DATA_BYTES);
+                PerfFrame frame = {};
+
+                assert_non_null(bytes);
+                for (unsigned i = 0; i < N; i++) {
+                        PerfMessage message = { .type = types[i % ELEMENTSOF(types)], .test = 1, .sequence = i };
+
+                        (void) perf_message_write(&message, bytes + size);
+                        size += perf_message_bytes(message.type, DATA_BYTES);
+                }
+
+                assert_int_equal(perf_frame_init(&frame, DATA_BYTES), 0);
+                while (fed < size) {
+                        size_t room, n = cut < size - fed ? cut : size - fed, message_size;
+                        void *to = perf_frame_room(&frame, &room);
+                        PerfMessage message;
+                        uint8_t *raw;
+
+                        assert_true(room > 0);
+                        n = n < room ? n : room;
+                        memcpy(to, bytes + fed, n);
+                        perf_frame_add(&frame, n);
+                        fed += n;
+
+                        while (perf_frame_next(&frame, &message, &raw, &message_size) > 0) {
+                                assert_int_equal(message.sequence, n_seen);
+                                assert_int_equal(message.type, types[n_seen % ELEMENTSOF(types)]);
+                                assert_int_equal(message_size, perf_message_bytes(message.type, DATA_BYTES));
+                                n_seen++;
+                        }
+                }
+                assert_int_equal(n_seen, N);
+                perf_frame_done(&frame);
+                free(bytes);
+        }
+}
+
+static void test_perf_frame_garbage(void **state) {
+        PerfFrame frame = {};
+        PerfMessage message;
+        uint8_t *raw, *to;
+        size_t size;
+
+        assert_int_equal(perf_frame_init(&frame, 64), 0);
+        to = perf_frame_room(&frame, &size);
+        memset(to, 'x', 40);
+        perf_frame_add(&frame, 40);
+        assert_int_equal(perf_frame_next(&frame, &message, &raw, &size), -EBADMSG);
+        perf_frame_done(&frame);
+}
+
+static void test_perf_options(void **state) {
+        static const struct {
+                const char *line;
+                PerfRequest request;
+                bool reliable;
+                unsigned parallel;
+        } rows[] = {
+                { "x n", { PERF_FORWARD, 1400, 10000000, 0, 0 }, false, 1 },
+                { "x n -l", { PERF_LATENCY, 64, 10000000, 0, 0 }, false, 1 },
+                { "x n --bidir -t 1s -P 64", { PERF_FORWARD | PERF_REVERSE, 1400, 1000000, 0, 0 }, false, 64 },
+                { "x -n 1M n --qos=data", { PERF_FORWARD, 1400, PERF_DURATION_USEC_MAX, 0, 1048576 }, true, 1 },
+                { "x -n 1M -t 2s -R n", { PERF_REVERSE, 1400, 2000000, 0, 1048576 }, false, 1 },
+                { "x --stream -s 1M -b 10M n", { PERF_FORWARD | PERF_STREAM, 1048576, 10000000, 10000000, 0 }, true, 1 },
+                { "x -S -r 1G -l n", { PERF_LATENCY | PERF_STREAM, 64, 10000000, 1000000000, 0 }, true, 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                PerfOptions o = PERF_OPTIONS_INIT;
+                char line[128], *argv[16];
+
+                (void) strcpy(line, rows[i].line);
+                assert_int_equal(perf_options_parse(&o, split(line, argv, ELEMENTSOF(argv)), argv), 1);
+                if (memcmp(&o.request, &rows[i].request, sizeof(o.request)) != 0 ||
+                    preset_is_reliable(&o.qos) != rows[i].reliable || o.parallel != rows[i].parallel)
+                        fail_msg("%s", rows[i].line);
+        }
+}
+
 /* What a stranger may not make us do. */
 static void test_perf_request(void **state) {
         static const struct {
@@ -292,14 +384,16 @@ static void test_perf_request(void **state) {
                 PerfRequest request;
                 int r;
         } rows[] = {
-                { "fine", { PERF_FORWARD | PERF_REVERSE, 32, 1, 0 }, 0 },
-                { "nothing to do", { 0, 64, 1000, 0 }, -EPROTO },
-                { "latency and more", { PERF_LATENCY | PERF_REVERSE, 64, 1000, 0 }, -EPROTO },
-                { "unknown mode", { 8, 64, 1000, 0 }, -EPROTO },
-                { "smaller than a header", { PERF_FORWARD, 31, 1000, 0 }, -EPROTO },
-                { "huge messages", { PERF_FORWARD, PERF_MESSAGE_BYTES_MAX + 1, 1000, 0 }, -EPROTO },
-                { "no time", { PERF_FORWARD, 64, 0, 0 }, -EPROTO },
-                { "for ever", { PERF_REVERSE, 64, UINT64_MAX, 0 }, -EPROTO },
+                { "fine", { PERF_FORWARD | PERF_REVERSE, 32, 1, 0, 0 }, 0 },
+                { "a stream of bytes", { PERF_LATENCY | PERF_STREAM, 32, 1, 0, 0 }, 0 },
+                { "nothing to do in a stream", { PERF_STREAM, 64, 1000, 0, 0 }, -EPROTO },
+                { "nothing to do", { 0, 64, 1000, 0, 0 }, -EPROTO },
+                { "latency and more", { PERF_LATENCY | PERF_REVERSE, 64, 1000, 0, 0 }, -EPROTO },
+                { "unknown mode", { 16, 64, 1000, 0, 0 }, -EPROTO },
+                { "smaller than a header", { PERF_FORWARD, 31, 1000, 0, 0 }, -EPROTO },
+                { "huge messages", { PERF_FORWARD, PERF_MESSAGE_BYTES_MAX + 1, 1000, 0, 0 }, -EPROTO },
+                { "no time", { PERF_FORWARD, 64, 0, 0, 0 }, -EPROTO },
+                { "for ever", { PERF_REVERSE, 64, UINT64_MAX, 0, 0 }, -EPROTO },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -361,6 +455,9 @@ int main(void) {
                 cmocka_unit_test(test_presets),
                 cmocka_unit_test(test_ping_options),
                 cmocka_unit_test(test_perf_message),
+                cmocka_unit_test(test_perf_frame),
+                cmocka_unit_test(test_perf_frame_garbage),
+                cmocka_unit_test(test_perf_options),
                 cmocka_unit_test(test_perf_request),
                 cmocka_unit_test(test_perf_garbage),
                 cmocka_unit_test(test_exit_status),
