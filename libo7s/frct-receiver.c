@@ -7,8 +7,10 @@
  * dropped. RUN_START inside an open run says nothing as long as its number is near ours: senders set it whenever nothing of theirs is
  * unacknowledged. A number that is far from ours is that of a sender which has forgotten the run (it slept while its control packets
  * went on, or began anew), or it is an old duplicate, or a forgery. So it opens a new run only where the open one cannot lose
- * anything by it: nothing new has come for two lifetimes of a packet and at least a second, and ten seconds where something is
- * incomplete, since a living sender would have repeated it by then. A sender that is right will repeat its RUN_START, too.
+ * anything by it: nothing new has come for two lifetimes of a packet and at least a second, and ten seconds inside a message. A
+ * sender that is right will repeat its RUN_START. A reliable one begins a new run when everything is acknowledged, so the message
+ * that is being put together goes on in it; and while packets are missing it has no reason to. If it does so all the same
+ * after the run is over, data is lost, and the flow ends.
  *
  * Window. Of a reliable flow, the right edge is the expected number plus the window minus the packets that wait in whole messages.
  * Fragments of an unfinished message do not count, or a message larger than the window could never become whole; memory for it
@@ -30,7 +32,7 @@
 /* Numbers that are that close belong to the same run. */
 #define RUN_REACH (UINT32_C(1) << 24)
 #define QUIET_MIN NSEC_PER_SEC
-#define QUIET_INCOMPLETE FRCT_ACKNOWLEDGE_MAX
+#define QUIET_OPEN FRCT_ACKNOWLEDGE_MAX
 
 /* Messages of a lossy flow that nobody reads are soon worth nothing. */
 #define LOSSY_MESSAGES_MAX 256U
@@ -106,9 +108,7 @@ static void run_open(FrctReceiver *r, uint32_t sequence, nsec_t now) {
         r->expected = sequence;
         r->moved_at = now;
         r->fresh = true;
-        r->gap = true;
-        frct_order_clear(&r->order);
-        frct_assembly_abandon(&r->assembly);
+        r->gap = true;                  /* of a lossy flow */
         frct_receiver_speak_run(r);
 }
 
@@ -117,16 +117,18 @@ static bool run_is_near(const FrctReceiver *r, uint32_t sequence) {
 }
 
 static void run_start(FrctReceiver *r, uint32_t sequence, nsec_t now) {
-        bool incomplete = r->assembly.open || !frct_order_is_empty(&r->order);
         nsec_t quiet = nsec_sub(now, r->moved_at);
+        bool over = !r->run || quiet / NSEC_PER_SEC > r->inactivity;
 
         if (r->finished || (r->run && sequence == r->expected))
                 return;
+        if (!over && (run_is_near(r, sequence) || quiet < (r->assembly.open ? QUIET_OPEN : MAX(2 * r->mpl, QUIET_MIN))))
+                return;
 
-        if (!r->run || quiet / NSEC_PER_SEC > r->inactivity)
+        if (frct_order_is_empty(&r->order))
                 run_open(r, sequence, now);
-        else if (!run_is_near(r, sequence) && quiet >= (incomplete ? QUIET_INCOMPLETE : MAX(2 * r->mpl, QUIET_MIN)))
-                run_open(r, sequence, now);
+        else if (over)
+                r->error = -EPROTO;
 }
 
 /* -- data -- */
@@ -362,6 +364,8 @@ void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_
 
         if (header->flags & FRCT_RUN_START)
                 run_start(r, header->sequence, now);
+        if (r->error < 0)
+                return;
 
         if (header->flags & FRCT_RENDEZVOUS && r->run) {
                 r->answer = true;

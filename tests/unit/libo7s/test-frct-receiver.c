@@ -141,22 +141,51 @@ static void test_run(void **state) {
         }
 }
 
-/* What is incomplete is not given up for a number that may be forged: only when a living sender would have repeated by now. */
-static void test_incomplete_run_is_kept(void **state) {
+/* While something is missing no other number is believed; when the run is over, it is lost, and that is said. */
+static void test_run_with_a_hole(void **state) {
         _game_ Game g = game_new(true, true, false);
 
         data(&g, 0);
         data(&g, 2);
-        g.now += 5 * SEC;
+        g.now += 100 * SEC;
         hear(&g, FRCT_DATA | FRCT_RUN_START | FRCT_FIRST, 1u << 30, "other");
         data(&g, 1);
         assert_int_equal(read_all(&g), 3);
 
         data(&g, 4);
-        g.now += 10 * SEC;
+        g.now += 132 * SEC;
         hear(&g, FRCT_DATA | FRCT_RUN_START | FRCT_FIRST, 1u << 30, "other");
-        assert_reads(&g, "other");
-        assert_int_equal(speak(&g).acknowledgement, (1u << 30) + 1);
+        assert_int_equal(read_all(&g), 0);
+        assert_int_equal(frct_receiver_error(g.receiver), -EPROTO);
+}
+
+/* A sender that slept inside a message, with everything acknowledged, goes on under new numbers. */
+static void test_message_across_runs(void **state) {
+        static const struct {
+                const char *name;
+                nsec_t sleep;
+                uint8_t flags;
+                const char *read;
+                int error;
+        } rows[] = {
+                { "goes on", 132 * SEC, 0x03, "onetwo", 0 },
+                { "goes on while its control packets did", 10 * SEC, 0x03, "onetwo", 0 },
+                { "too soon to believe it", 9 * SEC, 0x03, NULL, 0 },
+                { "another message", 132 * SEC, 0x23, NULL, -EPROTO },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _game_ Game g = game_new(true, true, false);
+
+                print_message("%s\n", rows[i].name);
+                hear(&g, FRCT_DATA | FRCT_RUN_START | FRCT_FIRST | FRCT_MORE, 5, "one");
+                g.now += rows[i].sleep;
+                hear(&g, rows[i].flags, 1u << 30, "two");
+                assert_int_equal(frct_receiver_error(g.receiver), rows[i].error);
+                if (rows[i].read)
+                        assert_reads(&g, rows[i].read);
+                assert_int_equal(read_all(&g), 0);
+        }
 }
 
 /* -- reliable, 12 bytes -- */
@@ -799,7 +828,8 @@ static void test_stream(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_run),
-                cmocka_unit_test(test_incomplete_run_is_kept),
+                cmocka_unit_test(test_run_with_a_hole),
+                cmocka_unit_test(test_message_across_runs),
                 cmocka_unit_test(test_plain_order_and_window),
                 cmocka_unit_test(test_plain_acknowledgements),
                 cmocka_unit_test(test_plain_data_carries_it),
