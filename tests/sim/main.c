@@ -10,6 +10,7 @@
  *   invariants.c        what must hold                 traffic.c           applications, and their IRM
  *   world.c             all members and links          member.c            a core in a simulated shell
  *   network.c           links that delay, lose, double and reorder         topology.c          who is linked with whom
+ *   frct-exchange.c     one flow, short; frct-scenario.c: paths with a name: frct-run.c, frct-end.c, frct-program.c, frct-path.c
  *   timeline.c          virtual time                   dice.h, seeded.c    chance, from the seed
  *   trace.h             what happened, as a number     verdict.c           what was found wrong
  *   report.c, chart.c   tables and curves
@@ -19,9 +20,11 @@
 #include <stdio.h>
 
 #include "basic/string.h"
+#include "tests/sim/frct-scenario.h"
 #include "tests/sim/suite.h"
 
 #define MEMBERS_MAX 20000U
+#define SEEDS_MAX 100000000U
 
 static ScenarioOptions arg_scenario;
 static Suite arg_suite = _SUITE_INVALID;
@@ -30,6 +33,7 @@ static bool arg_directory;
 static bool arg_twice;
 static unsigned arg_n_seeds = 1;
 static const char *arg_svg;
+static const char *arg_path;
 
 static int help(void) {
         printf("o7s-sim [OPTIONS]\n\n"
@@ -47,7 +51,8 @@ static int help(void) {
                "     --jitter=MSEC       added delay (5)\n"
                "     --exchanges=N       flows, before and after the storm (100)\n"
                "     --directory         directories alone, without a layer\n"
-               "     --suite=NAME        fifty, thousand, directory, growth: runs that are given\n"
+               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths: runs that are given\n"
+               "     --path=NAME         ordered flows on the path of that name; \"list\" shows all\n"
                "     --twice             run it twice, and once with another seed, and compare the traces\n"
                "     --sabotage          bend the routes of two members, and fail unless that is found out\n"
                "     --svg=DIRECTORY     draw charts there\n"
@@ -104,6 +109,7 @@ enum {
         ARG_EXCHANGES,
         ARG_DIRECTORY,
         ARG_SUITE,
+        ARG_PATH,
         ARG_TWICE,
         ARG_SABOTAGE,
         ARG_SVG,
@@ -124,6 +130,7 @@ static const struct option options[] = {
         { "exchanges", required_argument, NULL, ARG_EXCHANGES },
         { "directory", no_argument,       NULL, ARG_DIRECTORY },
         { "suite",     required_argument, NULL, ARG_SUITE     },
+        { "path",      required_argument, NULL, ARG_PATH      },
         { "twice",     no_argument,       NULL, ARG_TWICE     },
         { "sabotage",  no_argument,       NULL, ARG_SABOTAGE  },
         { "svg",       required_argument, NULL, ARG_SVG       },
@@ -137,7 +144,7 @@ static int parse_count(int option, const char *name, const char *text) {
         static const uint64_t largest[] = {
                 [ARG_MEMBERS - ARG_MEMBERS] = MEMBERS_MAX,
                 [ARG_SEED - ARG_MEMBERS] = UINT64_MAX,
-                [ARG_SEEDS - ARG_MEMBERS] = 10000,
+                [ARG_SEEDS - ARG_MEMBERS] = SEEDS_MAX,
                 [ARG_STORM - ARG_MEMBERS] = 86400,
                 [ARG_JITTER - ARG_MEMBERS] = 10000,
                 [ARG_EXCHANGES - ARG_MEMBERS] = 100000,
@@ -225,6 +232,10 @@ static int parse_arguments(int argc, char *argv[]) {
                         arg_directory = true;
                         break;
 
+                case ARG_PATH:
+                        arg_path = optarg;
+                        break;
+
                 case ARG_TWICE:
                         arg_twice = true;
                         break;
@@ -279,6 +290,9 @@ static int run_described(Report *report) {
 }
 
 static int run_once(Report *report) {
+        if (arg_path)
+                return suite_path(arg_path, arg_scenario.world.seed, report);
+
         return (int) arg_suite >= 0 ? suite_run(arg_suite, arg_shape, arg_scenario.world.seed, arg_n_seeds, report)
                                    : run_described(report);
 }
@@ -322,6 +336,11 @@ int main(int argc, char *argv[]) {
         r = parse_arguments(argc, argv);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+        if (arg_path && strcmp(arg_path, "list") == 0) {
+                frct_scenario_list(stdout);
+                return EXIT_SUCCESS;
+        }
 
         report_init(&report, arg_svg);
         r = arg_twice ? run_twice(&report) : run_once(&report);

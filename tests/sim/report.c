@@ -87,6 +87,18 @@ void report_directory(Report *r, const DirectoryRun *run) {
         chart_add(&r->hops, "directories alone", n, run->hops);
 }
 
+void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, const Verdict *verdict) {
+        printf("%" PRIu64 " exchanges from seed %" PRIu64 ": %" PRIu64 " whole, %" PRIu64 " given up at both ends, %" PRIu64
+               " packets, %" PRIu64 " bytes read, trace %016" PRIx64 "\n", exchanges->n_runs, seed, exchanges->n_whole,
+               exchanges->n_given_up, exchanges->n_packets, exchanges->bytes, exchanges->digest);
+        report_verdict(r, exchanges->digest, verdict);
+        r->n_runs += (unsigned) exchanges->n_runs - 1;
+}
+
+void report_verdict(Report *r, uint64_t digest, const Verdict *verdict) {
+        count(r, digest, verdict->n_failed, verdict->n_checked);
+}
+
 static int write_chart(const Report *r, const Chart *chart, const char *name) {
         _cleanup_free_ char *path = NULL;
         int result;

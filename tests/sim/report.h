@@ -5,6 +5,7 @@
 
 #include "tests/sim/chart.h"
 #include "tests/sim/directory-run.h"
+#include "tests/sim/frct-exchange.h"
 #include "tests/sim/scenario.h"
 
 typedef struct Report {
@@ -23,6 +24,10 @@ typedef struct Report {
 void report_init(Report *r, const char *directory);
 void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioResult *result);
 void report_directory(Report *r, const DirectoryRun *run);
+
+void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, const Verdict *verdict);
+/* What has said it all already. */
+void report_verdict(Report *r, uint64_t digest, const Verdict *verdict);
 
 /* The last line, and the charts. Returns: 0; 1: something was found wrong; < 0: a chart could not be written. */
 int report_end(Report *r);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "tests/sim/frct-exchange.h"
+#include "tests/sim/frct-scenario.h"
 #include "tests/sim/seeded.h"
 #include "tests/sim/suite.h"
 
@@ -8,6 +10,8 @@ static const char *const suite_table[_SUITE_MAX] = {
         [SUITE_THOUSAND] = "thousand",
         [SUITE_DIRECTORY] = "directory",
         [SUITE_GROWTH] = "growth",
+        [SUITE_FRCT] = "frct",
+        [SUITE_PATHS] = "paths",
 };
 
 DEFINE_ENUM_NAMES(suite, Suite);
@@ -127,7 +131,36 @@ static int run_growth(uint64_t seed, Report *report) {
         return 0;
 }
 
+static int run_exchanges(uint64_t seed, unsigned n_seeds, Report *report) {
+        Verdict verdict = {};
+        FrctExchanges exchanges;
+        int r;
+
+        r = frct_exchanges_run(seed, n_seeds, &verdict, &exchanges);
+        if (r < 0)
+                return r;
+
+        report_exchanges(report, seed, &exchanges, &verdict);
+        return 0;
+}
+
+int suite_path(const char *name, uint64_t seed, Report *report) {
+        Verdict verdict = {};
+        uint64_t digest;
+        int r;
+
+        r = frct_scenario_run(name, seed, &verdict, &digest);
+        if (r < 0)
+                return r;
+
+        report_verdict(report, digest, &verdict);
+        return 0;
+}
+
 int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds, Report *report) {
+        if (suite == SUITE_FRCT)
+                return run_exchanges(seed, n_seeds, report);
+
         for (unsigned i = 0; i < n_seeds; i++) {
                 int r = -EINVAL;
 
@@ -149,6 +182,11 @@ int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds,
                         r = run_growth(seed + i, report);
                         break;
 
+                case SUITE_PATHS:
+                        r = suite_path(NULL, seed + i, report);
+                        break;
+
+                case SUITE_FRCT:
                 case _SUITE_MAX:
                 case _SUITE_INVALID:
                         break;
