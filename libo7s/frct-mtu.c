@@ -91,7 +91,6 @@ static size_t fallback(const FrctMtu *m) {
 bool frct_mtu_timed_out(FrctMtu *m, size_t size, nsec_t now) {
         size_t smaller = fallback(m);
 
-
         if (size <= smaller || ++m->n_black < BLACK_MAX)
                 return false;
 
