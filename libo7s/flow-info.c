@@ -69,6 +69,7 @@ int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret) {
                 .qos_granted = info->qos,
                 .mtu = (uint32_t) flow_message_max(flow),
                 .slots = lane_class_slots(flow->lane_class),
+                .is_stream = (info->transfer & IRM_TRANSFER_STREAM) != 0,
         };
         (void) copy_string(ret->name, sizeof(ret->name), info->name);
         (void) copy_string(ret->layer, sizeof(ret->layer), info->layer);

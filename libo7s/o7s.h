@@ -155,6 +155,7 @@ struct o7s_flow_info {
         o7s_qos qos_granted;
         uint32_t mtu;                   /* largest message, bytes */
         uint32_t slots;                 /* length of the queue towards the peer, in packets of up to 2048 bytes */
+        uint32_t is_stream;             /* 1: bytes without boundaries, as the asking side wanted (O7S_STREAM) */
 };
 
 /* Counters of one end of a flow, from its beginning. Set size to sizeof(struct o7s_flow_stats) before the
@@ -252,7 +253,13 @@ int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret);
  * ended is reported by the write itself; within some milliseconds after the other side died it may be the
  * next one.
  *
- * Returns: size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended,
+ * Of a stream as much is sent as finds room in time, of data of any size, and nothing is an error only where it is nothing.
+ *
+ * On an ordered flow within one host a message that is larger than the queue goes in steps. Where the write returns -EAGAIN or
+ * -ETIMEDOUT in between, nothing of it is ever read; written again, the same bytes go on where it stopped, so that a program
+ * that never waits gets it through as well. Any other message takes its place.
+ *
+ * Returns: size, of a stream 1 to size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended,
  * o7s_last_error() says how; -EBADMSG: the other side broke the rules of shared memory. */
 ssize_t o7s_flow_write(o7s_flow *flow, const void *data, size_t size);
 
@@ -266,6 +273,9 @@ ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n);
  * next read returns 0. A buffer larger than the mtu never sees any of this; nor does a flow with
  * O7S_TRUNCATE, where the end of a message that does not fit is dropped. Messages are never empty: 0 is not
  * the end of the flow.
+ *
+ * A stream has no messages: a read returns what is there, up to the size of the buffer, never 0. To a host that is not o7s
+ * what each side writes still goes as messages; here they are joined, there they are read as such.
  *
  * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -EINVAL: size
  * is 0; -EBADMSG: the other side broke the rules of shared memory. */

@@ -93,6 +93,15 @@ static int hear_outcome(int doorbell, int expected) {
         assert_int_equal(irm_message_receive_outcome(doorbell, &outcome, &lane), 0);
         assert_int_equal(outcome.result, expected);
         assert_int_equal(lane >= 0, expected == 0);
+
+        /* What was agreed on lives as long as the flow. */
+        if (expected == 0) {
+                assert_int_equal(outcome.info.transfer, IRM_TRANSFER_EXTENDED);
+                assert_int_equal(outcome.info.mpl_ms, 100);
+                assert_int_equal(outcome.info.qos.loss, 0);
+                assert_int_equal(outcome.info.qos.in_order, 1);
+                assert_int_equal(outcome.info.qos.ber, 1);
+        }
         return lane;
 }
 
@@ -166,7 +175,7 @@ static void is_attached(Scene *s) {
 static void establish(Scene *s) {
         static const uint8_t token[CLOSE_TOKEN_BYTES] = "closeme";
         IrmMessage allocate = { .type = IRM_ALLOCATE, .version = IRM_PROTOCOL_VERSION, .timeout_usec = 5 * USEC_PER_SEC,
-                                .info = { .name = "far.example", .qos = O7S_QOS_RAW } }, reply;
+                                .info = { .name = "far.example", .qos = O7S_QOS_DATA } }, reply;
         LayerMessage request, done = { .type = LAYER_QUERY_DONE }, answer = { .type = LAYER_REPLY };
         ssize_t size;
         int fd;

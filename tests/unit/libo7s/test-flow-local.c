@@ -111,6 +111,7 @@ static void test_sizes(void **state) {
                 ends_open(&e, classes[i].flags);
                 assert_int_equal(o7s_flow_info(e.in, &info), 0);
                 assert_int_equal(info.mtu, 1 << 20);
+                assert_int_equal(info.is_stream, 0);
 
                 for (size_t j = 0; j < ELEMENTSOF(sizes); j++) {
                         Writer w;
@@ -328,6 +329,7 @@ static void test_torn_end(void **state) {
 /* Writes and reads of all sizes: the bytes are the same. */
 static void test_stream(void **state) {
         static const size_t reads[] = { 1, 100000, 7, 4096, 65536, 3, 2048, 300000 };
+        struct o7s_flow_info info = { .size = sizeof(info) };
         _cleanup_ends_ Ends e;
         size_t at = 0;
         ssize_t n;
@@ -335,6 +337,8 @@ static void test_stream(void **state) {
 
         ends_open(&e, O7S_STREAM);
         assert_int_equal(o7s_flow_set_flags(e.in, O7S_TRUNCATE), 0);    /* of messages, which it has not */
+        assert_int_equal(o7s_flow_info(e.in, &info), 0);
+        assert_int_equal(info.is_stream, 1);
         fill(e.data, LOCAL_MESSAGE_MAX, 3);
         writer_start(&w, &e, LOCAL_MESSAGE_MAX);
 
