@@ -53,7 +53,6 @@ struct FrctEnd {
         Liveness liveness;
         nsec_t wake;
         nsec_t blocked_until;
-        nsec_t ticked;                  /* time of the wake-ups counted by n_spins */
         unsigned n_spins;
 
         uint64_t n_written;

@@ -25,9 +25,14 @@ static void make_content(const FrctEnd *writer, uint64_t number, uint64_t offset
 
         for (size_t i = 0; i < size;) {
                 uint64_t at = offset + i, word = mix(id, at / 8) >> at % 8 * 8;
+                size_t n = MIN(8 - at % 8, size - i);
 
-                for (size_t k = at % 8; k < 8 && i < size; k++, word >>= 8)
-                        ret[i++] = (uint8_t) word;
+                if (n == sizeof(word)) {
+                        memcpy(ret + i, &word, sizeof(word));
+                        i += sizeof(word);
+                } else
+                        for (; n > 0; n--, word >>= 8)
+                                ret[i++] = (uint8_t) word;
         }
         for (uint64_t at = offset; number != STREAM && at < NUMBER_BYTES && at < offset + size; at++)
                 ret[at - offset] = (uint8_t) (number >> (24 - at * 8));
@@ -74,12 +79,16 @@ static int write_one(FrctEnd *e, nsec_t now) {
         _cleanup_free_ uint8_t *content = NULL;
         ssize_t n;
 
+        /* Mostly it asks first; but no room must mean none. */
+        room = frct_writable(e->frct, stream ? 1 : size);
+        if (!room && dice_below(&e->dice, 32) > 0)
+                return 0;
+
         content = malloc(size);
         if (!content)
                 return -ENOMEM;
 
         make_content(e, number, stream ? e->bytes_written : 0, content, size);
-        room = frct_writable(e->frct, stream ? 1 : size);
         n = write_parts(e, content, size, now);
         verdict_checked(e->verdict);
         if (room ? n == -EAGAIN : n >= 0)
