@@ -17,7 +17,8 @@ static uint32_t flags_of(const Descriptor *d) {
 }
 
 static bool ended(int error) {
-        return error == -ENOTCONN || error == -EPIPE || error == -EBADMSG || error == -EPROTO || error == -ECHILD;
+        return error == -ENOTCONN || error == -ECONNRESET || error == -EPIPE || error == -EBADMSG || error == -EPROTO ||
+               error == -ECHILD;
 }
 
 /* -- reading -- */
@@ -44,7 +45,7 @@ static ssize_t read_locked(Descriptor *d, void *buf, size_t count, uint32_t flag
                 return -ENOTALLOC;
 
         size = flags & FLOWFRNOPART ? read_whole(d->flow, buf, count) : o7s_flow_read(d->flow, buf, count);
-        if (size == -ETIMEDOUT || ended((int) size))    /* the first: nothing was acknowledged for too long */
+        if (ended((int) size))
                 return descriptor_end(d);
         if (size == -EAGAIN && (flags & FLOWFDOWN))
                 return -EFLOWDOWN;
