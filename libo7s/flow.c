@@ -301,6 +301,8 @@ static void flow_shut(o7s_flow *flow) {
         if (flow_state(flow) == FLOW_UP) {
                 flow_tell_end(flow);
                 (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
+                if (flow->transfer)
+                        flow->transfer->moved = true;
         }
 
         (void) pthread_mutex_unlock(&flow->mutex);

@@ -198,11 +198,12 @@ static bool look(Transfer *t, FlowSide side, uint64_t begin, uint32_t budget_nse
                 (void) pthread_mutex_lock(&t->mutex);
         } while (spin_now() - begin < budget_nsec);
 
-        return false;
+        /* Others were let in: what was looked for may be there, and would not ring any more. */
+        return transfer_is_ready(t, side);
 }
 
 /* Until somebody says that something moved. */
-static int sleep_beside_poller(Transfer *t, usec_t deadline) {
+static int sleep_beside_poller(Transfer *t, FlowSide side, usec_t deadline) {
         struct timespec until = {
                 .tv_sec = (time_t) (deadline / USEC_PER_SEC),
                 .tv_nsec = (long) (deadline % USEC_PER_SEC * NSEC_PER_USEC),
@@ -210,6 +211,8 @@ static int sleep_beside_poller(Transfer *t, usec_t deadline) {
         int r;
 
         leave(t, false);
+        if (transfer_is_ready(t, side))
+                return 0;
 
         t->n_sleepers++;
         if (deadline / USEC_PER_SEC > INT32_MAX)
@@ -277,7 +280,7 @@ int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) 
         budget_nsec = spin_begin(spin);
         found = budget_nsec > 0 && look(t, side, begin, budget_nsec);
         if (!found)
-                r = t->polling ? sleep_beside_poller(t, *deadline) : poll_for_all(t, *deadline);
+                r = t->polling ? sleep_beside_poller(t, side, *deadline) : poll_for_all(t, *deadline);
         spin_end(spin, budget_nsec, spin_now() - begin, found);
 
         return r < 0 && transfer_is_ready(t, side) ? 0 : r;

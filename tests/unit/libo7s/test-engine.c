@@ -78,9 +78,16 @@ static void log_await(Log *log, unsigned n) {
 
 #define LOG_INIT (Log) { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-static void runner_add(Runner *r, Engine *e, Log *log, unsigned number) {
-        *r = (Runner) { .flow.run = runner_run, .engine = e, .log = log, .number = number, .fd = -1 };
+static void runner_add(Runner *r, Engine *e, Log *log, unsigned number, int fd) {
+        *r = (Runner) { .flow.run = runner_run, .engine = e, .log = log, .number = number, .fd = fd };
         assert_int_equal(engine_add(e, &r->flow), 0);
+}
+
+static int new_bell(void) {
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+        assert_true(fd >= 0);
+        return fd;
 }
 
 /* Earliest first, whatever the order of asking; those that changed their mind at their last word. */
@@ -91,7 +98,7 @@ static void test_order(void **state) {
         nsec_t begin;
 
         for (unsigned i = 0; i < RUNNERS_MAX; i++)
-                runner_add(&runners[i], &e, &log, i);
+                runner_add(&runners[i], &e, &log, i, -1);
 
         begin = time_now_nsec() + 20 * NSEC_PER_MSEC;
         for (unsigned i = 0; i < RUNNERS_MAX; i++) {
@@ -125,9 +132,7 @@ static void test_rings(void **state) {
         uint64_t one = 1;
         Runner r;
 
-        runner_add(&r, &e, &log, 1);
-        r.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        assert_true(r.fd >= 0);
+        runner_add(&r, &e, &log, 1, new_bell());
 
         for (unsigned i = 1; i <= 20; i++) {
                 assert_int_equal(engine_watch(&e, &r.flow, r.fd), 0);
@@ -147,12 +152,11 @@ static void test_fairness(void **state) {
         Runner busy, other;
         uint64_t one = 1;
 
-        runner_add(&busy, &e, &log, 0);
+        runner_add(&busy, &e, &log, 0, -1);
         busy.again = 1;
         engine_set_due(&e, &busy.flow, 1);
 
-        runner_add(&other, &e, &log, 1);
-        other.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        runner_add(&other, &e, &log, 1, new_bell());
         assert_int_equal(engine_watch(&e, &other.flow, other.fd), 0);
 
         log_await(&log, 10);
@@ -180,14 +184,14 @@ static void test_ends_from_inside(void **state) {
         Runner r;
 
         for (unsigned i = 1; i <= 50; i++) {
-                runner_add(&r, &e, &log, i);
+                runner_add(&r, &e, &log, i, -1);
                 r.leaves = true;
                 engine_set_due(&e, &r.flow, 1);
                 log_await(&log, i);
         }
 
         /* Now it is to have ended; adding waits for that. */
-        runner_add(&r, &e, &log, 0);
+        runner_add(&r, &e, &log, 0, -1);
         engine_remove(&e, &r.flow);
         assert_false(e.running);
 }
