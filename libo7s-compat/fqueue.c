@@ -6,12 +6,13 @@
  * was read. So a program that reads once per event and one that reads until nothing is left both get everything.
  *
  * The end of a flow is told once, when everything was read: by FLOW_DEALLOC or FLOW_PEER, which say how, and by FLOW_DOWN.
+ * A flow that is down does not come up again, so there is no FLOW_UP: one whose layer is restarted was never down.
  */
 
 #include "libo7s-compat/compat.h"
 
 #define EVENTS_MAX 1024U
-#define EVENTS_PER_FLOW 3U
+#define EVENTS_PER_FLOW 2U
 #define FLOWS_PER_LOOK 256U
 
 _Static_assert(FLOWS_PER_LOOK * EVENTS_PER_FLOW <= EVENTS_MAX, "what is found has room");
@@ -43,8 +44,6 @@ static void push(fqueue_t *fq, const Descriptor *d, enum fqtype type) {
 
 /* Of one flow. The set's mutex is held. */
 static void push_events(fqueue_t *fq, fset_t *set, const Descriptor *d, uint32_t events) {
-        if (events & O7S_CHANGED)
-                push(fq, d, FLOW_UP);
         if (events & O7S_READABLE)
                 push(fq, d, FLOW_PKT);
         else if (events & O7S_DOWN) {
@@ -54,7 +53,7 @@ static void push_events(fqueue_t *fq, fset_t *set, const Descriptor *d, uint32_t
         }
 }
 
-/* Returns: whether there is anything now; -ETIMEDOUT does not come from here. */
+/* Returns: whether there is anything now. That something about a flow has changed, such as its MTU, is no event here. */
 static bool fill(fqueue_t *fq, fset_t *set) {
         o7s_event events[FLOWS_PER_LOOK];
         int n;

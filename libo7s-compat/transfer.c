@@ -47,7 +47,7 @@ static ssize_t read_locked(Descriptor *d, void *buf, size_t count, uint32_t flag
         size = flags & FLOWFRNOPART ? read_whole(d->flow, buf, count) : o7s_flow_read(d->flow, buf, count);
         if (ended((int) size))
                 return descriptor_end(d);
-        if (size == -EAGAIN && (flags & FLOWFDOWN))
+        if (size == -EAGAIN && (flags_of(d) & FLOWFDOWN))
                 return -EFLOWDOWN;
 
         return size;

@@ -17,17 +17,21 @@ static void *accept_one(void *userdata) {
         return NULL;
 }
 
-void compat_pair_more(const qosspec_t *qs, int *ret_asking, int *ret_serving) {
+void compat_pair_more_to(const char *name, const qosspec_t *qs, int *ret_asking, int *ret_serving) {
         qosspec_t copy = qs ? *qs : qos_raw;
         pthread_t thread;
 
         assert_int_equal(flow_accept(NULL, &no_time), -ETIMEDOUT);      /* from here on the name is served */
         assert_int_equal(pthread_create(&thread, NULL, accept_one, ret_serving), 0);
-        *ret_asking = flow_alloc("echo", qs ? &copy : NULL, &long_time);
+        *ret_asking = flow_alloc(name, qs ? &copy : NULL, &long_time);
         assert_int_equal(pthread_join(thread, NULL), 0);
 
         assert_true(*ret_asking >= 64);
         assert_true(*ret_serving >= 64);
+}
+
+void compat_pair_more(const qosspec_t *qs, int *ret_asking, int *ret_serving) {
+        compat_pair_more_to("echo", qs, ret_asking, ret_serving);
 }
 
 void compat_pair_open(CompatPair *pair, const qosspec_t *qs) {

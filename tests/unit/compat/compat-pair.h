@@ -34,7 +34,8 @@ void compat_pair_open(CompatPair *pair, const qosspec_t *qs);
 /* Deallocates what is left of it; -1: nothing. */
 void compat_pair_close(CompatPair *pair);
 
-/* One more flow. */
+/* One more flow. name: of a peer that irm-thread.h plays. */
 void compat_pair_more(const qosspec_t *qs, int *ret_asking, int *ret_serving);
+void compat_pair_more_to(const char *name, const qosspec_t *qs, int *ret_asking, int *ret_serving);
 
 #define _cleanup_compat_pair_ _cleanup_(compat_pair_close)
