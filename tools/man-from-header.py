@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Manual pages of section 3 out of the comments of <o7s.h>, so that there is one text for both.
 
-Usage: man-from-header.py HEADER VERSION DIRECTORY         writes the pages
-       man-from-header.py HEADER --list                    names them, one per line
+Usage: man-from-header.py HEADER VERSION DIRECTORY EXAMPLE...      writes the pages
+       man-from-header.py HEADER --list                            names them, one per line
 
 The header's opening comment and its values become o7s(3). A comment and the declarations right below it become the page of
-the first of these; the others, and declarations without a comment of their own, are links to it.
+the first of these; the others, and declarations without a comment of their own, are links to it. Each page ends with an
+example, a whole program: the first of the given ones that makes the page's first call. A call without an example is an error.
 """
 
 import os
@@ -101,21 +102,38 @@ def summary(page):
     return re.sub(r'\s+', ' ', first).rstrip('.')
 
 
-def call_page(page, version):
+def read_examples(paths):
+    """Text of each program, without the line that says its licence."""
+    texts = []
+    for path in paths:
+        with open(path, encoding='utf-8') as file:
+            texts.append(re.sub(r'^/\* SPDX[^\n]*\n', '', file.read()))
+    return texts
+
+
+def example_of(name, examples):
+    for text in examples:
+        if re.search(rf'\b{name}\(', text):
+            return '.SH EXAMPLES\n.EX\n' + escape(text.strip()) + '\n.EE\n'
+    sys.exit(f'man-from-header: no example calls {name}()')
+
+
+def call_page(page, version, examples):
     name = page.names[0]
     return (title(name, version) +
             '.SH NAME\n' + ', '.join(page.names) + ' \\- ' + escape(summary(page)) + '\n' +
             '.SH SYNOPSIS\n.nf\n.B #include <o7s.h>\n.PP\n' +
             '\n'.join(f'.B "{escape(text)}"' for text in page.declarations) + '\n.fi\n' +
-            paragraphs(page.text) + '\n.SH SEE ALSO\n.BR o7s (3)\n')
+            paragraphs(page.text) + '\n' + example_of(name, examples) + '.SH SEE ALSO\n.BR o7s (3)\n')
 
 
-def overview_page(opening, values, pages, version):
+def overview_page(opening, values, pages, version, examples):
     calls = [name for page in pages for name in page.names]
     return (title('o7s', version) + '.SH NAME\no7s \\- flows to names\n' +
             '.SH SYNOPSIS\n.nf\n.B #include <o7s.h>\n.PP\n.B cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs libo7s)\n.fi\n' +
             '.SH DESCRIPTION\n' + paragraphs_of(opening) +
             '\n.SH VALUES AND STRUCTURES\n.nf\n' + escape(values) + '\n.fi\n' +
+            example_of('o7s_flow_alloc', examples) +
             '.SH SEE ALSO\n' + ',\n'.join(f'.BR {name} (3)' for name in calls) + '\n')
 
 
@@ -125,10 +143,11 @@ def main():
         print('\n'.join(['o7s.3'] + [name + '.3' for page in pages for name in page.names]))
         return
 
-    version, directory = sys.argv[2:]
-    files = {'o7s': overview_page(opening, values, pages, version)}
+    version, directory = sys.argv[2:4]
+    examples = read_examples(sys.argv[4:])
+    files = {'o7s': overview_page(opening, values, pages, version, examples)}
     for page in pages:
-        files[page.names[0]] = call_page(page, version)
+        files[page.names[0]] = call_page(page, version, examples)
         for name in page.names[1:]:
             files[name] = f'.so man3/{page.names[0]}.3\n'
 
