@@ -92,6 +92,10 @@ static uint32_t queue_pop(SpfTree *t) {
 
         node = t->heads[0];
         queue_unlink(t, node);
+
+        /* Links of members are all over the memory: those of the next one are on their way while this one's are looked at. */
+        if (t->heads[0] != SPF_NOBODY)
+                __builtin_prefetch(t->graph->nodes[t->heads[0]].edges);
         return node;
 }
 
@@ -130,40 +134,40 @@ static bool hops_equal(const uint64_t *a, unsigned n_a, const uint64_t *b, unsig
         return true;
 }
 
-static void hops_copy(uint64_t *to, const uint64_t *from, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                to[i] = from[i];
-}
-
-/* Merges two ascending lists without repetition, as far as there is room. */
-static unsigned hops_merge(uint64_t *hops, unsigned n, const uint64_t *more, unsigned n_more) {
-        uint64_t merged[FORWARDING_HOPS_MAX];
-        unsigned n_merged = 0, i = 0, k = 0;
+/* Adds those of an ascending list to another, without repetition; the largest fall off where there is no room. */
+static unsigned hops_merge(SpfHops *hops, unsigned n, const SpfHops *more, unsigned n_more) {
+        uint64_t *addresses = hops->addresses;
 
         if (n == 0) {
-                hops_copy(hops, more, n_more);
+                *hops = *more;
                 return n_more;
         }
-        if (hops_equal(hops, n, more, n_more))
-                return n;
 
-        while (n_merged < FORWARDING_HOPS_MAX && (i < n || k < n_more)) {
-                uint64_t next = k == n_more || (i < n && hops[i] <= more[k]) ? hops[i] : more[k];
+        for (unsigned k = 0; k < n_more; k++) {
+                uint64_t address = more->addresses[k];
+                unsigned i = n;
 
-                merged[n_merged++] = next;
-                i += i < n && hops[i] == next;
-                k += k < n_more && more[k] == next;
+                while (i > 0 && addresses[i - 1] > address)
+                        i--;
+                if (i > 0 && addresses[i - 1] == address)
+                        continue;
+                if (i == FORWARDING_HOPS_MAX)
+                        break;
+
+                n = MIN(n + 1, FORWARDING_HOPS_MAX);
+                for (unsigned last = n - 1; last > i; last--)
+                        addresses[last] = addresses[last - 1];
+                addresses[i] = address;
         }
 
-        hops_copy(hops, merged, n_merged);
-        return n_merged;
+        return n;
 }
 
 /* From those before it on shortest paths, which are settled. Returns whether they changed. */
 static bool hops_compute(SpfTree *t, uint32_t node) {
         const SpfNode *g = t->graph->nodes + node;
         SpfTreeNode *n = t->nodes + node;
-        uint64_t hops[FORWARDING_HOPS_MAX], *now = t->hops[node].addresses;
+        SpfHops hops = {}, own = { { g->address } };
         uint32_t n_links = node == t->root ? 0 : UINT32_MAX;
         unsigned n_hops = 0;
 
@@ -178,16 +182,16 @@ static bool hops_compute(SpfTree *t, uint32_t node) {
                         continue;
 
                 if (e->node == t->root)
-                        n_hops = hops_merge(hops, n_hops, &g->address, 1);
+                        n_hops = hops_merge(&hops, n_hops, &own, 1);
                 else
-                        n_hops = hops_merge(hops, n_hops, t->hops[e->node].addresses, before->n_hops);
+                        n_hops = hops_merge(&hops, n_hops, t->hops + e->node, before->n_hops);
                 n_links = MIN(n_links, before->n_links + 1);
         }
 
-        if (n_links == n->n_links && hops_equal(hops, n_hops, now, n->n_hops))
+        if (n_links == n->n_links && hops_equal(hops.addresses, n_hops, t->hops[node].addresses, n->n_hops))
                 return false;
 
-        hops_copy(now, hops, n_hops);
+        t->hops[node] = hops;
         n->n_hops = (uint8_t) n_hops;
         n->n_links = n_links;
         return true;
@@ -202,10 +206,12 @@ static bool hops_compute(SpfTree *t, uint32_t node) {
 static void hops_gather(SpfTree *t, uint32_t node, uint32_t other, bool is_first) {
         const SpfTreeNode *n = t->nodes + node;
         SpfTreeNode *o = t->nodes + other;
-        const uint64_t *more = node == t->root ? &t->graph->nodes[other].address : t->hops[node].addresses;
-        unsigned n_more = node == t->root ? 1 : n->n_hops, n_hops = is_first ? 0 : o->n_hops;
 
-        o->n_hops = (uint8_t) hops_merge(t->hops[other].addresses, n_hops, more, n_more);
+        if (node == t->root) {
+                t->hops[other] = (SpfHops) { { t->graph->nodes[other].address } };
+                o->n_hops = 1;
+        } else
+                o->n_hops = (uint8_t) hops_merge(t->hops + other, is_first ? 0 : o->n_hops, t->hops + node, n->n_hops);
         o->n_links = is_first ? n->n_links + 1 : MIN(o->n_links, n->n_links + 1);
         o->gathers = true;
 }
@@ -230,40 +236,46 @@ static uint64_t estimate_compute(const SpfTree *t, uint32_t node) {
         return least;
 }
 
+/* One that is not worse than what the other has. */
+static void take_offer(SpfTree *t, uint32_t node, uint32_t to, uint64_t offer) {
+        SpfTreeNode *other = t->nodes + to;
+
+        if (offer < other->estimate) {
+                other->estimate = offer;
+                if (t->with_hops && offer < other->distance)
+                        hops_gather(t, node, to, true);
+                else
+                        other->stale_hops = t->with_hops;
+        } else if (other->gathers) {
+                hops_gather(t, node, to, false);
+                return;
+        } else if (t->with_hops && other->distance == offer)
+                other->stale_hops = true;
+        else
+                return;
+
+        requeue(t, to);
+}
+
 /* The way became shorter: others profit, or have one more way of the same length. */
 static void settle_shorter(SpfTree *t, uint32_t node) {
         const SpfNode *g = t->graph->nodes + node;
-        SpfTreeNode *n = t->nodes + node;
+        SpfTreeNode *nodes = t->nodes, *n = nodes + node;
+        uint64_t distance = n->estimate;
 
-        n->distance = n->estimate;
+        n->distance = distance;
         note_change(t, node);
         if (t->with_hops && !n->gathers)
                 (void) hops_compute(t, node);
         n->stale_hops = false;
         n->gathers = false;
 
-        /* The root's estimate is 0, below any offer. */
-        for (uint32_t i = 0; i < g->n_edges; i++) {
-                SpfTreeNode *other = t->nodes + g->edges[i].node;
-                uint64_t offer = n->distance + g->edges[i].cost_out;
+        /* The root's estimate is 0, below any offer. Most offers are none: this is where the time of a computation goes. */
+        for (const SpfEdge *e = g->edges, *end = e + g->n_edges; e < end; e++) {
+                uint64_t offer = distance + e->cost_out;
 
-                if (offer > other->estimate)
-                        continue;
-
-                if (offer < other->estimate) {
-                        other->estimate = offer;
-                        if (t->with_hops && offer < other->distance)
-                                hops_gather(t, node, g->edges[i].node, true);
-                        else
-                                other->stale_hops = t->with_hops;
-                } else if (other->gathers) {
-                        hops_gather(t, node, g->edges[i].node, false);
-                        continue;
-                } else if (t->with_hops && other->distance == offer)
-                        other->stale_hops = true;
-                else
-                        continue;
-                requeue(t, g->edges[i].node);
+                if (offer <= nodes[e->node].estimate)
+                        take_offer(t, node, e->node, offer);
         }
 }
 
@@ -373,6 +385,7 @@ int spf_tree_reserve(SpfTree *t) {
                 hops = realloc(t->hops, n * sizeof(*hops));
                 if (!hops)
                         return -ENOMEM;
+                memset(hops + t->n_nodes, 0, (n - t->n_nodes) * sizeof(*hops));
                 t->hops = hops;
         }
 

@@ -306,7 +306,12 @@ static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
         different = route->cost != n->distance || route->n_links != n->n_links;
         route->cost = n->distance;
         route->n_links = n->n_links;
-        different |= addresses_replace(route->hops, &route->n_hops, s->tree->hops[node].addresses, n->n_hops);
+        if (is_new) {
+                /* All that there is room for: that is quicker than to count. */
+                memcpy(route->hops, s->tree->hops[node].addresses, sizeof(route->hops));
+                route->n_hops = n->n_hops;
+        } else
+                different |= addresses_replace(route->hops, &route->n_hops, s->tree->hops[node].addresses, n->n_hops);
 
         if (s->with_alternates) {
                 find_alternates(s, node, route, &alternates);
