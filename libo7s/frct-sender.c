@@ -170,8 +170,14 @@ static bool may_cut(const FrctSender *s, nsec_t now) {
         return frct_sender_has_more(s) && now >= s->memory_at && (!s->config.reliable || s->segments.next != s->right);
 }
 
+/* A segment of which some pieces have left. It is in nobody's flight before the last one has, so no window may stop it there. */
+static bool is_begun(const FrctSegment *segment) {
+        return segment && segment->pieces && segment->position > 0;
+}
+
 /* When the next segment may leave: now or later, by pace. NSEC_INFINITY: there is none, or a window is full. */
 static nsec_t segment_at(const FrctSender *s, nsec_t now) {
+        size_t in_flight = is_begun(list_first(&s->due, FrctSegment, by_stage)) ? 0 : s->in_flight;
         nsec_t at = now;
 
         if (list_is_empty(&s->due) && !may_cut(s, now))
@@ -179,7 +185,7 @@ static nsec_t segment_at(const FrctSender *s, nsec_t now) {
         if (!s->congestion || s->probe_allowed)
                 return now;
 
-        return frct_congestion_may_send(s->congestion, s->in_flight, now, &at) ? MAX(at, now) : NSEC_INFINITY;
+        return frct_congestion_may_send(s->congestion, in_flight, now, &at) ? MAX(at, now) : NSEC_INFINITY;
 }
 
 static int cut_finish(FrctSegment **ret) {
