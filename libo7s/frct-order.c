@@ -74,12 +74,22 @@ void frct_order_clear(FrctOrder *o) {
         for (uint32_t i = 0; i < o->n_slots; i++)
                 slot_clear(o, o->slots + i);
 
+        o->n_held = 0;
         o->n_ranges = 0;
         o->n_recent = 0;
 }
 
 bool frct_order_is_empty(const FrctOrder *o) {
         return o->cost == 0;
+}
+
+uint32_t frct_order_missing(const FrctOrder *o, uint32_t expected, uint32_t sequence) {
+        uint32_t end = sequence + 1;
+
+        if (o->n_ranges > 0 && frct_before(end, o->ranges[o->n_ranges - 1].end))
+                end = o->ranges[o->n_ranges - 1].end;
+
+        return end - expected - o->n_held - 1;
 }
 
 bool frct_order_holds(const FrctOrder *o, uint32_t sequence) {
@@ -163,6 +173,7 @@ int frct_order_put(FrctOrder *o, uint32_t sequence, FrctChunk *chunk) {
         slot_clear(o, slot);
         slot->chunk = TAKE_PTR(owned);
         o->cost += frct_chunk_cost(slot->chunk);
+        o->n_held++;
         range_add(o, sequence);
 
         memmove(o->recent + 1, o->recent, sizeof(o->recent) - sizeof(o->recent[0]));
@@ -209,6 +220,7 @@ FrctChunk *frct_order_take(FrctOrder *o, uint32_t sequence) {
         assert(o->n_ranges > 0 && o->ranges[0].begin == sequence);
 
         o->cost -= frct_chunk_cost(slot->chunk);
+        o->n_held--;
         o->ranges[0].begin++;
         if (o->ranges[0].begin == o->ranges[0].end)
                 range_remove(o, 0);

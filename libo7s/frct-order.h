@@ -23,6 +23,7 @@ typedef struct FrctOrder {
         unsigned n_ranges_allocated;
         uint32_t recent[FRCT_RECENT_MAX];       /* numbers that came since the peer was told, newest first */
         unsigned n_recent;
+        uint32_t n_held;                /* whole segments */
         size_t cost;                    /* memory of all segments */
 } FrctOrder;
 
@@ -34,6 +35,8 @@ int frct_order_grow(FrctOrder *o, uint32_t expected, uint32_t n_slots);
 void frct_order_clear(FrctOrder *o);
 
 bool frct_order_is_empty(const FrctOrder *o);
+/* How many would be missing below the highest number, were this one there, too. */
+uint32_t frct_order_missing(const FrctOrder *o, uint32_t expected, uint32_t sequence);
 bool frct_order_holds(const FrctOrder *o, uint32_t sequence);
 const FrctPieces *frct_order_pieces(const FrctOrder *o, uint32_t sequence);
 

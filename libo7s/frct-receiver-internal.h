@@ -15,8 +15,8 @@ struct FrctReceiver {
         bool reliable, extended;
         nsec_t mpl;
         nsec_t inactivity;              /* whole seconds of silence end a run */
-        size_t receive_max;             /* memory for everything */
-        size_t order_max;               /* not beyond this for what comes out of order */
+        size_t receive_max;             /* memory for everything but a message that is not whole yet */
+        size_t packet_cost;             /* of a packet of the layer's largest size */
 
         /* the peer's run */
         bool run;

@@ -17,16 +17,18 @@
  * is set aside. The extended window begins at 1024 packets and doubles where the application takes half of one within half a
  * second: a receiver that only receives cannot measure the round trip, and this is enough for paths of up to that long.
  *
- * Memory. An edge that was told stays, and what was acknowledged in ranges stays too, since its sender has forgotten it. So windows are
- * made of three quarters of the limit, divided by the layer's largest packet; the last quarter is for what comes in order. A peer
- * with larger packets, or with crumbs, fills it all the same: then its packets are dropped, and where no reading could ever make
- * room the flow ends.
+ * Memory. What was acknowledged in ranges must stay, since its sender has forgotten it. So a packet is taken only where there is room
+ * for all that is still missing below it, too. A packet in order that does not fit waits (its sender repeats it) until the application
+ * has read; where there is nothing to read it is taken beyond the limit, as far as one message goes, and then the flow ends: no
+ * reading would ever make room. Windows are the limit divided by the layer's largest packet, so only peers whose packets are
+ * larger than that, or crumbs, see any of this, and those whose receiver was given a very small limit.
  */
 
 #include "libo7s/frct-receiver-internal.h"
 
 #define WINDOW_FIRST UINT32_C(1024)
 #define WINDOW_MAX (UINT32_C(1) << 17)
+#define OPEN_MAX (2 * FRCT_MESSAGE_MAX) /* memory of a message in fragments of some 64 bytes */
 #define ROUND_MAX (500 * NSEC_PER_MSEC)
 
 /* Numbers that are that close belong to the same run. */
@@ -39,19 +41,17 @@
 
 #define FLAGS_OF_CHUNK (FRCT_FIRST | FRCT_MORE | FRCT_FINISH)
 
-/* The memory limit is raised to what one message and the smallest window need. */
+/* Two packets are the least that moves. */
 static void limits_set(FrctReceiver *r, const FrctConfig *config) {
-        size_t wanted = config->receive_max > 0 ? config->receive_max : FRCT_BUFFER_MAX;
-        size_t packet_cost = config->packet_max + FRCT_CHUNK_OVERHEAD;
-        size_t reserve = config->extended && !config->stream ? 2 * FRCT_MESSAGE_MAX : 0;
-        size_t least = reserve + packet_cost * (config->extended ? FRCT_WINDOW_START : FRCT_WINDOW_PLAIN);
+        size_t limit = config->receive_max > 0 ? config->receive_max : FRCT_BUFFER_MAX;
+        size_t most = config->extended ? WINDOW_MAX : FRCT_WINDOW_PLAIN;
 
-        r->receive_max = MAX(wanted, 4 * (least / 3 + 1));
-        r->order_max = r->receive_max - r->receive_max / 4;
+        r->packet_cost = config->packet_max + FRCT_CHUNK_OVERHEAD;
+        r->receive_max = MAX(limit, 2 * r->packet_cost);
 
-        r->window_max = FRCT_WINDOW_PLAIN;
-        if (config->extended)
-                r->window_max = (uint32_t) MIN((r->order_max - reserve) / packet_cost, (size_t) WINDOW_MAX);
+        /* A large one leaves room for an unfinished message, which windows do not count. */
+        limit = r->receive_max > 2 * OPEN_MAX ? r->receive_max - OPEN_MAX : r->receive_max;
+        r->window_max = (uint32_t) MIN(limit / r->packet_cost, most);
 
         if (config->reliable)
                 r->window = MIN(r->window_max, config->extended ? WINDOW_FIRST : FRCT_WINDOW_PLAIN);
@@ -84,7 +84,7 @@ int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret) 
         frct_assembly_init(&r->assembly, config->stream);
         limits_set(r, config);
 
-        k = frct_order_init(&r->order, config->reliable ? r->window : 1);
+        k = frct_order_init(&r->order, config->reliable ? MAX(r->window, FRCT_WINDOW_START) : 1);
         if (k < 0)
                 return k;
 
@@ -158,9 +158,13 @@ static size_t memory_needed(const FrctReceiver *r, const FrctHeader *header, siz
 }
 
 static bool memory_fits(const FrctReceiver *r, const FrctHeader *header, size_t size) {
-        size_t limit = header->sequence == r->expected ? r->receive_max : r->order_max;
+        size_t missing = frct_order_missing(&r->order, r->expected, header->sequence) * r->packet_cost;
+        size_t needed = r->assembly.cost + r->order.cost + memory_needed(r, header, size) + missing;
 
-        return r->assembly.cost + r->order.cost + memory_needed(r, header, size) <= limit;
+        if (header->sequence == r->expected && !frct_assembly_readable(&r->assembly))
+                return needed <= r->receive_max + OPEN_MAX;
+
+        return needed <= r->receive_max;
 }
 
 static uint8_t chunk_flags(const FrctReceiver *r, const FrctHeader *header) {
@@ -293,7 +297,7 @@ static void take_lossy(FrctReceiver *r, const FrctHeader *header, const uint8_t 
 
         r->lost += missing;
         r->gap = r->gap || missing > 0;
-        r->expected = header->sequence;
+        r->expected = header->sequence;         /* what is missing is gone for good */
 
         if (r->assembly.n_messages >= LOSSY_MESSAGES_MAX || !memory_fits(r, header, size))
                 r->out_of_window++;
