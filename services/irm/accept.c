@@ -12,6 +12,7 @@
 #include "basic/random.h"
 #include "libo7s/qos.h"
 #include "services/irm/flow.h"
+#include "services/irm/layer-names.h"
 
 #define CONFIRM_USEC (10 * USEC_PER_SEC)        /* a layer that was told to answer has done so by then, or is stuck */
 
@@ -89,6 +90,17 @@ typedef struct Asked {
         uint32_t grants;
 } Asked;
 
+/* By a member of a layer, that is: what comes for it is not bounded by any user's quota. */
+static bool is_served_by_layer(const Name *n) {
+        const Acceptor *a;
+
+        list_for_each(a, &n->acceptors, by_name)
+                if (layer_of_process(a->client->process))
+                        return true;
+
+        return false;
+}
+
 /* Returns: 0: good; < 0: it is refused. */
 static int check_request(Layer *l, const Name *n, const LayerMessage *message, Asked *ret) {
         uint64_t now = time_realtime_nsec();
@@ -106,6 +118,9 @@ static int check_request(Layer *l, const Name *n, const LayerMessage *message, A
                 return -EACCES;
 
         ret->terms = terms_of_request(&message->qos, &ret->extension, &ret->grants);
+        if ((ret->terms.qos.in_order || ret->terms.qos.ber == 0) && is_served_by_layer(n))
+                return -EOPNOTSUPP;     /* layers stack on raw flows; a stranger has no say in what an IPCP buffers */
+
         return qos_check(&ret->terms.qos);
 }
 

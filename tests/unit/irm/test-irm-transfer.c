@@ -10,12 +10,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
 
 #include "basic/time.h"
 #include "services/common/oap.h"
@@ -334,6 +334,32 @@ static void test_answering(void **state) {
         (void) close(layer);
 }
 
+/* Members of layers get raw flows, whatever a stranger asks for. */
+static void test_asking_a_layer(void **state) {
+        static const o7s_qos refused[] = { O7S_QOS_DATA, O7S_QOS_BEST_EFFORT, O7S_QOS_RAW_SAFE }, raw = O7S_QOS_RAW;
+        const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "home", .layer_type = LAYER_UNICAST,
+                                     .hash_algorithm = 1, .mtu = 1400, .oap_max = 1300 };
+        int layer = online_layer(*state), member = fixture_connect_layer(*state), listener, fds[IRM_FDS_MAX];
+        LayerMessage message;
+        IrmMessage offer;
+
+        layer_say(member, &hello, NULL, 0);
+        layer_hear(member, LAYER_WELCOME, &message, NULL);
+        listener = client_listen("here");
+
+        for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
+                ask_from_afar(layer, (uint8_t) (i + 1), &refused[i], FRCT);
+                layer_hear(layer, LAYER_REFUSE, &message, NULL);
+                assert_int_equal(message.reference, i + 1);
+        }
+
+        ask_from_afar(layer, 100, &raw, FRCT);
+        client_hear(listener, IRM_OFFER, &offer, fds);
+        (void) close(listener);
+        (void) close(member);
+        (void) close(layer);
+}
+
 /* A successor that wants something else is none: who was offered the first has what that asked for. */
 static void test_other_successor(void **state) {
         const o7s_qos data = QOS(0, 1, 1), raw = O7S_QOS_RAW;
@@ -430,6 +456,7 @@ int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_asking, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_answering, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_asking_a_layer, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_other_successor, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_local_stream, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_requests, set_up, tear_down),
