@@ -231,19 +231,24 @@ static FrctChunk *segment_of(FrctReceiver *r, const FrctHeader *header, const ui
         return chunk;
 }
 
-static void refuse(FrctReceiver *r, const FrctHeader *header, nsec_t now) {
+/* Behind the window: the peer is told at once where it is. No memory: it is not, or it would repeat that at the pace of the path
+ * instead of more and more slowly. */
+static void refuse(FrctReceiver *r, const FrctHeader *header, bool outside, nsec_t now) {
         r->out_of_window++;
-        r->forced = true;
-        frct_receiver_speak_by(r, now);
+        if (outside) {
+                r->forced = true;
+                frct_receiver_speak_by(r, now);
+                return;
+        }
 
-        /* Full of a message that is not whole: no reading will ever make room. */
+        r->echo_due = false;
         if (header->sequence == r->expected && !frct_assembly_readable(&r->assembly))
                 r->error = -EPROTO;
 }
 
 static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool urgent,
                           nsec_t now) {
-        bool in_order = header->sequence == r->expected, holes = r->order.n_ranges > 0;
+        bool in_order = header->sequence == r->expected, holes = r->order.n_ranges > 0, outside;
         FrctChunk *chunk;
 
         if (frct_before(header->sequence, r->expected) ||
@@ -258,8 +263,10 @@ static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8
                 r->error = -EPROTO;
                 return;
         }
-        if (header->sequence - r->expected >= frct_receiver_right_edge(r) - r->expected || !memory_fits(r, header, size)) {
-                refuse(r, header, now);
+
+        outside = header->sequence - r->expected >= frct_receiver_right_edge(r) - r->expected;
+        if (outside || !memory_fits(r, header, size)) {
+                refuse(r, header, outside, now);
                 return;
         }
 
