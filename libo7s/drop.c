@@ -20,6 +20,7 @@ static const char *const drop_reason_table[_DROP_REASON_MAX] = {
         [DROP_HOSTILE] = "hostile",
         [DROP_NO_ROUTE] = "no-route",
         [DROP_TTL] = "ttl",
+        [DROP_NOT_ATTACHED] = "not-attached",
 };
 
 DEFINE_ENUM_NAMES(drop_reason, DropReason);

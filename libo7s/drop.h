@@ -21,6 +21,7 @@ typedef enum DropReason {
         DROP_HOSTILE,           /* the other side of a lane broke the rules of shared memory */
         DROP_NO_ROUTE,          /* no neighbour leads to the destination */
         DROP_TTL,               /* it has been on its way through too many members */
+        DROP_NOT_ATTACHED,      /* the layer was restarted, and the application has yet to attach to the flow again */
         _DROP_REASON_MAX,
         _DROP_REASON_INVALID = -EINVAL,
 } DropReason;

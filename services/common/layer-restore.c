@@ -6,7 +6,7 @@
 #include "services/common/layer-restore.h"
 
 #define LAYER_STORE_FD_NAME "state"
-#define LAYER_STORE_VERSION 1U
+#define LAYER_STORE_VERSION 2U
 
 typedef struct KeptFlow {
         uint64_t flow_id;
@@ -34,6 +34,11 @@ typedef struct KeptBlock {
         uint8_t bytes[LAYER_BLOCK_BYTES_MAX];
 } KeptBlock;
 
+typedef struct KeptTrial {
+        uint64_t started;               /* CLOCK_MONOTONIC: when the last process began with this state */
+        uint64_t n;                     /* how many in a row did so, each soon after the one before */
+} KeptTrial;
+
 static const StateStoreFormat layer_store_format = {
         .name = "o7s-layer-state",
         .version = LAYER_STORE_VERSION,
@@ -41,6 +46,7 @@ static const StateStoreFormat layer_store_format = {
         .kinds = {
                 [LAYER_KEPT_FLOW] = { sizeof(KeptFlow), LAYER_KEPT_FLOWS_MAX },
                 [LAYER_KEPT_BLOCK] = { sizeof(KeptBlock), 1 },
+                [LAYER_KEPT_TRIAL] = { sizeof(KeptTrial), 1 },
         },
 };
 
@@ -52,19 +58,52 @@ int layer_store_from_fd(int fd, StateStore **ret) {
         return state_store_open(&layer_store_format, fd, ret);
 }
 
-int layer_store_open(Daemon *daemon, StateStore **ret) {
+bool layer_store_begin(StateStore *store, usec_t now) {
+        KeptTrial trial = {}, next = { .started = now, .n = 1 };
+        bool has_trial = state_store_get(store, LAYER_KEPT_TRIAL, 0, &trial) > 0;
+
+        if (has_trial && trial.started <= now && now - trial.started < LAYER_TRIAL_USEC)
+                next.n = trial.n + 1;
+
+        if (has_trial)
+                state_store_update(store, LAYER_KEPT_TRIAL, 0, &next);
+        else
+                (void) state_store_put(store, LAYER_KEPT_TRIAL, &next);
+        return next.n <= LAYER_TRIALS_MAX;
+}
+
+/* Returns: 0; < 0: there is none that could be used. */
+static int open_kept(Daemon *daemon, StateStore **ret) {
         _cleanup_(state_store_freep) StateStore *store = NULL;
         int fd, r;
 
         fd = daemon_take_fd(daemon, LAYER_STORE_FD_NAME);
-        if (fd >= 0) {
-                r = layer_store_from_fd(fd, ret);
-                if (r == 0)
-                        return 0;
+        if (fd < 0)
+                return fd;
 
+        r = layer_store_from_fd(fd, &store);
+        if (r < 0)
                 log_warning_errno(r, "The state of before cannot be used, starting anew: %m");
-                (void) daemon_forget_fd(daemon, LAYER_STORE_FD_NAME);
+        else if (!layer_store_begin(store, time_now())) {
+                log_error("Processes that began with the state of before ended at once, %u in a row: starting anew, without its flows.",
+                          LAYER_TRIALS_MAX);
+                r = -ECANCELED;
         }
+        if (r < 0) {
+                (void) daemon_forget_fd(daemon, LAYER_STORE_FD_NAME);
+                return r;
+        }
+
+        *ret = TAKE_PTR(store);
+        return 0;
+}
+
+int layer_store_open(Daemon *daemon, StateStore **ret) {
+        _cleanup_(state_store_freep) StateStore *store = NULL;
+        int r;
+
+        if (open_kept(daemon, ret) >= 0)
+                return 0;
 
         r = layer_store_new(&store);
         if (r < 0)

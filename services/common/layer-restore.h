@@ -7,20 +7,25 @@
  * orderly end closes all flows, and leaves nothing.
  *
  * Of a flow: what is common, and up to LAYER_FLOW_BYTES_MAX bytes that mean something to the layer alone (endpoint ids,
- * the peer's address). What is read back was checked for range here; the layer checks its own bytes.
+ * the peer's address). What is read back was checked for range here; the layer checks its own bytes. State that makes its
+ * process end all the same would do so for ever: after LAYER_TRIALS_MAX quick ends in a row it is given up, with its flows.
  */
 
+#include "basic/time.h"
 #include "services/common/daemon.h"
 #include "services/common/layer-flow.h"
 
 #define LAYER_FLOW_BYTES_MAX 128U
 #define LAYER_BLOCK_BYTES_MAX 4096U
+#define LAYER_TRIALS_MAX 3U
+#define LAYER_TRIAL_USEC USEC_PER_SEC   /* who lived longer did not end because of what was kept */
 #define LAYER_KEPT_FLOWS_MAX 65536U     /* further ones end with the process */
 
 /* Kinds of the store. */
 enum {
         LAYER_KEPT_FLOW,
         LAYER_KEPT_BLOCK,
+        LAYER_KEPT_TRIAL,
         _LAYER_KEPT_MAX,
 };
 
@@ -42,6 +47,9 @@ int layer_store_open(Daemon *daemon, StateStore **ret);
 /* The same for a descriptor; taken, also on failure. -EBADMSG: not a store of this version. */
 int layer_store_from_fd(int fd, StateStore **ret);
 int layer_store_new(StateStore **ret);
+
+/* Another process begins with this state. Returns: whether it may be used; false: too many before us ended at once. */
+bool layer_store_begin(StateStore *store, usec_t now);
 
 /* Keeps an established flow until it is closed (layer_flow_set_state()); one that is kept already is written anew.
  * Returns: 0; -ENOSPC: too many; -EMSGSIZE. */

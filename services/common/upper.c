@@ -273,12 +273,14 @@ void upper_flow_resume(LayerFlow *flow) {
 
 /* -- up -- */
 
-void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n, bool marked) {
+void upper_deliver(Upper *upper, LayerFlow *flow, Packet *const *packets, unsigned n, bool marked) {
         UpperFlow *u = flow->upper;
         int r;
 
-        if (!u || u->ending)
+        if (!u || u->ending) {
+                upper->past.drops[u ? DROP_FLOW_CLOSED : DROP_NOT_ATTACHED] += n;
                 return;
+        }
 
         /* Where nobody holds the other end the doorbell rings by itself, and says why. */
         r = endpoint_deliver(u->endpoint, packets, n, marked);

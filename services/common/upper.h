@@ -48,7 +48,7 @@ struct Upper {
         unsigned held_first;
         unsigned n_held;
 
-        Counters past;                  /* of flows that are gone */
+        Counters past;                  /* of flows that are gone, and what came for those that have no upper side */
         Counters reset;                 /* the sum at the last reset: flows go on counting, it is taken off */
         List flows;                     /* UpperFlow.by_upper */
         unsigned n_flows;
@@ -84,7 +84,7 @@ void upper_flow_close(LayerFlow *flow, CloseReason reason);
 void upper_flow_finish(LayerFlow *flow, CloseReason reason);
 
 /* Step 3 of the way up. The packets stay the caller's. marked: they met congestion in this layer. */
-void upper_deliver(LayerFlow *flow, Packet *const *packets, unsigned n, bool marked);
+void upper_deliver(Upper *upper, LayerFlow *flow, Packet *const *packets, unsigned n, bool marked);
 
 /* Of all flows, present and past. */
 void upper_sum_counters(const Upper *upper, Counters *ret);

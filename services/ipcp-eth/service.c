@@ -29,7 +29,9 @@ static unsigned core_send(void *userdata, Packet *const *frames, unsigned n) {
 }
 
 static void core_deliver(void *userdata, EthernetFlow *flow, Packet *const *packets, unsigned n) {
-        upper_deliver(&flow->layer, packets, n, false);         /* Ethernet marks nothing */
+        Service *s = userdata;
+
+        upper_deliver(layer_upper(s->layer), &flow->layer, packets, n, false);      /* Ethernet marks nothing */
 }
 
 static int core_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {

@@ -34,7 +34,9 @@ static unsigned core_lower_queued(void *userdata, const LowerFlow *flow) {
 /* -- what it wants of the IRM and of applications -- */
 
 static void core_deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked) {
-        upper_deliver(&flow->layer, packets, n, marked);
+        Service *s = userdata;
+
+        upper_deliver(layer_upper(s->layer), &flow->layer, packets, n, marked);
 }
 
 static int core_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {

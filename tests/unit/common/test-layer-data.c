@@ -26,7 +26,7 @@ static void test_data(void **state) {
 
         assert_int_equal(packet_new(64, &packet), 0);
         memcpy(packet_append(packet, 5), "hello", 5);
-        upper_deliver(&f->flow, &packet, 1);
+        upper_deliver(layer_upper(f->layer), &f->flow, &packet, 1, false);
         assert_int_equal(channel_read(app, bytes, sizeof(bytes), &more), 5);
         assert_memory_equal(bytes, "hello", 5);
 
@@ -189,7 +189,7 @@ static void test_application_closes_under_data(void **state) {
 
         assert_int_equal(packet_new(64, &packet), 0);
         memcpy(packet_append(packet, 5), "hello", 5);
-        upper_deliver(&f->flow, &packet, 1);
+        upper_deliver(layer_upper(f->layer), &f->flow, &packet, 1, false);
         layer_fixture_pump(f);
         assert_int_equal(f->n_closed, 1);
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_DOWN, &m, NULL), 0);
@@ -258,6 +258,22 @@ static void test_close_overtakes(void **state) {
         assert_int_equal(m.close_reason, CLOSE_NORMAL);
 }
 
+/* Between a restart of ours and the application's return: what arrives is dropped, and counted as what it is. */
+static void test_not_attached(void **state) {
+        _cleanup_(packet_freep) Packet *packet = NULL;
+        LayerFixture *f = *state;
+        Counters counters;
+
+        assert_int_equal(packet_new(64, &packet), 0);
+        memcpy(packet_append(packet, 5), "hello", 5);
+        for (unsigned i = 0; i < 3; i++)
+                upper_deliver(layer_upper(f->layer), &f->flow, &packet, 1, false);
+
+        upper_sum_counters(layer_upper(f->layer), &counters);
+        assert_int_equal(counters.drops[DROP_NOT_ATTACHED], 3);
+        assert_int_equal(counters.drops[DROP_FLOW_CLOSED], 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_LAYER(test_data),
@@ -271,6 +287,7 @@ int main(void) {
                 WITH_LAYER(test_closed_from_below),
                 WITH_LAYER(test_closed_by_irm),
                 WITH_LAYER(test_close_overtakes),
+                WITH_LAYER(test_not_attached),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

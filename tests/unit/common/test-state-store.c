@@ -298,6 +298,40 @@ static void test_block_of_a_layer(void **state) {
         assert_int_equal(layer_store_get_block(next, bytes), 0);
 }
 
+/* State that ends whoever uses it, at once and again: three times, and no more. */
+static void test_trials(void **state) {
+        static const struct {
+                const char *name;
+                usec_t pause;
+                bool may;
+        } begins[] = {
+                { "the first",                        0,                      true  },
+                { "after a long life",                LAYER_TRIAL_USEC,       true  },
+                { "at once",                          LAYER_TRIAL_USEC / 5,   true  },
+                { "again",                            LAYER_TRIAL_USEC / 5,   true  },
+                { "a third quick end",                LAYER_TRIAL_USEC / 5,   false },
+                { "and on",                           LAYER_TRIAL_USEC / 5,   false },
+                { "used all the same, it lived",      LAYER_TRIAL_USEC,       true  },
+                { "and ended at once",                0,                      true  },
+        };
+        _cleanup_(state_store_freep) StateStore *store = NULL;
+        usec_t now = 7 * USEC_PER_SEC;
+
+        assert_int_equal(layer_store_new(&store), 0);
+        for (size_t i = 0; i < ELEMENTSOF(begins); i++) {
+                StateStore *next = NULL;
+
+                print_message("%s\n", begins[i].name);
+                now += begins[i].pause;
+                assert_int_equal(layer_store_from_fd(fcntl(state_store_fd(store), F_DUPFD_CLOEXEC, 3), &next), 0);
+                assert_int_equal(layer_store_begin(next, now), begins[i].may);
+                state_store_free(next);
+        }
+
+        /* A clock that goes backwards is no proof of anything. */
+        assert_true(layer_store_begin(store, 0));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_torn_put),
@@ -309,6 +343,7 @@ int main(void) {
                 cmocka_unit_test(test_full),
                 cmocka_unit_test(test_flows_of_a_layer),
                 cmocka_unit_test(test_block_of_a_layer),
+                cmocka_unit_test(test_trials),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
