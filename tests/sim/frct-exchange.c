@@ -64,7 +64,7 @@ static void end_options(Dice *d, const FrctConfig *config, bool checksum, FrctEn
                 .look = dice_chance(d, 0.3),
         };
         ret->config.send_max = dice_chance(d, 0.3) ? dice_between(d, 20000, 300000) : 0;
-        ret->config.receive_max = dice_chance(d, 0.3) ? dice_between(d, 20000, 300000) : 0;
+        ret->config.receive_max = dice_chance(d, 0.3) ? dice_between(d, config->packet_max * 16, 300000) : 0;
 
         room = config->packet_max - FRCT_HEADER_BYTES;
         if (config->extended)           /* large messages now and then: a run of them takes as long as a hundred others */

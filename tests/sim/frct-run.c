@@ -15,6 +15,7 @@ typedef struct Run {
         FrctPath paths[2];
         FrctAir air;
         nsec_t now;
+        nsec_t over;                            /* when all of it was */
         nsec_t half;                            /* when the second half begins; NSEC_INFINITY: it has */
         uint64_t half_bytes[FRCT_PAIRS_MAX];
         uint64_t n_events;
@@ -207,7 +208,7 @@ static int run_rest(Run *r) {
 static void run_report(const Run *r, FrctRunResult *ret) {
         *ret = (FrctRunResult) {
                 .n_events = r->n_events,
-                .took = r->now - NSEC_PER_SEC,
+                .took = r->over - NSEC_PER_SEC,
                 .memory = r->memory,
                 .digest = r->air.trace.digest,
         };
@@ -244,6 +245,7 @@ int frct_run(const FrctRunOptions *options, Verdict *verdict, FrctRunResult *ret
         if (result < 0)
                 return result;
 
+        r.over = r.now;
         for (unsigned i = 0; i < r.n_ends; i++) {
                 if (!options->endless && i % 2 == 0)
                         check_over(&r, &r.ends[i]);
