@@ -16,12 +16,12 @@
  *   error.c          errors of <o7s.h> in the numbers that such programs know
  *   irm.c            names and bindings; irm-bus.c talks to o7s-irm, the only file with libsystemd. A library of its own.
  *
- * Threads: what <o7s.h> leaves to its caller, one reader and one writer of a flow at a time, is done here with two mutexes per
- * flow. Nobody sleeps with .reading held: a call of <o7s.h> that would wait says -EAGAIN, and what it would wait for is polled
- * without any lock. So flow_dealloc(), fset_add() and further readers always get on, and a thread can be cancelled while it
- * waits, and only then: all calls hold cancellation off but in wait_readable().
+ * Threads: what <o7s.h> leaves to its caller, one reader and one writer of a flow at a time, is done here. Nobody sleeps with
+ * .reading held: a call of <o7s.h> that would wait says -EAGAIN, and what it would wait for is polled without any lock. So
+ * flow_dealloc(), fset_add() and further readers always get on, and a thread can be cancelled while it waits, and only then: all
+ * calls hold cancellation off but in wait_readable() and between two turns of a write.
  *
- * Order of locks: writing, reading, the set's, the table's.
+ * Order of locks: reading, the set's, the table's. Nothing is locked with .writing held.
  */
 
 #include <errno.h>
@@ -103,7 +103,9 @@ typedef struct Descriptor {
         nsec_t write_timeout;
 
         pthread_mutex_t reading;        /* held by who asks the flow for messages or events */
-        pthread_mutex_t writing;
+        pthread_mutex_t writing;        /* guards .has_writer, and is never held for long */
+        pthread_cond_t writer_left;     /* on the monotonic clock */
+        bool has_writer;
         fset_t *set;                    /* that we are in; not owned; changes with .reading held */
 } Descriptor;
 
@@ -138,6 +140,10 @@ static inline void descriptor_unrefp(Descriptor **d) {
 /* Locks for reading: the flow's own mutex, and that of its set where it is in one. */
 void descriptor_lock(Descriptor *d);
 void descriptor_unlock(Descriptor *d);
+
+/* One writer at a time, who may wait inside <o7s.h>. until: for another one to leave; 0: not at all. Returns: 0; -EAGAIN. */
+int descriptor_begin_write(Descriptor *d, nsec_t until);
+void descriptor_end_write(Descriptor *d);
 
 /* What a call says when the flow has ended: -ENOTALLOC: we ended it; -EFLOWPEER, -EFLOWDOWN. Locked for reading. */
 int descriptor_end(Descriptor *d);

@@ -140,6 +140,7 @@ Descriptor *descriptor_unref(Descriptor *d) {
         if (d->generation == compat_generation()) {
                 (void) pthread_mutex_destroy(&d->reading);
                 (void) pthread_mutex_destroy(&d->writing);
+                (void) pthread_cond_destroy(&d->writer_left);
         }
         free(d);
         return NULL;
@@ -150,6 +151,22 @@ static uint16_t frct_flags_for(const o7s_qos *qos) {
                 return 0;
 
         return qos->loss == 0 ? FRCTFRTX | FRCTFRESCNTL | FRCTFLINGER : FRCTFRESCNTL;
+}
+
+static int condition_init(pthread_cond_t *condition) {
+        pthread_condattr_t attributes;
+        int r;
+
+        r = pthread_condattr_init(&attributes);
+        if (r != 0)
+                return -r;
+
+        r = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        if (r == 0)
+                r = pthread_cond_init(condition, &attributes);
+
+        (void) pthread_condattr_destroy(&attributes);
+        return -r;
 }
 
 /* Takes the flow, also on failure. */
@@ -176,6 +193,10 @@ static int descriptor_new(o7s_flow *flow, Descriptor **ret) {
                 .read_timeout = NSEC_INFINITY,
                 .write_timeout = NSEC_INFINITY,
         };
+        if (condition_init(&d->writer_left) < 0) {
+                free(d);
+                return -ENOMEM;
+        }
         (void) pthread_mutex_init(&d->reading, NULL);
         (void) pthread_mutex_init(&d->writing, NULL);
 
@@ -218,6 +239,27 @@ void descriptor_unlock(Descriptor *d) {
         if (d->set)
                 (void) pthread_mutex_unlock(&d->set->mutex);
         (void) pthread_mutex_unlock(&d->reading);
+}
+
+int descriptor_begin_write(Descriptor *d, nsec_t until) {
+        struct timespec time = timespec_from_nsec(until);
+        int r = until == 0 ? ETIMEDOUT : 0;
+
+        (void) pthread_mutex_lock(&d->writing);
+        while (d->has_writer && r == 0)
+                r = pthread_cond_timedwait(&d->writer_left, &d->writing, &time);
+        r = d->has_writer ? -EAGAIN : 0;
+        d->has_writer = true;
+        (void) pthread_mutex_unlock(&d->writing);
+
+        return r;
+}
+
+void descriptor_end_write(Descriptor *d) {
+        (void) pthread_mutex_lock(&d->writing);
+        d->has_writer = false;
+        (void) pthread_cond_broadcast(&d->writer_left);
+        (void) pthread_mutex_unlock(&d->writing);
 }
 
 int descriptor_end(Descriptor *d) {

@@ -167,8 +167,8 @@ _public_ int flow_dealloc(int fd) {
         __atomic_store_n(&d->deallocated, true, __ATOMIC_RELEASE);
         fset_leave(d);
 
-        (void) pthread_mutex_lock(&d->writing);
+        (void) descriptor_begin_write(d, NSEC_INFINITY);
         (void) o7s_flow_close(d->flow, close_timeout(d));       /* closed whatever it says */
-        (void) pthread_mutex_unlock(&d->writing);
+        descriptor_end_write(d);
         return 0;
 }

@@ -113,22 +113,12 @@ _public_ ssize_t flow_read(int fd, void *buf, size_t count) {
 
 /* -- writing -- */
 
-/* Returns: 0: locked; -EAGAIN: another one is writing still. */
-static int write_lock(Descriptor *d, nsec_t until) {
-        struct timespec time = timespec_from_nsec(until);
-
-        if (pthread_mutex_trylock(&d->writing) == 0)
-                return 0;
-
-        return until > 0 && pthread_mutex_clocklock(&d->writing, CLOCK_MONOTONIC, &time) == 0 ? 0 : -EAGAIN;
-}
-
 /* Waits until then; 0: not at all. Returns: count; -EAGAIN: no room yet; errors of <o7s.h>. */
 static ssize_t write_until(Descriptor *d, const void *buf, size_t count, nsec_t until) {
         ssize_t size;
         int r;
 
-        r = write_lock(d, until);
+        r = descriptor_begin_write(d, until);
         if (r < 0)
                 return r;
 
@@ -138,7 +128,7 @@ static ssize_t write_until(Descriptor *d, const void *buf, size_t count, nsec_t 
                 (void) o7s_flow_set_timeout(d->flow, O7S_TIMEOUT_WRITE, until > 0 ? usec_left(until) : 0);
                 size = o7s_flow_write(d->flow, buf, count);
         }
-        (void) pthread_mutex_unlock(&d->writing);
+        descriptor_end_write(d);
 
         return size == -ETIMEDOUT ? -EAGAIN : size;
 }
