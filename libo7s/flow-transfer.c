@@ -63,7 +63,26 @@ static void rest_skip(Transfer *t) {
                 t->content_size = 0;
 }
 
-/* Fills the parts from the message in front, or from the stream. Returns: bytes; -EAGAIN; reading_ended(). */
+/* Of a stream as much as is there. */
+static ssize_t stream_copy(Transfer *t, const struct iovec *parts, unsigned n) {
+        ssize_t total = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                for (size_t done = 0; done < parts[i].iov_len;) {
+                        bool more;
+                        ssize_t r;
+
+                        r = part_read(t, (uint8_t *) parts[i].iov_base + done, parts[i].iov_len - done, &more);
+                        if (r < 0)
+                                return total > 0 ? total : r;
+                        done += (size_t) r;
+                        total += r;
+                }
+
+        return total;
+}
+
+/* Fills the parts from the message in front. Returns: bytes; -EAGAIN; reading_ended(). */
 static ssize_t message_copy(Transfer *t, const struct iovec *parts, unsigned n, bool *ret_more) {
         ssize_t total = 0;
         bool more = true;
@@ -75,16 +94,12 @@ static ssize_t message_copy(Transfer *t, const struct iovec *parts, unsigned n, 
                         continue;
 
                 r = part_read(t, parts[i].iov_base, parts[i].iov_len, &more);
-                if (r < 0 && total > 0)
-                        break;                          /* the end of what there is of a stream */
                 if (r < 0)
                         return r;
-
                 total += r;
-                more = more || (t->stream && (size_t) r == parts[i].iov_len);
         }
 
-        *ret_more = more && !t->stream;
+        *ret_more = more;
         return total;
 }
 
@@ -116,9 +131,10 @@ static ssize_t message_take(Transfer *t, const struct iovec *parts, unsigned n, 
         bool truncate;
         ssize_t size;
 
+        *ret_more = false;
         size = reading_wait(t, may_wait);
         if (size >= 0)
-                size = message_copy(t, parts, n, ret_more);
+                size = t->stream ? stream_copy(t, parts, n) : message_copy(t, parts, n, ret_more);
         if (size < 0)
                 return size;
 
@@ -297,7 +313,7 @@ static ssize_t push(Transfer *t, const struct iovec *parts, unsigned n, size_t s
 static int writing_wait(Transfer *t, size_t wanted, usec_t *deadline) {
         int r;
 
-        t->wanted = t->stream ? MIN(wanted, (size_t) STREAM_WRITE_BYTES) : wanted;
+        t->wanted = t->stream ? MIN(wanted, MIN((size_t) STREAM_WRITE_BYTES, flow_message_max(t->flow))) : wanted;
         r = transfer_wait(t, FLOW_WRITING, flow_get(&t->flow->writer.timeout_usec), deadline);
         return writing_check(t) < 0 ? -EPIPE : r;
 }
@@ -316,6 +332,31 @@ static void parts_advance(struct iovec **parts, unsigned *n, size_t size) {
         }
 }
 
+/* The first bytes of a stream, as many as one message takes. Returns how many parts that is. */
+static unsigned parts_limit(const Transfer *t, const struct iovec *parts, unsigned n, struct iovec *ret, size_t *ret_size) {
+        size_t left = flow_message_max(t->flow);
+        unsigned n_ret = 0;
+
+        *ret_size = 0;
+        for (unsigned i = 0; i < n && left > 0; i++) {
+                ret[n_ret] = parts[i];
+                ret[n_ret].iov_len = MIN(parts[i].iov_len, left);
+                left -= ret[n_ret].iov_len;
+                *ret_size += ret[n_ret].iov_len;
+                n_ret++;
+        }
+
+        return n_ret;
+}
+
+static ssize_t stream_push(Transfer *t, const struct iovec *parts, unsigned n) {
+        struct iovec limited[FLOW_PARTS_MAX];
+        size_t size;
+
+        n = parts_limit(t, parts, n, limited, &size);
+        return push(t, limited, n, size);
+}
+
 /* A message at once, a stream in as many pieces as there is room for. Returns: bytes; errors of a write where there are none. */
 static ssize_t write_all(Transfer *t, const struct iovec *parts, unsigned n, size_t size) {
         struct iovec copy[FLOW_PARTS_MAX], *left = copy;
@@ -327,7 +368,7 @@ static ssize_t write_all(Transfer *t, const struct iovec *parts, unsigned n, siz
         r = writing_check(t);
 
         while (r >= 0 && done < size) {
-                r = push(t, left, n, size - done);
+                r = t->stream ? stream_push(t, left, n) : push(t, left, n, size);
                 if (r > 0) {
                         done += (size_t) r;
                         parts_advance(&left, &n, (size_t) r);
@@ -399,7 +440,7 @@ static int write_burst(Transfer *t, const o7s_msg *msgs, unsigned n) {
                 size_t size;
 
                 r = msgs[done].flags == 0 ? parts_check(t, &part, 1, &size) : -EINVAL;
-                if (r >= 0 && t->stream && !frct_writable(t->frct, size))
+                if (r >= 0 && t->stream && (size > flow_message_max(t->flow) || !frct_writable(t->frct, size)))
                         r = -EAGAIN;
                 if (r >= 0)
                         r = push(t, &part, 1, size);

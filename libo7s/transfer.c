@@ -42,7 +42,7 @@ static int frct_make(Transfer *t, const IrmFlowInfo *info) {
         config = (FrctConfig) {
                 .reliable = t->reliable,
                 .extended = t->extended,
-                .stream = t->stream,
+                .stream = t->stream && t->extended,
                 .packet_max = layer_packet_max(t, max),
                 .mpl = mpl_msec * NSEC_PER_MSEC,
                 .random = random_number,

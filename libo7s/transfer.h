@@ -42,7 +42,7 @@ struct Transfer {
         Frct *frct;                     /* NULL: a checksum is all there is */
         bool reliable;
         bool extended;
-        bool stream;
+        bool stream;                    /* where it is not extended, of messages that are cut and joined here */
         bool checksum;                  /* every packet that we send has a trailer */
         bool bare_unchecked;            /* the peer's packets of a header alone have none */
 

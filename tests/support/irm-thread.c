@@ -182,6 +182,8 @@ static IrmFlowInfo flow_info(const IrmMessage *request) {
                 info.transfer = IRM_TRANSFER_EXTENDED | (info.qos.ber == 0 ? IRM_TRANSFER_CHECKSUM : 0);
         if ((extended || info.local) && (request->flags & O7S_STREAM))
                 info.transfer |= IRM_TRANSFER_STREAM;
+        if (request->flags & O7S_STREAM)
+                info.transfer |= IRM_TRANSFER_STREAM;
         if (!info.local)
                 (void) copy_string(info.layer, sizeof(info.layer), "lan");
         (void) copy_string(info.peer, sizeof(info.peer), "somebody");

@@ -113,6 +113,7 @@ static const Kind *const extended = &kinds[0];
 static const Kind *const bounded = &kinds[4];
 static const Kind *const checked = &kinds[8];
 static const Kind stream = { "stream", "extended", O7S_QOS_DATA, O7S_STREAM };
+static const Kind bounded_stream = { "stream, 0.23.0", "ordered", O7S_QOS_DATA, O7S_STREAM };
 
 /* What each kind takes at most, and one byte more. */
 static void test_sizes(void **state) {
@@ -302,32 +303,36 @@ static void move_much(const Kind *kind, size_t total, size_t chunk) {
 static void test_much(void **state) {
         move_much(&stream, 20000000, 12345);
         move_much(&stream, 50000000, 5000000);
+        move_much(&bounded_stream, 5000000, 200000);
         move_much(extended, 50000000, 1000000);
         move_much(bounded, 20000000, 1000);
         move_much(&kinds[9], 5000000, 3000);
 }
 
 static void test_stream_merges(void **state) {
-        _cleanup_ends_ Ends e;
-        uint8_t got[100];
-        ssize_t n;
+        const Kind *const rows[] = { &stream, &bounded_stream };
 
-        ends_open(&e, &stream);
-        assert_int_equal(o7s_flow_write(e.asking, "hello ", 6), 6);
-        assert_int_equal(o7s_flow_write(e.asking, "world", 5), 5);
-        assert_int_equal(o7s_flow_flush(e.asking, TEST_TIMEOUT_USEC), 0);
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_ends_ Ends e;
+                uint8_t got[100];
+                ssize_t n;
 
-        for (size_t done = 0; done < 11; done += (size_t) n) {
-                n = o7s_flow_read(e.serving, got + done, done == 0 ? 3 : sizeof(got) - done);
-                assert_true(n > 0);
+                ends_open(&e, rows[i]);
+                assert_int_equal(o7s_flow_write(e.asking, "hello ", 6), 6);
+                assert_int_equal(o7s_flow_write(e.asking, "world", 5), 5);
+
+                for (size_t done = 0; done < 11; done += (size_t) n) {
+                        n = o7s_flow_read(e.serving, got + done, done == 0 ? 3 : sizeof(got) - done);
+                        assert_true(n > 0);
+                }
+                assert_memory_equal(got, "hello world", 11);
         }
-        assert_memory_equal(got, "hello world", 11);
 }
 
 /* -- the end -- */
 
 static void test_close(void **state) {
-        const Kind *const rows[] = { extended, bounded, checked, &stream };
+        const Kind *const rows[] = { extended, bounded, checked, &stream, &bounded_stream };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 _cleanup_ends_ Ends e;
