@@ -180,6 +180,8 @@ static void check_bounds(FrctEnd *e, const FrctStats *stats, nsec_t now) {
         const FrctConfig *config = &e->options.config;
         size_t send_max = config->send_max ?: FRCT_BUFFER_MAX, receive_max = config->receive_max ?: FRCT_BUFFER_MAX;
 
+        receive_max += e->peer->options.message_max;    /* one that was begun may be finished */
+
         verdict_checked(e->verdict);
         if (e->exceeded)
                 return;
