@@ -27,10 +27,9 @@ static void say_flow(const NcOptions *o, o7s_flow *flow) {
 
 /* What the flow is decides where we are asked; where we ask, the options did. Returns: 0; the exit status. */
 static int check_flow(const NcOptions *o, o7s_flow *flow) {
-        uint64_t flags = 0;
+        struct o7s_flow_info info = { .size = sizeof(info) };
 
-        (void) o7s_flow_get_flags(flow, &flags);
-        if (!o->messages || !(flags & O7S_STREAM))
+        if (!o->messages || o7s_flow_info(flow, &info) < 0 || !info.is_stream)
                 return 0;
 
         (void) fprintf(stderr, "Cannot use --messages: the other side opened a stream of bytes, which has none.\n");

@@ -127,6 +127,7 @@ void show_flow_json(json_object *line, const struct o7s_flow_info *info) {
         show_add(line, "peer", json_object_new_string(info->peer));
         show_add(line, "authenticated", json_object_new_boolean(info->peer_verified != 0));
         show_add(line, "protection", json_object_new_string(info->protection));
+        show_add(line, "stream", json_object_new_boolean(info->is_stream != 0));
         show_add(line, "granted", qos_json(&info->qos_granted));
         show_add(line, "mtu", json_object_new_uint64(info->mtu));
         show_add(line, "flow", json_object_new_string(id));

@@ -211,6 +211,19 @@ static void test_long_line(void **state) {
         assert_non_null(strstr(client->err.text, "longer than a message, 100 bytes"));
 }
 
+/* Lines were asked for, and a stream has none. */
+static void test_stream_is_no_messages(void **state) {
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
+        _cleanup_program_ Program *server = NULL, *client = NULL;
+
+        assert_int_equal(irm_thread_start(&irm), 0);
+        server = listener_start("o7s-nc -v -l -m stream");
+        client = program_start("o7s-nc stream");
+        assert_int_equal(program_wait(server), 1);
+        assert_non_null(strstr(server->err.text, "opened a stream of bytes"));
+        assert_int_equal(program_wait(client), 0);
+}
+
 static void test_killed(void **state) {
         _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
         _cleanup_program_ Program *server = NULL, *client = NULL;
@@ -236,6 +249,7 @@ int main(void) {
                 cmocka_unit_test(test_killed),
                 cmocka_unit_test(test_stream),
                 cmocka_unit_test(test_conversation),
+                cmocka_unit_test(test_stream_is_no_messages),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,49 @@ static void test_silence(void **state) {
         o7s_listener_unref(listener);
 }
 
+/* Who does not take its answers on a reliable flow loses none of them, and holds nobody else up. */
+static void test_stalled(void **state) {
+        enum { SIZE = 20000 };
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
+        _cleanup_program_ Program *echo = NULL, *p = NULL;
+        static uint8_t message[SIZE + 1];
+        unsigned n_sent = 0, n_full = 0;
+        o7s_flow *flow;
+        int status;
+
+        assert_int_equal(irm_thread_start(&irm), 0);
+        echo = program_start("o7s-echo echo");
+        program_expect(echo, "serving echo\n");
+        assert_int_equal(o7s_flow_alloc("echo", &O7S_QOS_DATA, 0, O7S_FOREVER, &flow), 0);
+
+        /* Until neither side takes more: the second time-out finds the server where it was at the first. */
+        assert_int_equal(o7s_flow_set_timeout(flow, O7S_TIMEOUT_WRITE, 100000), 0);
+        while (n_full < 2) {
+                ssize_t n;
+
+                memset(message, (int) n_sent, SIZE);
+                n = o7s_flow_write(flow, message, SIZE);
+                if (n == SIZE)
+                        n_sent++;
+                else
+                        n_full += n == -ETIMEDOUT;
+                assert_true(n == SIZE || n == -ETIMEDOUT);
+        }
+
+        p = program_run("o7s-ping -q -c 5 -i 1ms --qos=data echo", &status);
+        assert_int_equal(status, 0);
+
+        for (unsigned i = 0; i < n_sent; i++) {
+                assert_int_equal(o7s_flow_read(flow, message, sizeof(message)), SIZE);
+                if (message[0] != (uint8_t) i || message[SIZE - 1] != (uint8_t) i)
+                        fail_msg("message %u of %u is not the one that was sent", i, n_sent);
+        }
+        o7s_flow_unref(flow);
+
+        assert_int_equal(program_stop(echo, SIGTERM), 0);
+        assert_non_null(strstr(echo->out.text, " 0 dropped"));
+}
+
 /* Stopped between a message and its answer: nothing is lost by that. */
 static void test_interrupted(void **state) {
         _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
@@ -250,6 +293,7 @@ int main(void) {
                 cmocka_unit_test(test_no_irm),
                 cmocka_unit_test(test_json),
                 cmocka_unit_test(test_silence),
+                cmocka_unit_test(test_stalled),
                 cmocka_unit_test(test_interrupted),
                 cmocka_unit_test(test_until_up),
         };
