@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * What is in flight, in the order in which it was sent, and what of it is lost. Towards 0.23.0, which says only up to where all is
- * well, each segment has its time-out. Towards o7s, which says what arrived, a segment is lost when one that was sent later has
- * arrived a round trip and some reordering ago (RFC 8985 is the model). Behind the last ones of a flight nothing is sent: they are
- * asked for by sending the oldest again, whose acknowledgement tells of all others, and only if that changes nothing all is lost.
+ * What is in flight, in the order in which it was sent, and what of it is lost. Towards 0.23.0, which says only up to
+ * where all is well, each segment has its time-out. Towards o7s, which says what arrived, a segment is lost when one
+ * that was sent later has arrived a round trip and some reordering ago (RFC 8985 is the model). Behind the last ones of
+ * a flight nothing is sent: they are asked for by sending the oldest again, whose acknowledgement tells of all others,
+ * and only if that changes nothing all is lost.
  */
 
 #include "libo7s/frct-rtt.h"
@@ -38,8 +39,8 @@ void frct_loss_init(FrctLoss *l, bool extended);
 
 void frct_loss_sent(FrctLoss *l, FrctSegment *segment, nsec_t now);
 
-/* A segment turned out to have arrived; it is still as it was when it was sent. before: .newest_at before this acknowledgement.
- * Takes it out of the flight. */
+/* A segment turned out to have arrived; it is still as it was when it was sent. before: .newest_at before this
+ * acknowledgement. Takes it out of the flight. */
 void frct_loss_arrived(FrctLoss *l, const FrctRtt *rtt, FrctSegment *segment, nsec_t before, nsec_t now);
 
 /* The next segment that is lost by now, taken out of the flight. timeout: the timer has fired. Returns NULL: none. */

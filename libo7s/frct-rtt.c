@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Round trip and retransmission time-out. The protocol counts in nanoseconds and has floors of its own, so that a path inside one
- * host does not end with a deviation of nothing. */
+/* Round trip and retransmission time-out. The protocol counts in nanoseconds and has floors of its own, so that a path
+ * inside one host does not end with a deviation of nothing. */
 
 #include "libo7s/frct-rtt.h"
 
@@ -16,7 +16,8 @@ void frct_rtt_init(FrctRtt *r) {
 void frct_rtt_sample(FrctRtt *r, nsec_t sample) {
         int64_t error, step;
 
-        /* A sample is at most what R allows: larger ones are somebody's arithmetic, and would not fit the sums below. */
+        /* A sample is at most what R allows: larger ones are somebody's arithmetic, and would not fit the sums below.
+         * */
         sample = MIN(sample, (nsec_t) 1000 * NSEC_PER_SEC);
 
         r->latest = sample;

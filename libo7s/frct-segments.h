@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * Segments by number, from the left edge (the first that is not acknowledged) to the next number: a ring that grows. Those
- * acknowledged out of order are gone from it; each such gap knows where it ends, so that nobody walks through it twice:
+ * Segments by number, from the left edge (the first that is not acknowledged) to the next number: a ring that grows.
+ * Those acknowledged out of order are gone from it; each such gap knows where it ends, so that nobody walks through it
+ * twice:
  *
- *      left              next          n: a number that a range covered skips to the first behind it that may still be there,
- *       ▼                 ▼               and walking shortens the way (union-find), so ranges that every acknowledgement repeats
- *       7  .  .  .  11 12                 cost next to nothing.
+ *      left              next          n: a number that a range covered skips to the first behind it that may be there
+ *       ▼                 ▼               still, and walking shortens the way (union-find): ranges repeated by
+ *       7  .  .  .  11 12                 every acknowledgement cost next to nothing.
  *          └────────►
  */
 
@@ -59,7 +60,8 @@ int frct_segments_reserve(FrctSegments *s);
 /* Gives it the next number; room must have been reserved. */
 void frct_segments_push(FrctSegments *s, FrctSegment *segment);
 
-/* The first segment with a number of *number or later, and before end: *number becomes its own. Returns NULL where there is none. */
+/* The first segment with a number of *number or later, and before end: *number becomes its own. Returns NULL where
+ * there is none. */
 FrctSegment *frct_segments_find(FrctSegments *s, uint32_t *number, uint32_t end);
 
 /* Takes it out; the caller owns it then. The left edge stays. */

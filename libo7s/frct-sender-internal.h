@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Inside the sending half: frct-sender.c decides what is sent, frct-sender-peer.c what the peer's answers and their absence mean.
+ * Inside the sending half: frct-sender.c decides what is sent, frct-sender-peer.c what the peer's answers and their
+ * absence mean.
  *
- *   backlog ──cut──► due ──sent──► flight ──acknowledged──► freed          a segment is in one of them, and from its cut
- *                     ▲              │                                     until it is freed in "segments" by its number
+ *   backlog ──cut──► due ──sent──► flight ──acknowledged──► freed        a segment is in one of them, and from its cut
+ *                     ▲              │                                   until it is freed in "segments" by its number
  *                     └─────lost─────┘
  */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What the peer says, and what its silence means. Nothing of it is believed beyond reason: acknowledgements of what was never sent and
- * edges far beyond what a receiver can promise are counted and ignored, and so are edges that jump back (which old packets do).
+ * What the peer says, and what its silence means. Nothing of it is believed beyond reason: acknowledgements of what was
+ * never sent and edges far beyond what a receiver can promise are counted and ignored, and so are edges that jump back
+ * (which old packets do).
  */
 
 #include "libo7s/frct-sender-internal.h"
@@ -139,8 +140,10 @@ static unsigned declare_lost(FrctSender *s, bool timeout, nsec_t now) {
         unsigned n = 0;
 
         while ((segment = frct_loss_next_lost(&s->loss, &s->rtt, timeout, now))) {
-                /* Again and again, while others arrive: perhaps it is too large (the timer asks for the oldest itself). */
-                if (s->config.extended && !timeout && segment->n_sent > 1 && frct_mtu_timed_out(&s->mtu, segment->wire_size, now))
+                /* Again and again, while others arrive: perhaps it is too large (the timer asks for the oldest itself).
+                 * */
+                if (s->config.extended && !timeout && segment->n_sent > 1 &&
+                    frct_mtu_timed_out(&s->mtu, segment->wire_size, now))
                         mtu_changed(s);
                 if (s->congestion)
                         frct_congestion_lost(s->congestion, segment->wire_size, &segment->flight, now);

@@ -10,7 +10,7 @@
 #define RENDEZVOUS_INTERVAL ((nsec_t) 100 * NSEC_PER_MSEC)
 #define RENDEZVOUS_INTERVAL_MAX NSEC_PER_SEC
 #define MEMORY_LATER ((nsec_t) 10 * NSEC_PER_MSEC)
-#define PROBE_WITHIN NSEC_PER_SEC       /* lossy flows try the path's MTU as long after data, and only when they send anyway */
+#define PROBE_WITHIN NSEC_PER_SEC       /* lossy flows try the path's MTU as long after data, by the way */
 
 FrctSender *frct_sender_free(FrctSender *s) {
         if (!s)
@@ -35,7 +35,8 @@ static void choose_run(FrctSender *s) {
 
 int frct_sender_new(const FrctConfig *config, nsec_t now, FrctSender **ret) {
         _cleanup_(frct_sender_freep) FrctSender *s = NULL;
-        nsec_t inactivity = nsec_add(3 * MIN(config->mpl, NSEC_INFINITY / 4), FRCT_ACKNOWLEDGE_MAX + FRCT_RETRANSMIT_MAX);
+        nsec_t life = 3 * MIN(config->mpl, NSEC_INFINITY / 4);
+        nsec_t inactivity = nsec_add(life, FRCT_ACKNOWLEDGE_MAX + FRCT_RETRANSMIT_MAX);
         int r;
 
         s = malloc(sizeof(*s));
@@ -70,8 +71,9 @@ int frct_sender_new(const FrctConfig *config, nsec_t now, FrctSender **ret) {
         return 0;
 }
 
-/* Delta-t: when nothing has been sent for so long that the peer has forgotten the run, the next one gets a new number. Bare packets
- * count: they keep the peer's memory of it alive. Whole seconds on both sides, so one more than the protocol says. */
+/* Delta-t: when nothing has been sent for so long that the peer has forgotten the run, the next one gets a new number.
+ * Bare packets count: they keep the peer's memory of it alive. Whole seconds on both sides, so one more than the
+ * protocol says. */
 static void settle_run(FrctSender *s, nsec_t now) {
         if (!s->run_open || frct_segments_count(&s->segments) > 0)
                 return;
@@ -170,7 +172,8 @@ static bool may_cut(const FrctSender *s, nsec_t now) {
         return frct_sender_has_more(s) && now >= s->memory_at && (!s->config.reliable || s->segments.next != s->right);
 }
 
-/* A segment of which some pieces have left. It is in nobody's flight before the last one has, so no window may stop it there. */
+/* A segment of which some pieces have left. It is in nobody's flight before the last one has, so no window may stop it
+ * there. */
 static bool is_begun(const FrctSegment *segment) {
         return segment && segment->pieces && segment->position > 0;
 }
@@ -205,7 +208,8 @@ static int cut(FrctSender *s, size_t max, nsec_t now) {
 
         r = frct_segments_reserve(&s->segments);
         if (r >= 0)
-                r = frct_backlog_is_empty(&s->backlog) ? cut_finish(&segment) : frct_backlog_cut(&s->backlog, max, &segment);
+                r = frct_backlog_is_empty(&s->backlog) ? cut_finish(&segment) :
+                                                         frct_backlog_cut(&s->backlog, max, &segment);
         if (r < 0) {
                 s->memory_at = now + MEMORY_LATER;
                 return r;
@@ -236,7 +240,8 @@ void frct_sender_release(FrctSender *s, FrctSegment *segment) {
         free(segment);
 }
 
-/* A message that is larger than the layer's packets are now, and cannot be cut: the flow cannot keep its promise, or loses it. */
+/* A message that is larger than the layer's packets are now, and cannot be cut: the flow cannot keep its promise, or
+ * loses it. */
 static void segment_too_large(FrctSender *s, FrctSegment *segment) {
         if (s->config.reliable) {
                 s->error = -EMSGSIZE;
@@ -316,7 +321,10 @@ static bool next_probe(FrctSender *s, FrctHeader *header, size_t room, nsec_t no
         return true;
 }
 
-int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content, size_t *ret_size, nsec_t now) {
+int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content, size_t *ret_size,
+                            nsec_t now) {
+        const FrctSegment *segment;
+
         s->pending = FRCT_PENDING_NONE;
         s->pending_segment = NULL;
         s->pending_size = 0;
@@ -326,14 +334,15 @@ int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, cons
 
         settle_run(s, now);
 
-        if (!next_probe(s, header, room, now) && !next_segment(s, header, room, now) && !next_rendezvous(s, header, now)) {
+        if (!next_probe(s, header, room, now) && !next_segment(s, header, room, now) &&
+            !next_rendezvous(s, header, now)) {
                 if (s->congestion && list_is_empty(&s->due) && !may_cut(s, now))
                         frct_congestion_application_limited(s->congestion, s->in_flight);
                 return 0;
         }
 
-        *ret_content = s->pending_segment ? s->pending_segment->content + (s->pending_segment->pieces ? s->pending_segment->position : 0) :
-                                            NULL;
+        segment = s->pending_segment;
+        *ret_content = segment ? segment->content + (segment->pieces ? segment->position : 0) : NULL;
         *ret_size = s->pending_size;
         return 1;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One end of an ordered flow, put together of its halves. A packet that frct_transmit() returned counts as sent only with the next
- * call, so that the driver can take it back (frct_untransmit()) as if it had never been made.
+ * One end of an ordered flow, put together of its halves. A packet that frct_transmit() returned counts as sent only
+ * with the next call, so that the driver can take it back (frct_untransmit()) as if it had never been made.
  */
 
 #include "libo7s/frct-receiver.h"
@@ -45,7 +45,9 @@ int frct_new(const FrctConfig *config, nsec_t now, Frct **ret) {
         assert(config);
         assert(ret);
 
-        if (!config->random || config->packet_max < PACKET_MIN || (config->stream && !(config->extended && config->reliable)))
+        if (!config->random || config->packet_max < PACKET_MIN)
+                return -EINVAL;
+        if (config->stream && !(config->extended && config->reliable))
                 return -EINVAL;
 
         f = malloc(sizeof(*f));
@@ -175,7 +177,8 @@ void frct_receive(Frct *f, const uint8_t *packet, size_t size, bool marked, nsec
         frct_receiver_heard(f->receiver, &header, c.p, c.left, marked, now);
 }
 
-static bool next_packet(Frct *f, size_t size, FrctHeader *header, const uint8_t **ret_content, size_t *ret_size, nsec_t now) {
+static bool next_packet(Frct *f, size_t size, FrctHeader *header, const uint8_t **ret_content, size_t *ret_size,
+                        nsec_t now) {
         size_t fixed = f->config.extended ? FRCT_HEADER_EXTENDED_BYTES : FRCT_HEADER_BYTES;
         size_t reserve = f->config.extended ? fixed + FRCT_ECHO_BYTES : fixed;
         size_t packet_max = MIN(size, frct_sender_packet_max(f->sender));

@@ -20,14 +20,14 @@ static const struct {
         nsec_t samples[4];              /* 0 ends them */
         nsec_t smoothed, deviation, timeout, minimum;
 } samples[] = {
-        { "none yet",           {},                                    0,                0,               SEC,             NSEC_INFINITY },
-        { "the first",          { 40 * MSEC },                         40 * MSEC,        20 * MSEC,       120 * MSEC,      40 * MSEC },
-        { "the same again",     { 40 * MSEC, 40 * MSEC },              40 * MSEC,        19375 * USEC,    117500 * USEC,   40 * MSEC },
-        { "slower",             { 40 * MSEC, 80 * MSEC },              45 * MSEC,        25 * MSEC,       145 * MSEC,      40 * MSEC },
-        { "faster",             { 40 * MSEC, 32 * MSEC },              39 * MSEC,        19625 * USEC,    117500 * USEC,   32 * MSEC },
-        { "below the floors",   { 10 },                                1 * USEC,         100,             250 * USEC,      1 * USEC },
-        { "short",              { 40 * USEC },                         40 * USEC,        20 * USEC,       250 * USEC,      40 * USEC },
-        { "impossible",         { NSEC_INFINITY },                     1000 * SEC,       500 * SEC,       3000 * SEC,      1000 * SEC },
+        { "none yet", {}, 0, 0, SEC, NSEC_INFINITY },
+        { "the first", { 40 * MSEC }, 40 * MSEC, 20 * MSEC, 120 * MSEC, 40 * MSEC },
+        { "the same again", { 40 * MSEC, 40 * MSEC }, 40 * MSEC, 19375 * USEC, 117500 * USEC, 40 * MSEC },
+        { "slower", { 40 * MSEC, 80 * MSEC }, 45 * MSEC, 25 * MSEC, 145 * MSEC, 40 * MSEC },
+        { "faster", { 40 * MSEC, 32 * MSEC }, 39 * MSEC, 19625 * USEC, 117500 * USEC, 32 * MSEC },
+        { "below the floors", { 10 }, 1 * USEC, 100, 250 * USEC, 1 * USEC },
+        { "short", { 40 * USEC }, 40 * USEC, 20 * USEC, 250 * USEC, 40 * USEC },
+        { "impossible", { NSEC_INFINITY }, 1000 * SEC, 500 * SEC, 3000 * SEC, 1000 * SEC },
 };
 
 static void test_samples(void **state) {
