@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One list holds everything: chunks of whole messages at its front, those of the unfinished one at its end. A message becomes
- * readable when its last fragment is pushed; nothing is copied to put it together, reading walks the chunks.
+ * One list holds everything: chunks of whole messages at its front, those of the unfinished one at its end. A message
+ * becomes readable when its last fragment is pushed; nothing is copied to put it together, reading walks the chunks.
  */
 
 #include "libo7s/frct-assembly.h"

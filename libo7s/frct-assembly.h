@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Contents of packets, in order, made into messages: fragments FIRST | MORE ... last. What contradicts itself (a middle without a
- * first, a first inside a message, a message above FRCT_MESSAGE_MAX) drops that message on lossy flows and ends reliable ones. A
- * chunk is one content.
+ * Contents of packets, in order, made into messages: fragments FIRST | MORE ... last. What contradicts itself (a
+ * middle without a first, a first inside a message, a message above FRCT_MESSAGE_MAX) drops that message on lossy
+ * flows and ends reliable ones. A chunk is one content.
  */
 
 #include <sys/types.h>
@@ -48,13 +48,14 @@ static inline size_t frct_chunk_cost(const FrctChunk *chunk) {
         return chunk->size + FRCT_CHUNK_OVERHEAD;
 }
 
-/* Takes the chunk. gap: something is missing before it (lossy flows). Returns: 0; -EPROTO: contradicts what came before, the chunk is
- * dropped, and so is the message that it would have continued. */
+/* Takes the chunk. gap: something is missing before it (lossy flows). Returns: 0; -EPROTO: contradicts what came
+ * before, the chunk is dropped, and so is the message that it would have continued. */
 int frct_assembly_push(FrctAssembly *a, FrctChunk *chunk, bool gap);
 /* The unfinished message will never be whole. */
 void frct_assembly_abandon(FrctAssembly *a);
 
-/* Copies out (part of) the first message; of a stream as much as there is. *ret_more: the message goes on. Returns: bytes; -EAGAIN. */
+/* Copies out (part of) the first message; of a stream as much as there is. *ret_more: the message goes on.
+ * Returns: bytes; -EAGAIN. */
 ssize_t frct_assembly_read(FrctAssembly *a, void *data, size_t size, bool *ret_more);
 /* Drops what is left of the first message; of a stream: of its first chunk. */
 void frct_assembly_skip(FrctAssembly *a);

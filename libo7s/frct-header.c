@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The bytes of a header. What the 12-byte dialect says is taken as it stands, as the protocol does; an extended header must make
- * sense in itself, so that there is one way to say each thing and nobody behind this file looks twice.
+ * The bytes of a header. What the 12-byte dialect says is taken as it stands, as the protocol does; an extended
+ * header must make sense in itself, so that there is one way to say each thing and nobody behind this file looks
+ * twice.
  */
 
 #include "libo7s/frct-header.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Ranges are kept as they change, so that an acknowledgement costs what it says and not what is held: a new number extends a range,
- * joins two or makes one; most are at the upper end, where that moves nothing.
+ * Ranges are kept as they change, so that an acknowledgement costs what it says and not what is held: a new number
+ * extends a range, joins two or makes one; most are at the upper end, where that moves nothing.
  */
 
 #include "libo7s/frct-order.h"
@@ -235,7 +235,8 @@ unsigned frct_order_ranges(const FrctOrder *o, FrctRange *ret, unsigned n_max) {
                 unsigned at = range_find(o, o->recent[i]);
 
                 /* It may be in order by now, and not here any more. */
-                if (at == o->n_ranges || frct_before(o->recent[i], o->ranges[at].begin) || o->ranges[at].end == o->recent[i])
+                if (at == o->n_ranges || frct_before(o->recent[i], o->ranges[at].begin) ||
+                    o->ranges[at].end == o->recent[i])
                         continue;
                 for (seen = 0; seen < n && ret[seen].begin != o->ranges[at].begin; seen++)
                         ;

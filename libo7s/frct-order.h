@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Segments that arrived before their turn: a ring by sequence number for finding them, and the ranges that they make for telling the
- * peer. Holds numbers from the expected one on, at most n_slots of them; the caller sees to that.
+ * Segments that arrived before their turn: a ring by sequence number for finding them, and the ranges that they make
+ * for telling the peer. Holds numbers from the expected one on, at most n_slots of them; the caller sees to that.
  */
 
 #include "libo7s/frct-pieces.h"
@@ -42,8 +42,8 @@ const FrctPieces *frct_order_pieces(const FrctOrder *o, uint32_t sequence);
 
 /* Keeps a whole segment; pieces of it are forgotten. Consumes the chunk. Returns: 0; -ENOMEM. */
 int frct_order_put(FrctOrder *o, uint32_t sequence, FrctChunk *chunk);
-/* Keeps a piece. Returns: 1: that was the last one missing, *ret is the segment, it is not kept; 0; -EPROTO: what was there of that
- * segment is dropped too; -ENOMEM. */
+/* Keeps a piece. Returns: 1: that was the last one missing, *ret is the segment, it is not kept; 0; -EPROTO: what
+ * was there of that segment is dropped too; -ENOMEM. */
 int frct_order_put_piece(FrctOrder *o, const FrctHeader *header, const uint8_t *content, size_t size, FrctChunk **ret);
 /* Forgets pieces of a number that has come whole. */
 void frct_order_drop_pieces(FrctOrder *o, uint32_t sequence);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One segment in the making: its chunk grows as far as the furthest piece, and a sorted list says which stretches are there. */
+/* One segment in the making: its chunk grows as far as the furthest piece, and a sorted list says which stretches
+ * are there. */
 
 #include "libo7s/frct-pieces.h"
 

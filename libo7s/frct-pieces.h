@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A segment that became too large for the path arrives in pieces, in any order, again and again. Where pieces overlap the bytes that
- * came first stay; pieces that disagree about where the segment ends, or what it is, take the whole segment with them: its sender
- * will repeat it.
+ * A segment that became too large for the path arrives in pieces, in any order, again and again. Where pieces overlap
+ * the bytes that came first stay; pieces that disagree about where the segment ends, or what it is, take the whole
+ * segment with them: its sender will repeat it.
  */
 
 #include "libo7s/frct-assembly.h"

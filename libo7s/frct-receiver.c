@@ -3,25 +3,28 @@
 /*
  * The peer's run, and what becomes of its packets.
  *
- * Runs. A run is open from a packet with RUN_START until nothing is heard for the receiver's inactivity time; data outside a run is
- * dropped. RUN_START inside an open run says nothing as long as its number is near ours: senders set it whenever nothing of theirs is
- * unacknowledged. A number that is far from ours is that of a sender which has forgotten the run (it slept while its control packets
- * went on, or began anew), or it is an old duplicate, or a forgery. So it opens a new run only where the open one cannot lose
- * anything by it: nothing new has come for two lifetimes of a packet and at least a second, and ten seconds inside a message. A
- * sender that is right will repeat its RUN_START. A reliable one begins a new run when everything is acknowledged, so the message
- * that is being put together goes on in it; and while packets are missing it has no reason to. If it does so all the same
- * after the run is over, data is lost, and the flow ends.
+ * Runs. A run is open from a packet with RUN_START until nothing is heard for the receiver's inactivity time; data
+ * outside a run is dropped. RUN_START inside an open run says nothing as long as its number is near ours: senders set
+ * it whenever nothing of theirs is unacknowledged. A number that is far from ours is that of a sender which has
+ * forgotten the run (it slept while its control packets went on, or began anew), or it is an old duplicate, or a
+ * forgery. So it opens a new run only where the open one cannot lose anything by it: nothing new has come for two
+ * lifetimes of a packet and at least a second, and ten seconds inside a message. A sender that is right will repeat
+ * its RUN_START. A reliable one begins a new run when everything is acknowledged, so the message that is being put
+ * together goes on in it; and while packets are missing it has no reason to. If it does so all the same after the run
+ * is over, data is lost, and the flow ends.
  *
- * Window. Of a reliable flow, the right edge is the expected number plus the window minus the packets that wait in whole messages.
- * Fragments of an unfinished message do not count, or a message larger than the window could never become whole; memory for it
- * is set aside. The extended window begins at 1024 packets and doubles where the application takes half of one within half a
- * second: a receiver that only receives cannot measure the round trip, and this is enough for paths of up to that long.
+ * Window. Of a reliable flow, the right edge is the expected number plus the window minus the packets that wait in
+ * whole messages. Fragments of an unfinished message do not count, or a message larger than the window could never
+ * become whole; memory for it is set aside. The extended window begins at 1024 packets and doubles where the
+ * application takes half of one within half a second: a receiver that only receives cannot measure the round trip,
+ * and this is enough for paths of up to that long.
  *
- * Memory. What was acknowledged in ranges must stay, since its sender has forgotten it. So a packet is taken only where there is room
- * for all that is still missing below it, too. A packet in order that does not fit waits (its sender repeats it) until the application
- * has read; where there is nothing to read it is taken beyond the limit, as far as one message goes, and then the flow ends: no
- * reading would ever make room. Windows are the limit divided by the layer's largest packet, so only peers whose packets are
- * larger than that, or crumbs, see any of this, and those whose receiver was given a very small limit.
+ * Memory. What was acknowledged in ranges must stay, since its sender has forgotten it. So a packet is taken only
+ * where there is room for all that is still missing below it, too. A packet in order that does not fit waits (its
+ * sender repeats it) until the application has read; where there is nothing to read it is taken beyond the limit, as
+ * far as one message goes, and then the flow ends: no reading would ever make room. Windows are the limit divided by
+ * the layer's largest packet, so only peers whose packets are larger than that, or crumbs, see any of this, and those
+ * whose receiver was given a very small limit.
  */
 
 #include "libo7s/frct-receiver-internal.h"
@@ -231,8 +234,8 @@ static FrctChunk *segment_of(FrctReceiver *r, const FrctHeader *header, const ui
         return chunk;
 }
 
-/* Behind the window: the peer is told at once where it is. No memory: it is not, or it would repeat that at the pace of the path
- * instead of more and more slowly. */
+/* Behind the window: the peer is told at once where it is. No memory: it is not, or it would repeat that at the
+ * pace of the path instead of more and more slowly. */
 static void refuse(FrctReceiver *r, const FrctHeader *header, bool outside, nsec_t now) {
         r->out_of_window++;
         if (outside) {
@@ -360,7 +363,8 @@ static void numbered_heard(FrctReceiver *r, const FrctHeader *header, const uint
                 take_lossy(r, header, content, size, urgent, now);
 }
 
-void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked, nsec_t now) {
+void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked,
+                         nsec_t now) {
         assert(r);
         assert(header);
         assert(content || size == 0);

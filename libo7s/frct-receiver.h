@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The receiving half: the peer's run, the order of its packets, what of it is whole messages, and what the peer is to be told.
- * Packets out of order are kept within the window, and in bytes within receive_max; contents pass to the assembly in order.
+ * The receiving half: the peer's run, the order of its packets, what of it is whole messages, and what the peer is to
+ * be told. Packets out of order are kept within the window, and in bytes within receive_max; contents pass to the
+ * assembly in order.
  */
 
 #include "libo7s/frct-header.h"
@@ -17,7 +18,8 @@ FrctReceiver *frct_receiver_free(FrctReceiver *r);
 DEFINE_CLEANUP(FrctReceiver, frct_receiver_free);
 
 /* A packet with this header and content. */
-void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked, nsec_t now);
+void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked,
+                         nsec_t now);
 
 ssize_t frct_receiver_read(FrctReceiver *r, void *data, size_t size, bool *ret_more, nsec_t now);
 void frct_receiver_skip(FrctReceiver *r, nsec_t now);
@@ -30,8 +32,9 @@ int frct_receiver_error(const FrctReceiver *r);         /* -EPROTO */
 bool frct_receiver_must_speak(const FrctReceiver *r, nsec_t now);
 nsec_t frct_receiver_next(const FrctReceiver *r, nsec_t now);
 
-/* What goes with any packet that leaves now: ACKNOWLEDGE, WINDOW, the echo, ranges, the probe's answer. Call it behind the sender, whose
- * flags in the header are kept. room: bytes for echo and ranges, beyond the fixed header. with_data: it is no bare packet. */
+/* What goes with any packet that leaves now: ACKNOWLEDGE, WINDOW, the echo, ranges, the probe's answer. Call it
+ * behind the sender, whose flags in the header are kept. room: bytes for echo and ranges, beyond the fixed header.
+ * with_data: it is no bare packet. */
 void frct_receiver_speak(FrctReceiver *r, FrctHeader *header, size_t room, bool with_data, nsec_t now);
 /* That packet left. */
 void frct_receiver_spoke(FrctReceiver *r, const FrctHeader *header, nsec_t now);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Fragments as the input has them, beside a model that keeps each message in an array of its own: what is read is what was pushed,
- * whole, in order, once; accounts agree with what is there; an unfinished message is never above the limit.
+ * Fragments as the input has them, beside a model that keeps each message in an array of its own: what is read is
+ * what was pushed, whole, in order, once; accounts agree with what is there; an unfinished message is never above the
+ * limit.
  */
 
 #include "basic/cursor.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The first byte chooses the dialect, the rest is a packet. What is read keeps its promises, and is written to the very same bytes:
- * there are no two ways to say it (of 12 bytes: but for flags that mean nothing there). */
+/* The first byte chooses the dialect, the rest is a packet. What is read keeps its promises, and is written to the
+ * very same bytes: there are no two ways to say it (of 12 bytes: but for flags that mean nothing there). */
 
 #include "libo7s/frct-header.h"
 #include "libo7s/frct.h"

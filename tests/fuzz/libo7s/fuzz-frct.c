@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Both ends of an ordered flow, and between them a network played by the input: it delivers, loses, repeats and reorders packets, lets
- * time pass, and forges packets of its own. Nobody delivers what is older than the layer's longest life of a packet.
+ * Both ends of an ordered flow, and between them a network played by the input: it delivers, loses, repeats and
+ * reorders packets, lets time pass, and forges packets of its own. Nobody delivers what is older than the layer's
+ * longest life of a packet.
  *
- * What must hold without forgeries: nothing is read twice, out of order or changed, and of a reliable flow nothing is missing in
- * the end, once the network has become a good one. What must hold always: memory is bounded, counters only count up, bytes written are
- * acknowledged or not, errors stay, and an end that has said all asks for a time to come.
+ * What must hold without forgeries: nothing is read twice, out of order or changed, and of a reliable flow nothing is
+ * missing in the end, once the network has become a good one. What must hold always: memory is bounded, counters only
+ * count up, bytes written are acknowledged or not, errors stay, and an end that has said all asks for a time to come.
  */
 
 #include <malloc.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Fragments made into messages, what contradicts itself, and reading in parts: nothing is lost, nothing is read twice. */
+/* Fragments made into messages, what contradicts itself, and reading in parts: nothing is lost, nothing is read
+ * twice. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Headers of ordered flows: captured ones of 0.23.0, each field of the extended ones, and everything that must be refused. */
+/* Headers of ordered flows: captured ones of 0.23.0, each field of the extended ones, and everything that must be
+ * refused. */
 
 #include <setjmp.h>
 #include <stdarg.h>

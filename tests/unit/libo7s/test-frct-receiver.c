@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The receiving half against a peer made of headers, in virtual time: runs, windows, acknowledgements, pieces, and peers that break rules. */
+/* The receiving half against a peer made of headers, in virtual time: runs, windows, acknowledgements, pieces, and
+ * peers that break rules. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -702,7 +703,8 @@ static void test_window_grows(void **state) {
         }
 }
 
-/* The largest message, larger than the window of packets, in small ones, and nothing of it can be read before its end. */
+/* The largest message, larger than the window of packets, in small ones, and nothing of it can be read before its
+ * end. */
 static void test_message_larger_than_window(void **state) {
         static const uint8_t content[128];
         const size_t n_packets = FRCT_MESSAGE_MAX / sizeof(content);
