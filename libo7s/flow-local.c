@@ -98,7 +98,8 @@ static int reader_gather(LocalFlow *local, Channel *channel) {
                         return r;
 
                 /* Marks are a layer's, pieces a message's, and a rest needs a beginning. */
-                if ((flags & CHANNEL_MARKED) || (flags != 0 && local->stream) || ((flags & CHANNEL_REST) && reader->size == 0))
+                if ((flags & CHANNEL_MARKED) || (flags != 0 && local->stream) ||
+                    ((flags & CHANNEL_REST) && reader->size == 0))
                         return channel_condemn(channel);
 
                 if (!(flags & CHANNEL_REST))
@@ -250,15 +251,15 @@ static void writer_tear(o7s_flow *flow, const struct iovec *parts, unsigned n, s
 
 /* Waits for room for so many bytes, or half of the lane. Returns: 0; -EPIPE; -EAGAIN, -ETIMEDOUT. */
 static int room_wait(o7s_flow *flow, size_t size, usec_t *deadline) {
-        uint32_t slots = (uint32_t) (MIN(size, channel_message_max(flow->writer.channel)) + LANE_SLOT_BYTES - 1) / LANE_SLOT_BYTES;
         int r;
 
-        flow->writer.slots_wanted = slots;
+        size = MIN(size, channel_message_max(flow->writer.channel));
+        flow->writer.slots_wanted = (uint32_t) ((size + LANE_SLOT_BYTES - 1) / LANE_SLOT_BYTES);
         r = flow_wait(flow, FLOW_WRITING, flow_get(&flow->writer.timeout_usec), deadline);
         return flow_ended(flow) != FLOW_NOT_ENDED ? -EPIPE : r;
 }
 
-/* Puts as much as there is room for into the lane: of a message the part after "done", in one piece. Returns: bytes; -EAGAIN, ... */
+/* Puts as much as there is room for into the lane, of what comes after "done". Returns: bytes; -EAGAIN, -EPIPE, -EBADMSG. */
 static ssize_t piece_push(o7s_flow *flow, const struct iovec *parts, unsigned n, size_t done, size_t size) {
         Channel *channel = flow->writer.channel;
         size_t piece = MIN(size - done, channel_room(channel));

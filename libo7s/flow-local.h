@@ -2,17 +2,19 @@
 #pragma once
 
 /*
- * Ordered flows between two programs of one host. Memory loses nothing and changes nothing, so they have neither FRCT nor
- * checksums; what they have beyond raw ones is messages of up to LOCAL_MESSAGE_MAX bytes, and streams, through lanes that hold less.
+ * Ordered flows between two programs of one host. Memory loses nothing and changes nothing, so they have neither FRCT
+ * nor checksums; what they have beyond raw ones is messages of up to LOCAL_MESSAGE_MAX bytes, and streams, through
+ * lanes that hold less.
  *
- *   a small message          one message of the lane, as on a raw flow: this file is not asked but for its flags
- *   a large one              several: all but the first say REST, all but the last say PART. The reader puts them together in
- *                            memory of its own, and hands out nothing before all of it is there
- *   a stream                 messages of the lane without flags, as large as there is room; their boundaries mean nothing
+ *   a small message   one message of the lane, as on a raw flow
+ *   a large one       several: all but the first say REST, all but the last say PART. The reader puts them together
+ *                     in memory of its own, and hands out nothing before all of it is there
+ *   a stream          messages of the lane without flags, as large as there is room; their boundaries mean nothing
  *
- * A write that times out in the middle of a large message has left a torn beginning with the reader. It stays there unseen: the
- * next message begins without REST, and that drops it. Writing the very same bytes again goes on where the room ended, so that a
- * program that never waits gets a large message through as well. So a message is read if, and only if, its write said so.
+ * A write that times out in the middle of a large message has left a torn beginning with the reader. It stays there
+ * unseen: the next message begins without REST, and that drops it. Writing the very same bytes again goes on where the
+ * room ended, so that a program that never waits gets a large message through as well. So a message is read if, and
+ * only if, its write said so.
  *
  * The other program is not trusted: what does not fit these rules makes the channel dead, and beginnings are bounded.
  */

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What two hosts agree on for one flow beyond what its layer gives: which FRCT they speak, whether a reliable flow carries
- * checksums, whether it is a stream. The asking side wishes, the answering side grants, both in the capabilities of OAP;
+ * What two hosts agree on for one flow beyond what its layer gives: which FRCT they speak, whether a reliable flow
+ * carries checksums, whether it is a stream. The asking side wishes, the answering side grants, both in the capabilities of OAP;
  * the quality of service travels in the layer's flow request. Pure.
  *
  *   asked by the program         in the request                in the answer       both ends then have

@@ -28,6 +28,10 @@
 #define CHECKSUM OAP_CAPABILITY_CHECKSUM
 #define STREAM OAP_CAPABILITY_STREAM
 
+#define X IRM_TRANSFER_EXTENDED
+#define C IRM_TRANSFER_CHECKSUM
+#define S IRM_TRANSFER_STREAM
+
 static const char *arg_program;
 
 static const uint8_t token[OAP_TOKEN_BYTES] = "closeme";
@@ -207,15 +211,15 @@ static void test_asking(void **state) {
                 uint32_t ber;
                 uint32_t transfer;
         } cases[] = {
-                { "raw",                     QOS(1, 1, 0), 0,          FRCT,                     0,                 1, 0, 1, IRM_TRANSFER_EXTENDED },
-                { "best effort",             QOS(1, 0, 1), 0,          FRCT,                     0,                 0, 0, 0, IRM_TRANSFER_EXTENDED | IRM_TRANSFER_CHECKSUM },
-                { "data",                    QOS(0, 0, 1), 0,          FRCT | CHECKSUM,          CHECKSUM,          1, 0, 0, IRM_TRANSFER_EXTENDED | IRM_TRANSFER_CHECKSUM },
-                { "data, not granted",       QOS(0, 0, 1), 0,          FRCT,                     CHECKSUM,          1, 0, 1, IRM_TRANSFER_EXTENDED },
+                { "raw",                     QOS(1, 1, 0), 0,          FRCT,                     0,                 1, 0, 1, X },
+                { "best effort",             QOS(1, 0, 1), 0,          FRCT,                     0,                 0, 0, 0, X | C },
+                { "data",                    QOS(0, 0, 1), 0,          FRCT | CHECKSUM,          CHECKSUM,          1, 0, 0, X | C },
+                { "data, not granted",       QOS(0, 0, 1), 0,          FRCT,                     CHECKSUM,          1, 0, 1, X },
                 { "data, reference",         QOS(0, 0, 1), 0,          0,                        CHECKSUM,          1, 0, 1, 0 },
-                { "a stream",                QOS(0, 1, 1), O7S_STREAM, FRCT | STREAM,            STREAM,            1, 0, 1, IRM_TRANSFER_EXTENDED | IRM_TRANSFER_STREAM },
+                { "a stream",                QOS(0, 1, 1), O7S_STREAM, FRCT | STREAM,            STREAM,            1, 0, 1, X | S },
                 { "a stream, not granted",   QOS(0, 1, 1), O7S_STREAM, FRCT,                     STREAM,            1, -EPROTO, 0, 0 },
-                { "a stream, reference",     QOS(0, 0, 1), O7S_STREAM, 0,                        CHECKSUM | STREAM, 1, 0, 1, IRM_TRANSFER_STREAM },
-                { "more than was asked for", QOS(0, 1, 1), 0,          UINT32_MAX,               0,                 1, 0, 1, IRM_TRANSFER_EXTENDED },
+                { "a stream, reference",     QOS(0, 0, 1), O7S_STREAM, 0,                        CHECKSUM | STREAM, 1, 0, 1, S },
+                { "more than was asked for", QOS(0, 1, 1), 0,          UINT32_MAX,               0,                 1, 0, 1, X },
         };
         int layer = online_layer(*state), client = client_connect();
 
@@ -285,13 +289,13 @@ static void test_answering(void **state) {
                 uint32_t ber;
                 uint32_t transfer;
         } cases[] = {
-                { "raw",                    QOS(1, 1, 0), FRCT,                     0,                 1, IRM_TRANSFER_EXTENDED },
+                { "raw",                    QOS(1, 1, 0), FRCT,                     0,                 1, X },
                 { "reference, data",        QOS(0, 1, 1), 0,                        0,                 1, 0 },
-                { "reference, data, ber 0", QOS(0, 0, 1), 0,                        0,                 0, IRM_TRANSFER_CHECKSUM },
-                { "data",                   QOS(0, 1, 1), FRCT | CHECKSUM,          CHECKSUM,          0, IRM_TRANSFER_EXTENDED | IRM_TRANSFER_CHECKSUM },
-                { "a stream",               QOS(0, 1, 1), FRCT | CHECKSUM | STREAM, CHECKSUM | STREAM, 0, IRM_TRANSFER_EXTENDED | IRM_TRANSFER_CHECKSUM | IRM_TRANSFER_STREAM },
-                { "a raw stream",           QOS(1, 1, 0), FRCT | STREAM,            0,                 1, IRM_TRANSFER_EXTENDED },
-                { "every bit",              QOS(0, 1, 1), UINT32_MAX,               CHECKSUM | STREAM, 0, IRM_TRANSFER_EXTENDED | IRM_TRANSFER_CHECKSUM | IRM_TRANSFER_STREAM },
+                { "reference, data, ber 0", QOS(0, 0, 1), 0,                        0,                 0, C },
+                { "data",                   QOS(0, 1, 1), FRCT | CHECKSUM,          CHECKSUM,          0, X | C },
+                { "a stream",               QOS(0, 1, 1), FRCT | CHECKSUM | STREAM, CHECKSUM | STREAM, 0, X | C | S },
+                { "a raw stream",           QOS(1, 1, 0), FRCT | STREAM,            0,                 1, X },
+                { "every bit",              QOS(0, 1, 1), UINT32_MAX,               CHECKSUM | STREAM, 0, X | C | S },
                 { "in order, as of 0.23.0", QOS(1, 1, 9), 0,                        0,                 1, 0 },
         };
         int layer = online_layer(*state), listener = client_listen("here");
