@@ -4,8 +4,9 @@
 """
 Checks who includes whom. Usage: check-layers.py SOURCE_ROOT
 
-Two rules, from docs/ARCHITECTURE: a folder includes only the folders below it, and each external library has its few
-files. FOLDERS and LIBRARIES say it; everything else here only reads. Prints "file:line: what, and why not" and ends
+Three rules, from docs/ARCHITECTURE: a folder includes only the folders below it, each external library has its few
+files, and protocol cores do no I/O: they see neither an event loop, nor a clock, nor a source of randomness, also not
+through another header. FOLDERS, LIBRARIES and CORES say it; everything else here only reads. Prints "file:line: what, and why not" and ends
 with 1 if anything is wrong.
 """
 
@@ -68,6 +69,26 @@ LIBRARIES = [
     Library('shared memory', [], ['memfd_create', 'shm_open', 'mmap'], MEMORY_FILES,
             'memory that another process sees is behind lane.c and channel.c'),
 ]
+
+# Files of a core, those of the folder that are its shell, and headers among them that the core may see for their numbers.
+Core = namedtuple('Core', 'files shell')
+
+CORES = [
+    Core(['libo7s/frct*'], []),
+    Core(['services/common/' + name + suffix for suffix in ('.c', '.h') for name in
+          ('cep', 'cep-message', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'histogram', 'layer-config',
+           'layer-flow', 'limit', 'liveness', 'oap-extension', 'oap-header', 'oap-replay', 'oap-request', 'pcapng',
+           'shim-endpoint', 'shim-name')], []),
+    Core(['services/ipcp-eth/*'],
+         ['main.c', 'service.[ch]', 'socket*.[ch]', 'link.[ch]', '*-bus.c']),
+    Core(['services/ipcp-unicast/*'],
+         ['main.c', 'service*.[ch]', 'lower.[ch]', '*-bus.c', 'bus-call.[ch]', 'statistics.c']),
+]
+
+CORE_HEADERS = ['systemd/*', 'time.h', 'sys/time.h', 'sys/timerfd.h', 'sys/random.h', 'sys/epoll.h', 'sys/socket.h', 'poll.h',
+                'basic/random.h', 'services/common/daemon.h', 'services/common/bus*.h', 'libo7s/process.h']
+CORE_CALLS = ['time_now', 'time_realtime_nsec', 'clock_gettime', 'gettimeofday', 'random_bytes', 'getrandom', 'usleep', 'nanosleep']
+CORE_WHY = 'protocol cores do no I/O: they are told the time, and given random bytes'
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SKIPPED = {'.git', 'build', 'subprojects', 'packaging'}
@@ -138,10 +159,70 @@ def check_include(root, path, quote, included):
             yield f'includes {included}', folder.why
 
 
+def is_core(path):
+    """Whether the file belongs to a protocol core."""
+    for core in CORES:
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in core.files):
+            return not any(fnmatch.fnmatchcase(os.path.basename(path), pattern) for pattern in core.shell)
+
+    return False
+
+
+def headers_of(root, path, known={}):
+    """What a file includes, directly: a list of (line, name)."""
+    if (root, path) not in known:
+        try:
+            with open(os.path.join(root, path), encoding='utf-8') as stream:
+                lines = without_comments(stream.read()).split('\n')
+        except OSError:
+            lines = []
+        known[root, path] = [(number, match.group(2)) for number, match in
+                             ((number, INCLUDE.match(line)) for number, line in enumerate(lines, 1)) if match]
+
+    return known[root, path]
+
+
+def forbidden_behind(root, path, seen):
+    """The first header that a core must not see among what path includes, with the way to it; None: there is none."""
+    for _, included in headers_of(root, path):
+        if any(fnmatch.fnmatchcase(included, pattern) for pattern in CORE_HEADERS):
+            return [included]
+        if included in seen or not os.path.exists(os.path.join(root, included)):
+            continue
+        seen.add(included)
+        way = forbidden_behind(root, included, seen)
+        if way:
+            return [included] + way
+
+    return None
+
+
+def check_core(root, path, lines):
+    """Yields (line, what, why) for a file of a protocol core."""
+    seen = set()
+
+    for number, included in headers_of(root, path):
+        if any(fnmatch.fnmatchcase(included, pattern) for pattern in CORE_HEADERS):
+            yield number, f'includes {included}', CORE_WHY
+        elif included not in seen and os.path.exists(os.path.join(root, included)):
+            seen.add(included)
+            way = forbidden_behind(root, included, seen)
+            if way:
+                yield number, f'includes {" → ".join([included] + way)}', CORE_WHY
+
+    for number, line in enumerate(lines, 1):
+        for call in CORE_CALLS:
+            if re.search(rf'(?<![\w.>]){call}\s*\(', line):
+                yield number, f'calls {call}()', CORE_WHY
+
+
 def check_file(root, path):
     """Yields (line, what, why) for one source file."""
     with open(os.path.join(root, path), encoding='utf-8') as stream:
         lines = without_comments(stream.read()).split('\n')
+
+    if is_core(path):
+        yield from check_core(root, path, lines)
 
     for number, line in enumerate(lines, 1):
         match = INCLUDE.match(line)

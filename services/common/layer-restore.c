@@ -3,6 +3,7 @@
 /* The records of layer-restore.h. In the store there are no enums and no booleans: what is read there may be any bytes. */
 
 #include "basic/log.h"
+#include "services/common/daemon.h"
 #include "services/common/layer-restore.h"
 
 #define LAYER_STORE_FD_NAME "state"

@@ -12,7 +12,6 @@
  */
 
 #include "basic/time.h"
-#include "services/common/daemon.h"
 #include "services/common/layer-flow.h"
 
 #define LAYER_FLOW_BYTES_MAX 128U
@@ -20,6 +19,8 @@
 #define LAYER_TRIALS_MAX 3U
 #define LAYER_TRIAL_USEC USEC_PER_SEC   /* who lived longer did not end because of what was kept */
 #define LAYER_KEPT_FLOWS_MAX 65536U     /* further ones end with the process */
+
+typedef struct Daemon Daemon;
 
 /* Kinds of the store. */
 enum {

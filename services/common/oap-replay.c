@@ -12,7 +12,6 @@
  * Memory is taken once. Links are numbers of entries, from 1, so that memory of zeroes is an empty cache.
  */
 
-#include "basic/random.h"
 #include "basic/siphash.h"
 #include "services/common/oap.h"
 
@@ -37,9 +36,8 @@ struct OapReplay {
         ReplayEntry entries[OAP_REPLAY_ENTRIES_MAX];
 };
 
-int oap_replay_new(OapReplay **ret) {
-        _cleanup_(oap_replay_freep) OapReplay *replay = NULL;
-        int r;
+int oap_replay_new(const uint8_t key[SIPHASH_KEY_BYTES], OapReplay **ret) {
+        OapReplay *replay;
 
         assert(ret);
 
@@ -47,11 +45,9 @@ int oap_replay_new(OapReplay **ret) {
         if (!replay)
                 return -ENOMEM;
 
-        r = random_bytes(replay->hash_key, sizeof(replay->hash_key));
-        if (r < 0)
-                return r;
+        memcpy(replay->hash_key, key, sizeof(replay->hash_key));
 
-        *ret = TAKE_PTR(replay);
+        *ret = replay;
         return 0;
 }
 

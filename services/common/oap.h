@@ -22,6 +22,7 @@
  */
 
 #include "basic/cursor.h"
+#include "basic/siphash.h"
 #include "services/common/hash.h"
 
 #define OAP_ID_BYTES 16U
@@ -133,7 +134,9 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
  * evicted only once it has expired; full of live entries refuses (-EBUSY), which costs an attacker his own requests. */
 #define OAP_REPLAY_ENTRIES_MAX 131072U
 typedef struct OapReplay OapReplay;
-int oap_replay_new(OapReplay **ret);
+
+/* key: random, for its hash table. Returns: 0; -ENOMEM. */
+int oap_replay_new(const uint8_t key[SIPHASH_KEY_BYTES], OapReplay **ret);
 OapReplay *oap_replay_free(OapReplay *replay);
 DEFINE_CLEANUP(OapReplay, oap_replay_free);
 /* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ETIME: outside the window. */

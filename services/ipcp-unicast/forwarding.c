@@ -11,7 +11,6 @@
  * Addresses come from other members and may be chosen to collide: the hash is keyed, with a key of each object's own.
  */
 
-#include "basic/random.h"
 #include "services/ipcp-unicast/forwarding-internal.h"
 
 #define SLOTS_MIN 16U
@@ -212,9 +211,8 @@ int forwarding_replace(Forwarding *f, const Route *routes, size_t n_routes) {
 
 /* -- life, and the packet's walk -- */
 
-int forwarding_new(ForwardingPolicy policy, Forwarding **ret) {
-        _cleanup_(forwarding_freep) Forwarding *f = NULL;
-        int r;
+int forwarding_new(ForwardingPolicy policy, const uint8_t key[SIPHASH_KEY_BYTES], Forwarding **ret) {
+        Forwarding *f;
 
         assert(policy >= 0 && policy < _FORWARDING_POLICY_MAX);
         assert(ret);
@@ -224,11 +222,9 @@ int forwarding_new(ForwardingPolicy policy, Forwarding **ret) {
                 return -ENOMEM;
 
         *f = (Forwarding) { .ops = policies[policy] };
-        r = random_bytes(f->key, sizeof(f->key));
-        if (r < 0)
-                return r;
+        memcpy(f->key, key, sizeof(f->key));
 
-        *ret = TAKE_PTR(f);
+        *ret = f;
         return 0;
 }
 

@@ -14,6 +14,7 @@
 
 #include "basic/enum.h"
 #include "basic/macro.h"
+#include "basic/siphash.h"
 
 #define FORWARDING_HOPS_MAX 8U          /* per destination: next hops of equal cost, or alternates */
 #define FORWARDING_NEIGHBOURS_MAX 1024U
@@ -42,7 +43,8 @@ typedef struct Route {
 
 typedef struct Forwarding Forwarding;
 
-int forwarding_new(ForwardingPolicy policy, Forwarding **ret);
+/* key: random, so that nobody can choose the way of his flows where there are several. Returns: 0; -ENOMEM. */
+int forwarding_new(ForwardingPolicy policy, const uint8_t key[SIPHASH_KEY_BYTES], Forwarding **ret);
 Forwarding *forwarding_free(Forwarding *f);
 DEFINE_CLEANUP(Forwarding, forwarding_free);
 

@@ -129,7 +129,7 @@ static int make_routing(Unicast *u, usec_t now) {
         int r;
 
         for (Cube cube = 0; cube < _CUBE_MAX; cube++) {
-                r = forwarding_new((ForwardingPolicy) u->layer.forwarding, &u->forwarding[cube]);
+                r = forwarding_new((ForwardingPolicy) u->layer.forwarding, u->config.key, &u->forwarding[cube]);
                 if (r < 0)
                         return r;
         }

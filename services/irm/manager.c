@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "basic/log.h"
+#include "basic/random.h"
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
@@ -36,6 +37,7 @@ static int manager_make_maps(Manager *m) {
 
 int manager_new(Daemon *daemon, const char *root, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = NULL;
+        uint8_t key[SIPHASH_KEY_BYTES];
         int r;
 
         m = calloc(1, sizeof(*m));
@@ -58,7 +60,9 @@ int manager_new(Daemon *daemon, const char *root, Manager **ret) {
         if (r == 0)
                 r = incoming_table_init(&m->incoming);
         if (r == 0)
-                r = oap_replay_new(&m->replay);
+                r = random_bytes(key, sizeof(key));
+        if (r == 0)
+                r = oap_replay_new(key, &m->replay);
         if (r < 0)
                 return r;
 

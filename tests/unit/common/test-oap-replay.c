@@ -17,7 +17,7 @@
 static int set_up(void **state) {
         OapReplay *replay;
 
-        assert_int_equal(oap_replay_new(&replay), 0);
+        assert_int_equal(oap_replay_new((const uint8_t[SIPHASH_KEY_BYTES]) { 7 }, &replay), 0);
         *state = replay;
         return 0;
 }

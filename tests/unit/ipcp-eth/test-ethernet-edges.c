@@ -193,7 +193,7 @@ static void test_sender_cannot_fill_replay_cache(void **state) {
         uint32_t number = 0;
         Limit limit;
 
-        assert_int_equal(oap_replay_new(&replay), 0);
+        assert_int_equal(oap_replay_new((const uint8_t[SIPHASH_KEY_BYTES]) { 7 }, &replay), 0);
         limit_init(&limit, key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
                         ETHERNET_TOTAL_BURST);
 

@@ -13,6 +13,8 @@
 #define NONE FORWARDING_NONE
 
 /* Neighbours are 101, 102, ...; their numbers are 1, 2, ... */
+static const uint8_t key[SIPHASH_KEY_BYTES] = "a key for tests";
+
 static const Route routes[] = {
         { .destination = 900, .n_hops = 2, .hops = { 101, 102 }, .n_alternates = 1, .alternates = { 103 } },
         { .destination = 901, .n_hops = 1, .hops = { 103 } },
@@ -58,7 +60,7 @@ static void test_choice(void **state) {
                         _cleanup_(forwarding_freep) Forwarding *f = NULL;
 
                         print_message("%s, %u\n", choices[i].name, order);
-                        assert_int_equal(forwarding_new(choices[i].policy, &f), 0);
+                        assert_int_equal(forwarding_new(choices[i].policy, key, &f), 0);
                         if (order < 2)
                                 set_up(f, order == 0 ? choices[i].up : ~choices[i].up);
                         assert_int_equal(forwarding_replace(f, routes, ELEMENTSOF(routes)), 0);
@@ -73,7 +75,7 @@ static void test_choice(void **state) {
 static void test_replace(void **state) {
         _cleanup_(forwarding_freep) Forwarding *f = NULL;
 
-        assert_int_equal(forwarding_new(FORWARDING_SIMPLE, &f), 0);
+        assert_int_equal(forwarding_new(FORWARDING_SIMPLE, key, &f), 0);
         assert_int_equal(forwarding_lookup(f, 900, 0), NONE);           /* before there was any set */
         set_up(f, 7);
         assert_int_equal(forwarding_replace(f, routes, ELEMENTSOF(routes)), 0);
@@ -105,7 +107,7 @@ static void test_flows_stay(void **state) {
         unsigned share[WAYS + 1] = {};
         uint32_t before[FLOWS];
 
-        assert_int_equal(forwarding_new(FORWARDING_MULTIPATH, &f), 0);
+        assert_int_equal(forwarding_new(FORWARDING_MULTIPATH, key, &f), 0);
         for (uint32_t i = 1; i <= WAYS; i++)
                 assert_int_equal(forwarding_set_neighbour(f, 100 + i, i), 0);
         assert_int_equal(forwarding_replace(f, &route, 1), 0);
@@ -147,7 +149,7 @@ static void test_many(void **state) {
 
         many = calloc(MANY, sizeof(*many));
         assert_non_null(many);
-        assert_int_equal(forwarding_new(FORWARDING_SIMPLE, &f), 0);
+        assert_int_equal(forwarding_new(FORWARDING_SIMPLE, key, &f), 0);
         for (uint32_t i = 0; i < FORWARDING_NEIGHBOURS_MAX; i++)
                 assert_int_equal(forwarding_set_neighbour(f, 1 + i, i), 0);
 
