@@ -283,12 +283,58 @@ static void test_thousand_in_a_loop(void **state) {
         irm_thread_free(irm);
 }
 
+/* The same with a set, which takes turns among its members. */
+static void test_set(void **state) {
+        static Loop l;
+        const o7s_qos data = O7S_QOS_DATA;
+        const unsigned n_flows = 100;
+        o7s_event events[16];
+        o7s_listener *listener;
+        IrmThread *irm;
+        o7s_set *set;
+
+        l = (Loop) { .epoll_fd = -1 };
+        assert_int_equal(irm_thread_start(&irm), 0);
+        assert_int_equal(o7s_listen("extended", 0, &listener), 0);
+        assert_int_equal(o7s_set_new(&set), 0);
+
+        for (unsigned i = 0; i < n_flows; i++) {
+                if (i % 2 == 0)
+                        pair_open(listener, "extended", i % 4 ? &data : &qualities[3], &l.flows[i], &l.flows[i + 1]);
+                assert_int_equal(o7s_flow_set_timeout(l.flows[i], O7S_TIMEOUT_READ, 0), 0);
+                assert_int_equal(o7s_set_add(set, O7S_KIND_FLOW, l.flows[i]), 0);
+        }
+
+        for (unsigned i = 0; i < n_flows; i += 2) {
+                uint32_t first = 0;
+
+                assert_int_equal(o7s_flow_write(l.flows[i], &first, sizeof(first)), sizeof(first));
+        }
+
+        while (l.n_done < n_flows) {
+                int n = o7s_set_wait(set, events, ELEMENTSOF(events), TEST_TIMEOUT_USEC);
+
+                assert_true(n > 0);
+                for (int i = 0; i < n; i++)
+                        for (unsigned k = 0; k < n_flows; k++)
+                                if (l.flows[k] == events[i].handle && events[i].events & O7S_READABLE)
+                                        loop_serve(&l, k);
+        }
+
+        (void) o7s_set_unref(set);
+        for (unsigned i = 0; i < n_flows; i++)
+                (void) o7s_flow_unref(l.flows[i]);
+        (void) o7s_listener_unref(listener);
+        irm_thread_free(irm);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_hundred_threads),
                 cmocka_unit_test(test_both_directions),
                 cmocka_unit_test(test_close_wakes),
                 cmocka_unit_test(test_thousand_in_a_loop),
+                cmocka_unit_test(test_set),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
