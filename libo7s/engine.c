@@ -308,6 +308,7 @@ void engine_remove(Engine *e, EngineFlow *flow) {
 
         if (e->running && map_remove(e->flows, &key, sizeof(key))) {
                 self = pthread_equal(e->thread, pthread_self());
+                flow->self = NULL;              /* if it is running, it may yet say when it is due next */
                 heap_remove(e, flow);
                 while (e->current == flow && !self)
                         (void) pthread_cond_wait(&e->changed, &e->mutex);
@@ -323,7 +324,7 @@ void engine_remove(Engine *e, EngineFlow *flow) {
 void engine_set_due(Engine *e, EngineFlow *flow, nsec_t due) {
         (void) pthread_mutex_lock(&e->mutex);
 
-        if (flow->due != due) {
+        if (flow->self && flow->due != due) {
                 heap_remove(e, flow);
                 flow->due = due;
                 if (due != NSEC_INFINITY)
