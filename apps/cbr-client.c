@@ -2,7 +2,7 @@
 
 /*
  * The sending side of o7s-cbr. Each message has its time, counted from the beginning, so that being late once does not make all
- * others late. Where the flow takes none at that time the message is left out and counted: a constant rate does not catch up.
+ * others late, and as many go out as the time has room for. Where the flow takes none at that time the message is left out and counted: a constant rate does not catch up.
  * At the end the other side is asked what arrived.
  */
 
@@ -164,7 +164,7 @@ static int client_run(CbrClient *c) {
                 uint64_t now = clock_nsec(), next = slot_nsec(c, c->n_slots);
                 int r = 0;
 
-                if (now >= ends_nsec || next >= ends_nsec)
+                if (next >= ends_nsec)
                         return 0;
 
                 if (now >= next)

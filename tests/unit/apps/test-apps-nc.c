@@ -148,7 +148,7 @@ static void test_quit(void **state) {
 
         assert_int_equal(irm_thread_start(&irm), 0);
         server = listener_start("o7s-nc -v -l -m slow");
-        client = program_start("o7s-nc -q 100ms -m --qos=raw slow");
+        client = program_start("o7s-nc -q 1s -m --qos=raw slow");
         program_write(client, "question\n", 9);
         program_close_input(client);
         program_expect(server, "question\n");

@@ -187,7 +187,7 @@ static void test_silence(void **state) {
         p = program_free(p);
 
         /* One answer of two. */
-        p = program_start("o7s-ping -c 2 -i 1ms -s 24 --timeout=100ms mute");
+        p = program_start("o7s-ping -c 2 -i 1ms -s 24 --timeout=1s mute");
         assert_int_equal(o7s_flow_accept(listener, O7S_FOREVER, &flow), 0);
         for (unsigned i = 0; i < 2; i++) {
                 uint8_t message[24];
