@@ -101,6 +101,9 @@ void frct_exchange_options(uint64_t seed, FrctRunOptions *ret) {
                 path_options(&d, config.extended && config.reliable, checksum, config.packet_max, &ret->paths[i]);
                 end_options(&d, &config, checksum, &ret->ends[i]);
         }
+        for (unsigned i = 0; i < 2; i++)        /* a reader that takes crumbs gets through within the span all the same */
+                if (ret->ends[i].read_gap > 0 && ret->ends[i].read_max > 0)
+                        ret->ends[i].read_max = MAX(ret->ends[i].read_max, ret->ends[1 - i].message_max / 100);
         if (dice_chance(&d, 0.5)) {     /* mostly what is bad is bad for both */
                 ret->paths[1].black_from = ret->paths[0].black_from;
                 ret->paths[1].black_to = ret->paths[0].black_to;
