@@ -7,7 +7,7 @@
  *   flow.c            the flow as an object: made, closed; flow-info.c  asked about
  *   flow-alloc.c      how it is got from the IRM
  *   listener.c        how it is accepted
- *   flow-send.c       messages out; flow-recv.c  messages in; flow-transfer.c  both, ordered, reliable or checked
+ *   flow-send.c       messages out; flow-recv.c  messages in; flow-transfer*.c  both, ordered, reliable or checked
  *   flow-local.c      large messages and streams between two programs of one host
  *   transfer.c        between such flows and their lanes: frct*.c, checksum.c; transfer-wait.c  who sees to it when
  *   engine.c          the thread that keeps them going while the program does something else

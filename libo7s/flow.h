@@ -4,7 +4,7 @@
 /*
  * The inside of an o7s_flow. flow.c makes and ends it, flow-info.c tells of it, flow-alloc.c gets it from the IRM, flow-wait.c
  * sleeps and tells event loops, flow-recv.c and flow-send.c move messages
- * (flow-transfer.c, where they are ordered or checked), flow-set.c waits for many, flow-reattach.c goes on
+ * (flow-transfer*.c, where they are ordered or checked), flow-set.c waits for many, flow-reattach.c goes on
  * with the next process of a layer that was killed.
  *
  * Threads: one reads, one writes, any may do the rest. What the two share is the doorbell, and that is

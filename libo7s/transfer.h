@@ -145,7 +145,7 @@ bool transfer_outlive(Transfer *t);
 /* The engine forgets it. */
 void transfer_stop(Transfer *t);
 
-/* -- what public calls do on flows that have one, flow-transfer.c; the flow is up -- */
+/* -- what public calls do on flows that have one, flow-transfer*.c; the flow is up -- */
 
 ssize_t transfer_read(o7s_flow *flow, const struct iovec *parts, unsigned n);
 int transfer_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);

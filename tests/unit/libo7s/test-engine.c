@@ -430,6 +430,50 @@ static void test_fork_while_busy(void **state) {
         }
 }
 
+/* A program that writes, lets go and ends: exit() waits until it is all with the peer. */
+static void test_exit(void **state) {
+        static uint8_t data[1 << 20], got[1 << 20];
+        o7s_listener *listener;
+        o7s_flow *flow;
+        IrmThread *irm;
+        int status = 0;
+        pid_t child;
+
+        assert_int_equal(irm_thread_start(&irm), 0);
+        assert_int_equal(o7s_listen("extended", 0, &listener), 0);
+        memset(data, 'x', sizeof(data));
+
+        (void) fflush(NULL);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                const o7s_qos qos = O7S_QOS_DATA;
+
+                irm_thread_forget(irm);
+                if (o7s_flow_alloc("extended", &qos, 0, TEST_TIMEOUT_USEC, &flow) < 0 ||
+                    o7s_flow_write(flow, data, sizeof(data)) != sizeof(data) ||
+                    o7s_flow_write(flow, data, sizeof(data)) != sizeof(data))
+                        _exit(1);
+                (void) o7s_flow_unref(flow);
+                exit(0);
+        }
+
+        assert_int_equal(o7s_flow_accept(listener, TEST_TIMEOUT_USEC, &flow), 0);
+        assert_int_equal(o7s_flow_set_timeout(flow, O7S_TIMEOUT_READ, TEST_TIMEOUT_USEC), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(o7s_flow_read(flow, got, sizeof(got)), sizeof(got));
+                assert_memory_equal(got, data, sizeof(got));
+                assert_int_equal(o7s_flow_read(flow, got, sizeof(got)), 0);
+        }
+        assert_int_equal(o7s_flow_read(flow, got, sizeof(got)), -ENOTCONN);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+
+        (void) o7s_flow_unref(flow);
+        (void) o7s_listener_unref(listener);
+        irm_thread_free(irm);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_order),
@@ -442,6 +486,7 @@ int main(void) {
                 cmocka_unit_test(test_idle),
                 cmocka_unit_test(test_fork),
                 cmocka_unit_test(test_fork_while_busy),
+                cmocka_unit_test(test_exit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
