@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * libo7s-compat: the calls of <ouroboros/dev.h>, <ouroboros/fccntl.h>, <ouroboros/fqueue.h> and <ouroboros/irm.h> for programs that
- * were written for Ouroboros, made of those of <o7s.h>, which alone this folder stands on. Read it in this order:
+ * libo7s-compat: the calls of <ouroboros/dev.h>, <ouroboros/fccntl.h>, <ouroboros/fqueue.h> and <ouroboros/irm.h> for
+ * programs that were written for Ouroboros, made of those of <o7s.h>, which alone this folder stands on. Read it in
+ * this order:
  *
  *   ouroboros/ (.h)  what such programs include; written from the public interface alone
  *   descriptor.c     small integers for flows: the one table of the process, and what fork() does to it
@@ -14,12 +15,13 @@
  *   fqueue.c         events: fevent(), fqueue_next(), fqueue_type()
  *   wait.c           time-outs and sleeping
  *   error.c          errors of <o7s.h> in the numbers that such programs know
- *   irm.c            names and bindings; irm-bus.c talks to o7s-irm, the only file with libsystemd. A library of its own.
+ *   irm.c            names and bindings; irm-bus.c alone talks to o7s-irm, with libsystemd. A library of its own.
  *
- * Threads: what <o7s.h> leaves to its caller, one reader and one writer of a flow at a time, is done here. Nobody sleeps with
- * .reading held: a call of <o7s.h> that would wait says -EAGAIN, and what it would wait for is polled without any lock. So
- * flow_dealloc(), fset_add() and further readers always get on, and a thread can be cancelled while it waits, and only then: all
- * calls hold cancellation off but in wait_readable() and between two turns of a write.
+ * Threads: what <o7s.h> leaves to its caller, one reader and one writer of a flow at a time, is done here. Nobody
+ * sleeps with .reading held: a call of <o7s.h> that would wait says -EAGAIN, and what it would wait for is polled
+ * without any lock. So flow_dealloc(), fset_add() and further readers always get on, and a thread can be cancelled
+ * while it waits, and only then: all calls hold cancellation off but in wait_readable() and between two turns of a
+ * write.
  *
  * Order of locks: reading, the set's, the table's. Nothing is locked with .writing held.
  */
@@ -54,7 +56,7 @@ typedef uint64_t nsec_t;
 
 nsec_t now_nsec(void);
 
-/* A relative time of the application in nanoseconds; NULL: NSEC_INFINITY. Saturates. Returns: 0; -EINVAL: it is none. */
+/* A relative time of the application in nanoseconds; NULL: NSEC_INFINITY. Saturates. Returns: 0; -EINVAL. */
 int nsec_from_timespec(const struct timespec *time, nsec_t *ret);
 struct timespec timespec_from_nsec(nsec_t nsec);
 
@@ -64,8 +66,8 @@ nsec_t nsec_deadline(nsec_t timeout);
 /* What is left until then, for calls of <o7s.h>: rounded up, 0: nothing, O7S_FOREVER. */
 uint64_t usec_left(nsec_t deadline);
 
-/* Waits until a descriptor of the kernel is readable; signals do not end it. A cancellation point, for which cancellation is set
- * as it was before the call. Returns: 0; -ETIMEDOUT. */
+/* Waits until a descriptor of the kernel is readable; signals do not end it. A cancellation point, for which
+ * cancellation is set as it was before the call. Returns: 0; -ETIMEDOUT. */
 int wait_readable(int fd, nsec_t deadline, int cancel_state);
 
 /* Cancellation is off from here to the end of the scope. The value is for wait_readable(). */
@@ -109,8 +111,8 @@ typedef struct Descriptor {
         fset_t *set;                    /* that we are in; not owned; changes with .reading held */
 } Descriptor;
 
-/* Enters a flow under the lowest free number. Takes the flow, also on failure. Returns: the number; -EBADF: all are in use;
- * -ENOMEM, -EIRMD. */
+/* Enters a flow under the lowest free number. Takes the flow, also on failure. Returns: the number; -EBADF: all are
+ * in use; -ENOMEM, -EIRMD. */
 int descriptor_open(o7s_flow *flow, qosspec_t *ret_qos);
 
 /* Qualities of service have the same members on both sides, by other names. */
@@ -141,14 +143,16 @@ static inline void descriptor_unrefp(Descriptor **d) {
 void descriptor_lock(Descriptor *d);
 void descriptor_unlock(Descriptor *d);
 
-/* One writer at a time, who may wait inside <o7s.h>. until: for another one to leave; 0: not at all. Returns: 0; -EAGAIN. */
+/* One writer at a time, who may wait inside <o7s.h>. until: for another one to leave; 0: not at all. Returns: 0;
+ * -EAGAIN. */
 int descriptor_begin_write(Descriptor *d, nsec_t until);
 void descriptor_end_write(Descriptor *d);
 
 /* What a call says when the flow has ended: -ENOTALLOC: we ended it; -EFLOWPEER, -EFLOWDOWN. Locked for reading. */
 int descriptor_end(Descriptor *d);
 
-/* The process's listener for every name that is bound to it, made at the first call, with a reference. As o7s_listen(). */
+/* The process's listener for every name that is bound to it, made at the first call, with a reference. As
+ * o7s_listen(). */
 int listener_get(o7s_listener **ret);
 
 /* Lets go of it after a failure; the next call makes another. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Descriptors: the process's table of small integers, each of them a flow. Numbers are given out lowest first, and free again as
- * soon as flow_dealloc() has begun. Whoever is inside a call has a reference, so that a descriptor can be deallocated at any time.
+ * Descriptors: the process's table of small integers, each of them a flow. Numbers are given out lowest first, and
+ * free again as soon as flow_dealloc() has begun. Whoever is inside a call has a reference, so that a descriptor can
+ * be deallocated at any time.
  *
- * After fork() the child has none: what it inherited is of no use there (<o7s.h>), so its table is emptied, and its own first
- * flow is number 64 again. That happens at its next call, not in the handler of fork(), which may run before that of <o7s.h>.
+ * After fork() the child has none: what it inherited is of no use there (<o7s.h>), so its table is emptied, and its
+ * own first flow is number 64 again. That happens at its next call, not in the handler of fork(), which may run
+ * before that of <o7s.h>.
  */
 
 #include "libo7s-compat/compat.h"
@@ -291,8 +293,8 @@ int listener_get(o7s_listener **ret) {
         if (*ret)
                 return 0;
 
-        /* It waits for the IRM, so without the mutex. Where two threads are here, one listener too many goes again; what it was
-         * offered is offered to the other. */
+        /* It waits for the IRM, so without the mutex. Where two threads are here, one listener too many goes again;
+         * what it was offered is offered to the other. */
         r = o7s_listen(NULL, 0, &made);
         if (r < 0)
                 return r;

@@ -146,8 +146,8 @@ _public_ int flow_join(const char *bc, const struct timespec *timeo) {
         return r < 0 ? error_translate(DOING_JOIN, r) : descriptor_open(flow, NULL);
 }
 
-/* What two programs of one host have written lies in memory that both of them hold, so there is nothing to wait for: it can be
- * read when we are long gone. A layer has to take it first, and a reliable flow has to see it acknowledged. */
+/* What two programs of one host have written lies in memory that both of them hold, so there is nothing to wait for:
+ * it can be read when we are long gone. A layer has to take it first, and a reliable flow to see it acknowledged. */
 static uint64_t close_timeout(const Descriptor *d) {
         if (d->is_local || (d->frct_flags & (FRCTFRTX | FRCTFLINGER)) == FRCTFRTX)
                 return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Errors of <o7s.h> in the numbers that programs for Ouroboros know. What is not in the table means the same on both sides and
- * is passed on: -EINVAL, -EPERM, -ENOMEM, -ETIMEDOUT, -EOPNOTSUPP (which is -ENOTSUP).
+ * Errors of <o7s.h> in the numbers that programs for Ouroboros know. What is not in the table means the same on both
+ * sides and is passed on: -EINVAL, -EPERM, -ENOMEM, -ETIMEDOUT, -EOPNOTSUPP (which is -ENOTSUP).
  */
 
 #include "libo7s-compat/compat.h"

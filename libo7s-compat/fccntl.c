@@ -40,7 +40,7 @@ static int get_qos(const Descriptor *d, qosspec_t *ret) {
 
 /* All of them are replaced. Whether reads cut is for <o7s.h> to know, the rest is looked at here. */
 static int set_flags(Descriptor *d, uint32_t flags) {
-        uint64_t now = 0;
+        uint64_t truncate = flags & FLOWFRNOPART ? O7S_TRUNCATE : 0, now = 0;
         int r;
 
         if ((flags & FLOWFACCMODE) == FLOWFINVALID)
@@ -49,7 +49,7 @@ static int set_flags(Descriptor *d, uint32_t flags) {
         descriptor_lock(d);
         r = o7s_flow_get_flags(d->flow, &now);
         if (r >= 0)
-                r = o7s_flow_set_flags(d->flow, flags & FLOWFRNOPART ? now | O7S_TRUNCATE : now & ~(uint64_t) O7S_TRUNCATE);
+                r = o7s_flow_set_flags(d->flow, (now & ~(uint64_t) O7S_TRUNCATE) | truncate);
         if (r >= 0)
                 __atomic_store_n(&d->flags, flags, __ATOMIC_RELAXED);
         descriptor_unlock(d);

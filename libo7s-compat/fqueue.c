@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Events. A queue takes a private copy of what is the case at the members of a set. Sets are level-triggered: a flow with a hundred
- * messages is one FLOW_PKT, as one read is certain not to wait, and it is there again in the next fevent() until the last message
- * was read. So a program that reads once per event and one that reads until nothing is left both get everything.
+ * Events. A queue takes a private copy of what is the case at the members of a set. Sets are level-triggered: a flow
+ * with a hundred messages is one FLOW_PKT, as one read is certain not to wait, and it is there again in the next
+ * fevent() until the last message was read. So a program that reads once per event and one that reads until nothing
+ * is left both get everything.
  *
- * The end of a flow is told once, when everything was read: by FLOW_DEALLOC or FLOW_PEER, which say how, and by FLOW_DOWN.
- * A flow that is down does not come up again, so there is no FLOW_UP: one whose layer is restarted was never down.
+ * The end of a flow is told once, when everything was read: by FLOW_DEALLOC or FLOW_PEER, which say how, and by
+ * FLOW_DOWN. A flow that is down does not come up again, so there is no FLOW_UP: one whose layer is restarted was
+ * never down.
  */
 
 #include "libo7s-compat/compat.h"
@@ -53,7 +55,7 @@ static void push_events(fqueue_t *fq, fset_t *set, const Descriptor *d, uint32_t
         }
 }
 
-/* Returns: whether there is anything now. That something about a flow has changed, such as its MTU, is no event here. */
+/* Returns: whether there is anything now. That a flow has changed, in its MTU for one, is no event here. */
 static bool fill(fqueue_t *fq, fset_t *set) {
         o7s_event events[FLOWS_PER_LOOK];
         int n;

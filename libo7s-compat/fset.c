@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Sets of flows. Each is an o7s_set, and a tree that finds the descriptor of a flow which that reports. A flow whose end was told
- * is no longer in the o7s_set, which would report it for ever, and still a member here.
+ * Sets of flows. Each is an o7s_set, and a tree that finds the descriptor of a flow which that reports. A flow whose
+ * end was told is no longer in the o7s_set, which would report it for ever, and still a member here.
  */
 
 #include <search.h>

@@ -19,8 +19,8 @@ struct IrmBus {
         sd_bus *bus;
 };
 
-/* Errors of the bus and, with BUS_ERROR_PREFIX, of o7s-irm. Those without a row are -EIRMD: nothing was done, for reasons that
- * lie there. */
+/* Errors of the bus and, with BUS_ERROR_PREFIX, of o7s-irm. Those without a row are -EIRMD: nothing was done, for
+ * reasons that lie there. */
 static const struct {
         const char *name;
         int error;

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What <ouroboros/irm.h> needs of o7s-irm, over D-Bus. All calls return 0 or a negative number of <ouroboros/errno.h>: -EIRMD where
- * nobody answers, -EPERM where polkit says no, -ENAME, -EIPCP, -ENOENT, -EINVAL, -ENOMEM and what else their comments have.
+ * What <ouroboros/irm.h> needs of o7s-irm, over D-Bus. All calls return 0 or a negative number of
+ * <ouroboros/errno.h>: -EIRMD where nobody answers, -EPERM where polkit says no, -ENAME, -EIPCP, -ENOENT, -EINVAL,
+ * -ENOMEM and what else their comments have.
  */
 
 #include <stddef.h>

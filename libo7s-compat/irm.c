@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Names, bindings and registrations as programs for Ouroboros manage them, on the model of o7s: a binding to a program selects among
- * those who may serve a name anyway (its owner, root, bound units, users and processes), and authorises nobody. Layers are
- * files and units of systemd: their calls are refused.
+ * Names, bindings and registrations as programs for Ouroboros manage them, on the model of o7s: a binding to a
+ * program selects among those who may serve a name anyway (its owner, root, bound units, users and processes), and
+ * authorises nobody. Layers are files and units of systemd: their calls are refused.
  */
 
 #include <signal.h>
@@ -132,8 +132,8 @@ static const char *last_part(const char *path) {
         return slash ? slash + 1 : path;
 }
 
-/* The program in the directory. Links to the directory are followed, a link to the program is not: it is the name under which
- * the program runs that selects. Returns: 0; -ENOENT; -EPERM: nobody can execute that; -ENOMEM. */
+/* The program in the directory. Links to the directory are followed, a link to the program is not: it is the name
+ * under which the program runs that selects. Returns: 0; -ENOENT; -EPERM: nobody can execute that; -ENOMEM. */
 static int program_in(const char *directory, const char *program, char **ret) {
         _cleanup_free_ char *full = NULL, *resolved = realpath(directory, NULL);
         struct stat st;

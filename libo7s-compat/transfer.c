@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Messages. Reads are tried, and what they wait for is polled; a write that finds no room waits inside <o7s.h>, in slices, as there
- * is no descriptor that tells of room alone. Between two slices the flow may be deallocated, and the thread cancelled.
+ * Messages. Reads are tried, and what they wait for is polled; a write that finds no room waits inside <o7s.h>, in
+ * slices, as there is no descriptor that tells of room alone. Between two slices the flow may be deallocated, and the
+ * thread cancelled.
  */
 
 #include <ouroboros/dev.h>
@@ -208,8 +209,8 @@ _public_ ssize_t flow_write(int fd, const void *buf, size_t count) {
         if (flags & FLOWFDOWN)
                 return -EFLOWDOWN;
 
-        /* An empty message is a keepalive, and those are the layer's: it sends them whether we ask or not. What is left is the
-         * question whether the flow is up. */
+        /* An empty message is a keepalive, and those are the layer's: it sends them whether we ask or not. What is
+         * left is the question whether the flow is up. */
         if (count == 0)
                 return write_look(d);
 

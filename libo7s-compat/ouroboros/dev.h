@@ -3,8 +3,9 @@
 #define OUROBOROS_DEV_H
 
 /*
- * Flows by number. Descriptors are small integers from 64 on, and no descriptors of the kernel. Calls return 0 or more, or a
- * negative errno, those of <ouroboros/errno.h> among them. Every call may be made from any thread. See o7s-compat(7).
+ * Flows by number. Descriptors are small integers from 64 on, and no descriptors of the kernel. Calls return 0 or
+ * more, or a negative errno, those of <ouroboros/errno.h> among them. Every call may be made from any thread. See
+ * o7s-compat(7).
  */
 
 #include <ouroboros/qos.h>
@@ -17,8 +18,9 @@
 extern "C" {
 #endif
 
-/* A flow to a name. qs: what it should be like, overwritten with what it is; NULL: raw. timeo: from now; NULL: for ever.
- * Returns: a descriptor; -ENAME, -EIPCP, -EIRMD, -ETIMEDOUT, -EAUTH, -ECRYPT, -EPERM, -EBADF, -EINVAL, -ENOTSUP, -ENOMEM. */
+/* A flow to a name. qs: what it should be like, overwritten with what it is; NULL: raw. timeo: from now; NULL: for
+ * ever. Returns: a descriptor; -ENAME, -EIPCP, -EIRMD, -ETIMEDOUT, -EAUTH, -ECRYPT, -EPERM, -EBADF, -EINVAL,
+ * -ENOTSUP, -ENOMEM. */
 int flow_alloc(const char *dst_name, qosspec_t *qs, const struct timespec *timeo);
 
 /* The next flow to any name that is bound to this program. qs: what the other side asked for; may be NULL.
@@ -32,13 +34,13 @@ int flow_join(const char *bc, const struct timespec *timeo);
  * Returns: 0; -EINVAL: out of range; -ENOTALLOC. */
 int flow_dealloc(int fd);
 
-/* Sends one message; none (count 0) only looks whether it could. Returns: count; -EAGAIN, -ETIMEDOUT, -EMSGSIZE, -EPERM,
- * -EFLOWDOWN, -EFLOWPEER, -ECONNRESET, -EINVAL, -EBADF, -ENOTALLOC, -ENOMEM. */
+/* Sends one message; none (count 0) only looks whether it could. Returns: count; -EAGAIN, -ETIMEDOUT, -EMSGSIZE,
+ * -EPERM, -EFLOWDOWN, -EFLOWPEER, -ECONNRESET, -EINVAL, -EBADF, -ENOTALLOC, -ENOMEM. */
 ssize_t flow_write(int fd, const void *buf, size_t count);
 
-/* Receives a message, or part of one: what does not fit is there for the next read. 0 is the end of a message that filled the
- * buffers of the reads before. Returns: bytes; -EAGAIN, -ETIMEDOUT, -EMSGSIZE, -EPERM, -EFLOWDOWN, -EFLOWPEER, -EINVAL, -EBADF,
- * -ENOTALLOC, -ENOMEM. */
+/* Receives a message, or part of one: what does not fit is there for the next read. 0 is the end of a message that
+ * filled the buffers of the reads before. Returns: bytes; -EAGAIN, -ETIMEDOUT, -EMSGSIZE, -EPERM, -EFLOWDOWN,
+ * -EFLOWPEER, -EINVAL, -EBADF, -ENOTALLOC, -ENOMEM. */
 ssize_t flow_read(int fd, void *buf, size_t count);
 
 #ifdef __cplusplus

@@ -40,8 +40,8 @@ int fset_add(fset_t *set, int fd);
 bool fset_has(const fset_t *set, int fd);
 void fset_del(fset_t *set, int fd);
 
-/* Waits until something happened at a member, at once where the queue still has something. timeo: from now; NULL: for ever.
- * Returns: 1; -ETIMEDOUT, -EINVAL. */
+/* Waits until something happened at a member, at once where the queue still has something. timeo: from now; NULL: for
+ * ever. Returns: 1; -ETIMEDOUT, -EINVAL. */
 ssize_t fevent(fset_t *set, fqueue_t *fq, const struct timespec *timeo);
 
 /* The descriptor that the next event is about. Returns: it; -EPERM: no more events; -EINVAL. */

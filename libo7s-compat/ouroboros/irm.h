@@ -3,9 +3,9 @@
 #define OUROBOROS_IRM_H
 
 /*
- * Management: names, who serves them, and in which layers they are registered. Calls return 0 or a negative errno, those of
- * <ouroboros/errno.h> among them: all of them -EIRMD where o7s-irm cannot be reached, -EPERM where polkit refuses, -EINVAL and
- * -ENOMEM. See o7s-compat(7).
+ * Management: names, who serves them, and in which layers they are registered. Calls return 0 or a negative errno,
+ * those of <ouroboros/errno.h> among them: all of them -EIRMD where o7s-irm cannot be reached, -EPERM where polkit
+ * refuses, -EINVAL and -ENOMEM. See o7s-compat(7).
  */
 
 #include <ouroboros/ipcp.h>
@@ -41,8 +41,8 @@ int irm_bind_process(pid_t pid, const char *name);
 /* name NULL: from all. -ENOENT: it is not bound. */
 int irm_unbind_process(pid_t pid, const char *name);
 
-/* In the layer whose process ipcp is. reg makes the name where there is none. -EIPCP: that process is no layer's; unreg:
- * -ENAME; -ENOENT: it is not registered there. */
+/* In the layer whose process ipcp is. reg makes the name where there is none. -EIPCP: that process is no layer's;
+ * unreg: -ENAME; -ENOENT: it is not registered there. */
 int irm_reg_name(const char *name, pid_t ipcp);
 int irm_unreg_name(const char *name, pid_t ipcp);
 

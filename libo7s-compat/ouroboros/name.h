@@ -5,7 +5,7 @@
 /* Names as the management calls see them. */
 
 #define NAME_SIZE 255
-#define BIND_AUTO 1             /* start the program for flows to the name; refused: systemd does that, see o7s-compat(7) */
+#define BIND_AUTO 1             /* start the program for flows to the name; refused, see o7s-compat(7) */
 
 enum pol_balance {
         LB_RR,                  /* who has waited longest */

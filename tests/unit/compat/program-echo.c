@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A program as its author would have written it for Ouroboros, built and linked as it would be built elsewhere: with nothing but
- * <ouroboros/...> and -louroboros-dev. It knows nothing of o7s.
+ * A program as its author would have written it for Ouroboros, built and linked as it would be built elsewhere: with
+ * nothing but <ouroboros/...> and -louroboros-dev. It knows nothing of o7s.
  *
  *   program-echo server       accepts flows in a thread, answers all of them from one set of flows
  *   program-echo client N     N messages of growing size over one reliable flow

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The calls of <ouroboros/irm.h>, with o7s-irm on a bus of its own (bus-fixture.h). There is no polkit, so root may change
- * something and nobody else.
+ * The calls of <ouroboros/irm.h>, with o7s-irm on a bus of its own (bus-fixture.h). There is no polkit, so root may
+ * change something and nobody else.
  */
 
 #include <setjmp.h>
@@ -227,7 +227,8 @@ static int as_nobody(void) {
                 return 2;
 
         ok = create("theirs", LB_RR) == -EPERM && irm_destroy_name("here") == -EPERM &&
-             irm_bind_process(getpid(), "here") == -EPERM && irm_bind_program("/bin/sh", "here", 0, 0, NULL) == -EPERM &&
+             irm_bind_process(getpid(), "here") == -EPERM &&
+             irm_bind_program("/bin/sh", "here", 0, 0, NULL) == -EPERM &&
              irm_list_names(&names) >= 2;
         free(names);
         return ok ? 0 : 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Calls that meet others: several threads on one flow, a flow that is deallocated or a thread that is cancelled while it waits,
- * a peer that dies, and forks. Nothing here depends on who comes first.
+ * Calls that meet others: several threads on one flow, a flow that is deallocated or a thread that is cancelled while
+ * it waits, a peer that dies, and forks. Nothing here depends on who comes first.
  */
 
 #include <poll.h>
@@ -222,7 +222,7 @@ static pid_t fork_peer(IrmThread *irm) {
 
                 irm_thread_forget(irm);
                 fd = flow_alloc("echo", NULL, &long_time);
-                if (fd != 64 || flow_write(fd, "hi", 2) != 2)   /* what it has inherited is gone: the first number again */
+                if (fd != 64 || flow_write(fd, "hi", 2) != 2)   /* the first number again: what was inherited is gone */
                         _exit(1);
                 (void) raise(SIGKILL);
         }
@@ -254,7 +254,8 @@ static int use_inherited(const CompatPair *pair, fset_t *set, fqueue_t *fq) {
         char in[8];
 
         irm_thread_forget(pair->irm);
-        if (fevent(set, fq, &no_time) != -EINVAL || fset_add(set, pair->asking) != -EINVAL || fset_has(set, pair->asking))
+        if (fevent(set, fq, &no_time) != -EINVAL || fset_add(set, pair->asking) != -EINVAL ||
+            fset_has(set, pair->asking))
                 return 1;
         if (flow_read(pair->asking, in, sizeof(in)) != -ENOTALLOC || flow_write(pair->asking, "x", 1) != -ENOTALLOC)
                 return 2;
