@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The sending side of o7s-cbr. Each message has its time, counted from the beginning, so that being late once does not make all
- * others late, and as many go out as the time has room for. Where the flow takes none at that time the message is left out and counted: a constant rate does not catch up.
- * At the end the other side is asked what arrived.
+ * The sending side of o7s-cbr. Each message has its time, counted from the beginning, so that being late once does not
+ * make all others late, and as many go out as the time has room for. Where the flow takes none at that time the
+ * message is left out and counted: a constant rate does not catch up. At the end the other side is asked what arrived.
  */
 
 #include <stdio.h>
@@ -70,8 +70,8 @@ static int client_open(CbrClient *c) {
         if (r < 0)
                 return complain_error(r, "Cannot use the flow to '%s'", o->name);
         if (o->size > info.mtu) {
-                (void) fprintf(stderr, "Cannot send to '%s': a message of %llu bytes does not fit, its flow takes %u at most.\n"
-                                       "  See --size=.\n", o->name, (unsigned long long) o->size, info.mtu);
+                (void) fprintf(stderr, "Cannot send to '%s': a message of %llu bytes does not fit, its flow takes %u at "
+                                       "most.\n  See --size=.\n", o->name, (unsigned long long) o->size, info.mtu);
                 return EXIT_FAILED;
         }
 
@@ -128,7 +128,8 @@ static int client_receive(CbrClient *c) {
                 n = o7s_flow_read(c->flow, buffer, sizeof(buffer));
                 if (n < 0)
                         return n == -EAGAIN ? 0 : (int) n;
-                if (cbr_message_parse(buffer, (size_t) n, &message) < 0 || message.type != CBR_REPORT || message.run != c->run)
+                if (cbr_message_parse(buffer, (size_t) n, &message) < 0 || message.type != CBR_REPORT ||
+                    message.run != c->run)
                         continue;
 
                 c->report = message.report;
@@ -237,7 +238,8 @@ static void client_show(const CbrClient *c) {
         }
 
         (void) printf("sent %llu messages, %s, in %.3g s (%s), %llu left out as the flow was full\n",
-                      (unsigned long long) c->n_sent, quantity_format(bytes, sizeof(bytes), (double) n_bytes, "B"), seconds,
+                      (unsigned long long) c->n_sent,
+                      quantity_format(bytes, sizeof(bytes), (double) n_bytes, "B"), seconds,
                       quantity_format(rate, sizeof(rate), seconds > 0 ? (double) n_bytes * 8 / seconds : 0, "b/s"),
                       (unsigned long long) c->n_left_out);
         if (c->reported)

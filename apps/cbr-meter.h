@@ -4,8 +4,8 @@
 /*
  * What arrived on one flow of o7s-cbr: how much, what is missing, how evenly. No I/O, no clock.
  *
- * Jitter is that of RTP: the mean deviation of how much later or earlier a message came than the one before, compared with how
- * they were sent, smoothed over some 16 messages. The clocks of the two sides need not agree.
+ * Jitter is that of RTP: the mean deviation of how much later or earlier a message came than the one before, compared
+ * with how they were sent, smoothed over some 16 messages. The clocks of the two sides need not agree.
  */
 
 #include "apps/cbr-message.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The counting side of o7s-cbr: any number of flows, a line for each of them per interval and one at its end. One thread and
- * one set; between messages it sleeps.
+ * The counting side of o7s-cbr: any number of flows, a line for each of them per interval and one at its end. One
+ * thread and one set; between messages it sleeps.
  */
 
 #include <stdio.h>
@@ -78,7 +78,8 @@ static void show_count(const CbrServer *s, const CbrFlow *f, const char *event, 
                 return;
         }
 
-        (void) printf("[%6.1f s] flow %llu %s: %llu messages, %s, %.1f pkt/s, %.3f Mb/s, lost %llu (%.3g %%), jitter %s\n",
+        (void) printf("[%6.1f s] flow %llu %s: %llu messages, %s, %.1f pkt/s, %.3f Mb/s, lost %llu (%.3g %%), "
+                      "jitter %s\n",
                       since, (unsigned long long) f->number, event, (unsigned long long) count->n_messages,
                       quantity_format(bytes, sizeof(bytes), (double) count->n_bytes, "B"), pps, bps / 1e6,
                       (unsigned long long) count->n_lost, loss_percent,
@@ -104,8 +105,9 @@ static void server_print(CbrServer *s, uint64_t now) {
 static void server_drop(CbrServer *s, size_t i, uint64_t now) {
         CbrFlow *f = s->flows[i];
         CbrCount total = cbr_meter_total(&f->meter);
+        uint64_t nsec = f->meter.last_nsec > f->begun_nsec ? f->meter.last_nsec - f->begun_nsec : 0;
 
-        show_count(s, f, "total", &total, f->meter.last_nsec > f->begun_nsec ? f->meter.last_nsec - f->begun_nsec : 0, now);
+        show_count(s, f, "total", &total, nsec, now);
 
         (void) o7s_set_remove(s->set, f->flow);
         (void) o7s_flow_unref(f->flow);
@@ -146,8 +148,8 @@ static int server_accept(CbrServer *s, uint64_t now) {
         }
 }
 
-/* What arrived so far, to who asks. A full queue is no failure: whoever asked asks again, or waits on a reliable flow, where
- * nothing else is sent in this direction. */
+/* What arrived so far, to who asks. A full queue is no failure: whoever asked asks again, or waits on a reliable flow,
+ * where nothing else is sent in this direction. */
 static int flow_report(CbrFlow *f) {
         CbrCount total = cbr_meter_total(&f->meter);
         CbrMessage message = {

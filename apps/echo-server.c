@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The echo server. One thread, any number of flows. An o7s_set watches the listener and all flows; its descriptor is polled
- * together with a signalfd, which is also how a set fits into any other event loop. The set owns the flows: a flow that ended
- * is removed from it, and that was its last reference.
+ * The echo server. One thread, any number of flows. An o7s_set watches the listener and all flows; its descriptor is
+ * polled together with a signalfd, which is also how a set fits into any other event loop. The set owns the flows: a
+ * flow that ended is removed from it, and that was its last reference.
  *
- * Messages are answered in bounded bursts, so that one busy client cannot keep the others waiting. Where a client does not
- * take its answers its queue fills up. On a flow that may lose messages the answer is dropped and counted. On a reliable flow
- * nothing may be lost: the answer is kept, and the flow leaves the set until the answer could be written, so that its own
- * sending is held up in turn, and nobody else's.
+ * Messages are answered in bounded bursts, so that one busy client cannot keep the others waiting. Where a client does
+ * not take its answers its queue fills up. On a flow that may lose messages the answer is dropped and counted. On a
+ * reliable flow nothing may be lost: the answer is kept, and the flow leaves the set until the answer could be
+ * written, so that its own sending is held up in turn, and nobody else's.
  */
 
 #include <stdio.h>

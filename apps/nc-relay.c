@@ -65,8 +65,8 @@ static int take_input(NcRelay *r) {
         return 0;
 }
 
-/* The next message that is there as a whole. Returns how many bytes of the input it takes, 0: there is none; *ret_size are to
- * be sent, 0 for an empty line, as messages are never empty; -EMSGSIZE. */
+/* The next message that is there as a whole. Returns how many bytes of the input it takes, 0: there is none; *ret_size
+ * are to be sent, 0 for an empty line, as messages are never empty; -EMSGSIZE. */
 static ssize_t next_chunk(const NcRelay *r, size_t *ret_size) {
         const uint8_t *end;
 
@@ -130,7 +130,8 @@ static int take_flow(NcRelay *r) {
         return 0;
 }
 
-/* Out descriptors are left as they are, as others may share them; a pipe that poll() calls writable takes PIPE_BUF bytes. */
+/* Out descriptors are left as they are, as others may share them; a pipe that poll() calls writable takes PIPE_BUF
+ * bytes. */
 static int give_output(NcRelay *r) {
         size_t size = r->out_end - r->out_start;
         ssize_t n;
@@ -159,8 +160,8 @@ static int arm(NcRelay *r, bool on) {
         return 0;
 }
 
-/* Sleeps until something can be done. The flow's descriptor also says that there is something to read, which we do not want
- * while out_fd holds us up: then a blocked write is tried again from time to time. */
+/* Sleeps until something can be done. The flow's descriptor also says that there is something to read, which we do not
+ * want while out_fd holds us up: then a blocked write is tried again from time to time. */
 static int relay_wait(NcRelay *r, bool blocked) {
         bool holding = r->out_start < r->out_end;
         struct pollfd polled[] = {

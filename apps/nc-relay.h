@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Carries bytes between two descriptors and a flow until one of the ends is reached. Nothing is kept longer than it has to
- * be: what was read from one side is written to the other before more is read, so a side that does not take its bytes holds
- * up who sends them, and only that direction.
+ * Carries bytes between two descriptors and a flow until one of the ends is reached. Nothing is kept longer than it
+ * has to be: what was read from one side is written to the other before more is read, so a side that does not take its
+ * bytes holds up who sends them, and only that direction.
  *
- * How a flow ends: whoever closes it first ends both directions (there is no closing of one direction in <o7s.h>). So the
- * end of input closes the flow only where quit_usec says so; otherwise the other side is waited for.
+ * How a flow ends: whoever closes it first ends both directions (there is no closing of one direction in <o7s.h>). So
+ * the end of input closes the flow only where quit_usec says so; otherwise the other side is waited for.
  */
 
 #include "apps/common.h"
@@ -41,7 +41,7 @@ typedef struct NcRelay {
 int nc_relay_init(NcRelay *relay);
 void nc_relay_done(NcRelay *relay);
 
-/* Until the end. The flow is closed where we are those who end it. Returns: 0: in order; a negative errno: -ECANCELED: a
- * signal; -ECONNRESET: the other side was gone before it had everything, or without closing; -EMSGSIZE: a line is too long;
- * -EPIPE: nobody reads out_fd. */
+/* Until the end. The flow is closed where we are those who end it. Returns: 0: in order; a negative errno: -ECANCELED:
+ * a signal; -ECONNRESET: the other side was gone before it had everything, or without closing; -EMSGSIZE: a line is
+ * too long; -EPIPE: nobody reads out_fd. */
 int nc_relay_run(NcRelay *relay);

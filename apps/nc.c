@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-nc: standard input and output over a flow, so that any program that reads and writes them has one. Opens a flow to a name,
- * or listens on one and takes what comes. The bytes are carried by nc-relay.c.
+ * o7s-nc: standard input and output over a flow, so that any program that reads and writes them has one. Opens a flow
+ * to a name, or listens on one and takes what comes. The bytes are carried by nc-relay.c.
  */
 
 #include <signal.h>
@@ -47,8 +47,9 @@ static int complain_end(const NcOptions *o, const NcRelay *relay, int error) {
         case -EPIPE:                    /* as does whoever stopped reading */
                 return EXIT_FAILED;
         case -ECONNRESET:
-                (void) fprintf(stderr, "The other side of '%s' was gone before it %s\n", name,
-                               relay->cut || relay->in_size > 0 || relay->in_ended ? "had everything." : "closed the flow.");
+                (void) fprintf(stderr, "The other side of '%s' was gone before it %s.\n", name,
+                               relay->cut || relay->in_size > 0 || relay->in_ended ? "had everything"
+                                                                                   : "closed the flow");
                 return EXIT_UNREACHABLE;
         case -EMSGSIZE:
                 (void) fprintf(stderr, "Cannot send a line to '%s': it is longer than a message, %zu bytes.\n", name,

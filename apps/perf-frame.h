@@ -22,6 +22,6 @@ void *perf_frame_room(PerfFrame *frame, size_t *ret_size);
 /* So much was read to there. */
 void perf_frame_add(PerfFrame *frame, size_t size);
 
-/* Takes out the next message. *ret_raw points to its bytes until perf_frame_room(). Returns: > 0: there is one; 0: not yet;
- * -EBADMSG, -EPROTO: the stream is of no more use. */
+/* Takes out the next message. *ret_raw points to its bytes until perf_frame_room(). Returns: > 0: there is one; 0: not
+ * yet; -EBADMSG, -EPROTO: the stream is of no more use. */
 int perf_frame_next(PerfFrame *frame, PerfMessage *ret, uint8_t **ret_raw, size_t *ret_size);

@@ -11,18 +11,19 @@
  *   +---------+----+----+---------+-----------------+-----------------+-----------------+ - - -
  *
  *   type     body
- *   REQUEST  mode u32, size of a message u32, duration in us u64, rate in bits per second u64 (0: no limit), bytes u64 (0: by time)
+ *   REQUEST  mode u32, size of a message u32, duration in us u64, rate in bits per second u64 (0: no limit),
+ *            bytes u64 (0: by time)
  *   ACCEPT   none
  *   DATA     filling
  *   PROBE    filling; to be sent back at once ...
  *   ECHO     ... with this type and nothing else changed
  *   END      messages sent u64, packets sent again u64, round trip in ns u64
- *   REPORT   messages u64, bytes u64, out of order u64, first to last message in us u64, processor in us u64, and in 1/1000 of
- *            the time u64, packets that came twice u64, packets that met congestion u64
+ *   REPORT   messages u64, bytes u64, out of order u64, first to last message in us u64, processor in us u64, and
+ *            in 1/1000 of the time u64, packets that came twice u64, packets that met congestion u64
  *
- * A raw flow may lose any of these: REQUEST is repeated until ACCEPT (or data) comes, END until REPORT does. In a stream of
- * bytes they follow each other without gaps: all of them but DATA, PROBE and ECHO have one size, and these have the one that
- * REQUEST says.
+ * A raw flow may lose any of these: REQUEST is repeated until ACCEPT (or data) comes, END until REPORT does. In a
+ * stream of bytes they follow each other without gaps: all of them but DATA, PROBE and ECHO have one size, and these
+ * have the one that REQUEST says.
  */
 
 #include <stdint.h>
@@ -89,7 +90,8 @@ typedef struct PerfMessage {
 /* Bytes of a message of this type in a test with data messages of size bytes. */
 size_t perf_message_bytes(PerfType type, size_t size);
 
-/* The type alone, of what may not be there as a whole. Returns: 0; -EBADMSG: not such a message, or less than a header. */
+/* The type alone, of what may not be there as a whole. Returns: 0; -EBADMSG: not such a message, or less than a
+ * header. */
 int perf_message_peek(const void *data, size_t size, PerfType *ret);
 
 /* Writes header and body; buffer has room for PERF_CONTROL_BYTES_MAX. Returns: the bytes written. */

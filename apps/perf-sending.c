@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The sending half of a flow under test: batches of messages, as fast as the flow takes them or at a rate, or probes one at a
- * time. A byte stream may take a part of what is written: the rest stays at the beginning of the buffer, and goes first.
+ * The sending half of a flow under test: batches of messages, as fast as the flow takes them or at a rate, or probes
+ * one at a time. A byte stream may take a part of what is written: the rest stays at the beginning of the buffer, and
+ * goes first.
  */
 
 #include <string.h>

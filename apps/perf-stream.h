@@ -6,8 +6,8 @@
  * on each has a sending half, a receiving half, or both. A sending half sends for the time of the test, says
  * END until the other's REPORT comes, and is done; a receiving half counts until END comes and reports.
  *
- * On a flow that may lose messages REQUEST and END are repeated. On a reliable one they are said once, and wait behind the data
- * that was sent before: until that is through, which may take far longer than the test, silence is no failure.
+ * On a flow that may lose messages REQUEST and END are repeated. On a reliable one they are said once, and wait behind
+ * the data that was sent before: until that is through, which may take far longer than the test, silence is no failure.
  *
  * The caller owns clock and loop: it calls perf_stream_transmit() at perf_stream_deadline() and when the flow
  * takes messages again, and perf_stream_receive() when there are some.

@@ -312,7 +312,8 @@ static void show_connection(const Perf *p) {
 /* Opens all flows. Returns: 0; the exit status, complained about. */
 static int open_streams(Perf *p) {
         const PerfOptions *o = p->options;
-        uint64_t flags = (o->request.mode & PERF_LATENCY ? 0 : O7S_BULK) | (o->request.mode & PERF_STREAM ? O7S_STREAM : 0);
+        uint64_t flags = (o->request.mode & PERF_LATENCY ? 0 : O7S_BULK) |
+                         (o->request.mode & PERF_STREAM ? O7S_STREAM : 0);
         uint64_t test;
 
         if (getrandom(&test, sizeof(test), 0) < 0)
@@ -328,8 +329,8 @@ static int open_streams(Perf *p) {
                         return complain_error(r, "Cannot reach '%s'", o->name);
 
                 if (o7s_flow_info(flow, &info) >= 0 && info.mtu < o->request.size && !(flags & O7S_STREAM)) {
-                        (void) fprintf(stderr, "Cannot measure '%s': a message of %u bytes does not fit, its flow takes %u at "
-                                               "most.\n  See --size=.\n", o->name, o->request.size, info.mtu);
+                        (void) fprintf(stderr, "Cannot measure '%s': a message of %u bytes does not fit, its flow takes %u "
+                                               "at most.\n  See --size=.\n", o->name, o->request.size, info.mtu);
                         (void) o7s_flow_unref(flow);
                         return EXIT_FAILED;
                 }

@@ -45,8 +45,8 @@ static int parse_size(const char *text, PingOptions *o) {
         if (o->size_is_mtu)
                 return 0;
         if (size_parse(text, PING_MESSAGE_BYTES_MAX, &o->size) < 0 || o->size < PING_BYTES_MIN)
-                return -complain_usage("o7s-ping", "'%s' is not a size of %u to %u bytes, nor 'mtu'.", text, PING_BYTES_MIN,
-                                       PING_MESSAGE_BYTES_MAX);
+                return -complain_usage("o7s-ping", "'%s' is not a size of %u to %u bytes, nor 'mtu'.", text,
+                                       PING_BYTES_MIN, PING_MESSAGE_BYTES_MAX);
         return 0;
 }
 

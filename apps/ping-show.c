@@ -51,7 +51,8 @@ void ping_show_connected(const PingOptions *o, o7s_flow *flow, uint64_t allocate
         (void) fflush(stdout);
 }
 
-void ping_show_answer(const PingOptions *o, PingAnswer answer, const PingMessage *message, size_t size, uint64_t rtt_nsec) {
+void ping_show_answer(const PingOptions *o, PingAnswer answer, const PingMessage *message, size_t size,
+                      uint64_t rtt_nsec) {
         static const char *const names[] = {
                 [PING_ANSWER_OK] = "reply",
                 [PING_ANSWER_LATE] = "late",

@@ -96,8 +96,8 @@ static int ping_fit(Ping *p) {
         return EXIT_FAILED;
 }
 
-/* Returns: 0, also where the queue was full, which counts as a loss unless the flow is reliable and the message can go later;
- * a negative errno: the flow is no more. */
+/* Returns: 0, also where the queue was full, which counts as a loss unless the flow is reliable and the message can go
+ * later; a negative errno: the flow is no more. */
 static int ping_send(Ping *p, uint64_t now) {
         PingMessage message = ping_ledger_send(&p->ledger, now);
         uint64_t interval_nsec = p->options.interval_usec * NSEC_PER_USEC;

@@ -8,6 +8,6 @@
 
 #define WAIT_FOREVER UINT64_MAX
 
-/* poll() until a time of CLOCK_MONOTONIC; at once where that has passed. An interruption counts as nothing having happened.
- * Returns: 0, with .revents set; a negative errno. */
+/* poll() until a time of CLOCK_MONOTONIC; at once where that has passed. An interruption counts as nothing having
+ * happened. Returns: 0, with .revents set; a negative errno. */
 int wait_until(struct pollfd *polled, unsigned n, uint64_t deadline_nsec);

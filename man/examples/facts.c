@@ -21,8 +21,8 @@ int main(int argc, char *argv[]) {
         }
 
         (void) o7s_flow_info(flow, &info);
-        printf("%s through %s, messages of up to %" PRIu32 " bytes\n", info.name, info.is_local ? "this host" : info.layer,
-               info.mtu);
+        printf("%s through %s, messages of up to %" PRIu32 " bytes\n", info.name,
+               info.is_local ? "this host" : info.layer, info.mtu);
 
         (void) o7s_flow_get_flags(flow, &flags);
         (void) o7s_flow_set_flags(flow, flags | O7S_TRUNCATE);

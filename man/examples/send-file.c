@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Sends standard input as a stream of bytes without ever waiting inside a write, and ends when all of it has arrived. */
+/* Sends standard input as a stream of bytes without ever waiting inside a write, and ends when all of it has
+ * arrived. */
 
 #include <errno.h>
 #include <poll.h>

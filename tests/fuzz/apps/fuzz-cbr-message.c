@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a stranger may send to o7s-cbr, as a sequence of messages of 72 bytes: each survives a round trip, and the meter's
- * figures hang together. */
+/* What a stranger may send to o7s-cbr, as a sequence of messages of 72 bytes: each survives a round trip, and the
+ * meter's figures hang together. */
 
 #include <stdlib.h>
 #include <string.h>

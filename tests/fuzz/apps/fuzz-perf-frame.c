@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a stranger may send to o7s-perf as a stream of bytes. The first byte says in which pieces it arrives, the second how large
- * data messages are: the same messages come out whatever the pieces, and each of them survives a round trip.
+ * What a stranger may send to o7s-perf as a stream of bytes. The first byte says in which pieces it arrives, the
+ * second how large data messages are: the same messages come out whatever the pieces, and each of them survives a
+ * round trip.
  */
 
 #include <stdlib.h>
@@ -60,15 +61,16 @@ static size_t feed(const uint8_t *data, size_t size, size_t piece, size_t data_b
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         int error_whole, error_pieces;
-        size_t piece, data_bytes;
+        size_t piece, data_bytes, n_whole, n_pieces;
 
         if (size < 2)
                 return 0;
 
         piece = 1U + data[0];
         data_bytes = PERF_HEADER_BYTES + 8U * data[1];
-        if (feed(data + 2, size - 2, size, data_bytes, &error_whole) != feed(data + 2, size - 2, piece, data_bytes, &error_pieces) ||
-            error_whole != error_pieces)
+        n_whole = feed(data + 2, size - 2, size, data_bytes, &error_whole);
+        n_pieces = feed(data + 2, size - 2, piece, data_bytes, &error_pieces);
+        if (n_whole != n_pieces || error_whole != error_pieces)
                 abort();
 
         return 0;

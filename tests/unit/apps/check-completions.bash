@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# check-completions.bash PROGRAMS-DIRECTORY COMPLETION - what bash offers, with the programs as they are and names as o7sctl
-# would give them.
+# check-completions.bash PROGRAMS-DIRECTORY COMPLETION - what bash offers, with the programs as they are
+# and names as o7sctl would give them.
 set -euo pipefail
 
 PATH=$1:$PATH

@@ -34,7 +34,8 @@ void program_expect_error(Program *p, const char *text);
 void program_write(Program *p, const void *data, size_t size);
 void program_close_input(Program *p);
 
-/* Waits until it has ended; at most 20 seconds, then it is killed, which fails the test. Returns: the exit status; -1: a signal. */
+/* Waits until it has ended; at most 20 seconds, then it is killed, which fails the test. Returns: the exit status; -1:
+ * a signal. */
 int program_wait(Program *p);
 
 /* A signal, and the wait. */

@@ -52,7 +52,8 @@ static void test_stream(void **state) {
         free(data);
 }
 
-/* A conversation, as of ssh through its ProxyCommand: each answer comes before the next question; nobody waits for more. */
+/* A conversation, as of ssh through its ProxyCommand: each answer comes before the next question; nobody waits for
+ * more. */
 static void test_conversation(void **state) {
         _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
         _cleanup_program_ Program *server = NULL, *client = NULL;

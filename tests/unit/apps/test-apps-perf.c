@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* o7s-perf as a whole program, over flows of this host: every mode on raw and on reliable flows, and what it says of them. */
+/* o7s-perf as a whole program, over flows of this host: every mode on raw and on reliable flows, and what it says of
+ * them. */
 
 #include <setjmp.h>
 #include <signal.h>
