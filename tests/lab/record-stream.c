@@ -10,18 +10,19 @@
  *     --records=N     so many (1000)               --size=BYTES    the largest record (4096; up to 1 MiB)
  *     --stream        as bytes, not as messages    --qos=data|best-effort|raw
  *     --rest=MS       after the last write do nothing at all for so long: no call into the library
- *     --gap=MS        between records
+ *     --gap=MS        between records               --wait=MS       between opening and the first record
  *     --close=MS      how long closing may take (150000)
  *     --pause=MS      between reads                --whole         each read has to be one record, else it counts as damaged
  *
  * The server's line:   ended ERRNO records N bytes N missing N repeated N disordered N damaged N
- * The sender's lines:  written N usec N, and: closed RESULT records N bytes N acknowledged N
+ * The sender's lines:  open, written N usec N, and: closed RESULT records N bytes N acknowledged N
  *
  * A record: number u64, size u32 (of all of it), checksum u32 (FNV-1a of number and content), content that follows from the number.
  */
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ typedef struct Options {
         size_t size_max;
         bool stream, whole;
         o7s_qos qos;
-        uint64_t rest_ms, gap_ms, pause_ms;
+        uint64_t wait_ms, rest_ms, gap_ms, pause_ms;
         uint64_t close_usec;
         const char *name;
 } Options;
@@ -189,6 +190,20 @@ static int complain(int error, const char *what) {
         return error;
 }
 
+typedef struct Service {
+        o7s_flow *flow;
+        const Options *options;         /* not owned */
+} Service;
+
+static void *serve_one(void *userdata) {
+        Service *service = userdata;
+
+        receive_all(service->flow, service->options);
+        o7s_flow_unref(service->flow);
+        free(service);
+        return NULL;
+}
+
 static int serve(const Options *options) {
         o7s_listener *listener;
         int r;
@@ -200,13 +215,22 @@ static int serve(const Options *options) {
         (void) printf("serving\n");
         (void) fflush(stdout);
         for (;;) {
-                o7s_flow *flow;
+                Service *service = malloc(sizeof(*service));
+                pthread_t thread;
 
-                r = o7s_flow_accept(listener, O7S_FOREVER, &flow);
-                if (r < 0)
+                if (!service)
+                        return -ENOMEM;
+
+                r = o7s_flow_accept(listener, O7S_FOREVER, &service->flow);
+                if (r >= 0) {
+                        service->options = options;
+                        r = -pthread_create(&thread, NULL, serve_one, service);
+                }
+                if (r < 0) {
+                        free(service);
                         break;
-                receive_all(flow, options);
-                o7s_flow_unref(flow);
+                }
+                (void) pthread_detach(thread);
         }
 
         o7s_listener_unref(listener);
@@ -253,6 +277,10 @@ static int send_all(const Options *options) {
         r = o7s_flow_alloc(options->name, &options->qos, options->stream ? O7S_STREAM : 0, OPEN_USEC, &flow);
         if (r < 0)
                 return complain(r, "open");
+
+        (void) printf("open\n");
+        (void) fflush(stdout);
+        sleep_ms(options->wait_ms);
 
         begin = now_usec();
         r = send_records(flow, options, &n_bytes);
@@ -307,6 +335,8 @@ static bool option_take(Options *o, const char *argument) {
                 o->size_max = (size_t) value;
         else if (option_number(argument, "--rest=", &value))
                 o->rest_ms = value;
+        else if (option_number(argument, "--wait=", &value))
+                o->wait_ms = value;
         else if (option_number(argument, "--gap=", &value))
                 o->gap_ms = value;
         else if (option_number(argument, "--pause=", &value))
