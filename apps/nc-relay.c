@@ -51,6 +51,9 @@ void nc_relay_done(NcRelay *r) {
 static int take_input(NcRelay *r) {
         ssize_t n;
 
+        (void) memmove(r->in, r->in + r->in_start, r->in_size);
+        r->in_start = 0;
+
         n = read(r->in_fd, r->in + r->in_size, r->capacity - r->in_size);
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -68,18 +71,18 @@ static int take_input(NcRelay *r) {
 /* The next message that is there as a whole. Returns how many bytes of the input it takes, 0: there is none; *ret_size
  * are to be sent, 0 for an empty line, as messages are never empty; -EMSGSIZE. */
 static ssize_t next_chunk(const NcRelay *r, size_t *ret_size) {
-        const uint8_t *end;
+        const uint8_t *in = r->in + r->in_start, *end;
 
         if (!r->messages) {
                 *ret_size = r->in_size < r->chunk_bytes ? r->in_size : r->chunk_bytes;
                 return (ssize_t) *ret_size;
         }
 
-        end = memchr(r->in, '\n', r->in_size);
+        end = memchr(in, '\n', r->in_size);
         if (!end && (!r->in_ended || r->in_size == 0))
                 return r->in_size > r->chunk_bytes ? -EMSGSIZE : 0;
 
-        *ret_size = end ? (size_t) (end - r->in) : r->in_size;
+        *ret_size = end ? (size_t) (end - in) : r->in_size;
         if (*ret_size > r->chunk_bytes)
                 return -EMSGSIZE;
         return (ssize_t) *ret_size + (end ? 1 : 0);
@@ -95,7 +98,7 @@ static int give_flow(NcRelay *r) {
                 if (taken <= 0)
                         return (int) taken;
 
-                n = size == 0 ? 0 : o7s_flow_write(r->flow, r->in, size);
+                n = size == 0 ? 0 : o7s_flow_write(r->flow, r->in + r->in_start, size);
                 if (n == -EAGAIN)
                         return 1;
                 if (n < 0)
@@ -105,7 +108,7 @@ static int give_flow(NcRelay *r) {
                 if ((size_t) n < size)          /* a stream may take a part */
                         taken = n;
                 r->in_size -= (size_t) taken;
-                (void) memmove(r->in, r->in + taken, r->in_size);
+                r->in_start += (size_t) taken;
         }
 
         return 0;

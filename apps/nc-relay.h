@@ -28,7 +28,8 @@ typedef struct NcRelay {
         uint64_t close_nsec;    /* when quit_usec is over; UINT64_MAX: not yet known */
         size_t chunk_bytes;     /* largest message */
         size_t capacity;        /* of both buffers */
-        uint8_t *in;            /* owned; what is still to be written to the flow */
+        uint8_t *in;            /* owned; what is still to be written to the flow: in_size bytes from in_start */
+        size_t in_start;
         size_t in_size;
         uint8_t *out;           /* owned; what is still to be written to out_fd */
         size_t out_start;

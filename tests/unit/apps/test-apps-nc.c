@@ -105,6 +105,30 @@ static void test_messages(void **state) {
         }
 }
 
+/* More short lines than are read at once. */
+static void test_many_lines(void **state) {
+        enum { N = 30000, SIZE = 7 };
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
+        _cleanup_program_ Program *to = NULL, *from = NULL;
+        char *lines = malloc(N * SIZE + 1);
+
+        assert_non_null(lines);
+        for (unsigned i = 0; i < N; i++)
+                (void) snprintf(lines + (size_t) i * SIZE, SIZE + 1, "%06u\n", i);
+
+        assert_int_equal(irm_thread_start(&irm), 0);
+        to = listener_start("o7s-nc -v -l -m lines");
+        from = program_start("o7s-nc -m -N lines");
+        from->beside = to;
+        program_write(from, lines, N * SIZE);
+        program_close_input(from);
+        assert_int_equal(program_wait(from), 0);
+        assert_int_equal(program_wait(to), 0);
+        assert_int_equal(to->out.size, N * SIZE);
+        assert_memory_equal(to->out.text, lines, N * SIZE);
+        free(lines);
+}
+
 /* Messages of a program that is no o7s-nc come out as they are where nobody asked for lines. */
 static void test_plain(void **state) {
         _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
@@ -242,6 +266,7 @@ static void test_killed(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_messages),
+                cmocka_unit_test(test_many_lines),
                 cmocka_unit_test(test_plain),
                 cmocka_unit_test(test_keep_open),
                 cmocka_unit_test(test_quit),
