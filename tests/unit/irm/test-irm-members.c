@@ -396,7 +396,6 @@ static void wait_for_answer(BusFixture *f, const char *text, const char *expecte
 
 /* The pipe's ends, of the layer's order and of the caller's answer, are of one pipe; a refusal leaves none open. */
 static void test_capture(void **state) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
         char text[TEXT_MAX] = "", bytes[8] = "";
         int fds[LAYER_FDS_MAX] = { -1, -1 }, layer, read_end = -1;
