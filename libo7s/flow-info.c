@@ -112,7 +112,8 @@ int o7s_flow_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
         }
         (void) pthread_mutex_unlock(&flow->mutex);
 
-        if (flow->transfer && flow_state(flow) == FLOW_UP)
+        /* What became of the last bytes is asked after closing. */
+        if ((flow_state(flow) == FLOW_UP || flow_state(flow) == FLOW_CLOSED) && flow->transfer)
                 transfer_stats(flow, ret);
         return 0;
 }

@@ -47,6 +47,7 @@ struct IrmThread {
         /* The thread's own. */
         Client clients[CLIENTS_MAX];
         PendingFlow flows[FLOWS_MAX];
+        struct pollfd polls[2 + CLIENTS_MAX + FLOWS_MAX];
         unsigned n_flows;               /* entries that may be in use */
         uint64_t next_id;
         LaneClass layered_class;
@@ -334,11 +335,11 @@ void irm_thread_set_layer(IrmThread *irm, IrmLayer *layer) {
 }
 
 static void *serve(void *userdata) {
-        struct pollfd *polls = calloc(2 + CLIENTS_MAX + FLOWS_MAX, sizeof(*polls));
         IrmThread *irm = userdata;
+        struct pollfd *polls = irm->polls;
         unsigned n;
 
-        while (polls) {
+        for (;;) {
                 unsigned n_flows = irm->n_flows;
 
                 polls[0] = (struct pollfd) { .fd = irm->stop_fd, .events = POLLIN };
@@ -362,7 +363,6 @@ static void *serve(void *userdata) {
                                 client_readable(irm, &irm->clients[i]);
         }
 
-        free(polls);
         return NULL;
 }
 

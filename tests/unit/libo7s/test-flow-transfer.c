@@ -451,6 +451,12 @@ static void test_stats(void **state) {
         assert_true(stats.packet_max >= 1200);
         assert_int_equal(o7s_flow_stats(e.serving, &stats), 0);
         assert_int_equal(stats.rx_messages, 10);
+
+        /* Also when all is over. */
+        assert_int_equal(o7s_flow_close(e.asking, TEST_TIMEOUT_USEC), 0);
+        assert_int_equal(o7s_flow_stats(e.asking, &stats), 0);
+        assert_int_equal(stats.acknowledged_bytes, 100);
+        assert_int_equal(stats.unacknowledged_bytes, 0);
 }
 
 int main(void) {
