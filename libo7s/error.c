@@ -23,6 +23,8 @@ const ErrorRow error_table[] = {
           "See which layers there are with: o7sctl layers. Make one with: o7sctl new NAME", EXIT_FAILED },
         { ENOTCONN, "FlowEnded", "The flow has ended, and everything that arrived was read",
           "Open a new flow", EXIT_FAILED },
+        { ECONNRESET, "FlowCutOff", "The flow ended before the other side had sent everything; what arrived was read",
+          "Open a new flow, and ask for what is missing", EXIT_FAILED },
         { ENOTCONN, "NotRegistered", "The name is not registered in a layer",
           "Register it with: o7sctl name NAME --layer=LAYER", EXIT_UNREACHABLE },
         { ENOTCONN, "NotBound", "No program is bound to the name",
