@@ -342,13 +342,24 @@ static void test_without_help(void **state) {
         }
 }
 
+/* Flows without a handle live on until each knows that the other has heard of its end. */
+static void await_no_engine(void) {
+        unsigned long long blocked;
+
+        for (usec_t end = time_now() + PATIENCE_USEC; time_now() < end && engine_status("SigBlk:", &blocked, 16);)
+                (void) poll(NULL, 0, 1);
+        assert_false(engine_status("SigBlk:", &blocked, 16));
+}
+
 /* One thread for all flows, no signal of the program's lands in it, and it ends with the last of them. */
 static void test_thread(void **state) {
         o7s_flow *asking, *serving;
-        unsigned before = n_threads();
         unsigned long long blocked = 0;
+        unsigned before;
         Ends e;
 
+        await_no_engine();
+        before = n_threads();
         ends_open(&e);
         ends_more(e.listener, &asking, &serving);
         assert_int_equal(n_threads(), before + 2);              /* and the IRM's */
@@ -362,10 +373,7 @@ static void test_thread(void **state) {
         e.asking = o7s_flow_unref(e.asking);
         e.serving = o7s_flow_unref(e.serving);
 
-        /* They live on until each knows that the other has heard of its end. */
-        for (usec_t end = time_now() + PATIENCE_USEC; time_now() < end && engine_status("SigBlk:", &blocked, 16);)
-                (void) poll(NULL, 0, 1);
-        assert_false(engine_status("SigBlk:", &blocked, 16));
+        await_no_engine();
         ends_close(&e);
 }
 
