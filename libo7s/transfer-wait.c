@@ -272,6 +272,10 @@ int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) 
                 return transfer_is_ready(t, side) ? 0 : -EAGAIN;
         }
 
+        /* The caller pumped after it had asked: what it waits for may have come just then, and would not ring any more. */
+        if (transfer_is_ready(t, side))
+                return 0;
+
         flow_count(side == FLOW_READING ? &flow->reader.n_waits : &flow->writer.n_waits, 1);
         if (*deadline == 0)
                 *deadline = usec_add(time_now(), timeout);
