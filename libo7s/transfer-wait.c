@@ -87,8 +87,9 @@ void transfer_drain(Transfer *t) {
 static bool arm(Transfer *t) {
         o7s_flow *flow = t->flow;
 
-        /* The poller has asked already. A message that is kept has to be read before the next one is of interest. */
-        if (!t->polling && (t->frct || t->content_size == 0) && channel_arm_read(flow->reader.channel) != 1)
+        /* The poller has asked already. Without FRCT a message that is kept has to be read before the next one is of interest:
+         * so the poller may not have asked for that, and whoever read the one does. */
+        if ((t->frct ? !t->polling : t->content_size == 0) && channel_arm_read(flow->reader.channel) != 1)
                 return false;
 
         if (t->lane_full && channel_arm_write(flow->writer.channel) != 1) {

@@ -292,7 +292,8 @@ void transfer_pump(Transfer *t) {
         nsec_t now;
         int r;
 
-        if (!t->polling)
+        /* Without FRCT the poller may have asked for no message, while there was one: see arm(). */
+        if (!t->polling || !t->frct)
                 receive(t, time_now_nsec());
         if (!t->frct) {
                 publish(t);

@@ -389,6 +389,54 @@ static void test_afterlife(void **state) {
         free(data);
 }
 
+/* -- two threads -- */
+
+static void *write_one(void *userdata) {
+        static const uint8_t byte = 1;
+        o7s_flow *flow = userdata;
+
+        assert_int_equal(o7s_flow_write(flow, &byte, 1), 1);
+        return NULL;
+}
+
+/* A message was there when the writer began to wait, so it had not asked for more. Who reads that one gets the next all the same. */
+static void test_read_beside_writer(void **state) {
+        struct o7s_flow_stats stats = { .size = sizeof(stats) };
+        static uint8_t data[1000];
+        _cleanup_ends_ Ends e;
+        pthread_t writer;
+        uint8_t got[8];
+        ssize_t n;
+
+        ends_open(&e, checked);
+        assert_int_equal(o7s_flow_write(e.serving, "one", 3), 3);
+        assert_true(o7s_flow_events(e.asking) & O7S_READABLE);
+
+        assert_int_equal(o7s_flow_set_timeout(e.asking, O7S_TIMEOUT_WRITE, 0), 0);
+        while ((n = o7s_flow_write(e.asking, data, sizeof(data))) > 0)
+                ;
+        assert_int_equal(n, -EAGAIN);
+        assert_int_equal(o7s_flow_set_timeout(e.asking, O7S_TIMEOUT_WRITE, TEST_TIMEOUT_USEC), 0);
+        assert_int_equal(pthread_create(&writer, NULL, write_one, e.asking), 0);
+        do
+                assert_int_equal(o7s_flow_stats(e.asking, &stats), 0);
+        while (stats.write_waits == 0);
+        (void) poll(NULL, 0, 20);                       /* until it no longer looks, but sleeps */
+
+        assert_int_equal(o7s_flow_write(e.serving, "two", 3), 3);
+        assert_int_equal(o7s_flow_set_timeout(e.asking, O7S_TIMEOUT_READ, 1000000), 0);
+        assert_int_equal(o7s_flow_read(e.asking, got, sizeof(got)), 3);
+        assert_memory_equal(got, "one", 3);
+        assert_int_equal(o7s_flow_read(e.asking, got, sizeof(got)), 3);
+        assert_memory_equal(got, "two", 3);
+
+        do
+                n = o7s_flow_read(e.serving, data, sizeof(data));
+        while (n == sizeof(data) || n == 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(pthread_join(writer, NULL), 0);
+}
+
 /* -- event loops -- */
 
 static void test_event_loop(void **state) {
@@ -470,6 +518,7 @@ int main(void) {
                 cmocka_unit_test(test_stream_merges),
                 cmocka_unit_test(test_close),
                 cmocka_unit_test(test_afterlife),
+                cmocka_unit_test(test_read_beside_writer),
                 cmocka_unit_test(test_event_loop),
                 cmocka_unit_test(test_stats),
         };
