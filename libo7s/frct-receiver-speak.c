@@ -216,8 +216,8 @@ void frct_receiver_spoke(FrctReceiver *r, const FrctHeader *header, nsec_t now) 
                 repeat_spoken(r, now);
         }
 
-        if (!r->run)
-                r->speak_at = NSEC_INFINITY;
+        if (!r->run)                    /* of one that is over there is nothing to repeat either */
+                r->speak_at = r->repeat_at = NSEC_INFINITY;
         if (r->probed > 0)
                 r->speak_at = now;
 }

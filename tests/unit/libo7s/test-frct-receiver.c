@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "basic/macro.h"
 #include "libo7s/frct-receiver.h"
 
 #define MSEC NSEC_PER_MSEC
@@ -402,6 +403,31 @@ static void test_lossy_nobody_reads(void **state) {
         assert_int_equal(read_all(&g), 256);
         data(&g, 1000);
         assert_reads(&g, "data");
+}
+
+/* A process that was stopped for so long that the run is over has nothing to repeat: not to be said, nor over and over. */
+static void test_repeats_end_with_the_run(void **state) {
+        static const bool reliable[] = { false, true };
+
+        for (size_t i = 0; i < ELEMENTSOF(reliable); i++) {
+                _game_ Game g = game_new(reliable[i], false, false);
+                unsigned n = 0;
+
+                for (uint32_t k = 0; k < (reliable[i] ? 256 : 40); k++) {
+                        data(&g, k);
+                        if (must_speak(&g))
+                                (void) speak(&g);
+                }
+                (void) read_all(&g);
+                assert_true(frct_receiver_next(g.receiver, g.now) <= g.now + SEC);
+
+                g.now += 200 * SEC;
+                hear(&g, FRCT_WINDOW, 0, "");
+                for (; must_speak(&g) && n < 10; n++)
+                        (void) speak(&g);
+                assert_in_range(n, 0, 1);
+                assert_true(frct_receiver_next(g.receiver, g.now) == NSEC_INFINITY);
+        }
 }
 
 /* -- extended -- */
@@ -840,6 +866,7 @@ int main(void) {
                 cmocka_unit_test(test_lossy),
                 cmocka_unit_test(test_lossy_never_starves),
                 cmocka_unit_test(test_lossy_nobody_reads),
+                cmocka_unit_test(test_repeats_end_with_the_run),
                 cmocka_unit_test(test_ranges),
                 cmocka_unit_test(test_ranges_have_room),
                 cmocka_unit_test(test_extended_acknowledgements),
