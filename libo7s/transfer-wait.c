@@ -114,7 +114,9 @@ void transfer_settle(Transfer *t, bool drain) {
                 transfer_pump(t);
         }
 
-        tell_engine(t, time_now_nsec() + SLACK);        /* the other side is faster than we can ask to be rung */
+        /* The other side is faster than we can ask to be rung. What has ended needs nobody. */
+        if (!transfer_has_ended(t))
+                tell_engine(t, time_now_nsec() + SLACK);
 }
 
 /* The path takes packets of another size: that is news where it was told before. */

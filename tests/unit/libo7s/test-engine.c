@@ -377,9 +377,20 @@ static void test_thread(void **state) {
         ends_close(&e);
 }
 
+/* A fifth of a second without a switch; soon it has to have one. */
+static void assert_engine_sleeps(void) {
+        unsigned long long before = 0, after = 1;
+
+        for (usec_t end = time_now() + PATIENCE_USEC; before != after && time_now() < end;) {
+                assert_true(engine_status("voluntary_ctxt_switches:", &before, 10));
+                (void) poll(NULL, 0, 200);
+                assert_true(engine_status("voluntary_ctxt_switches:", &after, 10));
+        }
+        assert_int_equal(before, after);
+}
+
 /* Once all is said the engine sleeps, and is not woken again. */
 static void test_idle(void **state) {
-        unsigned long long before = 0, after = 1;
         _cleanup_ends_ Ends e;
         uint8_t got[10];
 
@@ -388,13 +399,20 @@ static void test_idle(void **state) {
         assert_int_equal(o7s_flow_read(e.serving, got, sizeof(got)), 1);
         assert_int_equal(o7s_flow_flush(e.asking, TEST_TIMEOUT_USEC), 0);
 
-        /* A fifth of a second without a switch; soon it has to have one. */
-        for (usec_t end = time_now() + PATIENCE_USEC; before != after && time_now() < end;) {
-                assert_true(engine_status("voluntary_ctxt_switches:", &before, 10));
-                (void) poll(NULL, 0, 200);
-                assert_true(engine_status("voluntary_ctxt_switches:", &after, 10));
-        }
-        assert_int_equal(before, after);
+        assert_engine_sleeps();
+}
+
+/* Nor is it for a flow that has ended, which an event loop has not got rid of. */
+static void test_idle_after_the_end(void **state) {
+        _cleanup_ends_ Ends e;
+
+        ends_open(&e);
+        assert_true(o7s_flow_fd(e.asking) >= 0);
+        assert_int_equal(o7s_flow_close(e.serving, TEST_TIMEOUT_USEC), 0);
+        for (usec_t end = time_now() + PATIENCE_USEC; !(o7s_flow_events(e.asking) & O7S_DOWN) && time_now() < end;)
+                ;
+        assert_true(o7s_flow_events(e.asking) & O7S_DOWN);
+        assert_engine_sleeps();
 }
 
 /* The child has no engine and no flows, the parent's go on; so do new ones of the child. */
@@ -507,6 +525,7 @@ int main(void) {
                 cmocka_unit_test(test_without_help),
                 cmocka_unit_test(test_thread),
                 cmocka_unit_test(test_idle),
+                cmocka_unit_test(test_idle_after_the_end),
                 cmocka_unit_test(test_fork),
                 cmocka_unit_test(test_fork_while_busy),
                 cmocka_unit_test(test_exit),
