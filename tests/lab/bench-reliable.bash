@@ -36,7 +36,7 @@ lossy_tcp_gbps() { # the best of TCP's algorithms
         for algorithm in $(algorithms); do
                 [[ $algorithm == cubic || $algorithm == bbr ]] || continue
                 now=$(bits_of env TCP_CONGESTION="$algorithm" "$RATE" rate tcp "$LOSSY:7001" 1400 "$LOSSY_SECONDS")
-                best=$(awk -v a="$best" -v b="${now:-0}" 'BEGIN { print a > b ? a : b }')
+                best=$(awk -v a="$best" -v b="${now:-0}" 'BEGIN { print (a > b ? a : b) }')
         done
         echo "$best"
 }

@@ -207,18 +207,38 @@ static int print_median(uint64_t *samples, size_t n) {
         return 0;
 }
 
+typedef struct Ping {
+        uint8_t what;
+        uint8_t zero[7];
+        uint64_t number;
+        uint8_t rest[48];
+} Ping;
+
+/* Answers to earlier questions may be late. */
+static ssize_t talk_answer(Talk *t, uint64_t number) {
+        Ping pong;
+        ssize_t n;
+
+        do
+                n = talk_receive(t, &pong, sizeof(pong), ANSWER_USEC);
+        while (n == sizeof(pong) && pong.number != number);
+
+        return n;
+}
+
 static int talk_rtt(Talk *t, uint64_t seconds) {
         _cleanup_free_ uint64_t *samples = calloc(SAMPLES_MAX, sizeof(*samples));
         uint64_t end = now_nsec() + seconds * NSEC;
-        uint8_t ping[64] = { PING };
+        Ping ping = { .what = PING };
         size_t n = 0;
 
         while (samples && n < SAMPLES_MAX && now_nsec() < end) {
                 uint64_t begun = now_nsec();
 
-                if (talk_send(t, ping, sizeof(ping)) < 0)
+                ping.number++;
+                if (talk_send(t, &ping, sizeof(ping)) < 0)
                         return -EIO;
-                if (talk_receive(t, ping, sizeof(ping), ANSWER_USEC) > 0)
+                if (talk_answer(t, ping.number) > 0)
                         samples[n++] = now_nsec() - begun;
         }
 
