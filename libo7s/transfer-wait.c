@@ -290,7 +290,11 @@ int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) 
                 r = t->polling ? sleep_beside_poller(t, side, *deadline) : poll_for_all(t, *deadline);
         spin_end(spin, budget_nsec, spin_now() - begin, found);
 
-        return r < 0 && transfer_is_ready(t, side) ? 0 : r;
+        if (transfer_is_ready(t, side))
+                return 0;
+
+        /* A peer that sends garbage all the time keeps the doorbell ringing; it does not keep the caller. */
+        return r < 0 ? r : time_now() >= *deadline ? -ETIMEDOUT : 0;
 }
 
 /* -- the engine's turn -- */
