@@ -129,6 +129,18 @@ static void print_ethernet(Ctl *ctl, const char *service) {
         (void) printf("\n");
 }
 
+static void print_layer_id(json_object *layer) {
+        json_object *id = member_array(layer, "Id");
+
+        if (!id || json_object_array_length(id) == 0)
+                return;
+
+        status_label("Id");
+        for (size_t i = 0; i < json_object_array_length(id); i++)
+                (void) printf("%02x", (unsigned) json_object_get_int(json_object_array_get_idx(id, i)));
+        (void) printf("\n");
+}
+
 static void print_unicast(Ctl *ctl, const char *service, json_object *layer) {
         _cleanup_json_ json_object *unicast = NULL;
         uint64_t address = member_u64(layer, "Address"), n = member_u64(layer, "NNeighbours");
@@ -136,6 +148,7 @@ static void print_unicast(Ctl *ctl, const char *service, json_object *layer) {
         if (!streq(member_string(layer, "Type"), "unicast"))
                 return;
 
+        print_layer_id(layer);
         if (address != 0) {
                 status_label("Address");
                 (void) printf("%" PRIu64 "\n", address);

@@ -113,6 +113,8 @@ static void config_to_parts(const LayerConfig *config, ConfigParts *parts) {
         parts->config.type = (uint32_t) config->type;
         parts->layer.name = bytes_of(config->layer, strnlen(config->layer, FLOW_NAME_WIRE_BYTES_MAX));
         parts->layer.hash = (uint32_t) config->hash;
+        parts->layer.has_id = config->have_id;
+        parts->layer.id = bytes_of(config->id, sizeof(config->id));
 
         if (config->type == LAYER_UNICAST)
                 unicast_to_parts(config, parts);
@@ -231,6 +233,12 @@ static int config_from_message(const O7s__Enrollment__Config *message, LayerConf
         if (message->layer->hash >= _HASH_DIRECTORY_MAX)
                 return -EBADMSG;
         config->hash = (HashAlgorithm) message->layer->hash;
+
+        config->have_id = message->layer->has_id;
+        if (config->have_id && message->layer->id.len != sizeof(config->id))
+                return -EBADMSG;
+        if (config->have_id)
+                memcpy(config->id, message->layer->id.data, sizeof(config->id));
 
         return config->type == LAYER_UNICAST ? unicast_from_message(message->unicast, config) : 0;
 }

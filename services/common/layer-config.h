@@ -14,6 +14,8 @@ typedef struct LayerConfig {
         LayerType type;                         /* unicast or broadcast */
         char layer[FLOW_NAME_WIRE_BYTES_MAX + 1];       /* name of the layer; foreign ones may be longer than ours */
         HashAlgorithm hash;
+        bool have_id;                           /* not where the layer is one of 0.23.0, or an older o7s began it */
+        uint8_t id[LAYER_ID_BYTES];             /* drawn by the first member: tells two layers of one name apart */
         /* unicast only */
         uint32_t address_bytes;                 /* 4 */
         uint32_t eid_bytes;                     /* 8 */

@@ -69,11 +69,12 @@ enum {
         ORDER = 1U << 23,       /* and components, which may be none */
         LOWER = 1U << 24,       /* may be empty */
         NEIGHBOUR = 1U << 25,
+        LAYER_ID = 1U << 26,    /* may be absent */
 };
 
 static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_HELLO] = VERSION | LAYER | LAYER_TYPE | HASH_ALGORITHM | MTU | OAP_MAX,
-        [LAYER_STATE] = STATE | TEXT | MTU | ADDRESS,
+        [LAYER_STATE] = STATE | TEXT | MTU | ADDRESS | LAYER_ID,
         [LAYER_QUERY_DONE] = QUERY | RESULT | TEXT,
         [LAYER_REPLY] = FLOW | ATTEMPT | RESULT | TEXT | QOS | OAP,
         [LAYER_INCOMING] = REFERENCE | HASH | QOS | OAP | PEER,
@@ -208,6 +209,8 @@ static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__
                 record->own_token = bytes_of(m->tokens.own, sizeof(m->tokens.own));
         if (fields & TOKENS && m->tokens.have_peer)
                 record->peer_token = bytes_of(m->tokens.peer, sizeof(m->tokens.peer));
+        if (fields & LAYER_ID && m->have_layer_id)
+                record->layer_id = bytes_of(m->layer_id, sizeof(m->layer_id));
         if (fields & LAYER)
                 record->layer = text_of(m->layer, sizeof(m->layer));
         if (fields & LOWER)
@@ -287,8 +290,9 @@ static int bytes_from(const ProtobufCBinaryData *data, uint8_t *to, size_t to_si
         return 0;
 }
 
-static int token_from(const ProtobufCBinaryData *data, uint8_t to[CLOSE_TOKEN_BYTES], bool *ret_have) {
-        if (data->len != 0 && data->len != CLOSE_TOKEN_BYTES)
+/* All of them, or none. */
+static int exactly_from(const ProtobufCBinaryData *data, uint8_t *to, size_t size, bool *ret_have) {
+        if (data->len != 0 && data->len != size)
                 return -EBADMSG;
         if (data->len > 0)
                 memcpy(to, data->data, data->len);
@@ -378,9 +382,11 @@ static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, 
         int r = 0;
 
         if (fields & TOKENS)
-                r = token_from(&record->own_token, m->tokens.own, &m->tokens.have_own);
+                r = exactly_from(&record->own_token, m->tokens.own, sizeof(m->tokens.own), &m->tokens.have_own);
         if (r >= 0 && fields & TOKENS)
-                r = token_from(&record->peer_token, m->tokens.peer, &m->tokens.have_peer);
+                r = exactly_from(&record->peer_token, m->tokens.peer, sizeof(m->tokens.peer), &m->tokens.have_peer);
+        if (r >= 0 && fields & LAYER_ID)
+                r = exactly_from(&record->layer_id, m->layer_id, sizeof(m->layer_id), &m->have_layer_id);
         if (r >= 0 && fields & LAYER)
                 r = text_from(&record->layer, m->layer, sizeof(m->layer));
         if (r >= 0 && fields & LOWER)

@@ -59,10 +59,11 @@
 #define LAYER_OAP_BYTES_MAX 9000U
 #define LAYER_PROTOCOL_VERSION 1U
 #define CLOSE_TOKEN_BYTES 8U
+#define LAYER_ID_BYTES 16U
 
 typedef enum LayerMessageType {
         LAYER_HELLO,            /* layer, layer_type, hash_algorithm, mtu, oap_max, pid comes from the kernel */
-        LAYER_STATE,            /* state, text, mtu, address */
+        LAYER_STATE,            /* state, text, mtu, address, layer_id */
         LAYER_QUERY_DONE,       /* query_id, result, text */
         LAYER_REPLY,            /* flow_id, attempt, result, oap, qos as granted; one descriptor: the IPCP's lane, iff result == 0 */
         LAYER_INCOMING,         /* reference, hash, qos, oap, peer */
@@ -169,6 +170,8 @@ typedef struct LayerMessage {
         LaneClass lane_class;
         uint32_t uid;
         uint64_t address;                               /* of the member; 0: it is none */
+        bool have_layer_id;
+        uint8_t layer_id[LAYER_ID_BYTES];               /* see LayerConfig */
         LayerOrder order;
         uint32_t components;                            /* LAYER_COMPONENT_* */
         LayerNeighbour neighbour;

@@ -20,6 +20,8 @@ struct Layer {
         char *reason;
         uint32_t mtu;
         uint64_t address;               /* of the member; 0: none */
+        bool have_id;
+        uint8_t id[LAYER_ID_BYTES];     /* see LayerConfig; 0 where there is none */
         StateStore *store;              /* for the next process; NULL: nothing is kept */
         Capture *capture;               /* NULL: a layer whose packets cannot be shown */
 };
@@ -36,8 +38,10 @@ static void send_state(Layer *layer) {
                 .state = layer->state,
                 .mtu = layer->mtu,
                 .address = layer->address,
+                .have_layer_id = layer->have_id,
         };
 
+        memcpy(message.layer_id, layer->id, sizeof(message.layer_id));
         (void) copy_string(message.text, sizeof(message.text), strempty(layer->reason));
         send_plain(layer, &message);
 }
@@ -574,11 +578,16 @@ int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
         return 0;
 }
 
-void layer_set_address(Layer *layer, uint64_t address) {
-        if (address == layer->address)
+void layer_set_member(Layer *layer, uint64_t address, const uint8_t id[LAYER_ID_BYTES]) {
+        static const uint8_t none[LAYER_ID_BYTES] = {};
+        const uint8_t *bytes = id ? id : none;
+
+        if (address == layer->address && (id != NULL) == layer->have_id && memcmp(bytes, layer->id, LAYER_ID_BYTES) == 0)
                 return;
 
         layer->address = address;
+        layer->have_id = id != NULL;
+        memcpy(layer->id, bytes, LAYER_ID_BYTES);
         send_state(layer);
 }
 

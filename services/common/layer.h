@@ -113,8 +113,9 @@ Upper *layer_upper(Layer *layer);
  * -ENOMEM: all is as it was, and may be tried again. */
 int layer_set_packet_max(Layer *layer, uint32_t packet_max);
 
-/* Our address in the layer, 0: we are no member (any more). Told to the IRM where it is new. */
-void layer_set_address(Layer *layer, uint64_t address);
+/* Our address in the layer, 0: we are no member (any more), and which layer it is (NULL: that is not known). Told to the IRM
+ * where it is new. */
+void layer_set_member(Layer *layer, uint64_t address, const uint8_t id[LAYER_ID_BYTES]);
 
 /* -- what the implementation reports -- */
 

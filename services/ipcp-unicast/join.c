@@ -67,18 +67,37 @@ static void become_member(Join *join, const LayerConfig *config, usec_t now) {
         join_targets_make(join, now);
 }
 
+/* A new layer gets a new id. Not where another member had our address: that layer is still there, and we begin it no
+ * second time. */
+static int make_layer_id(const Unicast *u, LayerConfig *config) {
+        config->have_id = true;
+        if (!u->layer.have_id)
+                return u->events->random(u->userdata, config->id, sizeof(config->id));
+
+        memcpy(config->id, u->layer.id, sizeof(config->id));
+        return 0;
+}
+
 static void bootstrap(Join *join, usec_t now) {
+        LayerConfig config = join->unicast->config.initial;
         const char *problem = NULL;
+        int r;
 
         join->n_attempts++;
-        if (layer_config_check(&join->unicast->config.initial, &problem) < 0) {
+        if (layer_config_check(&config, &problem) < 0) {
                 set_problem(join, problem);
                 join->failed = true;            /* no attempt makes the file better */
                 join->retry = USEC_INFINITY;
                 return;
         }
 
-        become_member(join, &join->unicast->config.initial, now);
+        r = make_layer_id(join->unicast, &config);
+        if (r < 0) {
+                set_problem(join, "no random bytes for the id of the layer");
+                return pause_round(join, false, now);
+        }
+
+        become_member(join, &config, now);
 }
 
 /* -- enrollment -- */

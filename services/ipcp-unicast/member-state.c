@@ -23,6 +23,8 @@ size_t member_state_pack(const MemberState *state, uint8_t bytes[MEMBER_STATE_BY
 #undef WRITE
         writer_u8(&w, (uint8_t) n);
         writer_bytes(&w, state->config.layer, n);
+        if (state->config.have_id)
+                writer_bytes(&w, state->config.id, sizeof(state->config.id));
 
         assert(!w.bad);
         return w.written;
@@ -45,6 +47,9 @@ int member_state_parse(const uint8_t *bytes, size_t size, MemberState *ret) {
 #undef READ
         n = cursor_u8(&c);
         cursor_copy(&c, state.config.layer, n);
+        state.config.have_id = c.left > 0;
+        if (state.config.have_id)
+                cursor_copy(&c, state.config.id, sizeof(state.config.id));
         if (c.bad || c.left > 0 || strlen(state.config.layer) != n || !flow_name_is_valid_on_wire(state.config.layer))
                 return -EBADMSG;
         if (type != LAYER_UNICAST || hash >= _HASH_ALGORITHM_MAX || state.sequence > LSA_SEQUENCE_MAX)

@@ -10,13 +10,14 @@
  *   24  numbers of the configuration              14 times u32, in the order of LayerConfig
  *   80  length of the layer's name                u8
  *   81  the name
+ *       the id of the layer                       16 bytes, or none where it has none
  */
 
 #include "basic/cursor.h"
 #include "services/common/layer-config.h"
 
 #define MEMBER_STATE_LEFT_BYTES 16U     /* of one that left in good order: the first two alone */
-#define MEMBER_STATE_BYTES_MAX (81U + FLOW_NAME_WIRE_BYTES_MAX)
+#define MEMBER_STATE_BYTES_MAX (81U + FLOW_NAME_WIRE_BYTES_MAX + LAYER_ID_BYTES)
 
 typedef struct MemberState {
         uint64_t address;

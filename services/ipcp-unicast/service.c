@@ -82,6 +82,12 @@ static void core_resume(void *userdata, UnicastFlow *flow) {
 
 /* -- what it reports of the layer -- */
 
+static void report_member(Service *s) {
+        const Unicast *u = &s->unicast;
+
+        layer_set_member(s->layer, u->is_member ? u->address : 0, u->is_member && u->layer.have_id ? u->layer.id : NULL);
+}
+
 /* Every change is legal here: what the table does not have goes by way of a new start. */
 static void core_state(void *userdata, LayerState state, const char *reason) {
         Service *s = userdata;
@@ -92,7 +98,7 @@ static void core_state(void *userdata, LayerState state, const char *reason) {
         if (!layer_state_may_follow(layer_state(s->layer), state))
                 layer_set_state(s->layer, LAYER_STARTING, "%s", reason);
 
-        layer_set_address(s->layer, s->unicast.is_member ? s->unicast.address : 0);
+        report_member(s);
         layer_set_state(s->layer, state, "%s", reason);
         service_bus_changed(s);
 }
@@ -120,7 +126,7 @@ static void core_routes(void *userdata, uint64_t version, unsigned n_added, unsi
 static void core_joined(void *userdata) {
         Service *s = userdata;
 
-        layer_set_address(s->layer, s->unicast.address);
+        report_member(s);
         s->kept_sequence = 0;
         service_keep_state(s);
         service_bus_changed(s);

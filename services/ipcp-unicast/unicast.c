@@ -305,6 +305,8 @@ void unicast_address_conflict(Unicast *u, const char *where, usec_t now) {
         u->address = ADDRESS_NONE;
         u->sequence = 0;
         u->has_conflict = false;
+        if (!u->config.bootstrap)
+                u->layer.have_id = false;       /* who is enrolled again is told again */
 
         join_done(&u->join);
         join_start(&u->join, u, now);

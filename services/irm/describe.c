@@ -8,6 +8,7 @@
 
 static Json *layer_json(const Layer *l) {
         _cleanup_free_ char *unit = NULL;
+        char id[2 * LAYER_ID_BYTES + 1];
         Json *json = json_object(), *over = json_array();
 
         (void) bus_layer_unit(l->name, &unit);
@@ -15,6 +16,7 @@ static Json *layer_json(const Layer *l) {
                 json_append_string(over, l->file->over.items[i]);
 
         json_add_string(json, "name", l->name);
+        json_add_string(json, "id", l->have_id ? hex_encode(id, l->id, sizeof(l->id)) : NULL);
         json_add_string(json, "type", layer_kind_name(l));
         json_add_string(json, "state", layer_state_to_string(l->state));
         json_add_string(json, "reason", l->reason);

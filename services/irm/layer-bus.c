@@ -51,6 +51,13 @@ static int property_u32(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "u", value);
 }
 
+static int property_id(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Layer *l = userdata;
+
+        return sd_bus_message_append_array(reply, 'y', l->id, l->have_id ? sizeof(l->id) : 0);
+}
+
 static int property_over(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Layer *l = userdata;
@@ -146,6 +153,7 @@ static int method_describe(sd_bus_message *message, void *userdata, sd_bus_error
 const sd_bus_vtable layer_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Name", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Id", "ay", property_id, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Type", "s", property_text, 0, 0),
         SD_BUS_PROPERTY("Description", "s", property_text, 0, 0),
         SD_BUS_PROPERTY("State", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -172,6 +172,7 @@ static void layer_reports_state(Layer *l, const LayerMessage *message) {
         }
 
         layer_set_address(l, message->address);
+        layer_set_id(l, message->have_layer_id ? message->layer_id : NULL);
         layer_set_state(l, message->state, "%s", message->text);
         if (!usable && layer_is_usable(l))
                 ask_for_waiting_flows(l);

@@ -240,6 +240,18 @@ void layer_set_address(Layer *l, uint64_t address) {
         announce_layer_changed(l, "Address");
 }
 
+void layer_set_id(Layer *l, const uint8_t id[LAYER_ID_BYTES]) {
+        static const uint8_t none[LAYER_ID_BYTES] = {};
+        const uint8_t *bytes = id ? id : none;
+
+        if ((id != NULL) == l->have_id && memcmp(bytes, l->id, LAYER_ID_BYTES) == 0)
+                return;
+
+        l->have_id = id != NULL;
+        memcpy(l->id, bytes, LAYER_ID_BYTES);
+        announce_layer_changed(l, "Id");
+}
+
 void layer_send_registration(Layer *l, LayerMessageType type, const Name *name) {
         LayerMessage message = { .type = type };
         size_t size = hash_size(l->hash);
@@ -280,6 +292,7 @@ void layer_process_died(Layer *l) {
 
         neighbours_forget(l, "The layer went away");
         layer_set_address(l, 0);
+        layer_set_id(l, NULL);
 
         if (l->state == LAYER_STOPPING || l->state == LAYER_CREATED)
                 layer_end_flows(l);

@@ -51,6 +51,8 @@ struct Layer {
         uint32_t n_flows;
         List flows;                     /* Flow.by_layer */
         uint64_t address;               /* of the member; 0: it is none */
+        bool have_id;
+        uint8_t id[LAYER_ID_BYTES];     /* of the layer, as its members agree; 0 where there is none */
         List neighbours;                /* NeighbourRow.by_layer */
         unsigned n_neighbours;
         unsigned n_neighbours_up;
@@ -88,6 +90,9 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) _print
 void layer_set_problem(Layer *l, char *problem);
 
 void layer_set_address(Layer *l, uint64_t address);
+
+/* NULL: none. */
+void layer_set_id(Layer *l, const uint8_t id[LAYER_ID_BYTES]);
 
 /* Never fails for the caller: a link that cannot be sent to is lost, later. */
 void layer_send(Layer *l, const LayerMessage *message, const int *fds, unsigned n_fds);

@@ -53,6 +53,14 @@ address_of() { # NODE
         lab_exec "$1" busctl --json=short get-property org.o7s.irm1 "$home" org.o7s.irm1.Layer Address | json 'd["data"]'
 }
 
+id_of() { # NODE: in hexadecimal
+        lab_exec "$1" busctl --json=short get-property org.o7s.irm1 "$home" org.o7s.irm1.Layer Id | json 'bytes(d["data"]).hex()'
+}
+
+is_id() { # TEXT
+        [[ $1 =~ ^[0-9a-f]{32}$ ]]
+}
+
 routes_to() { # NODE ADDRESS: "hops next"
         ctl "$1" --json=short routes home |
                 json "[[row['hops'], row['next']] for row in d if row['destination'] == '$2'][0]"
@@ -202,6 +210,10 @@ check '... and is online' lab_wait 5 layer_is_online gamma home
 check 'all have their neighbours' lab_wait 5 prints 2 n_neighbours_up beta
 check '... at the ends, too' lab_wait 5 prints 1 n_neighbours_up alpha
 alpha=$(address_of alpha) beta=$(address_of beta) gamma=$(address_of gamma)
+id=$(id_of alpha)
+check 'the layer has an id' is_id "$id"
+check '... the same at the second' prints "$id" id_of beta
+check '... and at the third, which the second enrolled' prints "$id" id_of gamma
 
 # what is shown
 check 'neighbours have names' prints up neighbour_column alpha home.beta state
@@ -349,6 +361,7 @@ check '... and is a member' lab_wait 5 layer_is_online beta moon
 check 'the IRM is killed' lab_exec alpha systemctl kill -s KILL o7s-irm.service
 check '... and hears of all neighbours again' lab_wait 5 prints 1 n_neighbours_up alpha
 check '... and of the address' lab_wait 5 prints "$alpha" address_of alpha
+check '... and of the id' prints "$id" id_of alpha
 
 # a layer upon the layer
 check 'a layer over the layer is made' says online ctl gamma new top --over=home --bootstrap --now --save

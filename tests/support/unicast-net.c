@@ -150,6 +150,9 @@ static void joined(void *userdata) {
 static int random_bytes_of(void *userdata, void *ret, size_t size) {
         NetMember *m = userdata;
 
+        if (m->no_random)
+                return -EIO;
+
         for (size_t i = 0; i < size; i++)
                 ((uint8_t *) ret)[i] = m->fixed_random ? (uint8_t) (m->fixed_random >> (8 * (i % 8)))
                                                        : (uint8_t) (draw(&m->seed) >> 24);

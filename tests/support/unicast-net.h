@@ -32,6 +32,7 @@ typedef struct NetMember {
         UnicastConfig config;
         uint64_t seed;                  /* of its random bytes */
         uint64_t fixed_random;          /* 0: none; else all its numbers are this one */
+        bool no_random;                 /* its source of randomness fails */
         int64_t clock_nsec;             /* its CLOCK_REALTIME against that of the others */
 
         /* what it reported */

@@ -30,6 +30,10 @@
 #define CONFIG "\x2a\x41" LAYER TYPE UNICAST
 #define RESPONSE "\x0a\x08" ID STAMP WELCOME CONFIG
 
+#define LAYER_ID "0123456789abcdef"
+#define LAYER_WITH_ID "\x0a\x1a\x0a\x03net\x10\x01\xa2\x06\x10" LAYER_ID
+#define RESPONSE_WITH_ID "\x0a\x08" ID STAMP WELCOME "\x2a\x54" LAYER_WITH_ID TYPE UNICAST
+
 static LayerConfig example(void) {
         LayerConfig config;
 
@@ -67,6 +71,25 @@ static void test_known_bytes(void **state) {
         assert_memory_equal(wire, ACK, STRLEN(ACK));
 }
 
+/* Where the layer has an id it is said, and else not a byte of it. */
+static void test_layer_id(void **state) {
+        uint8_t wire[ENROLLMENT_MESSAGE_BYTES_MAX];
+        EnrollmentResponse response = {};
+
+        assert_int_equal(enrollment_response_parse(WIRE(RESPONSE_WITH_ID), &response), 0);
+        assert_true(response.config.have_id);
+        assert_memory_equal(response.config.id, LAYER_ID, LAYER_ID_BYTES);
+        assert_int_equal(response.config.peer, example().peer);
+        assert_int_equal(enrollment_response_pack(&response, wire, sizeof(wire)), STRLEN(RESPONSE_WITH_ID));
+        assert_memory_equal(wire, RESPONSE_WITH_ID, STRLEN(RESPONSE_WITH_ID));
+
+        response.config.have_id = false;
+        assert_int_equal(enrollment_response_pack(&response, wire, sizeof(wire)), STRLEN(RESPONSE));
+        assert_memory_equal(wire, RESPONSE, STRLEN(RESPONSE));
+        assert_int_equal(enrollment_response_parse(WIRE(RESPONSE), &response), 0);
+        assert_false(response.config.have_id);
+}
+
 static const struct {
         const char *name;
         const uint8_t *wire;
@@ -95,6 +118,14 @@ static const struct {
           -EBADMSG                                                                                                     },
         { "unknown hash",          WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x09\x0a\x05\x0a\x01n\x10\x63\x10\x02"), -EBADMSG },
         { "type of Ethernet",      WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0b" LAYER "\x10\x04"),            -EBADMSG },
+        { "layer with an id",      WIRE(RESPONSE_WITH_ID),                                                   0        },
+        { "layer, id of 15 bytes", WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x1d\x0a\x19\x0a\x03net\x10\x01\xa2\x06\x0f"
+               "0123456789abcde" "\x10\x02"),                                                               -EBADMSG },
+        { "layer, id of 16 bytes", WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x1e" LAYER_WITH_ID "\x10\x02"),   0        },
+        { "layer, id of 17 bytes", WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x1f\x0a\x1b\x0a\x03net\x10\x01\xa2\x06\x11"
+               "0123456789abcdefg" "\x10\x02"),                                                             -EBADMSG },
+        { "layer, empty id",       WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0e\x0a\x0a\x0a\x03net\x10\x01\xa2\x06\x00\x10\x02"),
+          -EBADMSG                                                                                                     },
         { "cut off",               WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x41" LAYER TYPE),                  -EBADMSG },
         { "other routing",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x33" LAYER TYPE "\x1a\x26"
@@ -403,6 +434,7 @@ static void test_acknowledgements(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_known_bytes),
+                cmocka_unit_test(test_layer_id),
                 cmocka_unit_test(test_responses),
                 cmocka_unit_test(test_long_name),
                 cmocka_unit_test(test_config),

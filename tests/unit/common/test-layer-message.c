@@ -28,6 +28,8 @@ static void fill(LayerMessage *m, LayerMessageType type) {
                 .lane_class = LANE_BULK,
                 .uid = 0xfffffffe,
                 .address = 0xfedcba9876543210,
+                .have_layer_id = true,
+                .layer_id = { 5, 6 },
                 .order = LAYER_ORDER_DISCONNECT,
                 .components = LAYER_COMPONENT_DATA,
                 .neighbour = { 11, LAYER_NEIGHBOUR_UP, LAYER_COMPONENT_MANAGEMENT, 12, 13, 14, 15, 16, 17 },
@@ -92,6 +94,25 @@ static void test_request_fields(void **state) {
         assert_string_equal(second.text, "");
         assert_int_equal(second.mtu, 0);
         assert_false(second.tokens.have_own);
+}
+
+static void test_layer_id(void **state) {
+        static uint8_t buffer[LAYER_MESSAGE_BYTES_MAX];
+        ssize_t n;
+
+        fill(&first, LAYER_STATE);
+        n = layer_message_pack(&first, buffer, sizeof(buffer));
+        assert_true(n > 0);
+        assert_int_equal(layer_message_parse(buffer, (size_t) n, &second), 0);
+        assert_true(second.have_layer_id);
+        assert_memory_equal(second.layer_id, first.layer_id, LAYER_ID_BYTES);
+
+        first.have_layer_id = false;
+        n = layer_message_pack(&first, buffer, sizeof(buffer));
+        assert_true(n > 0);
+        assert_int_equal(layer_message_parse(buffer, (size_t) n, &second), 0);
+        assert_false(second.have_layer_id);
+        assert_true(second.address == first.address);
 }
 
 static void no_flow(LayerMessage *m) { m->flow_id = 0; }
@@ -191,6 +212,9 @@ static const struct {
         { "NUL in a text", WIRE("\x08\x02\xaa\x01\x03" "a\0b"), -EBADMSG },
         { "text that is not UTF-8", WIRE("\x08\x02\xaa\x01\x02" "a\xff"), -EBADMSG },
         { "token of 7 bytes", WIRE("\x08\x0e\x10\x05\x7a\x07" "1234567"), -EBADMSG },
+        { "state with an id of 16 bytes", WIRE("\x08\x02\xf2\x01\x10" "0123456789abcdef"), 0 },
+        { "state with an id of 15 bytes", WIRE("\x08\x02\xf2\x01\x0f" "0123456789abcde"), -EBADMSG },
+        { "state with an id of 17 bytes", WIRE("\x08\x02\xf2\x01\x11" "0123456789abcdefg"), -EBADMSG },
         { "token of 8 bytes", WIRE("\x08\x0e\x10\x05\x7a\x08" "12345678"), 0 },
         { "request without QoS", WIRE("\x08\x0d\x10\x05\xb2\x01\x01" "h"), -EBADMSG },
         { "lane class out of range", WIRE("\x08\x0f\x10\x05\x70\x09"), -EBADMSG },
@@ -313,6 +337,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_round_trip),
                 cmocka_unit_test(test_request_fields),
+                cmocka_unit_test(test_layer_id),
                 cmocka_unit_test(test_neighbour_fields),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_parse),

@@ -201,6 +201,10 @@ static void test_same_address(void **state) {
         /* One of them gave way, and one alone. */
         assert_true(a->unicast.address != b->unicast.address);
         assert_true(a->unicast.address == address || b->unicast.address == address);
+
+        /* Which drew a new address, but is in the layer that it began (both drew the same id): it begins no other. */
+        assert_true(a->unicast.layer.have_id && b->unicast.layer.have_id);
+        assert_memory_equal(a->unicast.layer.id, b->unicast.layer.id, LAYER_ID_BYTES);
 }
 
 /* -- orders -- */

@@ -62,6 +62,41 @@ static void test_alone(void **state) {
         assert_int_equal(m->unicast.n_lower_flows, 0);
 }
 
+/* A layer without an id of its own is not begun; later it is. Two that are begun have two ids. */
+static void test_layer_id(void **state) {
+        static const uint8_t none[LAYER_ID_BYTES] = {};
+        Net *net = *state;
+        NetMember *a = net_add(net, true), *b = net_add(net, true);
+
+        a->config.n_lower = b->config.n_lower = 0;
+        a->no_random = true;
+        net_start(a);
+        net_start(b);
+        assert_int_equal(a->n_joined, 0);
+        assert_false(a->unicast.is_member);
+        assert_non_null(strstr(a->unicast.join.problem, "random"));
+        assert_true(b->unicast.layer.have_id);
+
+        a->no_random = false;
+        net_run(net, 60 * USEC_PER_SEC);
+        assert_int_equal(a->n_joined, 1);
+        assert_true(a->unicast.layer.have_id);
+        assert_memory_not_equal(a->unicast.layer.id, none, LAYER_ID_BYTES);
+        assert_memory_not_equal(a->unicast.layer.id, b->unicast.layer.id, LAYER_ID_BYTES);
+}
+
+/* As after a restart with what an o7s without ids had kept: the member has none, nor has who is enrolled by it. */
+static void test_no_layer_id(void **state) {
+        Net *net = *state;
+
+        make(net, 1);
+        net->members[0].unicast.layer.have_id = false;
+        net_start(net_add(net, false));
+        assert_true(net_run_until(net, all_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
+        assert_int_equal(net->members[1].n_joined, 1);
+        assert_false(net->members[1].unicast.layer.have_id);
+}
+
 static void test_two(void **state) {
         Net *net = *state;
         NetMember *a, *b;
@@ -73,6 +108,8 @@ static void test_two(void **state) {
 
         assert_string_equal(b->unicast.layer.layer, "home");
         assert_int_equal(b->unicast.layer.ttl_max, 60);
+        assert_true(a->unicast.layer.have_id && b->unicast.layer.have_id);
+        assert_memory_equal(a->unicast.layer.id, b->unicast.layer.id, LAYER_ID_BYTES);
         assert_int_equal(b->n_joined, 1);
         assert_true(a->unicast.address != b->unicast.address);
         assert_int_equal(a->packet_max, NET_PACKET_MAX - 15);
@@ -362,6 +399,8 @@ static void test_clock(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_layer_id, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_layer_id, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_two, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_three, setup, teardown),
                 cmocka_unit_test(test_lossy),

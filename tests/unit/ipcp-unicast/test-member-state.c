@@ -36,12 +36,35 @@ static void test_round_trip(void **unused) {
         assert_int_equal(back.config.replicate_sec, 901);
         assert_int_equal(back.config.hash, state.config.hash);
 
-        /* A name as long as names can be. */
+        /* A name as long as names can be, and an id. */
+        state.config.have_id = true;
         memset(state.config.layer, 'x', FLOW_NAME_WIRE_BYTES_MAX);
         size = member_state_pack(&state, bytes);
         assert_int_equal(size, MEMBER_STATE_BYTES_MAX);
         assert_int_equal(member_state_parse(bytes, size, &back), 0);
         assert_string_equal(back.config.layer, state.config.layer);
+}
+
+/* With the id of the layer behind it; any other number of bytes there is not ours. */
+static void test_layer_id(void **unused) {
+        MemberState state = good(), back = {};
+        uint8_t bytes[MEMBER_STATE_BYTES_MAX] = {};
+        size_t without = member_state_pack(&state, bytes), size;
+
+        state.config.have_id = true;
+        memcpy(state.config.id, "0123456789abcdef", LAYER_ID_BYTES);
+        size = member_state_pack(&state, bytes);
+        assert_int_equal(size, without + LAYER_ID_BYTES);
+
+        for (size_t n = 0; n < size + 3; n++)
+                assert_int_equal(member_state_parse(bytes, n, &back), n == size || n == without ? 0 : -EBADMSG);
+
+        assert_int_equal(member_state_parse(bytes, without, &back), 0);
+        assert_false(back.config.have_id);
+        assert_int_equal(member_state_parse(bytes, size, &back), 0);
+        assert_true(back.config.have_id);
+        assert_memory_equal(back.config.id, state.config.id, LAYER_ID_BYTES);
+        assert_string_equal(back.config.layer, "home");
 }
 
 /* Cut anywhere, or longer than it says. */
@@ -123,6 +146,7 @@ static void test_left(void **unused) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_layer_id),
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_strange),
                 cmocka_unit_test(test_left),

@@ -25,13 +25,22 @@
 #define HOME_PATH BUS_PATH_LAYER "/home"
 #define TEXT_MAX 4096U
 #define NOBODY 65534
+#define LAYER_ID { 0xa0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xf5 }
+#define LAYER_ID_TEXT "a00102030405060708090a0b0c0d0ef5"
 
 static LayerMessage message;            /* too large for the stack of a sanitized test */
 
 /* -- the layer -- */
 
 static void say_state(int layer, LayerState state, const char *text, uint64_t address) {
-        message = (LayerMessage) { .type = LAYER_STATE, .state = state, .mtu = 1400, .address = address };
+        message = (LayerMessage) {
+                .type = LAYER_STATE,
+                .state = state,
+                .mtu = 1400,
+                .address = address,
+                .have_layer_id = address != 0,
+                .layer_id = LAYER_ID,
+        };
         (void) snprintf(message.text, sizeof(message.text), "%s", text);
         layer_say(layer, &message, NULL, 0);
 }
@@ -189,6 +198,87 @@ static void test_neighbours(void **state) {
         again = home(f, LAYER_UNICAST, LAYER_ONLINE);
         wait_for_neighbours(f, "");
         (void) close(again);
+}
+
+/* -- which layer it is -- */
+
+static int note_id_changed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        unsigned *n = userdata;
+        const char *property;
+
+        if (sd_bus_message_skip(m, "s") < 0 || sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
+                return 0;
+        while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+                if (sd_bus_message_read(m, "s", &property) > 0 && streq(property, "Id"))
+                        (*n)++;
+                (void) sd_bus_message_skip(m, "v");
+                (void) sd_bus_message_exit_container(m);
+        }
+
+        return 0;
+}
+
+static size_t get_id(BusFixture *f, uint8_t id[LAYER_ID_BYTES]) {
+        sd_bus_message *reply = NULL;
+        const void *bytes;
+        size_t size;
+
+        assert_true(sd_bus_get_property(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Id", NULL, &reply, "ay") >= 0);
+        assert_true(sd_bus_message_read_array(reply, 'y', &bytes, &size) >= 0);
+        assert_true(size <= LAYER_ID_BYTES);
+        memcpy(id, bytes, size);
+        sd_bus_message_unref(reply);
+        return size;
+}
+
+static bool describe_shows(BusFixture *f, const char *what) {
+        sd_bus_message *reply = NULL;
+        const char *json;
+        bool shown;
+
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Describe", NULL, &reply, NULL) >= 0);
+        assert_true(sd_bus_message_read(reply, "s", &json) > 0);
+        shown = strstr(json, what) != NULL;
+        sd_bus_message_unref(reply);
+        return shown;
+}
+
+static void wait_for_changes(BusFixture *f, const unsigned *n, unsigned expected) {
+        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+
+        while (*n < expected && time_now() < deadline)
+                if (sd_bus_process(f->bus, NULL) == 0)
+                        (void) sd_bus_wait(f->bus, 50 * USEC_PER_MSEC);
+        assert_int_equal(*n, expected);
+}
+
+/* There while its IPCP says so, and gone with it; each change is told once. */
+static void test_layer_id(void **state) {
+        static const uint8_t expected[LAYER_ID_BYTES] = LAYER_ID;
+        uint8_t id[LAYER_ID_BYTES] = {};
+        BusFixture *f = *state;
+        unsigned n = 0;
+        int layer;
+
+        assert_true(sd_bus_match_signal(f->bus, NULL, BUS_NAME_IRM, HOME_PATH, "org.freedesktop.DBus.Properties",
+                                        "PropertiesChanged", note_id_changed, &n) >= 0);
+        layer = home(f, LAYER_UNICAST, LAYER_STARTING);
+        assert_int_equal(get_id(f, id), 0);
+        assert_true(describe_shows(f, "\"id\":null"));
+
+        say_state(layer, LAYER_ONLINE, "a member", 4711);
+        wait_for_text(f, HOME_PATH, BUS_INTERFACE_LAYER, "State", "online");
+        assert_int_equal(get_id(f, id), LAYER_ID_BYTES);
+        assert_memory_equal(id, expected, LAYER_ID_BYTES);
+        assert_true(describe_shows(f, "\"id\":\"" LAYER_ID_TEXT "\""));
+        wait_for_changes(f, &n, 1);
+
+        say_state(layer, LAYER_ONLINE, "the same", 4711);
+        say_state(layer, LAYER_DEGRADED, "no member any more", 0);
+        wait_for_text(f, HOME_PATH, BUS_INTERFACE_LAYER, "State", "degraded");
+        assert_int_equal(get_id(f, id), 0);
+        wait_for_changes(f, &n, 2);
+        (void) close(layer);
 }
 
 /* -- orders -- */
@@ -572,7 +662,8 @@ static void test_not_authorised(void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                TEST(test_neighbours), TEST(test_connect),    TEST(test_join),
+                TEST(test_neighbours), TEST(test_layer_id),
+                TEST(test_connect),    TEST(test_join),
                 TEST(test_refused),    TEST(test_other_type), TEST(test_not_authorised),
                 TEST(test_control),    TEST(test_control_refused),
                 TEST(test_capture),

@@ -377,6 +377,15 @@ static int get_layer_text(sd_bus *bus, const char *path, const char *interface, 
                                                                               : l->reason);
 }
 
+/* A layer with a member in it has one. */
+static int get_layer_id(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        static const uint8_t id[] = { 0xa0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xf5 };
+        const FakeLayer *l = userdata;
+
+        return sd_bus_message_append_array(reply, 'y', id, l->address != 0 ? sizeof(id) : 0);
+}
+
 static int get_layer_list(sd_bus *bus, const char *path, const char *interface, const char *property,
                           sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const FakeLayer *l = userdata;
@@ -442,6 +451,7 @@ static const sd_bus_vtable layer_vtable[] = {
         SD_BUS_PROPERTY("Type", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("State", "s", get_layer_text, 0, 0),
         SD_BUS_PROPERTY("StateReason", "s", get_layer_text, 0, 0),
+        SD_BUS_PROPERTY("Id", "ay", get_layer_id, 0, 0),
         SD_BUS_PROPERTY("NFlows", "u", NULL, offsetof(FakeLayer, n_flows), 0),
         SD_BUS_PROPERTY("Address", "t", NULL, offsetof(FakeLayer, address), 0),
         SD_BUS_PROPERTY("NNeighbours", "u", NULL, offsetof(FakeLayer, n_neighbours), 0),

@@ -124,6 +124,7 @@ static const Case cases[] = {
         { "join via nobody", "o7sctl join home --over=lan --via=", EXIT_USAGE, {}, { "'' is no value for --via" } },
         { "unicast layer", "o7sctl status home", EXIT_FINE,
           { "Address: 4711", "lfa, congestion avoidance mb-ecn", "2, see: o7sctl neighbours home", "Over: lan, lab" }, {} },
+        { "unicast layer, which", "o7sctl status home", EXIT_FINE, { "Id: a00102030405060708090a0b0c0d0ef5\n" }, {} },
         { "tree", "o7sctl tree", EXIT_FINE,
           { "home  unicast online            2     1", "|-lan eth", "`-lab eth", "4 layers, 2 at the top.\n" }, {} },
         { "neighbours", "o7sctl neighbours home", EXIT_FINE,
