@@ -164,8 +164,10 @@ bool frct_congestion_may_send(const FrctCongestion *c, size_t in_flight, nsec_t 
         if (in_flight > 0 && in_flight + c->packet_max > c->window)
                 return false;
 
-        /* Whoever has to wait waits until several may be sent: fewer wake-ups. */
-        *ret_at = c->paid <= now ? now : c->paid + cost(c, quantum(c)) - cost(c, c->packet_max);
+        /* One packet into an empty pipe makes no queue. Without this, who asks and waits for the answer would be held to the rate
+         * that his own questions have shown. Whoever has to wait waits until several may be sent: fewer wake-ups. */
+        *ret_at = in_flight == 0 ? now :
+                  c->paid <= now ? now : c->paid + cost(c, quantum(c)) - cost(c, c->packet_max);
         return true;
 }
 
