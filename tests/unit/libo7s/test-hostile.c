@@ -257,6 +257,10 @@ static void hostile_process(int control, int doorbell, uint64_t seed, bool polit
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || lane_exchange(control, LANE_NORMAL, &own, &other) < 0)
                 _exit(1);
 
+        /* The polite one writes its descriptors in no order: each has to be one of a message from the first on. */
+        for (unsigned slot = 0; polite && slot < 64; slot++)
+                lane_store_descriptor(own->memory->descriptors + slot, 1);
+
         for (;;) {
                 bool ring = true;
 
