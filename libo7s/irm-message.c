@@ -102,12 +102,58 @@ static int parse_info(const IrmInfoRecord *record, IrmFlowInfo *info) {
         if (!utf8_is_valid(info->peer, strlen(info->peer)))
                 return -EBADMSG;
 
+        r = take_text(info->protection, sizeof(info->protection), record->has_protection, &record->protection);
+        if (r < 0)
+                return r;
+
+        r = take_text(info->key_exchange, sizeof(info->key_exchange), record->has_key_exchange, &record->key_exchange);
+        if (r < 0)
+                return r;
+        if (!utf8_is_valid(info->protection, strlen(info->protection)) ||
+            !utf8_is_valid(info->key_exchange, strlen(info->key_exchange)))
+                return -EBADMSG;
+
+        info->verified = record->verified;
         info->mtu = record->mtu;
         info->local = record->local;
         info->transfer = record->transfer;
         info->mpl_ms = record->mpl_ms;
 
         return record->qos ? parse_qos(record->qos, &info->qos) : 0;
+}
+
+static ProtobufCBinaryData refer_bytes(const uint8_t *bytes, size_t size) {
+        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) bytes };
+}
+
+static void pack_keys(const SealKeys *keys, IrmKeysRecord *record) {
+        irm_keys_record__init(record);
+
+        record->suite = keys->suite;
+        record->cipher = keys->cipher;
+        record->mac_only = keys->mac_only;
+        record->client = keys->client;
+        record->label = refer_bytes(keys->label, sizeof(keys->label));
+        record->send = refer_bytes(keys->send, sizeof(keys->send));
+        record->receive = refer_bytes(keys->receive, sizeof(keys->receive));
+        record->agreement = refer_bytes(keys->agreement, sizeof(keys->agreement));
+}
+
+static int parse_keys(const IrmKeysRecord *record, SealKeys *keys) {
+        if (record->suite == SEAL_NONE || record->suite >= _SEAL_SUITE_MAX || record->cipher > UINT16_MAX ||
+            record->label.len != sizeof(keys->label) || record->send.len != sizeof(keys->send) ||
+            record->receive.len != sizeof(keys->receive) || record->agreement.len != sizeof(keys->agreement))
+                return -EBADMSG;
+
+        keys->suite = (SealSuite) record->suite;
+        keys->cipher = (SealCipher) record->cipher;
+        keys->mac_only = record->mac_only;
+        keys->client = record->client;
+        memcpy(keys->label, record->label.data, sizeof(keys->label));
+        memcpy(keys->send, record->send.data, sizeof(keys->send));
+        memcpy(keys->receive, record->receive.data, sizeof(keys->receive));
+        memcpy(keys->agreement, record->agreement.data, sizeof(keys->agreement));
+        return 0;
 }
 
 /* What does not depend on how it was written: checked before packing and after parsing. */
@@ -120,6 +166,7 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
         IrmRecord record = IRM_RECORD__INIT;
         IrmInfoRecord info = IRM_INFO_RECORD__INIT;
         char text[IRM_TEXT_BYTES_MAX];
+        IrmKeysRecord keys;
         IrmQosRecord qos;
 
         assert(message);
@@ -153,7 +200,13 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
         info.transfer = message->info.transfer;
         info.has_mpl_ms = true;
         info.mpl_ms = message->info.mpl_ms;
+        info.has_verified = true;
+        info.verified = message->info.verified;
         pack_qos(&message->info.qos, &qos);
+        if (message->keys.suite != SEAL_NONE) {
+                pack_keys(&message->keys, &keys);
+                record.keys = &keys;
+        }
 
         /* A sentence may quote a name, whose bytes may be anything, and may have been cut to fit. */
         if (!memchr(message->text, '\0', sizeof(message->text)) || !copy_string(text, sizeof(text), message->text))
@@ -164,7 +217,10 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
             refer_text(text, sizeof(text), &record.has_text, &record.text) < 0 ||
             refer_text(message->info.name, sizeof(message->info.name), &info.has_name, &info.name) < 0 ||
             refer_text(message->info.layer, sizeof(message->info.layer), &info.has_layer, &info.layer) < 0 ||
-            refer_text(message->info.peer, sizeof(message->info.peer), &info.has_peer, &info.peer) < 0)
+            refer_text(message->info.peer, sizeof(message->info.peer), &info.has_peer, &info.peer) < 0 ||
+            refer_text(message->info.protection, sizeof(message->info.protection), &info.has_protection, &info.protection) < 0 ||
+            refer_text(message->info.key_exchange, sizeof(message->info.key_exchange), &info.has_key_exchange,
+                       &info.key_exchange) < 0)
                 return -EINVAL;
 
         if (irm_record__get_packed_size(&record) > size)
@@ -221,6 +277,12 @@ int irm_message_parse(const void *data, size_t size, IrmMessage *ret) {
 
         if (record->info) {
                 r = parse_info(record->info, &message.info);
+                if (r < 0)
+                        return r;
+        }
+
+        if (record->keys) {
+                r = parse_keys(record->keys, &message.keys);
                 if (r < 0)
                         return r;
         }

@@ -41,6 +41,7 @@
 #include "basic/string.h"
 #include "libo7s/lane.h"
 #include "libo7s/o7s.h"
+#include "libo7s/seal-keys.h"
 
 #define IRM_MESSAGE_BYTES_MAX 4096U
 #define IRM_TEXT_BYTES_MAX 512U
@@ -72,6 +73,9 @@ typedef struct IrmFlowInfo {
         bool local;
         uint32_t transfer;                              /* IRM_TRANSFER_: what both ends agreed on, in_order or ber == 0 given */
         uint32_t mpl_ms;                                /* longest life of a packet in the layer */
+        bool verified;                                  /* .peer was proven */
+        char protection[32];                            /* "none" (or ""), "mac", or a cipher; for people */
+        char key_exchange[32];                          /* likewise: "X25519" */
 } IrmFlowInfo;
 
 #define IRM_TRANSFER_EXTENDED (UINT32_C(1) << 0)        /* both speak the extended FRCT */
@@ -89,6 +93,7 @@ typedef struct IrmMessage {
         uint32_t version;                               /* IRM_PROTOCOL_VERSION, in ALLOCATE, LISTEN and RESUME */
         char program[FLOW_NAME_WIRE_BYTES_MAX + 1];     /* LISTEN, ALLOCATE: selects among what the caller may do */
         char text[IRM_TEXT_BYTES_MAX];                  /* a sentence for the person in front of the screen */
+        SealKeys keys;                                  /* OUTCOME, ESTABLISHED: of a flow that is protected; whoever handed it on wipes it */
         IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN, .layer the one that ALLOCATE wants */
 } IrmMessage;
 

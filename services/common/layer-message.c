@@ -70,6 +70,9 @@ enum {
         LOWER = 1U << 24,       /* may be empty */
         NEIGHBOUR = 1U << 25,
         LAYER_ID = 1U << 26,    /* may be absent */
+        BINDING = 1U << 27,     /* may be empty */
+        CONTROL = 1U << 28,     /* may be absent */
+        RESET = 1U << 29,       /* may be absent */
 };
 
 static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
@@ -77,7 +80,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_STATE] = STATE | TEXT | MTU | ADDRESS | LAYER_ID,
         [LAYER_QUERY_DONE] = QUERY | RESULT | TEXT,
         [LAYER_REPLY] = FLOW | ATTEMPT | RESULT | TEXT | QOS | OAP,
-        [LAYER_INCOMING] = REFERENCE | HASH | QOS | OAP | PEER,
+        [LAYER_INCOMING] = REFERENCE | HASH | QOS | OAP | PEER | BINDING,
         [LAYER_INCOMING_GONE] = REFERENCE,
         [LAYER_DOWN] = FLOW | REASON,
         [LAYER_RESUME] = FLOW | UID,
@@ -87,13 +90,15 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_QUERY] = QUERY | HASH | NAME,
         [LAYER_REQUEST] = FLOW | ATTEMPT | HASH | NAME | QOS | LANE | OAP,
         [LAYER_ABORT] = FLOW | ATTEMPT | TOKENS,
-        [LAYER_ACCEPT] = REFERENCE | FLOW | OAP | TOKENS | LANE,
+        [LAYER_ACCEPT] = REFERENCE | FLOW | OAP | TOKENS | LANE | CONTROL,
         [LAYER_REFUSE] = REFERENCE | RESULT | OAP,
-        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID,
+        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID | CONTROL | RESET,
         [LAYER_CLOSE] = FLOW | REASON,
         [LAYER_LOWER] = LAYER | LAYER_TYPE | STATE | TEXT,
         [LAYER_ORDER] = QUERY | ORDER | NAME | LOWER | MTU | TEXT,
         [LAYER_ORDER_DONE] = QUERY | RESULT | TEXT,
+        [LAYER_PREPARE] = FLOW | REFERENCE | ATTEMPT | HASH | QOS,
+        [LAYER_PREPARED] = FLOW | REFERENCE | ATTEMPT | RESULT | BINDING | RESET,
         [LAYER_REATTACH] = FLOW | UID,
         [LAYER_NEIGHBOUR] = NEIGHBOUR | NAME | LOWER | TEXT,
 };
@@ -121,6 +126,7 @@ static bool message_is_sane(const LayerMessage *m) {
                !(fields & NAME && m->name[0] != '\0' && !flow_name_is_valid_on_wire(m->name)) &&
                !(fields & HASH && (m->hash_size == 0 || m->hash_size > LAYER_HASH_BYTES_MAX)) &&
                !(fields & OAP && m->oap_size > LAYER_OAP_BYTES_MAX) &&
+               !(fields & BINDING && m->binding_size > LAYER_BINDING_BYTES_MAX) &&
                !(fields & ORDER && (!layer_order_to_string(m->order) || m->components & ~LAYER_COMPONENTS_ALL)) &&
                !(fields & LOWER && m->lower[0] != '\0' && !layer_name_is_valid(m->lower)) &&
                !(fields & NEIGHBOUR && !neighbour_is_sane(&m->neighbour));
@@ -211,6 +217,14 @@ static void bytes_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer__
                 record->peer_token = bytes_of(m->tokens.peer, sizeof(m->tokens.peer));
         if (fields & LAYER_ID && m->have_layer_id)
                 record->layer_id = bytes_of(m->layer_id, sizeof(m->layer_id));
+        if (fields & BINDING)
+                record->binding = bytes_of(m->binding, m->binding_size);
+        if (fields & RESET && m->have_reset)
+                record->reset = bytes_of(m->reset, sizeof(m->reset));
+        if (fields & CONTROL && m->control.present) {
+                record->control_send = bytes_of(m->control.send, sizeof(m->control.send));
+                record->control_receive = bytes_of(m->control.receive, sizeof(m->control.receive));
+        }
         if (fields & LAYER)
                 record->layer = text_of(m->layer, sizeof(m->layer));
         if (fields & LOWER)
@@ -378,6 +392,18 @@ static void numbers_from_record(const O7s__Layer__Record *record, uint32_t field
         }
 }
 
+/* Both keys, or none. */
+static int control_from_record(const O7s__Layer__Record *record, LayerControl *ret) {
+        bool receives;
+        int r;
+
+        r = exactly_from(&record->control_send, ret->send, sizeof(ret->send), &ret->present);
+        if (r >= 0)
+                r = exactly_from(&record->control_receive, ret->receive, sizeof(ret->receive), &receives);
+
+        return r >= 0 && ret->present != receives ? -EBADMSG : r;
+}
+
 static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
         int r = 0;
 
@@ -401,6 +427,12 @@ static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, 
                 r = bytes_from(&record->hash, m->hash, sizeof(m->hash), &m->hash_size);
         if (r >= 0 && fields & OAP)
                 r = bytes_from(&record->oap, m->oap, sizeof(m->oap), &m->oap_size);
+        if (r >= 0 && fields & BINDING)
+                r = bytes_from(&record->binding, m->binding, sizeof(m->binding), &m->binding_size);
+        if (r >= 0 && fields & RESET)
+                r = exactly_from(&record->reset, m->reset, sizeof(m->reset), &m->have_reset);
+        if (r >= 0 && fields & CONTROL)
+                r = control_from_record(record, &m->control);
 
         return r;
 }

@@ -19,15 +19,23 @@
  *                                                  <-  QUERY(query_id, hash)
  *                QUERY_DONE(query_id, result)      ->      0, -ENOENT, -ENETDOWN, ...
  *
- *   outgoing                                       <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap)
- *                sends FLOW_REQ with a fresh endpoint id
+ *   outgoing                                       <-  PREPARE(flow_id, attempt, hash, qos)
+ *                takes the endpoint id that this attempt will have
+ *                PREPARED(flow_id, attempt, result, binding)   ->  what of its request both hosts see alike and nobody may change on the way
+ *                                                  <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap)      (or ABORT)
+ *                sends FLOW_REQ with that endpoint id
  *                REPLY(flow_id, attempt, result, oap)  ->  on FLOW_REPLY, or a local failure; with [our lane] where result is 0
  *                                                  <-  ESTABLISHED(flow_id, attempt, tokens, info) + [application's lane, doorbell], or
  *                                                  <-  ABORT(flow_id, attempt, tokens): forget it; with a peer token: send it a close
  *                Attempts are new requests of the IRM after 3 s without an answer. The endpoint id of an older attempt stays
  *                known until ABORT, so that its late reply reaches the IRM.
  *
- *   incoming     INCOMING(reference, hash, qos, oap, peer)   ->  on FLOW_REQ for a registered hash; reference is the IPCP's own number
+ *                ESTABLISHED and ACCEPT also carry what authenticates messages about the flow (control), and the peer's or our reset token.
+ *
+ *   incoming     INCOMING(reference, hash, qos, oap, binding, peer)   ->  on FLOW_REQ for a registered hash; reference is the IPCP's own number
+ *                                                  <-  PREPARE(reference, flow_id, hash, qos): the IRM is about to accept it
+ *                takes the endpoint id that its side will have
+ *                PREPARED(reference, flow_id, result, binding, reset)   ->      what its reply will say; the token by which it can end the flow after it lost it
  *                                                  <-  ACCEPT(reference, flow_id, oap, tokens, lane_class), or
  *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, as towards everybody who
  *                                                      has not proven who he is; else send FLOW_REPLY with it
@@ -53,10 +61,10 @@
 #include "libo7s/o7s.h"
 #include "services/common/layer-state.h"
 
-#define LAYER_MESSAGE_BYTES_MAX 12288U
+#define LAYER_MESSAGE_BYTES_MAX 36864U
 #define LAYER_TEXT_BYTES_MAX 512U
 #define LAYER_HASH_BYTES_MAX 64U
-#define LAYER_OAP_BYTES_MAX 9000U
+#define LAYER_OAP_BYTES_MAX 32768U      /* the layer cuts it into pieces where it has to */
 #define LAYER_PROTOCOL_VERSION 1U
 #define CLOSE_TOKEN_BYTES 8U
 #define LAYER_ID_BYTES 16U
@@ -84,6 +92,8 @@ typedef enum LayerMessageType {
         LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder; one descriptor iff it is CAPTURE */
         LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
         LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */
+        LAYER_PREPARE,          /* flow_id, hash, qos; attempt of an outgoing flow, or reference of an incoming one (else 0) */
+        LAYER_PREPARED,         /* the same, result, binding, reset */
         LAYER_REATTACH,         /* flow_id, uid as in RESUME; one descriptor: the IPCP's new lane */
         _LAYER_MESSAGE_TYPE_MAX,
         _LAYER_MESSAGE_TYPE_INVALID = -EINVAL,
@@ -153,6 +163,17 @@ typedef struct CloseTokens {
         uint8_t peer[CLOSE_TOKEN_BYTES];
 } CloseTokens;
 
+#define LAYER_BINDING_BYTES_MAX 512U
+#define LAYER_RESET_BYTES 16U
+#define LAYER_CONTROL_KEY_BYTES 32U
+
+/* What authenticates messages of one o7s host to the other about a flow of theirs. */
+typedef struct LayerControl {
+        bool present;
+        uint8_t send[LAYER_CONTROL_KEY_BYTES];
+        uint8_t receive[LAYER_CONTROL_KEY_BYTES];
+} LayerControl;
+
 typedef struct LayerMessage {
         LayerMessageType type;
         uint64_t flow_id;
@@ -182,6 +203,11 @@ typedef struct LayerMessage {
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* the other host as the layer knows it, such as a MAC address */
         char text[LAYER_TEXT_BYTES_MAX];
+        LayerControl control;
+        bool have_reset;
+        uint8_t reset[LAYER_RESET_BYTES];
+        size_t binding_size;
+        uint8_t binding[LAYER_BINDING_BYTES_MAX];
         size_t hash_size;
         uint8_t hash[LAYER_HASH_BYTES_MAX];
         size_t oap_size;

@@ -227,6 +227,19 @@ static void established(Layer *layer, const LayerMessage *message, int fds[LAYER
                 keep_flow(layer, flow);
 }
 
+static void prepared(Layer *layer, const LayerMessage *message, usec_t now) {
+        LayerMessage answer = {
+                .type = LAYER_PREPARED,
+                .flow_id = message->flow_id,
+                .reference = message->reference,
+                .attempt = message->attempt,
+        };
+
+        if (layer->ops->prepare)
+                answer.result = layer->ops->prepare(layer->userdata, message, &answer, now);
+        layer_irm_send(&layer->irm, &answer, -1);
+}
+
 static void accepted(Layer *layer, const LayerMessage *message, usec_t now) {
         int r;
 
@@ -294,6 +307,9 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
         case LAYER_QUERY:
                 return ops->query(layer->userdata, message, now);
 
+        case LAYER_PREPARE:
+                return prepared(layer, message, now);
+
         case LAYER_REQUEST:
                 return ops->request(layer->userdata, message, now);
 
@@ -321,6 +337,7 @@ static void dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FD
         case LAYER_ORDER:
                 return ordered(layer, message, &fds[0], now);
 
+        case LAYER_PREPARED:
         case LAYER_ORDER_DONE:
         case LAYER_NEIGHBOUR:
         case LAYER_REATTACH:

@@ -36,6 +36,10 @@ typedef struct LayerOps {
 
         /* Orders; answered by layer_query_done(), layer_reply(), layer_failed(), later or from within. */
         void (*query)(void *userdata, const LayerMessage *order, usec_t now);
+        /* Takes the endpoint id that the flow will have, and says in *answer what both hosts will see of it (binding), and the
+         * token by which we can end it after we lost it (reset). < 0: no flow. NULL: it says nothing. */
+        int (*prepare)(void *userdata, const LayerMessage *order, LayerMessage *answer, usec_t now);
+
         void (*request)(void *userdata, const LayerMessage *order, usec_t now);
         int (*accept)(void *userdata, const LayerMessage *order, usec_t now);   /* < 0: no flow, and the IRM is to be told */
         void (*refuse)(void *userdata, const LayerMessage *order, usec_t now);

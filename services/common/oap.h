@@ -69,7 +69,14 @@ typedef struct OapHeader {
         size_t signature_size;
 } OapHeader;
 
-/* The extension of o7s peers. */
+/* The extension of o7s peers. Types ascend; 00-7f in requests, 80-ff in responses. Bit 15 set: whoever does not know the type must refuse. */
+#define OAP_DIGEST_BYTES 32U            /* bindings and confirmations: SHA-256 */
+#define OAP_NONCE_BYTES 32U
+#define OAP_EPOCH_BYTES 16U
+#define OAP_RESET_BYTES 16U
+#define OAP_SUITES_MAX 8U
+#define OAP_SUITE_MAC_ONLY 0x8000U      /* beside a cipher's id */
+
 typedef struct OapExtension {
         bool present;                   /* the magic was there and all of it parsed */
         uint32_t capabilities;          /* TLV 03 or 82 */
@@ -77,6 +84,22 @@ typedef struct OapExtension {
         uint8_t token[OAP_TOKEN_BYTES]; /* TLV 08 or 88 */
         bool have_replaced;
         uint8_t replaced[OAP_ID_BYTES]; /* TLV 09, request only: the id of the request that this one replaces */
+        bool have_destination;
+        uint8_t destination[OAP_DIGEST_BYTES];          /* TLV 01, request only: the name that is called */
+        bool have_binding;
+        uint8_t binding[OAP_DIGEST_BYTES];              /* TLV 02 or 81: what the layer's message said */
+        unsigned n_suites;
+        uint16_t suites[OAP_SUITES_MAX];                /* TLV 04, by preference; TLV 87: the one chosen */
+        bool have_nonce;
+        uint8_t nonce[OAP_NONCE_BYTES];                 /* TLV 05, request only */
+        const uint8_t *share;                           /* TLV 06 or 83: a public key as DER SubjectPublicKeyInfo where the header shows none; in the parsed buffer */
+        size_t share_size;
+        bool have_epoch;
+        uint8_t epoch[OAP_EPOCH_BYTES];                 /* TLV 84, response only: of the server's host since it started */
+        bool have_confirmation;
+        uint8_t confirmation[OAP_DIGEST_BYTES];         /* TLV 85, response only: that the server has the keys. Zero while it is made */
+        bool have_reset;
+        uint8_t reset[OAP_RESET_BYTES];                 /* TLV 86, response only */
 } OapExtension;
 
 /* hash_size is 0 for a request, else the length of the response's request hash.

@@ -289,7 +289,10 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
         case LAYER_REATTACH:
                 layer_reports_return(l, message, TAKE_FD(fds[0]));
                 return;
+        case LAYER_PREPARED:
+                return;                 /* nothing is prepared yet */
         case LAYER_WELCOME:
+        case LAYER_PREPARE:
         case LAYER_REGISTER:
         case LAYER_UNREGISTER:
         case LAYER_QUERY:
