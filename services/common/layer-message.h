@@ -73,7 +73,7 @@ typedef enum LayerMessageType {
         LAYER_HELLO,            /* layer, layer_type, hash_algorithm, mtu, oap_max, pid comes from the kernel */
         LAYER_STATE,            /* state, text, mtu, address, layer_id */
         LAYER_QUERY_DONE,       /* query_id, result, text */
-        LAYER_REPLY,            /* flow_id, attempt, result, oap, qos as granted; one descriptor: the IPCP's lane, iff result == 0 */
+        LAYER_REPLY,            /* flow_id, attempt, result, oap, binding as the reply says, qos as granted; one descriptor: the IPCP's lane, iff result == 0 */
         LAYER_INCOMING,         /* reference, hash, qos, oap, peer */
         LAYER_INCOMING_GONE,    /* reference */
         LAYER_DOWN,             /* flow_id, close_reason */
