@@ -46,7 +46,7 @@ Library = namedtuple('Library', 'name headers calls files why')
 
 MESSAGE_FILES = ['*-message.c', '*-message-*.c', 'tests/*']
 KERNEL_FILES = ['services/ipcp-*/socket*.c', 'services/ipcp-*/link.c', 'tests/*']
-MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'basic/log-journal.c', 'services/irm/state*.c',
+MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'libo7s/seal-memory.c', 'basic/log-journal.c', 'services/irm/state*.c',
                 'services/common/state*.c', 'services/ipcp-*/socket*.c', 'tests/*']
 
 LIBRARIES = [
