@@ -19,7 +19,7 @@
  *                                          means that nobody else may
  *   CommonName=BOOL                        default: no. Yes: a certificate without any SAN counts by its one CN
  *
- * Of a name's own policy and its layer's, the stricter of each holds (security_policy_merge()).
+ * Of a name's own policy and its layer's, the stricter of each holds (security_policy_merge()). Where one says nothing, the other's holds.
  */
 
 #include "basic/conf.h"
@@ -57,6 +57,7 @@ DECLARE_ENUM_NAMES(encryption, Encryption);
 DECLARE_ENUM_NAMES(peer_kind, PeerKind);
 
 #define SECURITY_LIST_MAX 32U           /* entries of each list */
+#define SECURITY_MERGED_MAX (4 * SECURITY_LIST_MAX)     /* entries of each list where several policies met */
 #define SECURITY_ENTRY_BYTES_MAX 512U   /* of one entry */
 
 typedef struct SecurityPolicy {
@@ -64,6 +65,7 @@ typedef struct SecurityPolicy {
         int encryption;                 /* Encryption */
         int peer;                       /* PeerKind */
         bool common_name;
+        bool common_name_refused;       /* a "no" that was said */
         ConfStrings key_exchanges;
         ConfStrings ciphers;
         ConfStrings derivations;
@@ -82,8 +84,9 @@ void security_policy_done(SecurityPolicy *policy);
 /* Returns: 0; -ENOMEM. */
 int security_policy_copy(const SecurityPolicy *policy, SecurityPolicy *ret);
 
-/* The stricter of both, for each key. Lists of algorithms and of allowed peers: what is in both (empty: all); none left: -ENOTUNIQ, and
- * *ret has nothing to be freed; denied ones: all. Returns: 0; -ENOMEM; -ENOTUNIQ. */
+/* The stricter of both, for each key. Lists of algorithms, anchors, pins and allowed peers: what is in both (empty: all); none left:
+ * -ENOTUNIQ, and *ret has nothing to be freed; revocation lists and denied peers: all. Our own certificate and key, as a pair: those of a,
+ * else of b. Returns: 0; -ENOMEM; -ENOTUNIQ; -E2BIG: a list has too many entries. */
 int security_policy_merge(const SecurityPolicy *a, const SecurityPolicy *b, SecurityPolicy *ret);
 
 /* One key from its text, for the bus: the same checks as in files. An empty text brings the default back. Returns: 0; -ENOENT: no such key; -EINVAL:
@@ -93,12 +96,16 @@ int security_policy_set(SecurityPolicy *policy, const char *key, const char *val
 /* Whether anything in it needs the authentication service: all but Encryption=no with Authentication=none. */
 bool security_policy_is_plain(const SecurityPolicy *policy);
 
+/* What differs from the defaults, as text of files, for the bus and for people: calls back for each key, in order of the list above. Stops
+ * where the callback returns < 0, and returns that. Returns: 0; -ENOMEM. */
+int security_policy_describe(const SecurityPolicy *policy, int (*key)(void *userdata, const char *key, const char *value), void *userdata);
+
 /* The keys of one section; field is a SecurityPolicy of the object. */
 #define SECURITY_POLICY_KEYS(section, type, field)                                                                          \
         { section, "Authentication", conf_parse_authentication, offsetof(type, field.authentication), NULL },               \
         { section, "Encryption", conf_parse_encryption, offsetof(type, field.encryption), NULL },                           \
         { section, "Peer", conf_parse_peer_kind, offsetof(type, field.peer), NULL },                                        \
-        { section, "CommonName", conf_parse_bool, offsetof(type, field.common_name), NULL },                                \
+        { section, "CommonName", conf_parse_common_name, offsetof(type, field.common_name), NULL },                         \
         { section, "KeyExchange", conf_parse_key_exchanges, offsetof(type, field.key_exchanges), NULL },                    \
         { section, "Cipher", conf_parse_ciphers, offsetof(type, field.ciphers), NULL },                                     \
         { section, "KeyDerivation", conf_parse_digests, offsetof(type, field.derivations), NULL },                          \
@@ -114,6 +121,7 @@ bool security_policy_is_plain(const SecurityPolicy *policy);
 int conf_parse_authentication(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int conf_parse_encryption(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int conf_parse_peer_kind(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
+int conf_parse_common_name(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int conf_parse_key_exchanges(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int conf_parse_ciphers(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int conf_parse_digests(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
