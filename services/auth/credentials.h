@@ -28,12 +28,12 @@ typedef struct Credentials {
         const uint8_t *certificate;             /* DER, leaf; NULL: none to show */
         size_t certificate_size;
         char private_key[512];                  /* for o7s-keyd */
-        const Trust *trust;                     /* NULL: no anchor for this name */
+        const Trust *trust;                     /* NULL: no anchor for this name; trust_ref() where it is used after a refresh */
         /* What the files decide where the policy leaves it open. */
         int authentication;                     /* never AUTHENTICATION_DEFAULT */
         int encryption;
         int peer;
-        const char *key_exchange, *cipher, *derivation, *digest;        /* of enc.conf; NULL: not said */
+        const char *key_exchange, *cipher, *derivation, *digest;        /* of enc.conf, static; NULL: not said */
         bool none;                              /* enc.conf says "none" */
 } Credentials;
 

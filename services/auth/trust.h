@@ -16,10 +16,13 @@
 
 typedef struct Trust Trust;
 
-/* PEM or DER, any number of certificates each; a file that is not all certificates is refused. Returns: 0; -EBADMSG; -ENOMEM. */
+/* Shared: the credential store gives its own up when files change, a handshake that lasts longer holds a reference (trust_ref()). trust_free() drops one. */
 int trust_new(Trust **ret);
+Trust *trust_ref(const Trust *trust);
 Trust *trust_free(Trust *trust);
 DEFINE_CLEANUP(Trust, trust_free);
+
+/* PEM or DER, any number each; a file that is not all certificates (revocation lists) is refused. Returns: 0; -EBADMSG; -E2BIG; -ENOMEM. */
 int trust_add_anchors(Trust *trust, const void *data, size_t size);
 int trust_add_intermediates(Trust *trust, const void *data, size_t size);
 int trust_add_revocations(Trust *trust, const void *data, size_t size);
