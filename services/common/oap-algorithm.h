@@ -45,5 +45,9 @@ const OapAlgorithm *oap_cipher_by_name(const char *name);
 const OapAlgorithm *oap_digest_by_id(uint16_t id);
 const OapAlgorithm *oap_digest_by_name(const char *name);
 
+/* The weakest of ours that does not rank below; NULL: none does. */
+const OapAlgorithm *oap_cipher_not_below(unsigned rank);
+const OapAlgorithm *oap_digest_not_below(unsigned rank);
+
 /* NULL: we have it; else a clause that says why not. */
 const char *oap_key_exchange_refusal(OapKeyExchange kex);

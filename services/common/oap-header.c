@@ -6,56 +6,24 @@
  */
 
 #include "services/common/oap.h"
+#include "services/common/oap-algorithm.h"
 
 #define KEY_EXCHANGE_RAW 0x8000U
 #define KEY_EXCHANGE_CLIENT_ENCAPSULATES 0x4000U
 #define KEY_EXCHANGE_BYTES_MAX 0x3fffU
 
-/* The numbers are the wire's; an unknown one rejects the message. */
-static const uint16_t ciphers[] = {
-        904,    /* aes-128-ctr */
-        905,    /* aes-192-ctr */
-        906,    /* aes-256-ctr */
-        895,    /* aes-128-gcm */
-        898,    /* aes-192-gcm */
-        901,    /* aes-256-gcm */
-        1018,   /* chacha20-poly1305 */
-};
-
-static const struct {
-        uint16_t id;
-        int algorithm;          /* HashAlgorithm; -EOPNOTSUPP: legal, but in none of our libraries */
-} digests[] = {
-        { 1057, -EOPNOTSUPP   },        /* blake2s256 */
-        { 672,  HASH_SHA256   },
-        { 1097, HASH_SHA3_256 },        /* the SHA-3 numbers are one higher than a header of the */
-        { 673,  HASH_SHA384   },        /* reference says; 1096 is none                          */
-        { 1098, HASH_SHA3_384 },
-        { 1056, -EOPNOTSUPP   },        /* blake2b512 */
-        { 674,  HASH_SHA512   },
-        { 1099, HASH_SHA3_512 },
-};
-
 int oap_digest_to_hash(uint16_t digest) {
+        const OapAlgorithm *algorithm;
+
         if (digest == 0)
                 return HASH_SHA384;
 
-        for (size_t i = 0; i < ELEMENTSOF(digests); i++)
-                if (digests[i].id == digest)
-                        return digests[i].algorithm;
-
-        return -EPROTO;
+        algorithm = oap_digest_by_id(digest);
+        return algorithm ? algorithm->hash : -EPROTO;
 }
 
 static bool cipher_is_known(uint16_t cipher) {
-        if (cipher == 0)
-                return true;
-
-        for (size_t i = 0; i < ELEMENTSOF(ciphers); i++)
-                if (ciphers[i] == cipher)
-                        return true;
-
-        return false;
+        return cipher == 0 || oap_cipher_by_id(cipher);
 }
 
 int oap_header_parse(const void *data, size_t size, size_t hash_size, OapHeader *ret) {

@@ -87,7 +87,9 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
 
         /* A broken extension makes its sender a stranger, not the request a bad one: the field is free for
          * all. */
-        (void) oap_extension_parse(header.data, header.data_size, false, &extension);
+        r = oap_extension_parse(header.data, header.data_size, false, &extension);
+        if (r == -EOPNOTSUPP)
+                return r;
 
         *ret_header = header;
         *ret_extension = extension;
@@ -147,7 +149,9 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
             gnutls_memcmp(header.request_hash, request->hash, request->hash_size) != 0)
                 return -EKEYREJECTED;
 
-        (void) oap_extension_parse(header.data, header.data_size, true, &extension);
+        r = oap_extension_parse(header.data, header.data_size, true, &extension);
+        if (r == -EOPNOTSUPP)
+                return -EPROTO;         /* asks for what we do not know, and did not offer */
 
         *ret_header = header;
         *ret_extension = extension;

@@ -75,6 +75,8 @@ typedef struct OapHeader {
 #define OAP_EPOCH_BYTES 16U
 #define OAP_RESET_BYTES 16U
 #define OAP_SUITES_MAX 8U
+#define OAP_SHARE_BYTES_MAX 1100U
+#define OAP_EXTENSION_BYTES_MAX 2048U   /* of all that we write */
 #define OAP_SUITE_MAC_ONLY 0x8000U      /* beside a cipher's id */
 
 typedef struct OapExtension {
@@ -98,6 +100,7 @@ typedef struct OapExtension {
         uint8_t epoch[OAP_EPOCH_BYTES];                 /* TLV 84, response only: of the server's host since it started */
         bool have_confirmation;
         uint8_t confirmation[OAP_DIGEST_BYTES];         /* TLV 85, response only: that the server has the keys. Zero while it is made */
+        const uint8_t *confirmation_place;              /* where it is in the parsed buffer */
         bool have_reset;
         uint8_t reset[OAP_RESET_BYTES];                 /* TLV 86, response only */
 } OapExtension;
@@ -117,9 +120,9 @@ int oap_digest_to_hash(uint16_t digest);
 /* Whether a time stamp lies within the window. */
 bool oap_stamp_is_timely(uint64_t stamp, uint64_t now_realtime_nsec);
 
-/* Unknown types are skipped; duplicates, descending types, overruns, another version and unknown flags reject the
- * whole extension (-EBADMSG; the message itself is still good, its peer is then "not known to be o7s"). No magic: 0
- * with present = false. */
+/* Unknown types are skipped, unless bit 15 says that this may not be (-EOPNOTSUPP: refuse the message); duplicates, descending types,
+ * overruns, another version and unknown flags reject the whole extension (-EBADMSG; a plain message itself is still good, its
+ * peer is then "not known to be o7s"). No magic: 0 with present = false. */
 int oap_extension_parse(const uint8_t *data, size_t size, bool response, OapExtension *ret);
 ssize_t oap_extension_pack(const OapExtension *extension, bool response, void *buffer, size_t size);
 
