@@ -21,6 +21,8 @@ static const char *const drop_reason_table[_DROP_REASON_MAX] = {
         [DROP_NO_ROUTE] = "no-route",
         [DROP_TTL] = "ttl",
         [DROP_NOT_ATTACHED] = "not-attached",
+        [DROP_FORGED] = "forged",
+        [DROP_REPLAYED] = "replayed",
 };
 
 DEFINE_ENUM_NAMES(drop_reason, DropReason);

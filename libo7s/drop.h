@@ -22,6 +22,8 @@ typedef enum DropReason {
         DROP_NO_ROUTE,          /* no neighbour leads to the destination */
         DROP_TTL,               /* it has been on its way through too many members */
         DROP_NOT_ATTACHED,      /* the layer was restarted, and the application has yet to attach to the flow again */
+        DROP_FORGED,            /* its authentication tag is wrong, or it has none where one is due */
+        DROP_REPLAYED,          /* genuine, and seen before */
         _DROP_REASON_MAX,
         _DROP_REASON_INVALID = -EINVAL,
 } DropReason;
