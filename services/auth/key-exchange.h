@@ -15,6 +15,9 @@
 
 typedef struct KeyExchange KeyExchange;
 
+/* Once, at the start of a program that makes keys: the library of numbers, and nettle which takes its memory from it, wipes what it gives back. */
+void key_exchange_wipe_memory(void);
+
 /* Returns: 0; -EOPNOTSUPP: not one of ours; -ENOMEM. */
 int key_exchange_new(OapKeyExchange kex, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], KeyExchange **ret);
 
