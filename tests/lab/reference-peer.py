@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A member of a unicast layer over raw Ethernet that is not o7s, to test against.
 
@@ -10,7 +10,7 @@ a word, asks only alpha contacts of the directory and follows up on little, begi
 neighbour (re)appears, takes the adjacency away when any data flow of it ends, lets a TTL of 0 wrap. Where the prototype would
 break, run out of its buffers or stop understanding us, it notes a harm; "tell SOCKET harms" fails if there is one.
 
-Left out: what happens only after many minutes (re-publication, refresh), queues, and all but raw, plain flows.
+Left out: what happens only after many minutes (re-publication, refresh), queues, and all but raw flows.
 
 Commands: enroll NAME, connect NAME, register NAME (and serve it: an echo), lookup NAME, ping NAME, status, harms. Each
 prints something and exits with 0 if it did what it should.
@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 
+import reference_crypt as crypt
 import reference_wire as wire
 from reference_layer import Failed, Port
 from reference_unicast import Allocator, Directory, Routing
@@ -56,6 +57,7 @@ class Member:
         self.lock = threading.RLock()
         self.condition = threading.Condition(self.lock)
         self.harms = []
+        self.security = crypt.Config()          # no enc.conf, no certificate
         self.names = {wire.name_hash(name): name for name in options.name}
         self.address = options.address or random.randrange(1, 1 << 32)
         self.config = None

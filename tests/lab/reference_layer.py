@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 
+import reference_crypt as crypt
 import reference_wire as wire
 
 EID_FIRST = 64
@@ -34,7 +35,10 @@ class Flow:
         self.peer_eid = EID_UNSET
         self.mac = None
         self.timeout = timeout                  # s without a word until the peer counts as dead; 0: never
+        self.request = None                     # crypt.Client, while we ask
         self.response = None                    # to our request
+        self.failure = None                     # why that is no good
+        self.seal = None                        # crypt.Seal where the flow is encrypted
         self.stage = "greeting"                 # enrolling, Management, Data Transfer; asking: somebody reads the inbox
         self.address = 0                        # of the member at the other end
         self.inbox = collections.deque()
@@ -42,6 +46,8 @@ class Flow:
 
     def send(self, data):
         self.sent = time.monotonic()
+        if self.seal and data:
+            data = self.seal.protect(data)
         self.port.transmit(self.mac, self.peer_eid, data)
 
     def is_silent(self, now):
@@ -52,14 +58,15 @@ class Flow:
 
 
 class Port:
-    """An interface. Its owner has a lock and condition, names, on_message(flow, data), on_gone(flow) and harm(text)."""
+    """An interface. Its owner has a lock and condition, names, security (crypt.Config), on_message(flow, data), on_gone(flow)
+    and harm(text)."""
 
     def __init__(self, owner, interface):
         self.owner = owner
         self.interface = interface
         self.flows = {}
         self.cache = {}                         # hash → station
-        self.oap = wire.OapServer()
+        self.server = crypt.Server(owner.security)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(wire.ETHERTYPE))
         self.socket.bind((interface, wire.ETHERTYPE))
         request = struct.pack("256s", interface.encode())
@@ -94,14 +101,16 @@ class Port:
         mac = self.find(key)
         flow = self.new_flow(wire.RAW_QOS["timeout"] / 1000)
         flow.stage = "asking"
-        request = wire.oap_request()
+        flow.request = crypt.Client(self.owner.security, name)
         head = wire.pack_management(wire.FLOW_REQUEST, seid=flow.eid, qos=wire.RAW_QOS)
-        self.transmit(mac, 0, head + key + request)
+        self.transmit(mac, 0, head + key + flow.request.request.whole)
         self.owner.condition.wait_for(lambda: flow.response is not None, ALLOCATION_SECONDS)
         if flow.response is None or flow.response["response"] != 0:
             self.forget(flow)
             raise Failed("no answer" if flow.response is None else f"refused: {flow.response['response']}")
-        wire.oap_check_response(request, flow.response["rest"])
+        if flow.failure:
+            self.forget(flow)
+            raise Failed(f"the answer is no good: {flow.failure}")
         return flow
 
     def read(self, flow):
@@ -143,6 +152,10 @@ class Port:
         elif eid in self.flows:
             flow = self.flows[eid]              # whoever sent it
             flow.heard = time.monotonic()
+            if data and flow.seal:
+                data = flow.seal.open(data)
+                if data is None:
+                    raise wire.Malformed("a packet that cannot be opened")
             if data:
                 self.owner.on_message(flow, data)
 
@@ -163,11 +176,15 @@ class Port:
             self._on_request(mac, message)
 
     def _on_request(self, mac, message):
-        answer = self.oap.answer(message["rest"][wire.HASH_BYTES:])
         if message["in_order"] or message["ber"] == 0:
-            raise wire.Malformed("a flow between members that is not raw")
+            raise wire.Malformed("a flow that is not raw")
+        try:
+            answer, seal = self.server.answer(message["rest"][wire.HASH_BYTES:])
+        except crypt.Refused as refused:
+            self.transmit(mac, 0, wire.pack_management(wire.FLOW_REPLY, deid=message["seid"], response=refused.error))
+            raise wire.Malformed(f"a request that is refused: {refused}") from None
         flow = self.new_flow(message["timeout"] / 1000)
-        flow.mac, flow.peer_eid = mac, message["seid"]
+        flow.mac, flow.peer_eid, flow.seal = mac, message["seid"], seal
         head = wire.pack_management(wire.FLOW_REPLY, seid=flow.eid, deid=flow.peer_eid)
         self.transmit(mac, 0, head + answer)
 
@@ -176,3 +193,8 @@ class Port:
         if flow and flow.stage == "asking" and flow.response is None:
             flow.response, flow.mac, flow.peer_eid = message, mac, message["seid"]
             flow.heard = time.monotonic()
+            if message["response"] == 0:
+                try:
+                    flow.seal = flow.request.finish(message["rest"])
+                except crypt.Refused as refused:
+                    flow.failure = refused

@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+import reference_crypt as crypt
 import reference_wire as wire
 from reference_layer import ALLOCATION_SECONDS, Failed
 
@@ -140,13 +141,18 @@ class End:
         self.peer_eid = None
         self.timeout = timeout
         self.serves = False                     # sends back what comes
+        self.request = None                     # crypt.Client, while we ask
         self.response = None
+        self.failure = None
+        self.seal = None                        # crypt.Seal where the flow is encrypted
         self.inbox = collections.deque()
         self.level = self.n_congested = 0
         self.sent = self.heard = time.monotonic()
 
     def send(self, data):
         self.sent = time.monotonic()
+        if self.seal and data:
+            data = self.seal.protect(data)
         self.routing.send(self.address, self.peer_eid, data)
 
 
@@ -157,7 +163,7 @@ class Allocator:
         self.member = member
         self.ends = {}
         self.served = {}                        # hash → name
-        self.oap = wire.OapServer()
+        self.server = crypt.Server(member.security)
         self.n_requests = 0
 
     def _new(self, address, timeout):
@@ -172,14 +178,16 @@ class Allocator:
 
     def allocate(self, address, key):
         end = self._new(address, wire.RAW_QOS["timeout"] / 1000)
-        request = wire.oap_request()
+        end.request = crypt.Client(self.member.security, None)
         head = wire.pack_allocator(wire.FLOW_REQUEST, s_addr=self.member.address, s_eid=end.eid, qos=wire.RAW_QOS)
-        self.member.routing.send(address, EID_ALLOCATOR, head + key + request)
+        self.member.routing.send(address, EID_ALLOCATOR, head + key + end.request.request.whole)
         self.member.condition.wait_for(lambda: end.response is not None, ALLOCATION_SECONDS)
         if end.response is None or end.response["response"] != 0:
             self.forget(end)
             raise Failed("no answer" if end.response is None else f"refused: {end.response['response']}")
-        wire.oap_check_response(request, end.response["rest"])
+        if end.failure:
+            self.forget(end)
+            raise Failed(f"the answer is no good: {end.failure}")
         return end
 
     def on_message(self, data):
@@ -198,11 +206,14 @@ class Allocator:
             raise wire.Malformed("a hash is cut off")
         if message["s_eid"] < EID_FLOWS or message["s_addr"] in (0, self.member.address):
             raise wire.Malformed(f"a request from endpoint {message['s_eid']} of {message['s_addr']}")
-        answer = self.oap.answer(message["rest"][wire.HASH_BYTES:])
+        try:
+            answer, seal = self.server.answer(message["rest"][wire.HASH_BYTES:])
+        except crypt.Refused as refused:
+            raise wire.Malformed(f"a request that is refused: {refused}") from None
         if key not in self.served:
             return
         end = self._new(message["s_addr"], message["timeout"] / 1000)
-        end.peer_eid, end.serves = message["s_eid"], True
+        end.peer_eid, end.serves, end.seal = message["s_eid"], True, seal
         head = wire.pack_allocator(wire.FLOW_REPLY, r_eid=end.peer_eid, s_eid=end.eid)
         self.member.routing.send(end.address, EID_ALLOCATOR, head + answer)
 
@@ -210,6 +221,11 @@ class Allocator:
         end = self.ends.get(message["r_eid"])
         if end and not end.serves and end.response is None:
             end.response, end.peer_eid = message, message["s_eid"]
+            if message["response"] == 0:
+                try:
+                    end.seal = end.request.finish(message["rest"])
+                except crypt.Refused as refused:
+                    end.failure = refused
 
     def on_data(self, eid, ecn, data):
         end = self.ends.get(eid)
@@ -219,6 +235,10 @@ class Allocator:
         if not data:
             return
         self._note_congestion(end, ecn)
+        if end.seal:
+            data = end.seal.open(data)
+            if data is None:
+                raise wire.Malformed("a packet that cannot be opened")
         if end.serves:
             end.send(data)
         else:

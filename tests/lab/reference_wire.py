@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The bytes that reference-peer.py puts on the wire and takes off it: frames, OAP, and the messages of a unicast layer.
+"""The bytes that reference-peer.py puts on the wire and takes off it: frames and the messages of a unicast layer. OAP is in
+reference_crypt.py.
 
 Written from the description of the format alone, and sharing nothing with the services: an error here is not an error
 there. What does not parse raises Malformed.
 """
 
 import hashlib
-import os
 import struct
-import time
 
 
 class Malformed(Exception):
@@ -207,50 +206,3 @@ def parse_allocator(data):
 # The header of a packet: little-endian, as on the machines that the prototype runs on.
 PCI = struct.Struct("<IBBBQ")
 LSA = struct.Struct(">QQQ")
-
-
-# -- OAP, plain --
-
-_OAP = struct.Struct(">16sQHHHHHH")
-_REQUEST_HASH_BYTES = 48
-
-
-def oap_request():
-    return _OAP.pack(os.urandom(16), time.time_ns(), 0, 0, 0, 0, 0, 0)
-
-
-def _parse_oap(data, hash_bytes):
-    """id, timestamp and request hash of a message without certificate and key exchange."""
-    if len(data) < _OAP.size:
-        raise Malformed(f"an OAP message of {len(data)} bytes")
-    oap_id, stamp, cipher, kdf, digest, certificate, exchange, extra = _OAP.unpack_from(data)
-    if cipher or kdf or digest or certificate or exchange:
-        raise Malformed("an OAP message that is not plain")
-    if len(data) != _OAP.size + extra + hash_bytes:
-        raise Malformed(f"an OAP message of {len(data)} bytes, {extra} of them data")
-    return oap_id, stamp, data[_OAP.size + extra:]
-
-
-def oap_check_response(request, response):
-    oap_id, _, request_hash = _parse_oap(response, _REQUEST_HASH_BYTES)
-    if oap_id != request[:16] or request_hash != hashlib.sha384(request).digest():
-        raise Malformed("an OAP response to something else")
-
-
-class OapServer:
-    """What a server remembers of requests."""
-
-    def __init__(self):
-        self.seen = {}
-
-    def answer(self, request):
-        """The response. Raises Malformed where the prototype refuses, which is worse where it is a replay."""
-        oap_id, stamp, _ = _parse_oap(request, 0)
-        age_ms = (time.time_ns() - stamp) / 1e6
-        if not -100 <= age_ms <= 20000:
-            raise Malformed(f"an OAP request {age_ms:.0f} ms old")
-        self.seen = {key: when for key, when in self.seen.items() if time.time() - when < 20}
-        if oap_id in self.seen:
-            raise Malformed("an OAP request for the second time")
-        self.seen[oap_id] = time.time()
-        return _OAP.pack(oap_id, time.time_ns(), 0, 0, 0, 0, 0, 0) + hashlib.sha384(request).digest()

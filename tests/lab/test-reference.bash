@@ -21,7 +21,7 @@ write_unicast() { # NODE LAYER LINE...: a member of a layer over lan
 
 start_peer() { # OPTION...: on a wire to alpha, eth0, and one to beta, eth1
         (
-                ip netns exec peer python3 -B "$LAB_HOME/reference-peer.py" run "$LAB_DIR/reference" \
+                ip netns exec peer /usr/bin/python3 -B "$LAB_HOME/reference-peer.py" run "$LAB_DIR/reference" \
                         "$@" >>"$LAB_OUT/log/reference" 2>&1 &
                 echo $! >"$LAB_DIR/reference.pid"
         )
@@ -38,7 +38,7 @@ stop_peer() { # nobody is told; but it has to have been well until then
 }
 
 peer() { # COMMAND [ARGUMENT]
-        python3 -B "$LAB_HOME/reference-peer.py" tell "$LAB_DIR/reference" "$@"
+        /usr/bin/python3 -B "$LAB_HOME/reference-peer.py" tell "$LAB_DIR/reference" "$@"
 }
 
 peer_says() { # EXPRESSION over its status: that it holds
