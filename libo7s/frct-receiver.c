@@ -55,11 +55,13 @@ static void limits_set(FrctReceiver *r, const FrctConfig *config) {
         /* A large one leaves room for an unfinished message, which windows do not count. */
         limit = r->receive_max > 2 * OPEN_MAX ? r->receive_max - OPEN_MAX : r->receive_max;
         r->window_max = (uint32_t) MIN(limit / r->packet_cost, most);
+}
 
-        if (config->reliable)
-                r->window = MIN(r->window_max, config->extended ? WINDOW_FIRST : FRCT_WINDOW_PLAIN);
-        else
-                r->window = config->extended ? FRCT_WINDOW_LOSSY : FRCT_WINDOW_PLAIN;
+static uint32_t window_first(const FrctReceiver *r) {
+        if (r->reliable)
+                return MIN(r->window_max, r->extended ? WINDOW_FIRST : FRCT_WINDOW_PLAIN);
+
+        return r->extended ? FRCT_WINDOW_LOSSY : FRCT_WINDOW_PLAIN;
 }
 
 int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret) {
@@ -86,6 +88,7 @@ int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret) 
         };
         frct_assembly_init(&r->assembly, config->stream);
         limits_set(r, config);
+        r->window = window_first(r);
 
         k = frct_order_init(&r->order, config->reliable ? MAX(r->window, FRCT_WINDOW_START) : 1);
         if (k < 0)
@@ -393,6 +396,14 @@ void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_
                 probe_heard(r, header, size, now);
         else if (header->flags & (FRCT_DATA | FRCT_FINISH))
                 numbered_heard(r, header, content, size, marked, now);
+}
+
+void frct_receiver_set_packet_max(FrctReceiver *r, const FrctConfig *config) {
+        limits_set(r, config);
+
+        /* What the peer was told already stays true, see frct_receiver_right_edge(). */
+        if (r->reliable)
+                r->window = MIN(r->window, r->window_max);
 }
 
 /* -- the application's side -- */

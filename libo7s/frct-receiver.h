@@ -41,4 +41,7 @@ void frct_receiver_spoke(FrctReceiver *r, const FrctHeader *header, nsec_t now);
 /* The flow is about to be closed: what has arrived and was not acknowledged is due now, not in some milliseconds. */
 void frct_receiver_hurry(FrctReceiver *r, nsec_t now);
 
+/* The layer's largest packet is now that of the config: how many the memory holds follows from it. */
+void frct_receiver_set_packet_max(FrctReceiver *r, const FrctConfig *config);
+
 void frct_receiver_stats(const FrctReceiver *r, FrctStats *ret);

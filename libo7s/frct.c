@@ -251,6 +251,7 @@ void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now) {
         settle(f);
         f->config.packet_max = packet_max_sane(&f->config, packet_max);
         frct_sender_set_packet_max(f->sender, f->config.packet_max, now);
+        frct_receiver_set_packet_max(f->receiver, &f->config);
 }
 
 void frct_stats(const Frct *f, FrctStats *ret) {

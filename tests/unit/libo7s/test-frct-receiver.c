@@ -762,6 +762,37 @@ static void test_message_larger_than_window(void **state) {
         assert_int_equal(stats(&g).out_of_window, 0);
 }
 
+/* A layer with larger packets: fewer of them are asked for, as soon as what was told is used up. */
+static void test_larger_packets(void **state) {
+        FrctConfig config = { .reliable = true, .extended = true, .packet_max = 1000, .mpl = 100 * MSEC, .receive_max = 100 * 1064 };
+        _game_ Game g = { .now = START };
+        uint32_t told;
+
+        assert_int_equal(frct_receiver_new(&config, g.now, &g.receiver), 0);
+        data(&g, 0);
+        told = speak(&g).window;
+        assert_int_equal((told - FIRST_NUMBER) & FRCT_WINDOW_MASK, 1 + 100 - 1);        /* one is unread */
+
+        config.packet_max = 10000;
+        frct_receiver_set_packet_max(g.receiver, &config);
+        assert_reads(&g, "data");
+        assert_int_equal(speak(&g).window, told);
+        for (uint32_t i = 1; i < 110; i++) {
+                data(&g, i);
+                assert_reads(&g, "data");
+        }
+        assert_int_equal((speak(&g).window - FIRST_NUMBER) & FRCT_WINDOW_MASK, 110 + 100 * 1064 / (10000 + 64));
+
+        config.packet_max = 1000;                       /* smaller again: it grows as it did at first */
+        frct_receiver_set_packet_max(g.receiver, &config);
+        for (uint32_t i = 110; i < 400; i++) {
+                data(&g, i);
+                assert_reads(&g, "data");
+        }
+        assert_int_equal((speak(&g).window - FIRST_NUMBER) & FRCT_WINDOW_MASK, 400 + 100);
+        assert_int_equal(stats(&g).out_of_window, 0);
+}
+
 /* -- peers that break rules -- */
 
 /* Crumbs of a message that never ends: memory stays bounded, and the flow ends with a clear error. */
@@ -877,6 +908,7 @@ int main(void) {
                 cmocka_unit_test(test_too_many_pieces),
                 cmocka_unit_test(test_window_grows),
                 cmocka_unit_test(test_message_larger_than_window),
+                cmocka_unit_test(test_larger_packets),
                 cmocka_unit_test(test_endless_message),
                 cmocka_unit_test(test_first_never_comes),
                 cmocka_unit_test(test_bad_fragments),
