@@ -193,12 +193,12 @@ static void await_afterlives(void) {
         struct timespec until;
         int r = 0;
 
-        (void) clock_gettime(CLOCK_REALTIME, &until);
+        (void) clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += PROCESS_EXIT_USEC / USEC_PER_SEC;
 
         (void) pthread_mutex_lock(&process.afterlife_mutex);
         while (process.n_afterlives > 0 && r == 0)
-                r = pthread_cond_timedwait(&process.afterlife_over, &process.afterlife_mutex, &until);
+                r = pthread_cond_clockwait(&process.afterlife_over, &process.afterlife_mutex, CLOCK_MONOTONIC, &until);
         (void) pthread_mutex_unlock(&process.afterlife_mutex);
 }
 
