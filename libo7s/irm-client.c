@@ -111,8 +111,8 @@ static int irm_receive(int fd, IrmMessage *ret, int ret_fds[IRM_FDS_MAX], usec_t
 
 int irm_request(int fd, const IrmMessage *request, IrmMessage *ret, int *ret_fd) {
         usec_t deadline = usec_add(time_now(), IRM_REPLY_USEC);
+        _cleanup_(irm_message_wipe) IrmMessage reply = {};
         int fds[IRM_FDS_MAX] = { -1, -1 };
-        IrmMessage reply;
         int r;
 
         r = irm_send(fd, request, NULL, 0, deadline);

@@ -13,6 +13,45 @@
 
 #define ERRNO_MAX 4095
 
+/* A record, with what a doorbell puts in front. */
+typedef uint8_t RecordBuffer[1 + IRM_MESSAGE_BYTES_MAX];
+
+static void record_buffer_wipe(RecordBuffer *buffer) {
+        explicit_bzero(*buffer, sizeof(*buffer));
+}
+
+/* What protobuf-c takes for a message is wiped before it goes: there may be keys in it, also in one that turns out to be bad. */
+typedef struct WipedBlock {
+        size_t size;
+        uint8_t content[] __attribute__((aligned(16)));
+} WipedBlock;
+
+static void *wiped_alloc(void *userdata, size_t size) {
+        WipedBlock *block;
+
+        (void) userdata;
+        block = malloc(sizeof(*block) + size);
+        if (!block)
+                return NULL;
+
+        block->size = size;
+        return block->content;
+}
+
+static void wiped_free(void *userdata, void *content) {
+        WipedBlock *block;
+
+        (void) userdata;
+        if (!content)
+                return;
+
+        block = container_of(content, WipedBlock, content);
+        explicit_bzero(block->content, block->size);
+        free(block);
+}
+
+static const ProtobufCAllocator wiped_allocator = { .alloc = wiped_alloc, .free = wiped_free };
+
 /* How many descriptors travel with each type. */
 static const struct {
         uint8_t least;
@@ -122,6 +161,11 @@ static int parse_info(const IrmInfoRecord *record, IrmFlowInfo *info) {
         return record->qos ? parse_qos(record->qos, &info->qos) : 0;
 }
 
+/* They come with a flow. */
+static bool type_has_keys(IrmMessageType type) {
+        return type == IRM_OUTCOME || type == IRM_ESTABLISHED;
+}
+
 static ProtobufCBinaryData refer_bytes(const uint8_t *bytes, size_t size) {
         return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) bytes };
 }
@@ -204,6 +248,9 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
         info.verified = message->info.verified;
         pack_qos(&message->info.qos, &qos);
         if (message->keys.suite != SEAL_NONE) {
+                if (!type_has_keys(message->type))
+                        return -EINVAL;
+
                 pack_keys(&message->keys, &keys);
                 record.keys = &keys;
         }
@@ -231,14 +278,14 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
 
 static IrmRecord *record_free(IrmRecord *record) {
         if (record)
-                irm_record__free_unpacked(record, NULL);
+                irm_record__free_unpacked(record, (ProtobufCAllocator *) &wiped_allocator);
         return NULL;
 }
 DEFINE_CLEANUP(IrmRecord, record_free);
 
 int irm_message_parse(const void *data, size_t size, IrmMessage *ret) {
         _cleanup_(record_freep) IrmRecord *record = NULL;
-        IrmMessage message = {};
+        _cleanup_(irm_message_wipe) IrmMessage message = {};
         int r;
 
         assert(data);
@@ -247,7 +294,7 @@ int irm_message_parse(const void *data, size_t size, IrmMessage *ret) {
         if (size > IRM_MESSAGE_BYTES_MAX)
                 return -EBADMSG;
 
-        record = irm_record__unpack(NULL, size, data);
+        record = irm_record__unpack((ProtobufCAllocator *) &wiped_allocator, size, data);
         if (!record)
                 return -EBADMSG;
         if (record->type >= _IRM_MESSAGE_TYPE_MAX)
@@ -282,6 +329,9 @@ int irm_message_parse(const void *data, size_t size, IrmMessage *ret) {
         }
 
         if (record->keys) {
+                if (!type_has_keys(message.type))
+                        return -EBADMSG;
+
                 r = parse_keys(record->keys, &message.keys);
                 if (r < 0)
                         return r;
@@ -332,12 +382,12 @@ static int send_record(int socket_fd, const void *record, size_t size, const int
 }
 
 int irm_message_send(int socket_fd, const IrmMessage *message, const int *fds, unsigned n_fds) {
-        uint8_t buffer[IRM_MESSAGE_BYTES_MAX];
+        _cleanup_(record_buffer_wipe) RecordBuffer buffer;
         ssize_t n;
 
         assert(n_fds <= IRM_FDS_MAX);
 
-        n = irm_message_pack(message, buffer, sizeof(buffer));
+        n = irm_message_pack(message, buffer, IRM_MESSAGE_BYTES_MAX);
         if (n < 0)
                 return (int) n;
 
@@ -345,7 +395,7 @@ int irm_message_send(int socket_fd, const IrmMessage *message, const int *fds, u
 }
 
 int irm_message_send_outcome(int doorbell_fd, const IrmMessage *message, int lane_fd) {
-        uint8_t buffer[1 + IRM_MESSAGE_BYTES_MAX];
+        _cleanup_(record_buffer_wipe) RecordBuffer buffer;
         ssize_t n;
 
         assert(message->type == IRM_OUTCOME);
@@ -424,10 +474,10 @@ static void close_fds(int fds[IRM_FDS_MAX]) {
 
 /* prefix: the record type in front of the message on a doorbell; 0: none. */
 static int receive_message(int socket_fd, uint8_t prefix, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]) {
-        uint8_t buffer[1 + IRM_MESSAGE_BYTES_MAX];
+        _cleanup_(record_buffer_wipe) RecordBuffer buffer;
+        _cleanup_(irm_message_wipe) IrmMessage message = {};
         int fds[IRM_FDS_MAX] = { -1, -1 };
         size_t skip = prefix ? 1 : 0, size = 0;
-        IrmMessage message = {};
         unsigned n_fds = 0;
         int r;
 
@@ -453,8 +503,8 @@ int irm_message_receive(int socket_fd, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]
 }
 
 int irm_message_receive_outcome(int doorbell_fd, IrmMessage *ret, int *ret_lane_fd) {
+        _cleanup_(irm_message_wipe) IrmMessage message = {};
         int fds[IRM_FDS_MAX] = { -1, -1 };
-        IrmMessage message;
         int r;
 
         r = receive_message(doorbell_fd, DOORBELL_OUTCOME, &message, fds);

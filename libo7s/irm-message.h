@@ -67,7 +67,7 @@ typedef enum IrmMessageType {
 typedef struct IrmFlowInfo {
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char layer[LAYER_NAME_BYTES_MAX + 1];           /* "" between two programs of one host */
-        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* who is at the other end, as far as known; not verified */
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* who is at the other end, as far as known; see .verified */
         o7s_qos qos;                                    /* as granted */
         uint32_t mtu;                                   /* largest message in bytes; 0: as the lane says */
         bool local;
@@ -97,10 +97,16 @@ typedef struct IrmMessage {
         IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN, .layer the one that ALLOCATE wants */
 } IrmMessage;
 
+/* The secrets of a message; everything else stays. For _cleanup_, too. */
+static inline void irm_message_wipe(IrmMessage *message) {
+        explicit_bzero(&message->keys, sizeof(message->keys));
+}
+
 /* Returns: bytes written; -ENOBUFS; -EINVAL: a field is out of range. */
 ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size);
 
-/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL).
+/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL). Keys come with a flow, or not at all; of
+ * those nothing stays behind but *ret.
  * Returns: 0; -EBADMSG; -EPROTO: unknown type. */
 int irm_message_parse(const void *data, size_t size, IrmMessage *ret);
 

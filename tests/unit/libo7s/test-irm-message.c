@@ -33,7 +33,20 @@ static IrmMessage full_message(void) {
         memset(m.info.peer, 'p', FLOW_NAME_WIRE_BYTES_MAX);
         memset(m.program, 'g', FLOW_NAME_WIRE_BYTES_MAX);
         memset(m.text, 't', IRM_TEXT_BYTES_MAX - 1);
+        memset(m.info.protection, 'c', sizeof(m.info.protection) - 1);
+        memset(m.info.key_exchange, 'k', sizeof(m.info.key_exchange) - 1);
+        m.info.verified = true;
         return m;
+}
+
+static SealKeys full_keys(void) {
+        SealKeys keys = { .suite = SEAL_O7S, .cipher = SEAL_CHACHA20_POLY1305, .mac_only = true, .client = true };
+
+        memset(keys.label, 1, sizeof(keys.label));
+        memset(keys.send, 2, sizeof(keys.send));
+        memset(keys.receive, 3, sizeof(keys.receive));
+        memset(keys.agreement, 4, sizeof(keys.agreement));
+        return keys;
 }
 
 static void assert_same_message(const IrmMessage *a, const IrmMessage *b) {
@@ -60,6 +73,17 @@ static void assert_same_message(const IrmMessage *a, const IrmMessage *b) {
         assert_int_equal(a->info.qos.in_order, b->info.qos.in_order);
         assert_int_equal(a->info.qos.max_gap_ms, b->info.qos.max_gap_ms);
         assert_int_equal(a->info.qos.timeout_ms, b->info.qos.timeout_ms);
+        assert_string_equal(a->info.protection, b->info.protection);
+        assert_string_equal(a->info.key_exchange, b->info.key_exchange);
+        assert_int_equal(a->info.verified, b->info.verified);
+        assert_int_equal(a->keys.suite, b->keys.suite);
+        assert_int_equal(a->keys.cipher, b->keys.cipher);
+        assert_int_equal(a->keys.mac_only, b->keys.mac_only);
+        assert_int_equal(a->keys.client, b->keys.client);
+        assert_memory_equal(a->keys.label, b->keys.label, sizeof(a->keys.label));
+        assert_memory_equal(a->keys.send, b->keys.send, sizeof(a->keys.send));
+        assert_memory_equal(a->keys.receive, b->keys.receive, sizeof(a->keys.receive));
+        assert_memory_equal(a->keys.agreement, b->keys.agreement, sizeof(a->keys.agreement));
 }
 
 static void test_there_and_back(void **state) {
@@ -69,6 +93,8 @@ static void test_there_and_back(void **state) {
                 ssize_t n;
 
                 m.type = (IrmMessageType) type;
+                if (type == IRM_OUTCOME || type == IRM_ESTABLISHED)
+                        m.keys = full_keys();
                 n = irm_message_pack(&m, buffer, sizeof(buffer));
                 assert_true(n > 0);
                 assert_int_equal(irm_message_parse(buffer, (size_t) n, &back), 0);
@@ -77,6 +103,34 @@ static void test_there_and_back(void **state) {
                 assert_int_equal(irm_message_pack(&m, buffer, (size_t) n - 1), -ENOBUFS);
                 assert_int_equal(irm_message_pack(&m, buffer, (size_t) n), n);
         }
+}
+
+/* Keys come with a flow; anywhere else they are a mistake. */
+static void test_keys_where_none_belong(void **state) {
+        IrmMessage m = full_message(), back = { .flow_id = 42 };
+        uint8_t buffer[IRM_MESSAGE_BYTES_MAX];
+        ssize_t n;
+
+        m.keys = full_keys();
+        for (int type = 0; type < _IRM_MESSAGE_TYPE_MAX; type++) {
+                if (type == IRM_OUTCOME || type == IRM_ESTABLISHED)
+                        continue;
+
+                m.type = (IrmMessageType) type;
+                assert_int_equal(irm_message_pack(&m, buffer, sizeof(buffer)), -EINVAL);
+
+                m.type = IRM_ESTABLISHED;
+                n = irm_message_pack(&m, buffer, sizeof(buffer));
+                assert_true(n > 0);
+                assert_int_equal(buffer[0], 8);                 /* the type is the first field */
+                buffer[1] = (uint8_t) type;
+                assert_int_equal(irm_message_parse(buffer, (size_t) n, &back), -EBADMSG);
+                assert_int_equal(back.flow_id, 42);
+        }
+
+        irm_message_wipe(&m);
+        assert_int_equal(m.keys.suite, SEAL_NONE);
+        assert_memory_equal(&m.keys, &(SealKeys) {}, sizeof(m.keys));
 }
 
 /* Cut short anywhere it is bad or a smaller message, and never reaches beyond its end (ASan watches). */
@@ -326,6 +380,7 @@ static void test_last_words(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_there_and_back),
+                cmocka_unit_test(test_keys_where_none_belong),
                 cmocka_unit_test(test_truncated),
                 cmocka_unit_test(test_out_of_range_to_pack),
                 cmocka_unit_test(test_hostile_bytes),
