@@ -158,12 +158,13 @@ struct o7s_flow_info {
         char peer[256];                 /* who is at the other end, as far as known */
         uint32_t peer_verified;         /* 1: authenticated; 0: .peer is what the other side says */
         uint32_t is_local;              /* 1: both ends are on this host */
-        char protection[32];            /* "none", "mac" or the name of a cipher */
+        char protection[32];            /* "none", "mac" (authentic, readable on the way) or the name of a cipher */
         o7s_qos qos_asked;
         o7s_qos qos_granted;
         uint32_t mtu;                   /* largest message, bytes */
         uint32_t slots;                 /* length of the queue towards the peer, in packets of up to 2048 bytes */
         uint32_t is_stream;             /* 1: bytes without boundaries, as the asking side wanted (O7S_STREAM) */
+        char key_exchange[32];          /* what the keys come from, such as "X25519"; "" where there are none */
 };
 
 /* Counters of one end of a flow, from its beginning. Set size to sizeof(struct o7s_flow_stats) before the
@@ -191,6 +192,10 @@ struct o7s_flow_stats {
         uint64_t path_rate;             /* what the path is thought to deliver, bytes per second; 0: not known */
         uint32_t window;                /* packets that the peer still takes */
         uint32_t packet_max;            /* largest packet that the path is known to take, bytes */
+        uint64_t rx_forged;             /* packets that were not the peer's, or were altered; this and what follows: protected flows */
+        uint64_t rx_replayed;           /* packets that had been received before, or too long ago to tell */
+        uint64_t key_epochs;            /* new keys that we have begun to send with */
+        uint64_t key_agreements;        /* keys that were agreed on anew */
 };
 
 /* The last failure of a thread. Set size to sizeof(o7s_error) before the call. */
@@ -302,8 +307,8 @@ int o7s_flow_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
  * (O7S_MSG_TRUNCATED) where the flow says truncate. Returns: entries filled; errors as o7s_flow_read(). */
 int o7s_flow_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
 
-/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself (on ordered and on checked flows: in memory of
- * the library), to be filled in and committed by the same thread. One at a time; other writes are refused with -EBUSY until then.
+/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself (on ordered, checked and protected flows: in memory
+ * of the library), to be filled in and committed by the same thread. One at a time; other writes are refused with -EBUSY until then.
  * Waits as a write. */
 int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret);
 
