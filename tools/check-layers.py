@@ -76,9 +76,9 @@ Core = namedtuple('Core', 'files shell')
 CORES = [
     Core(['libo7s/frct*'], []),
     Core(['services/common/' + name + suffix for suffix in ('.c', '.h') for name in
-          ('cep', 'cep-message', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'histogram', 'layer-config',
-           'layer-flow', 'limit', 'liveness', 'oap-extension', 'oap-header', 'oap-replay', 'oap-request', 'pcapng',
-           'shim-endpoint', 'shim-name')], []),
+          ('cep', 'cep-message', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'flow-binding', 'flow-control',
+           'flow-upkeep', 'fragment', 'histogram', 'layer-config', 'layer-flow', 'limit', 'liveness', 'oap-extension', 'oap-header',
+           'oap-replay', 'oap-request', 'pcapng', 'reassembly', 'shim-endpoint', 'shim-name')], []),
     Core(['services/ipcp-eth/*'],
          ['main.c', 'service.[ch]', 'socket*.[ch]', 'link.[ch]', '*-bus.c']),
     Core(['services/ipcp-unicast/*'],

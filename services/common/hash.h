@@ -29,3 +29,8 @@ size_t hash_size(HashAlgorithm algorithm);
 
 /* Returns: bytes written to ret; -EOPNOTSUPP: not in our libraries. */
 ssize_t hash_compute(HashAlgorithm algorithm, const void *data, size_t size, uint8_t ret[HASH_BYTES_MAX]);
+
+#define HMAC_BYTES 32U
+
+/* HMAC-SHA-256. Returns: 0; -EOPNOTSUPP: the host's cryptographic policy has withdrawn it. */
+int hash_hmac(const void *key, size_t key_size, const void *data, size_t size, uint8_t ret[HMAC_BYTES]);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What is done about an established flow between two o7s hosts that have control keys (flow-control.h), beside carrying data:
+ *
+ *   rotate   our endpoint id is exchanged for a new one, so that who saw the old one knows nothing. The old one is good until
+ *            the peer knows the new one, and then for two round trips and what packets overtake each other by.
+ *   move     our address is another one than the peer knows.
+ *   probe    the peer is silent while we send: a move to where we are. The peer acknowledges it, or ends the flow, should it
+ *            have lost it (reset).
+ *
+ * Rotations and moves are said again until the peer acknowledges them, which times the round trip. This is the schedule of
+ * all that, and the bytes of what is said; ids, addresses and messages are the layer's. Nothing here needs a timer while
+ * data flows: probes are due only where something is sent. Pure.
+ */
+
+#include "services/common/flow-control.h"
+#include "services/common/liveness.h"
+
+#define FLOW_ROTATE_PACKETS (UINT64_C(1) << 32)
+#define FLOW_ROTATE_USEC (3600 * USEC_PER_SEC)
+#define FLOW_OLD_MAX_USEC (3 * USEC_PER_SEC)            /* an old endpoint id is accepted no longer */
+#define FLOW_REORDER_USEC (50 * USEC_PER_MSEC)
+#define FLOW_NOTICE_FIRST_USEC (100 * USEC_PER_MSEC)    /* until it is said again; then twice as long, each */
+#define FLOW_NOTICE_LAST_USEC (2 * USEC_PER_SEC)
+#define FLOW_PROBE_FIRST_USEC (2 * USEC_PER_SEC)        /* of silence */
+#define FLOW_PROBE_LAST_USEC (30 * USEC_PER_SEC)        /* towards a peer that has nothing to say but that it is there */
+
+typedef enum FlowNoticeKind {
+        FLOW_NOTICE_ROTATE,
+        FLOW_NOTICE_MOVE,
+        _FLOW_NOTICE_KIND_MAX,
+        _FLOW_NOTICE_KIND_INVALID = -EINVAL,
+} FlowNoticeKind;
+
+/* What is said until it is acknowledged. */
+typedef struct FlowNotice {
+        bool active;
+        uint64_t value;                 /* the new endpoint id, or our address */
+        usec_t first;                   /* when it was said first */
+        usec_t next;                    /* when it is to be said (again) */
+        usec_t interval;
+        unsigned n_said;
+} FlowNotice;
+
+typedef struct FlowUpkeepLimits {
+        uint64_t packets;               /* that one endpoint id receives */
+        usec_t usec;                    /* that one endpoint id is in use */
+} FlowUpkeepLimits;
+
+#define FLOW_UPKEEP_LIMITS                                                                                        \
+        (FlowUpkeepLimits) {                                                                                      \
+                .packets = FLOW_ROTATE_PACKETS, .usec = FLOW_ROTATE_USEC                                          \
+        }
+
+typedef struct FlowUpkeep {
+        bool active;
+        FlowUpkeepLimits limits;
+        FlowNotice notices[_FLOW_NOTICE_KIND_MAX];
+        usec_t rtt_usec;                /* smoothed; 0: not known */
+        uint64_t n_packets;             /* received by this endpoint id */
+        usec_t rotated;                 /* when it was taken; moved on where none was free */
+        usec_t old_until;               /* the one before is good until then; 0: there is none */
+        usec_t probe_usec;              /* of silence, until the next probe */
+        usec_t acknowledged;            /* when the peer last acknowledged anything */
+} FlowUpkeep;
+
+typedef enum FlowUpkeepEvent {
+        FLOW_UPKEEP_NOTHING,
+        FLOW_UPKEEP_ROTATE,             /* take a new endpoint id, then flow_upkeep_rotate(), or flow_upkeep_rotate_later() */
+        FLOW_UPKEEP_SAY_ROTATE,         /* send the notice; it counts as said */
+        FLOW_UPKEEP_SAY_MOVE,
+        FLOW_UPKEEP_FORGET_OLD,         /* the endpoint id before this one is given back */
+} FlowUpkeepEvent;
+
+/* The flow is established, and the peer has the keys. */
+void flow_upkeep_init(FlowUpkeep *upkeep, const FlowUpkeepLimits *limits, usec_t now);
+
+/* -- what happened -- */
+
+/* Packets for our endpoint id arrived. Returns whether flow_upkeep_expire() is to be called: it has had enough of them. */
+static inline bool flow_upkeep_received(FlowUpkeep *upkeep, unsigned n) {
+        upkeep->n_packets += n;
+        return upkeep->active && upkeep->n_packets >= upkeep->limits.packets && upkeep->old_until == 0;
+}
+
+/* Data is being sent. Returns whether the peer is to be probed: flow_upkeep_move() to where we are. */
+static inline bool flow_upkeep_should_probe(const FlowUpkeep *upkeep, const Liveness *liveness, usec_t now) {
+        return upkeep->active && !upkeep->notices[FLOW_NOTICE_MOVE].active &&
+               now >= usec_add(liveness->heard, upkeep->probe_usec);
+}
+
+/* We have a new endpoint id, or (later) there is none to be had. */
+void flow_upkeep_rotate(FlowUpkeep *upkeep, uint64_t endpoint, usec_t now);
+void flow_upkeep_rotate_later(FlowUpkeep *upkeep, usec_t now);
+
+/* We are at this address; the peer is to be told at once. */
+void flow_upkeep_move(FlowUpkeep *upkeep, uint64_t address, usec_t now);
+
+/* The peer acknowledged it. heard: when something else than this was last heard of it. Returns whether this is what was said,
+ * and not known to have arrived. */
+bool flow_upkeep_acknowledged(FlowUpkeep *upkeep, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now);
+
+/* What is due, until there is nothing. */
+FlowUpkeepEvent flow_upkeep_expire(FlowUpkeep *upkeep, usec_t now);
+usec_t flow_upkeep_next(const FlowUpkeep *upkeep);
+
+/* -- what is said --
+ *
+ *    0  1  0: this is so; 1: understood
+ *    1  8  the new endpoint id, or the address
+ *    9 16  the lock to which our reset token fits (flow-control.h), with the id and addresses of from now on
+ */
+#define FLOW_NOTICE_BYTES 25U
+
+typedef struct FlowNoticeText {
+        bool acknowledges;
+        uint64_t value;
+        uint8_t lock[FLOW_RESET_BYTES];
+} FlowNoticeText;
+
+void flow_notice_write(Writer *w, const FlowNoticeText *text);
+
+/* Returns: 0; -EBADMSG: cut short; -EPROTO: neither of the two. */
+int flow_notice_read(Cursor *c, FlowNoticeText *ret);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The schedule of what is said about an established flow, at chosen times. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/common/flow-upkeep.h"
+
+#define T0 (1000 * USEC_PER_SEC)
+#define MSEC USEC_PER_MSEC
+
+static void test_inactive(void **state) {
+        FlowUpkeep u = {};
+        const Liveness l = {};
+
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_NOTHING);
+        assert_true(flow_upkeep_next(&u) == USEC_INFINITY);
+        assert_false(flow_upkeep_received(&u, 1000));
+        assert_false(flow_upkeep_should_probe(&u, &l, T0));
+}
+
+static void test_rotation_by_time(void **state) {
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        assert_true(flow_upkeep_next(&u) == T0 + FLOW_ROTATE_USEC);
+        assert_int_equal(flow_upkeep_expire(&u, T0 + FLOW_ROTATE_USEC - 1), FLOW_UPKEEP_NOTHING);
+        assert_int_equal(flow_upkeep_expire(&u, T0 + FLOW_ROTATE_USEC), FLOW_UPKEEP_ROTATE);
+
+        /* No endpoint id is free: another hour. */
+        flow_upkeep_rotate_later(&u, T0 + FLOW_ROTATE_USEC);
+        assert_int_equal(flow_upkeep_expire(&u, T0 + FLOW_ROTATE_USEC), FLOW_UPKEEP_NOTHING);
+        assert_true(flow_upkeep_next(&u) == T0 + 2 * FLOW_ROTATE_USEC);
+}
+
+static void test_rotation_by_packets(void **state) {
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &(FlowUpkeepLimits) { .packets = 100, .usec = FLOW_ROTATE_USEC }, T0);
+        assert_false(flow_upkeep_received(&u, 99));
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_NOTHING);
+        assert_true(flow_upkeep_received(&u, 1));
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_ROTATE);
+
+        /* While one is under way, the next one waits. */
+        flow_upkeep_rotate(&u, 77, T0);
+        assert_false(flow_upkeep_received(&u, 1000));
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_SAY_ROTATE);
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_NOTHING);
+        assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 77, 0, T0 + 10 * MSEC));
+        assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC), FLOW_UPKEEP_NOTHING);
+        assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC + 20 * MSEC + FLOW_REORDER_USEC), FLOW_UPKEEP_FORGET_OLD);
+        assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC + 20 * MSEC + FLOW_REORDER_USEC), FLOW_UPKEEP_ROTATE);
+}
+
+/* When a notice goes out, without an answer. */
+static void test_repetitions(void **state) {
+        static const usec_t at_msec[] = { 0, 100, 300, 700, 1500, 3100, 5100, 7100 };
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        flow_upkeep_move(&u, 5, T0);
+        for (size_t i = 0; i < ELEMENTSOF(at_msec); i++) {
+                assert_true(flow_upkeep_next(&u) == T0 + at_msec[i] * MSEC);
+                assert_int_equal(flow_upkeep_expire(&u, T0 + at_msec[i] * MSEC - (i > 0)), i > 0 ? FLOW_UPKEEP_NOTHING
+                                                                                               : FLOW_UPKEEP_SAY_MOVE);
+                if (i > 0)
+                        assert_int_equal(flow_upkeep_expire(&u, T0 + at_msec[i] * MSEC), FLOW_UPKEEP_SAY_MOVE);
+        }
+        assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_MOVE, 5, 0, T0 + 8000 * MSEC));
+        assert_int_equal(u.rtt_usec, 0);        /* of which of them it was the answer, nobody knows */
+        assert_true(flow_upkeep_next(&u) == T0 + FLOW_ROTATE_USEC);
+}
+
+static void test_how_long_the_old_one_is_good(void **state) {
+        static const struct {
+                const char *name;
+                usec_t rtt, good;
+                unsigned n_said;
+        } rows[] = {
+                { "a wire", 100, 200 + FLOW_REORDER_USEC, 1 },
+                { "a continent", 80 * MSEC, 160 * MSEC + FLOW_REORDER_USEC, 1 },
+                { "a satellite and a half", 1480 * MSEC, FLOW_OLD_MAX_USEC, 1 },
+                { "not measured", 150 * MSEC, FLOW_OLD_MAX_USEC, 2 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                FlowUpkeep u;
+
+                print_message("%s\n", rows[i].name);
+                flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+                flow_upkeep_rotate(&u, 9, T0);
+                for (unsigned n = 0; n < rows[i].n_said; n++)
+                        assert_int_equal(flow_upkeep_expire(&u, T0 + n * FLOW_NOTICE_FIRST_USEC), FLOW_UPKEEP_SAY_ROTATE);
+                assert_true(u.old_until == USEC_INFINITY);
+                assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 9, 0, T0 + rows[i].rtt));
+                assert_true(u.old_until == T0 + rows[i].rtt + rows[i].good);
+                assert_int_equal(flow_upkeep_expire(&u, u.old_until - 1), FLOW_UPKEEP_NOTHING);
+                assert_int_equal(flow_upkeep_expire(&u, u.old_until), FLOW_UPKEEP_FORGET_OLD);
+        }
+}
+
+static void test_wrong_acknowledgements(void **state) {
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        assert_false(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 0, 0, T0));
+        flow_upkeep_rotate(&u, 9, T0);
+        assert_false(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 9, 0, T0));       /* before it was said */
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_SAY_ROTATE);
+        assert_false(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 8, 0, T0));
+        assert_false(flow_upkeep_acknowledged(&u, FLOW_NOTICE_MOVE, 9, 0, T0));
+        assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 9, 0, T0));
+        assert_false(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 9, 0, T0));
+}
+
+static void probe(FlowUpkeep *u, Liveness *l, usec_t now) {
+        assert_true(flow_upkeep_should_probe(u, l, now));
+        flow_upkeep_move(u, 1, now);
+        assert_false(flow_upkeep_should_probe(u, l, now));
+        assert_int_equal(flow_upkeep_expire(u, now), FLOW_UPKEEP_SAY_MOVE);
+        assert_true(flow_upkeep_acknowledged(u, FLOW_NOTICE_MOVE, 1, l->heard, now));
+        liveness_heard(l, now);
+}
+
+static void test_probes(void **state) {
+        usec_t now = T0;
+        FlowUpkeep u;
+        Liveness l;
+
+        liveness_init(&l, 120000, T0);
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        assert_false(flow_upkeep_should_probe(&u, &l, T0 + FLOW_PROBE_FIRST_USEC - 1));
+
+        /* The first answer comes after a peer that had said something; then it is silent but for answers. */
+        for (usec_t pause = FLOW_PROBE_FIRST_USEC; pause < FLOW_PROBE_LAST_USEC; pause *= 2) {
+                assert_false(flow_upkeep_should_probe(&u, &l, now + pause - 1));
+                now += pause;
+                probe(&u, &l, now);
+                if (pause == FLOW_PROBE_FIRST_USEC && u.probe_usec == FLOW_PROBE_FIRST_USEC) {
+                        now += pause;
+                        probe(&u, &l, now);
+                }
+        }
+        assert_int_equal(u.probe_usec, FLOW_PROBE_LAST_USEC);
+
+        /* It speaks again. */
+        liveness_heard(&l, now + 1);
+        now += 1 + FLOW_PROBE_LAST_USEC;
+        probe(&u, &l, now);
+        assert_int_equal(u.probe_usec, FLOW_PROBE_FIRST_USEC);
+}
+
+static void test_notice_bytes(void **state) {
+        static const struct {
+                const char *name;
+                size_t size;
+                uint8_t first;
+                int r;
+        } rows[] = {
+                { "said", FLOW_NOTICE_BYTES, 0, 0 },
+                { "understood", FLOW_NOTICE_BYTES, 1, 0 },
+                { "neither", FLOW_NOTICE_BYTES, 2, -EPROTO },
+                { "all ones", FLOW_NOTICE_BYTES, 0xff, -EPROTO },
+                { "cut short", FLOW_NOTICE_BYTES - 1, 0, -EBADMSG },
+                { "nothing", 0, 0, -EBADMSG },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                uint8_t bytes[FLOW_NOTICE_BYTES] = { rows[i].first, 1, 2, 3, 4, 5, 6, 7, 8, 'l', 'o', 'c', 'k' }, again[FLOW_NOTICE_BYTES];
+                Cursor c = cursor_from(bytes, rows[i].size);
+                Writer w = writer_to(again, sizeof(again));
+                FlowNoticeText text;
+
+                print_message("%s\n", rows[i].name);
+                assert_int_equal(flow_notice_read(&c, &text), rows[i].r);
+                if (rows[i].r < 0)
+                        continue;
+
+                assert_int_equal(text.acknowledges, rows[i].first);
+                assert_true(text.value == UINT64_C(0x0102030405060708));
+                flow_notice_write(&w, &text);
+                assert_int_equal(w.written, FLOW_NOTICE_BYTES);
+                assert_memory_equal(again, bytes, sizeof(bytes));
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_inactive),
+                cmocka_unit_test(test_rotation_by_time),
+                cmocka_unit_test(test_rotation_by_packets),
+                cmocka_unit_test(test_repetitions),
+                cmocka_unit_test(test_how_long_the_old_one_is_good),
+                cmocka_unit_test(test_wrong_acknowledgements),
+                cmocka_unit_test(test_probes),
+                cmocka_unit_test(test_notice_bytes),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
