@@ -27,19 +27,21 @@ typedef struct HandshakeParameters {
         const uint8_t *token;                   /* OAP_TOKEN_BYTES */
         const uint8_t *replaced;                /* OAP_ID_BYTES, or NULL */
         const uint8_t *epoch;                   /* AUTH_EPOCH_BYTES, of this host; server only */
+        char *text;                             /* AUTH_TEXT_BYTES_MAX, or NULL: what is wrong where handshake_new() fails */
 } HandshakeParameters;
 
+/* Returns: 0; -EOPNOTSUPP: what the policy asks for is not to be had; -ENOKEY: our certificate is needed, and is not there or is no good; -EINVAL: name; -ENOMEM. */
 int handshake_new(const HandshakeParameters *parameters, const uint8_t random[HANDSHAKE_RANDOM_BYTES], Handshake **ret);
 Handshake *handshake_free(Handshake *h);        /* wipes */
 DEFINE_CLEANUP(Handshake, handshake_free);
 
-/* What is to be signed, or *ret_signs = false. binding: of our own message. server: reset (AUTH_RESET_BYTES) or NULL, capabilities: grants. The header's parts live
- * until the next call. */
+/* What is to be signed, or *ret_signs = false. binding: of our own message. server: reset (AUTH_RESET_BYTES) or NULL; grants: OAP_CAPABILITY_ of
+ * the response. The header's parts live until the next call. Returns: 0; -EPROTO: not its turn; -EOPNOTSUPP; -EINVAL: binding; -ENOMEM. */
 int handshake_build_request(Handshake *h, uint64_t now_realtime_nsec, const void *binding, size_t binding_size, OapHeader *ret, bool *ret_signs);
 int handshake_build_response(Handshake *h, uint64_t now_realtime_nsec, uint32_t grants, const uint8_t *token, const uint8_t *reset, const void *binding,
                              size_t binding_size, OapHeader *ret, bool *ret_signs);
 
-/* The message as it goes out. Returns: its bytes; -ENOBUFS; -EPROTO. */
+/* The message as it goes out; without a signature where nothing signs. Returns: its bytes; -ENOBUFS; -EPROTO; -ENOMEM. */
 ssize_t handshake_finish(Handshake *h, const void *signature, size_t signature_size, void *buffer, size_t size);
 
 /* What comes in; binding: of the peer's message, as our layer saw it. Returns: as result in auth-message.h; text likewise. */
