@@ -27,6 +27,7 @@
 
 #define SEAL_SEED_BYTES 32U             /* random bytes that a seal takes from its owner at once */
 #define SEAL_OVERHEAD_MAX 48U           /* room that a packet needs beyond its content */
+#define SEAL_CONTROL_MAX 64U            /* room that a control packet needs */
 
 /* Limits, for tests that cannot wait; 0 is the default. */
 typedef struct SealLimits {
@@ -59,14 +60,14 @@ DEFINE_CLEANUP(Seal, seal_free);
 size_t seal_overhead(const Seal *seal);
 
 /* content → packet; they do not overlap. Returns: bytes of the packet; -ENOBUFS; -EKEYEXPIRED: the peer does not take part in the key
- * agreement, and the keys may not be used any longer. */
+ * agreement, and the keys may not be used any longer; -EIO, -ENOMEM: the library failed. Reference suite: no content, no packet: 0. */
 ssize_t seal_protect(Seal *seal, nsec_t now, const void *content, size_t content_size, void *packet, size_t size);
 
 /* packet → content; they do not overlap; packet is private memory. Returns: bytes of the content; 0: it was one of the seal's own, or
  * has no content; -EBADMSG: not authentic; -EALREADY: seen before, or too old; -ENOBUFS. What is not good changes nothing but counters. */
 ssize_t seal_open(Seal *seal, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size);
 
-/* When seal_transmit() has something to send, or NSEC_INFINITY. Reference suite: never. */
+/* When seal_transmit() has something to send or to forget, or NSEC_INFINITY. Changes with each packet. Reference suite: never. */
 nsec_t seal_next(const Seal *seal);
 
 /* A control packet, ready for the lane; random: fresh for each call, may be used for a key agreement. Returns: its bytes; 0: none is due;
