@@ -114,7 +114,7 @@ static bool has_policy(AuthMessageType type) {
 }
 
 static bool has_peer(AuthMessageType type) {
-        return type == AUTH_RESPONSE_CHECKED || type == AUTH_REQUEST_CHECKED;
+        return type == AUTH_RESPONSE_CHECKED || type == AUTH_REQUEST_CHECKED || type == AUTH_RESPONSE_BUILT;
 }
 
 /* Only where a handshake ends do keys travel. */

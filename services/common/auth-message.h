@@ -20,7 +20,7 @@
  *   asked side   CHECK_REQUEST(id, name, policy, oap, binding)    ->         before anything else is done with it
  *                                                  <-  REQUEST_CHECKED(id, result, text, session, oap_id, stamp, capabilities, token, replaced, peer)
  *                BUILD_RESPONSE(id, session, capabilities, token, reset, binding)      ->
- *                                                  <-  RESPONSE_BUILT(id, result, text, oap, keys, control)
+ *                                                  <-  RESPONSE_BUILT(id, result, text, oap, peer, keys, control)
  *
  *   both         FORGET(session)                   ->        no answer
  *

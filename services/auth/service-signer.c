@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "services/auth/service-signer.h"
+
+void signer_done(Signer *signer) {
+        signer->fd = safe_close(signer->fd);
+}
+
+void signer_connect(Signer *signer, int fd) {
+        signer_done(signer);
+        signer->fd = fd;
+}
+
+/* Returns: 0: it is ready; -ETIMEDOUT; another errno of poll(). */
+static int wait_for(int fd, short events, usec_t deadline) {
+        for (;;) {
+                struct pollfd p = { .fd = fd, .events = events };
+                usec_t left = usec_sub(deadline, time_now());
+                int r;
+
+                if (left == 0)
+                        return -ETIMEDOUT;
+
+                r = poll(&p, 1, (int) (left / USEC_PER_MSEC) + 1);
+                if (r > 0)
+                        return 0;
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+        }
+}
+
+/* Asks, and waits for the answer. Returns: 0; < 0: the connection can no longer be used. */
+static int exchange(int fd, const KeyMessage *question, KeyMessageType expected, KeyMessage *ret) {
+        usec_t deadline = usec_add(time_now(), SIGNER_TIMEOUT_USEC);
+        KeyMessage answer = {};
+        int r;
+
+        while ((r = key_message_send(fd, question)) == -EAGAIN) {
+                r = wait_for(fd, POLLOUT, deadline);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        while ((r = key_message_receive(fd, &answer)) == -EAGAIN) {
+                r = wait_for(fd, POLLIN, deadline);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        if (answer.type != expected) {
+                key_message_done(&answer);
+                return -EPROTO;
+        }
+
+        *ret = answer;
+        return 0;
+}
+
+/* Returns: 0: *ret is the answer, and it is good; -ENOTCONN; -ENOKEY. */
+static int ask(Signer *signer, const KeyMessage *question, KeyMessageType expected, KeyMessage *ret, char text[AUTH_TEXT_BYTES_MAX]) {
+        KeyMessage answer;
+        int r;
+
+        if (signer->fd < 0) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "There is no connection to o7s-keyd, which has the private keys");
+                return -ENOTCONN;
+        }
+
+        r = exchange(signer->fd, question, expected, &answer);
+        if (r == -EINVAL || r == -ENOBUFS) {            /* nothing was sent: our question cannot be asked */
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "The message to be signed does not fit into a question to o7s-keyd");
+                return -ENOKEY;
+        }
+        if (r < 0) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "The connection to o7s-keyd is broken: %s", strerror(-r));
+                signer_done(signer);
+                return -ENOTCONN;
+        }
+        if (answer.result < 0) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "The private key \"%.200s\" cannot be used: %.200s", question->key,
+                                isempty(answer.text) ? strerror(-answer.result) : answer.text);
+                key_message_done(&answer);
+                return -ENOKEY;
+        }
+
+        *ret = answer;
+        return 0;
+}
+
+static bool set_key(KeyMessage *question, const char *key) {
+        return !isempty(key) && copy_string(question->key, sizeof(question->key), key);
+}
+
+ssize_t signer_sign(Signer *signer, const char *key, const OapHeader *header, uint8_t ret[KEY_SIGNATURE_BYTES_MAX],
+                    char text[AUTH_TEXT_BYTES_MAX]) {
+        _cleanup_(key_message_done) KeyMessage answer = {};
+        KeyMessage question = { .type = KEY_SIGN, .header = *header };
+        int r;
+
+        if (!set_key(&question, key)) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "There is a certificate, but no private key that belongs to it");
+                return -ENOKEY;
+        }
+
+        r = ask(signer, &question, KEY_SIGNED, &answer, text);
+        if (r < 0)
+                return r;
+        if (answer.signature_size == 0 || answer.signature_size > KEY_SIGNATURE_BYTES_MAX) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "o7s-keyd answered without a signature");
+                return -ENOKEY;
+        }
+
+        memcpy(ret, answer.signature, answer.signature_size);
+        return (ssize_t) answer.signature_size;
+}
+
+ssize_t signer_public(Signer *signer, const char *key, uint8_t ret[KEY_PUBLIC_BYTES_MAX], char text[AUTH_TEXT_BYTES_MAX]) {
+        _cleanup_(key_message_done) KeyMessage answer = {};
+        KeyMessage question = { .type = KEY_PUBLIC };
+        int r;
+
+        if (!set_key(&question, key)) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "There is a certificate, but no private key that belongs to it");
+                return -ENOKEY;
+        }
+
+        r = ask(signer, &question, KEY_PUBLIC_IS, &answer, text);
+        if (r < 0)
+                return r;
+
+        memcpy(ret, answer.public_key, MIN(answer.public_size, (size_t) KEY_PUBLIC_BYTES_MAX));
+        return (ssize_t) MIN(answer.public_size, (size_t) KEY_PUBLIC_BYTES_MAX);
+}
+
+int signer_reload(Signer *signer, char text[AUTH_TEXT_BYTES_MAX]) {
+        _cleanup_(key_message_done) KeyMessage answer = {};
+        const KeyMessage question = { .type = KEY_RELOAD };
+
+        return ask(signer, &question, KEY_RELOADED, &answer, text);
+}
