@@ -46,6 +46,7 @@ static int fill_request_extension(Handshake *h, const void *binding, size_t bind
         if (r < 0)
                 return r;
 
+        e->present = true;
         e->have_destination = true;
         e->have_binding = binding_size > 0;
         memcpy(e->binding, h->request_binding, sizeof(e->binding));

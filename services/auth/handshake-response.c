@@ -180,7 +180,10 @@ static int accept_plain(Handshake *h, const OapHeader *header, const OapExtensio
 }
 
 /* What ranks below what we asked for is somebody else's choice. */
-static int check_reference_terms(Handshake *h, const OapHeader *header, char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_reference_terms(Handshake *h, const OapHeader *header, const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]) {
+        if (extension->n_suites > 0 || extension->have_confirmation)
+                return handshake_refuse(text, -EPROTO, "The peer wants to protect the flow in a way that we did not offer.");
+
         h->cipher = oap_cipher_by_id(header->cipher);
         if (!h->cipher)
                 return handshake_refuse(text, -EPROTO, "The response has a key and no cipher.");
@@ -255,7 +258,7 @@ static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension
                 return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the key derivation %s, which our policy does not take.",
                                         h->derivation->name);
 
-        r = suite ? check_suite(h, header, extension, in_header, text) : check_reference_terms(h, header, text);
+        r = suite ? check_suite(h, header, extension, in_header, text) : check_reference_terms(h, header, extension, text);
         if (r < 0)
                 return r;
         r = handshake_share_secret(h, spki, spki_size, text);

@@ -16,7 +16,7 @@ static size_t exponent_bytes(OapKeyExchange kex) {
 
 static void set_prime(mpz_t ret, OapKeyExchange kex) {
         const uint8_t *prime;
-        size_t size;
+        size_t size = 0;
 
         prime = spki_prime(kex, &size);
         number_set(ret, prime, size);

@@ -166,7 +166,7 @@ static int find_group(const Cursor *prime, const Cursor *generator) {
 
         for (size_t i = 0; i < ELEMENTSOF(groups); i++) {
                 const uint8_t *bytes;
-                size_t size;
+                size_t size = 0;
 
                 bytes = spki_prime(groups[i], &size);
                 if (prime->left == size && memcmp(prime->p, bytes, size) == 0)
@@ -311,7 +311,7 @@ static void pack_raw(Writer *w, const Spki *spki) {
 ssize_t spki_pack(const Spki *spki, void *buffer, size_t size) {
         Writer w = writer_to(buffer, size);
         const uint8_t *prime;
-        size_t prime_size;
+        size_t prime_size = 0;
 
         assert(spki);
         assert((size_t) spki->kex < ELEMENTSOF(kinds));
