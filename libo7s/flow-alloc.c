@@ -140,8 +140,8 @@ static int flow_set_failed(o7s_flow *flow, int error, const char *text) {
 }
 
 /* Joins our lane and the peer's. */
-static int flow_join(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
-        IrmFlowInfo known = *info;
+static int flow_join(o7s_flow *flow, int lane_fd, const IrmMessage *outcome) {
+        IrmFlowInfo known = outcome->info;
         Lane *peer;
         int r;
 
@@ -154,7 +154,7 @@ static int flow_join(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
         /* The name is what was asked for, whatever comes back. */
         (void) copy_string(known.name, sizeof(known.name), flow->info.name);
 
-        r = flow_need_transfer(flow, &known);
+        r = flow_need_transfer(flow, &known, &outcome->keys);
         if (r < 0) {
                 lane_free(peer);
                 return r;
@@ -168,8 +168,8 @@ static int flow_join(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
 }
 
 int flow_receive_outcome(o7s_flow *flow) {
+        _cleanup_(irm_message_wipe) IrmMessage outcome = {};
         _cleanup_close_ int lane_fd = -1;
-        IrmMessage outcome;
         int r;
 
         assert(flow->state == FLOW_PENDING);
@@ -189,7 +189,10 @@ int flow_receive_outcome(o7s_flow *flow) {
         if (outcome.result < 0)
                 return flow_set_failed(flow, outcome.result, outcome.text);
 
-        r = flow_join(flow, lane_fd, &outcome.info);
+        r = flow_join(flow, lane_fd, &outcome);
+        if (r == -EOPNOTSUPP)
+                return flow_set_failed(flow, r, "The flow is to be protected with a cipher that this host does not have");
+
         return r < 0 ? flow_set_failed(flow, r, "") : 0;
 }
 

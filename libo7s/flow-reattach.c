@@ -14,7 +14,8 @@
  * is empty, the writer at its next call. A channel goes when none of the three refers to it. So at most three exist,
  * and where a layer dies again before the reader has looked, what came in between is lost, as on any raw flow.
  *
- * Flows with a transfer do all of this under its mutex, and FRCT sends again what was lost.
+ * Flows with a transfer do all of this under its mutex, and FRCT sends again what was lost. Those that are protected keep their keys:
+ * the next process of the layer has no part in them either.
  *
  * The writer's mutex is what keeps it from pushing into a lane that is just being copied. Order: the flow's, then
  * the writer's.
@@ -175,8 +176,8 @@ static int attach(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
 }
 
 void flow_reattach_continue(o7s_flow *flow) {
+        _cleanup_(irm_message_wipe) IrmMessage outcome = {};
         _cleanup_close_ int lane_fd = -1;
-        IrmMessage outcome;
         int r;
 
         r = irm_message_receive_outcome(flow->doorbell_fd, &outcome, &lane_fd);

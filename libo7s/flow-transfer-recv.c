@@ -111,7 +111,7 @@ static int reading_wait(Transfer *t, bool may_wait) {
                 if (!may_wait)
                         return -EAGAIN;
 
-                r = transfer_wait(t, FLOW_READING, flow_get(&t->flow->reader.timeout_usec), &deadline);
+                r = transfer_wait(t, FLOW_READING, 0, flow_get(&t->flow->reader.timeout_usec), &deadline);
                 if (r < 0)
                         return r;
         }

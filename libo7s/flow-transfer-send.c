@@ -42,8 +42,10 @@ static ssize_t push(Transfer *t, const struct iovec *parts, unsigned n, size_t s
 static int writing_wait(Transfer *t, size_t wanted, usec_t *deadline) {
         int r;
 
-        t->wanted = t->stream ? MIN(wanted, MIN((size_t) STREAM_WRITE_BYTES, flow_message_max(t->flow))) : wanted;
-        r = transfer_wait(t, FLOW_WRITING, flow_get(&t->flow->writer.timeout_usec), deadline);
+        if (t->stream)
+                wanted = MIN(wanted, MIN((size_t) STREAM_WRITE_BYTES, flow_message_max(t->flow)));
+
+        r = transfer_wait(t, FLOW_WRITING, wanted, flow_get(&t->flow->writer.timeout_usec), deadline);
         return writing_check(t) < 0 ? -EPIPE : r;
 }
 
@@ -226,9 +228,8 @@ static int reserve_wait(Transfer *t, size_t size) {
 
         for (;;) {
                 transfer_pump(t);
-                t->wanted = size;
                 r = writing_check(t);
-                if (r < 0 || transfer_is_ready(t, FLOW_WRITING))
+                if (r < 0 || transfer_is_ready(t, FLOW_WRITING, size))
                         return r;
 
                 t->lane_full = !t->frct;
@@ -293,9 +294,8 @@ static int flush(Transfer *t, bool finish, usec_t timeout) {
                 if (writing_check(t) < 0 || (t->frct && frct_ended(t->frct) < 0))
                         return is_acknowledged(t) ? 0 : -EPIPE;
 
-                t->wanted = 0;
                 if (t->reliable || timeout == 0) {
-                        r = transfer_wait(t, FLOW_WRITING, timeout, &deadline);
+                        r = transfer_wait(t, FLOW_WRITING, 0, timeout, &deadline);
                         if (r < 0)
                                 return r;
                         continue;

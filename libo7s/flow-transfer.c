@@ -51,6 +51,7 @@ void transfer_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
                 frct_count(t, ret);
         ret->drops[O7S_DROP_MALFORMED] += t->n_unchecked;
         ret->drops[O7S_DROP_TOO_LARGE] += t->n_too_large;
+        transfer_seal_stats(t, ret);
         transfer_unlock(t, false);
 }
 
@@ -60,8 +61,14 @@ const char *transfer_why(const Transfer *t) {
         if (error == 0)
                 return NULL;
 
-        return error == -ETIMEDOUT
-                       ? "Nothing of what was sent was acknowledged for two minutes. The path, or the program on the other side, "
-                         "is gone. Open a new flow"
-                       : "The other side breaks the rules of reliable transfer, the flow was ended";
+        switch (error) {
+        case -ETIMEDOUT:
+                return "Nothing of what was sent was acknowledged for two minutes. The path, or the program on the other side, "
+                       "is gone. Open a new flow";
+        case -EKEYEXPIRED:
+                return "The keys of the flow have been used for as long as they may, and the other side took no part in agreeing "
+                       "on new ones. Open a new flow";
+        default:
+                return "The other side breaks the rules of reliable transfer, the flow was ended";
+        }
 }

@@ -9,7 +9,8 @@
  *   listener.c        how it is accepted
  *   flow-send.c       messages out; flow-recv.c  messages in; flow-transfer*.c  both, ordered, reliable or checked
  *   flow-local.c      large messages and streams between two programs of one host
- *   transfer.c        between such flows and their lanes: frct*.c, checksum.c; transfer-wait.c  who sees to it when
+ *   transfer.c        between such flows and their lanes: frct*.c, checksum.c; transfer-wait.c  who sees to it when;
+ *                     transfer-seal.c  protected, see seal.h
  *   engine.c          the thread that keeps them going while the program does something else
  *   flow-reattach.c   a layer's process was killed: on with the next one
  *   flow-wait.c       sleeping, and event loops; flow-set.c  many at once
@@ -130,11 +131,13 @@ void flow_set_message_max(o7s_flow *flow) {
         __atomic_store_n(&flow->message_max, max, __ATOMIC_RELAXED);
 }
 
-int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info) {
+int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info, const SealKeys *keys) {
+        if (info->local && keys->suite != SEAL_NONE)
+                return -EPROTO;
         if (local_is_needed(info))
                 return local_new(info, &flow->local);
 
-        return transfer_is_needed(info) ? transfer_new(flow, info, &flow->transfer) : 0;
+        return transfer_is_needed(info, keys) ? transfer_new(flow, info, keys, &flow->transfer) : 0;
 }
 
 int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const IrmFlowInfo *info) {
@@ -147,9 +150,9 @@ int flow_set_up(o7s_flow *flow, Lane *own, Lane *peer, int doorbell_fd, const Ir
         flow->reader.channel = flow->writer.channel = flow->channel;
         flow->info = *info;
         flow_set_message_max(flow);
-        flow_set_state(flow, FLOW_UP);
         if (flow->transfer)
                 transfer_begin(flow->transfer);
+        flow_set_state(flow, FLOW_UP);
         return 0;
 }
 
@@ -301,8 +304,10 @@ static void flow_shut(o7s_flow *flow) {
         if (flow_state(flow) == FLOW_UP) {
                 flow_tell_end(flow);
                 (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
-                if (flow->transfer)
+                if (flow->transfer) {
+                        transfer_seal_end(flow->transfer);
                         flow->transfer->moved = true;
+                }
         }
 
         (void) pthread_mutex_unlock(&flow->mutex);

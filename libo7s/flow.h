@@ -90,7 +90,7 @@ struct o7s_flow {
         LaneClass lane_class;
         o7s_qos qos_asked;
         Channel *channel;               /* the current one, from FLOW_UP on; atomic; changes with both mutexes held */
-        Transfer *transfer;             /* from just before FLOW_UP on, where the QoS needs one; see transfer.h */
+        Transfer *transfer;             /* from just before FLOW_UP on, where QoS or keys need one; see transfer.h */
         LocalFlow *local;               /* the same for ordered flows between two programs of one host; see flow-local.h */
         size_t message_max;             /* atomic; bytes; what both the lane and the layer carry */
 
@@ -125,9 +125,9 @@ struct o7s_flow {
 /* A pending flow with nothing in it. Returns: 0; -ENOMEM. */
 int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret);
 
-/* Where the QoS needs a transfer: makes it. Before flow_set_up(), and where forks are not held: it may wait for the engine.
- * Returns: 0; what transfer_new() says. */
-int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info);
+/* Where QoS or keys need a transfer: makes it. Before flow_set_up(), and where forks are not held: it may wait for the engine.
+ * Returns: 0; what transfer_new() says; -EPROTO: keys of a flow within this host. */
+int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info, const SealKeys *keys);
 
 /* Makes a pending flow one that is up. Takes the lanes and the doorbell, also on failure. Mutex held, or
  * not yet shared. Returns: 0; -ENOMEM. */

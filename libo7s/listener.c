@@ -155,7 +155,7 @@ static int offer_establish(o7s_listener *l, Offer *offer, const IrmMessage *mess
         if (r < 0)
                 return r;
 
-        r = flow_need_transfer(flow, &info);
+        r = flow_need_transfer(flow, &info, &message->keys);
         if (r < 0)
                 return r;
 
@@ -294,8 +294,8 @@ static void listener_take(o7s_listener *l, const IrmMessage *message, int fds[IR
 
 /* Takes one message. Returns: as irm_message_receive(). */
 static int listener_receive(o7s_listener *l) {
+        _cleanup_(irm_message_wipe) IrmMessage message = {};
         int fds[IRM_FDS_MAX] = { -1, -1 };
-        IrmMessage message;
         int r;
 
         /* From here until a flow has it, a doorbell is in no handle, and a forked child would keep it. */

@@ -35,30 +35,46 @@ static void tell_engine(Transfer *t, nsec_t due) {
         engine_set_due(process_engine(), &t->engine, due);
 }
 
-/* When FRCT wants to go on by itself. A full lane rings when there is room; the time is for bells that are lost with a layer. */
+/* When FRCT or the seal want to go on by themselves. A full lane rings when there is room; the time is for bells that are lost with
+ * a layer. */
 static nsec_t next_time(const Transfer *t, nsec_t now) {
-        if (!t->frct || transfer_has_ended(t))
-                return NSEC_INFINITY;
-        if (t->lane_full)
-                return now + TRANSFER_TAKE_OVER;
+        nsec_t next = transfer_seal_next(t);
 
-        return MAX(frct_next(t->frct, now), now + SLACK);
+        if (transfer_has_ended(t))
+                return NSEC_INFINITY;
+        if (t->frct && t->lane_full)
+                return now + TRANSFER_TAKE_OVER;
+        if (t->frct)
+                next = MIN(next, frct_next(t->frct, now));
+
+        return MAX(next, now + SLACK);
+}
+
+/* Without FRCT nothing waits for an answer but the seal, and that has time until the event loop comes by. */
+static bool may_take_over(const Transfer *t) {
+        return t->frct || !flow_get_flag(&t->flow->watched);
 }
 
 /* When the engine should come by. */
-static void schedule(Transfer *t, nsec_t now) {
-        nsec_t next = next_time(t, now), look = t->left + TRANSFER_TAKE_OVER, due;
+static nsec_t due_time(const Transfer *t, nsec_t now) {
+        nsec_t next = next_time(t, now), look = MAX(t->left + TRANSFER_TAKE_OVER, t->take_over_from);
 
         if (transfer_has_ended(t))
-                due = t->afterlife ? now : NSEC_INFINITY;
-        else if (t->engine_fd >= 0)
-                due = t->afterlife ? MIN(next, t->afterlife_end) : next;
-        else if (t->polling)
-                due = next < t->poll_until ? next : now < look ? look : NSEC_INFINITY;
-        else if (t->lane_full)
-                due = now;                              /* to take over: nobody has asked to be rung */
-        else
-                due = next < now + SOON ? next : look;
+                return t->afterlife ? now : NSEC_INFINITY;
+        if (t->engine_fd >= 0)
+                return t->afterlife ? MIN(next, t->afterlife_end) : next;
+        if (t->polling)
+                return next < t->poll_until ? next : now < look ? look : NSEC_INFINITY;
+        if (!may_take_over(t))
+                return next;
+        if (t->frct && t->lane_full)
+                return MAX(now, t->take_over_from);     /* to take over: nobody has asked to be rung */
+
+        return next < now + SOON ? next : look;
+}
+
+static void schedule(Transfer *t, nsec_t now) {
+        nsec_t due = due_time(t, now);
 
         if (due != NSEC_INFINITY)
                 tell_engine(t, MAX(due, now + SLACK));
@@ -179,7 +195,7 @@ void transfer_unlock(Transfer *t, bool drain) {
 /* -- waiting -- */
 
 /* Looks for a while, letting others in between. Returns whether that was worth it. */
-static bool look(Transfer *t, FlowSide side, uint64_t begin, uint32_t budget_nsec) {
+static bool look(Transfer *t, FlowSide side, size_t wanted, uint64_t begin, uint32_t budget_nsec) {
         do {
                 for (unsigned i = 0; i < LOOKS; i++) {
                         (void) pthread_mutex_unlock(&t->mutex);
@@ -188,12 +204,12 @@ static bool look(Transfer *t, FlowSide side, uint64_t begin, uint32_t budget_nse
 
                         if (!t->polling && channel_readable(t->flow->reader.channel))
                                 break;
-                        if (transfer_is_ready(t, side))
+                        if (transfer_is_ready(t, side, wanted))
                                 return true;
                 }
 
                 transfer_pump(t);
-                if (transfer_is_ready(t, side))
+                if (transfer_is_ready(t, side, wanted))
                         return true;
 
                 (void) pthread_mutex_unlock(&t->mutex);
@@ -202,11 +218,11 @@ static bool look(Transfer *t, FlowSide side, uint64_t begin, uint32_t budget_nse
         } while (spin_now() - begin < budget_nsec);
 
         /* Others were let in: what was looked for may be there, and would not ring any more. */
-        return transfer_is_ready(t, side);
+        return transfer_is_ready(t, side, wanted);
 }
 
 /* Until somebody says that something moved. */
-static int sleep_beside_poller(Transfer *t, FlowSide side, usec_t deadline) {
+static int sleep_beside_poller(Transfer *t, FlowSide side, size_t wanted, usec_t deadline) {
         struct timespec until = {
                 .tv_sec = (time_t) (deadline / USEC_PER_SEC),
                 .tv_nsec = (long) (deadline % USEC_PER_SEC * NSEC_PER_USEC),
@@ -214,7 +230,7 @@ static int sleep_beside_poller(Transfer *t, FlowSide side, usec_t deadline) {
         int r;
 
         leave(t, false);
-        if (transfer_is_ready(t, side))
+        if (transfer_is_ready(t, side, wanted))
                 return 0;
 
         t->n_sleepers++;
@@ -261,7 +277,7 @@ static int poll_for_all(Transfer *t, usec_t deadline) {
         return r == -ETIMEDOUT && time_now() < deadline ? 0 : MIN(r, 0);
 }
 
-int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) {
+int transfer_wait(Transfer *t, FlowSide side, size_t wanted, usec_t timeout, usec_t *deadline) {
         o7s_flow *flow = t->flow;
         Spin *spin = side == FLOW_READING ? &flow->reader.spin : &flow->writer.spin;
         uint32_t budget_nsec;
@@ -272,11 +288,11 @@ int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) 
         if (timeout == 0) {
                 transfer_drain(t);
                 transfer_pump(t);
-                return transfer_is_ready(t, side) ? 0 : -EAGAIN;
+                return transfer_is_ready(t, side, wanted) ? 0 : -EAGAIN;
         }
 
         /* The caller pumped after it had asked: what it waits for may have come just then, and would not ring any more. */
-        if (transfer_is_ready(t, side))
+        if (transfer_is_ready(t, side, wanted))
                 return 0;
 
         flow_count(side == FLOW_READING ? &flow->reader.n_waits : &flow->writer.n_waits, 1);
@@ -285,12 +301,12 @@ int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) 
 
         begin = spin_now();
         budget_nsec = spin_begin(spin);
-        found = budget_nsec > 0 && look(t, side, begin, budget_nsec);
+        found = budget_nsec > 0 && look(t, side, wanted, begin, budget_nsec);
         if (!found)
-                r = t->polling ? sleep_beside_poller(t, side, *deadline) : poll_for_all(t, *deadline);
+                r = t->polling ? sleep_beside_poller(t, side, wanted, *deadline) : poll_for_all(t, *deadline);
         spin_end(spin, budget_nsec, spin_now() - begin, found);
 
-        if (transfer_is_ready(t, side))
+        if (transfer_is_ready(t, side, wanted))
                 return 0;
 
         /* A peer that sends garbage all the time keeps the doorbell ringing; it does not keep the caller. */
@@ -301,15 +317,19 @@ int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline) 
 
 /* Nobody has been here for a while, or nobody will be. */
 static bool must_take_over(const Transfer *t, nsec_t now) {
-        return !transfer_has_ended(t) && !t->polling && t->engine_fd < 0 &&
-               (t->afterlife || t->lane_full || now >= t->left + TRANSFER_TAKE_OVER);
+        if (transfer_has_ended(t) || t->polling || t->engine_fd >= 0 || !may_take_over(t) || now < t->take_over_from)
+                return false;
+
+        return t->afterlife || (t->frct && t->lane_full) || now >= t->left + TRANSFER_TAKE_OVER;
 }
 
-static void take_over(Transfer *t) {
+static void take_over(Transfer *t, nsec_t now) {
         int fd = doorbell(t);
 
         if (engine_watch(process_engine(), &t->engine, fd) >= 0)
                 t->engine_fd = fd;
+        else
+                t->take_over_from = now + TRANSFER_TAKE_OVER;   /* until then by time alone */
 }
 
 static bool afterlife_is_over(Transfer *t, nsec_t now) {
@@ -339,7 +359,7 @@ void transfer_run(EngineFlow *engine) {
         if (transfer_has_ended(t))
                 transfer_unwatch(t, t->engine_fd);
         else if (must_take_over(t, now))
-                take_over(t);
+                take_over(t, now);
 
         leave(t, false);
         (void) pthread_mutex_unlock(&t->mutex);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Packets between FRCT and the lanes. Who sees to it when is transfer-wait.c. */
+/* Packets between FRCT and the lanes. Their protection is transfer-seal.c; who sees to it when is transfer-wait.c. */
 
 #include <sys/socket.h>
 
@@ -14,8 +14,8 @@
 
 /* -- lifecycle -- */
 
-bool transfer_is_needed(const IrmFlowInfo *info) {
-        return !info->local && (info->qos.in_order || info->qos.ber == 0);
+bool transfer_is_needed(const IrmFlowInfo *info, const SealKeys *keys) {
+        return !info->local && (info->qos.in_order || info->qos.ber == 0 || keys->suite != SEAL_NONE);
 }
 
 /* First numbers of runs: a peer that guesses them can disturb a flow. Where the kernel has none, the clock is hard enough. */
@@ -25,10 +25,13 @@ static uint32_t random_number(void *userdata) {
         return random_bytes(&number, sizeof(number)) >= 0 ? number : (uint32_t) (time_now_nsec() * UINT64_C(2654435761));
 }
 
-static size_t layer_packet_max(const Transfer *t, size_t layer_max) {
-        size_t trailer = t->checksum ? CHECKSUM_BYTES : 0;
+/* What a packet grows by. */
+static size_t overhead(const Transfer *t) {
+        return transfer_seal_overhead(t) + (t->checksum ? CHECKSUM_BYTES : 0);
+}
 
-        return layer_max > trailer ? layer_max - trailer : 0;
+static size_t layer_packet_max(const Transfer *t, size_t layer_max) {
+        return layer_max > overhead(t) ? layer_max - overhead(t) : 0;
 }
 
 static int frct_make(Transfer *t, const IrmFlowInfo *info) {
@@ -51,21 +54,29 @@ static int frct_make(Transfer *t, const IrmFlowInfo *info) {
         return frct_new(&config, time_now_nsec(), &t->frct);
 }
 
-static int transfer_init(Transfer *t, const IrmFlowInfo *info) {
+static int transfer_init(Transfer *t, const IrmFlowInfo *info, const SealKeys *keys) {
         int r;
 
         t->packet = malloc(t->packet_size);
         if (!t->packet)
                 return -ENOMEM;
 
-        if (!info->qos.in_order) {
-                t->content = malloc(t->packet_size);
-                return t->content ? 0 : -ENOMEM;
-        }
-
-        r = frct_make(t, info);
+        r = transfer_seal_begin(t, keys);
         if (r < 0)
                 return r;
+
+        if (info->qos.in_order) {
+                r = frct_make(t, info);
+                if (r < 0)
+                        return r;
+        } else {
+                t->content = malloc(t->packet_size);
+                if (!t->content)
+                        return -ENOMEM;
+
+                if (keys->suite != SEAL_O7S)
+                        return 0;                       /* nothing ever happens by itself */
+        }
 
         r = engine_add(process_engine(), &t->engine);
         if (r < 0)
@@ -84,7 +95,7 @@ static void condition_init(pthread_cond_t *condition) {
         (void) pthread_condattr_destroy(&attributes);
 }
 
-int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, Transfer **ret) {
+int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, const SealKeys *keys, Transfer **ret) {
         bool agreed = info->transfer & IRM_TRANSFER_CHECKSUM;
         Transfer *t;
         int r;
@@ -98,7 +109,7 @@ int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, Transfer **ret) {
                 .reliable = info->qos.in_order && info->qos.loss == 0,
                 .extended = info->transfer & IRM_TRANSFER_EXTENDED,
                 .stream = info->transfer & IRM_TRANSFER_STREAM,
-                .checksum = info->qos.ber == 0 || agreed,
+                .checksum = keys->suite != SEAL_O7S && (info->qos.ber == 0 || agreed),  /* else the tag is one */
                 .packet_size = lane_class_message_max(flow->lane_class),
                 .engine_fd = -1,
                 .due = NSEC_INFINITY,
@@ -108,7 +119,7 @@ int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, Transfer **ret) {
         (void) pthread_mutex_init(&t->mutex, NULL);
         condition_init(&t->condition);
 
-        r = transfer_init(t, info);
+        r = transfer_init(t, info, keys);
         if (r < 0) {
                 transfer_free(t, false);
                 return r;
@@ -125,10 +136,12 @@ Transfer *transfer_free(Transfer *t, bool foreign) {
         /* A thread that is not in this process may have been in the middle of it. */
         if (!foreign) {
                 frct_free(t->frct);
+                seal_free(t->seal);
                 (void) pthread_cond_destroy(&t->condition);
                 (void) pthread_mutex_destroy(&t->mutex);
         }
         free(t->packet);
+        free(t->sealed);
         free(t->content);
         free(t->reserved);
         return mfree(t);
@@ -146,25 +159,26 @@ size_t transfer_set_packet_max(Transfer *t, size_t layer_max) {
 
 /* -- in -- */
 
-/* Returns the packet's size without its trailer; -EBADMSG. */
-static ssize_t packet_check(Transfer *t, const uint8_t *packet, size_t size) {
-        if (!t->checksum || (t->bare_unchecked && size == FRCT_HEADER_BYTES))
-                return (ssize_t) size;
+/* Returns the packet's size without its trailer; 0: that is wrong. */
+static size_t packet_check(Transfer *t, const uint8_t *packet, size_t size) {
+        if (!t->checksum || (t->bare_unchecked && size == FRCT_HEADER_BYTES + transfer_seal_overhead(t)))
+                return size;
         if (checksum_is_good(packet, size))
-                return (ssize_t) (size - CHECKSUM_BYTES);
+                return size - CHECKSUM_BYTES;
 
         t->n_unchecked++;
-        return -EBADMSG;
+        return 0;
 }
 
-/* One out of the peer's lane. Returns: its size without trailer; 0: dropped; -EAGAIN; -EBADMSG: of the lane. */
-static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked) {
+/* One out of the peer's lane. Returns: its size, without what was added on the way; 0: dropped; -EAGAIN; -EBADMSG: of the lane. */
+static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, nsec_t now) {
+        uint8_t *copy = t->protected ? t->sealed : packet;
         o7s_flow *flow = t->flow;
         bool more = false;
         ssize_t size;
 
         do
-                size = channel_read(flow->reader.channel, packet, t->packet_size, &more);
+                size = channel_read(flow->reader.channel, copy, t->packet_size, &more);
         while (size < 0 && flow_reader_follow(flow));
         if (size < 0)
                 return size;
@@ -177,8 +191,8 @@ static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked) {
                 return 0;
         }
 
-        size = packet_check(t, packet, (size_t) size);
-        return MAX(size, (ssize_t) 0);
+        size = (ssize_t) packet_check(t, copy, (size_t) size);
+        return t->protected ? transfer_open(t, (size_t) size, packet, now) : size;
 }
 
 static void receive(Transfer *t, nsec_t now) {
@@ -190,7 +204,7 @@ static void receive(Transfer *t, nsec_t now) {
                 if (!t->frct && t->content_size > 0)
                         break;                          /* the lane is the queue */
 
-                size = packet_receive(t, t->frct ? t->packet : t->content, &marked);
+                size = packet_receive(t, t->frct ? t->packet : t->content, &marked, now);
                 if (size == -EBADMSG)
                         flow_end(t->flow, CLOSE_VIOLATION);
                 if (size < 0)
@@ -217,6 +231,52 @@ static void publish(Transfer *t) {
                 flow_end(t->flow, CLOSE_VIOLATION);
 }
 
+/* The flow cannot go on: the layer is told, which tells the peer, and whoever polls is woken. */
+static void give_up(Transfer *t, int error) {
+        o7s_flow *flow = t->flow;
+
+        if (t->gave_up != 0)
+                return;
+
+        t->moved = true;
+        __atomic_store_n(&t->gave_up, error, __ATOMIC_RELAXED);
+        flow_end(flow, error == -EPROTO ? CLOSE_VIOLATION : CLOSE_PEER_TIMEOUT);
+
+        (void) pthread_mutex_lock(&flow->mutex);
+        channel_close(flow->channel, CLOSE_NORMAL);
+        (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
+        (void) pthread_mutex_unlock(&flow->mutex);
+}
+
+/* The packet of this size in .packet. Returns: 0; -EAGAIN: no room; what else ended the flow. */
+static int packet_push(Transfer *t, size_t size, nsec_t now) {
+        struct iovec part = { .iov_base = t->packet, .iov_len = size };
+        int r;
+
+        if (t->protected) {
+                ssize_t n = transfer_protect(t, size, now);
+
+                if (n == -EKEYEXPIRED)
+                        give_up(t, (int) n);
+                if (n < 0)
+                        return (int) n;
+
+                part = (struct iovec) { .iov_base = t->sealed, .iov_len = (size_t) n };
+        }
+
+        if (t->checksum) {
+                uint8_t *packet = part.iov_base;
+
+                checksum_write(packet + part.iov_len, checksum_add(0, packet, part.iov_len));
+                part.iov_len += CHECKSUM_BYTES;
+        }
+
+        r = channel_push(t->flow->writer.channel, &part, 1);
+        if (r < 0 && r != -EAGAIN)
+                flow_end(t->flow, CLOSE_VIOLATION);
+        return r;
+}
+
 static void transmit(Transfer *t, nsec_t now) {
         size_t room = layer_packet_max(t, t->packet_size), size;
         unsigned n_pushed = 0;
@@ -225,24 +285,15 @@ static void transmit(Transfer *t, nsec_t now) {
         t->lane_full = false;
 
         while ((size = frct_transmit(t->frct, t->packet, room, now)) > 0) {
-                struct iovec part = { .iov_base = t->packet, .iov_len = size };
                 int r;
 
-                if (t->checksum) {
-                        checksum_write(t->packet + size, checksum_add(0, t->packet, size));
-                        part.iov_len += CHECKSUM_BYTES;
-                }
-
-                r = channel_push(t->flow->writer.channel, &part, 1);
+                r = packet_push(t, size, now);
                 if (r == -EAGAIN) {
                         frct_untransmit(t->frct, now);
                         t->lane_full = true;
-                        break;
                 }
-                if (r < 0) {
-                        flow_end(t->flow, CLOSE_VIOLATION);
+                if (r < 0)
                         break;
-                }
                 if (++n_pushed % PUBLISH_BURST == 0)
                         publish(t);
         }
@@ -251,10 +302,10 @@ static void transmit(Transfer *t, nsec_t now) {
                 publish(t);
 }
 
-int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
+/* From where it is into our lane, with its trailer. */
+static int parts_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
         struct iovec all[FLOW_PARTS_MAX + 1];
         uint8_t trailer[CHECKSUM_BYTES];
-        int r;
 
         assert(n_parts <= FLOW_PARTS_MAX);
 
@@ -262,8 +313,31 @@ int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
         memcpy(all, parts, n_parts * sizeof(*parts));
         all[n_parts] = (struct iovec) { .iov_base = trailer, .iov_len = sizeof(trailer) };
 
+        return channel_push(t->flow->writer.channel, all, n_parts + 1);
+}
+
+/* Of a copy, for the message may lie where others can write: in the lane of another flow, say. */
+static int parts_protect_and_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
+        size_t size = 0;
+        int r;
+
+        for (unsigned i = 0; i < n_parts; i++) {
+                assert(parts[i].iov_len <= t->packet_size - size);
+
+                if (parts[i].iov_len > 0)
+                        memcpy(t->packet + size, parts[i].iov_base, parts[i].iov_len);
+                size += parts[i].iov_len;
+        }
+
+        r = packet_push(t, size, time_now_nsec());
+        return r == -EKEYEXPIRED ? -EPIPE : r;
+}
+
+int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
+        int r;
+
         (void) flow_writer_follow(t->flow);
-        r = channel_push(t->flow->writer.channel, all, n_parts + 1);
+        r = t->protected ? parts_protect_and_push(t, parts, n_parts) : parts_push(t, parts, n_parts);
         t->lane_full = r == -EAGAIN;
         return r;
 }
@@ -274,18 +348,14 @@ bool transfer_has_ended(const Transfer *t) {
         return flow_ended(t->flow) != FLOW_NOT_ENDED;
 }
 
-/* The flow cannot go on: the layer is told, which tells the peer, and whoever polls is woken. */
-static void give_up(Transfer *t, int error) {
-        o7s_flow *flow = t->flow;
+/* What the seal has to say goes first: what follows may need the keys that it is about. */
+static void seal_speak(Transfer *t) {
+        if (!t->seal || transfer_has_ended(t))
+                return;
 
-        t->moved = true;
-        __atomic_store_n(&t->gave_up, error, __ATOMIC_RELAXED);
-        flow_end(flow, error == -ETIMEDOUT ? CLOSE_PEER_TIMEOUT : CLOSE_VIOLATION);
-
-        (void) pthread_mutex_lock(&flow->mutex);
-        channel_close(flow->channel, CLOSE_NORMAL);
-        (void) shutdown(flow_doorbell(flow), SHUT_RDWR);
-        (void) pthread_mutex_unlock(&flow->mutex);
+        (void) flow_writer_follow(t->flow);
+        if (transfer_seal_transmit(t, time_now_nsec()) && t->frct)
+                publish(t);
 }
 
 void transfer_pump(Transfer *t) {
@@ -296,18 +366,20 @@ void transfer_pump(Transfer *t) {
         if (!t->polling || !t->frct)
                 receive(t, time_now_nsec());
         if (!t->frct) {
+                seal_speak(t);
                 publish(t);
                 return;
         }
         if (transfer_has_ended(t))
                 return;
 
+        seal_speak(t);
         now = time_now_nsec();
         frct_expire(t->frct, now);
         transmit(t, now);
 
         r = frct_ended(t->frct);
-        if (r < 0 && r != -ENOTCONN && t->gave_up == 0)
+        if (r < 0 && r != -ENOTCONN)
                 give_up(t, r);
 }
 
@@ -317,11 +389,11 @@ bool transfer_is_readable(const Transfer *t) {
         return t->frct ? frct_readable(t->frct) : t->content_size > 0;
 }
 
-static bool lane_has_room(Transfer *t) {
-        uint32_t n_slots = lane_class_slots(t->flow->lane_class), wanted;
+static bool lane_has_room(Transfer *t, size_t wanted) {
+        uint32_t n_slots = lane_class_slots(t->flow->lane_class), slots;
 
-        wanted = (uint32_t) ((t->wanted + CHECKSUM_BYTES + LANE_SLOT_BYTES - 1) / LANE_SLOT_BYTES);
-        return n_slots - channel_queued(t->flow->writer.channel) >= MAX(wanted, n_slots / 4);
+        slots = (uint32_t) ((wanted + overhead(t) + LANE_SLOT_BYTES - 1) / LANE_SLOT_BYTES);
+        return n_slots - channel_queued(t->flow->writer.channel) >= MAX(slots, n_slots / 4);
 }
 
 bool transfer_is_flushed(Transfer *t) {
@@ -331,17 +403,17 @@ bool transfer_is_flushed(Transfer *t) {
         return !t->lane_full && channel_queued(t->flow->writer.channel) == 0;
 }
 
-bool transfer_is_ready(Transfer *t, FlowSide side) {
+bool transfer_is_ready(Transfer *t, FlowSide side, size_t wanted) {
         if (transfer_has_ended(t) || flow_state(t->flow) != FLOW_UP)
                 return true;
         if (side == FLOW_READING)
                 return transfer_is_readable(t) || (t->frct && frct_ended(t->frct) < 0);
-        if (t->wanted == 0)
+        if (wanted == 0)
                 return transfer_is_flushed(t);
         if (!t->frct)
-                return lane_has_room(t);
+                return lane_has_room(t, wanted);
 
-        return frct_ended(t->frct) < 0 || frct_writable(t->frct, t->wanted);
+        return frct_ended(t->frct) < 0 || frct_writable(t->frct, wanted);
 }
 
 /* For the largest message; without FRCT that is half of the lane, and the writer then waits for as much. */

@@ -2,15 +2,18 @@
 #pragma once
 
 /*
- * Between a flow and its lanes, where the QoS asks for more than the layer gives: FRCT (in_order), a checksum (ber == 0), or both.
- * Packets that FRCT makes get their trailer and go into our lane; those of the peer's lane lose it and go into FRCT. Everything
- * here holds transfer.mutex: the application's threads and the process's engine (engine.h) drive it alike, whoever comes by.
+ * Between a flow and its lanes, where more is wanted than the layer gives: FRCT (in_order), protection (a handshake left keys), a
+ * checksum (ber == 0). Packets that FRCT makes are protected, get their trailer and go into our lane; those of the peer's lane lose
+ * it, are opened and go into FRCT. Everything here holds transfer.mutex: the application's threads and the process's engine
+ * (engine.h) drive it alike, whoever comes by.
  *
- *   o7s_flow_write ─► frct ─► checksum ─► our lane
- *   o7s_flow_read  ◄─ frct ◄─ checksum ◄─ the peer's lane       transfer_pump(): both ways, as far as it goes
+ *   o7s_flow_write ─► frct ─► seal ─► checksum ─► our lane
+ *   o7s_flow_read  ◄─ frct ◄─ seal ◄─ checksum ◄─ the peer's lane       transfer_pump(): both ways, as far as it goes
  *
- * A local flow (two programs of one host) loses nothing and has neither; see flow-send.c. A flow with a checksum alone has no
- * FRCT, no timers and no need of the engine: one message is checked and kept until it is read.
+ * A local flow (two programs of one host) loses nothing and has none of them; see flow-send.c. A flow without FRCT keeps one message,
+ * that is checked and opened, until it is read. With a checksum alone it has no timers and no need of the engine. Between two o7s
+ * it has: the seal agrees on new keys now and then, in packets of its own. Then the engine sees to it as to FRCT, but leaves the
+ * doorbell to the event loop where there is one.
  *
  * Who takes care of it:
  *
@@ -29,6 +32,7 @@
 #include "libo7s/engine.h"
 #include "libo7s/flow.h"
 #include "libo7s/frct.h"
+#include "libo7s/seal.h"
 
 typedef struct Transfer Transfer;
 
@@ -39,16 +43,22 @@ struct Transfer {
         pthread_cond_t condition;       /* something moved, or the poller left; on the monotonic clock */
         o7s_flow *flow;                 /* not owned: it owns us */
 
-        Frct *frct;                     /* NULL: a checksum is all there is */
+        Frct *frct;                     /* NULL: messages are packets */
         bool reliable;
         bool extended;
         bool stream;                    /* where it is not extended, of messages that are cut and joined here */
         bool checksum;                  /* every packet that we send has a trailer */
         bool bare_unchecked;            /* the peer's packets of a header alone have none */
 
+        bool protected;                 /* nothing goes in or out without the seal */
+        Seal *seal;                     /* NULL: not protected, or closed and the keys are gone */
+        SealCounters seal_counters;     /* what it had counted by then */
+        nsec_t seal_not_before;         /* when its own packets are tried again */
+
         uint8_t *packet;                /* one, on its way in or out */
-        size_t packet_size;             /* room in it: the lane's largest message */
-        uint8_t *content;               /* without FRCT: the message that was checked, with its trailer */
+        uint8_t *sealed;                /* protected: the same, as it is in the lanes, trailer included */
+        size_t packet_size;             /* room in each: the lane's largest message */
+        uint8_t *content;               /* without FRCT: the message that was checked, perhaps with its trailer */
         size_t content_size;            /* of the message; 0: none */
         size_t content_offset;          /* of it that was read */
         uint8_t *reserved;              /* what reserve handed out; kept for the next */
@@ -57,8 +67,7 @@ struct Transfer {
         unsigned n_sleepers;            /* on the condition */
         bool moved;                     /* since they were last woken */
         bool lane_full;                 /* something waits for room in our lane */
-        int gave_up;                    /* atomic; why FRCT did, once that was told */
-        size_t wanted;                  /* bytes that the writer waits to write; 0: it waits until all is acknowledged */
+        int gave_up;                    /* atomic; why the flow cannot go on, once that was told */
         struct timespec looked;         /* when the doorbell was last looked at by a call; on the coarse clock */
 
         EngineFlow engine;
@@ -67,6 +76,7 @@ struct Transfer {
         nsec_t due;                     /* what the engine knows, or later */
         nsec_t left;                    /* when a thread was last inside */
         nsec_t poll_until;              /* what the poller sees to by itself */
+        nsec_t take_over_from;          /* the doorbell could not be watched: not tried again before */
 
         bool afterlife;                 /* the last reference is gone, see transfer_outlive() */
         nsec_t afterlife_end;
@@ -77,11 +87,11 @@ struct Transfer {
 };
 
 /* Whether a flow like this needs one. */
-bool transfer_is_needed(const IrmFlowInfo *info);
+bool transfer_is_needed(const IrmFlowInfo *info, const SealKeys *keys);
 
-/* For a flow that is about to come up; its lane class is known. Enters the engine, where there is something to do for it.
- * Returns: 0; -ENOMEM, -EMFILE, -EAGAIN. */
-int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, Transfer **ret);
+/* For a flow that is about to come up; its lane class is known. The keys are copied. Enters the engine, where there is something to
+ * do for it. Returns: 0; -ENOMEM, -EMFILE, -EAGAIN; -EINVAL, -EOPNOTSUPP: keys that we cannot use. */
+int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, const SealKeys *keys, Transfer **ret);
 
 /* It is in the engine no more. foreign: in a forked child, where what others worked on is left behind as it was. */
 Transfer *transfer_free(Transfer *t, bool foreign);
@@ -112,15 +122,15 @@ bool transfer_is_readable(const Transfer *t);
 /* All that was written has arrived, or, on flows that are not reliable, has left. */
 bool transfer_is_flushed(Transfer *t);
 
-/* Whether it is worth coming back to a side that waits. */
-bool transfer_is_ready(Transfer *t, FlowSide side);
+/* Whether it is worth coming back to a side that waits. wanted: bytes to be written; 0: until all is acknowledged. */
+bool transfer_is_ready(Transfer *t, FlowSide side, size_t wanted);
 
 /* What watchers should see. */
 uint32_t transfer_events_now(Transfer *t);
 
-/* Waits for one side; .wanted says for what, writing. The deadline is made from its time-out at the first wait (0 before).
+/* Waits for one side. The deadline is made from its time-out at the first wait (0 before).
  * Returns: 0: look again; -EAGAIN, -ETIMEDOUT. */
-int transfer_wait(Transfer *t, FlowSide side, usec_t timeout, usec_t *deadline);
+int transfer_wait(Transfer *t, FlowSide side, size_t wanted, usec_t timeout, usec_t *deadline);
 
 /* Takes records off the doorbell, unless a poller does. */
 void transfer_drain(Transfer *t);
@@ -128,7 +138,7 @@ void transfer_drain(Transfer *t);
 /* Empties the doorbell where nothing is left to be told, and asks to be rung where anybody relies on that. */
 void transfer_settle(Transfer *t, bool drain);
 
-/* One packet without FRCT, with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG. */
+/* One packet without FRCT, protected and with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG; -EPIPE: it was given up. */
 int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts);
 
 /* The flow's doorbell will be another one. */
@@ -136,6 +146,29 @@ void transfer_unwatch(Transfer *t, int fd);
 
 /* The engine's turn; no lock held. */
 void transfer_run(EngineFlow *engine);
+
+/* -- protection, transfer-seal.c; mutex held, or not yet shared -- */
+
+/* Where there are keys: from here on packets are protected. Returns: 0; -ENOMEM; as seal_new(). */
+int transfer_seal_begin(Transfer *t, const SealKeys *keys);
+
+/* The keys are wiped; what arrives from now on is dropped, and nothing leaves. */
+void transfer_seal_end(Transfer *t);
+
+size_t transfer_seal_overhead(const Transfer *t);
+
+/* .packet, of this size → .sealed. Returns: bytes; -EAGAIN: there is no room in our lane; -EPIPE: the keys are gone;
+ * -EKEYEXPIRED. */
+ssize_t transfer_protect(Transfer *t, size_t size, nsec_t now);
+
+/* .sealed, of this size → content, which takes packet_size bytes. Returns: bytes; 0: nothing for anybody. */
+ssize_t transfer_open(Transfer *t, size_t size, uint8_t *content, nsec_t now);
+
+/* What the seal has to say by itself goes into our lane. Returns whether there was something. */
+bool transfer_seal_transmit(Transfer *t, nsec_t now);
+nsec_t transfer_seal_next(const Transfer *t);
+
+void transfer_seal_stats(const Transfer *t, struct o7s_flow_stats *ret);
 
 /* -- the end; no lock held -- */
 

@@ -114,9 +114,42 @@ static void reply(Client *c, int result, const char *text) {
         (void) irm_message_send(c->fd, &message, NULL, 0);
 }
 
-static void outcome(PendingFlow *f, int result, int lane_fd, const char *text) {
-        IrmMessage message = { .type = IRM_OUTCOME, .result = result, .info = f->info };
+const char *irm_thread_suite(void) {
+        return getenv("O7S_TEST_SEAL") ?: "none";
+}
 
+void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *ret) {
+        suite = suite ?: irm_thread_suite();
+
+        *ret = (SealKeys) { .client = client, .mac_only = streq(suite, "o7s-mac") };
+        if (streq(suite, "none"))
+                return;
+
+        ret->suite = streq(suite, "reference") ? SEAL_REFERENCE : SEAL_O7S;
+        ret->cipher = number % 2 ? SEAL_AES_128_GCM : SEAL_CHACHA20_POLY1305;
+        for (uint8_t i = 0; i < SEAL_SECRET_BYTES; i++) {
+                ret->send[i] = (uint8_t) (number + i + (client ? 0x40 : 0x80));
+                ret->receive[i] = (uint8_t) (number + i + (client ? 0x80 : 0x40));
+                ret->agreement[i] = (uint8_t) (number + i + 0xc0);
+        }
+        memset(ret->label, number, sizeof(ret->label));
+        if (ret->suite == SEAL_REFERENCE)
+                memcpy(ret->send, ret->agreement, sizeof(ret->send));
+        if (ret->suite == SEAL_REFERENCE)
+                memcpy(ret->receive, ret->agreement, sizeof(ret->receive));
+}
+
+/* Those of a flow, for one of its ends. */
+static void keys_of(const PendingFlow *f, bool client, IrmMessage *message) {
+        if (!f->info.local)
+                irm_thread_keys(NULL, client, (uint8_t) f->serving_id, &message->keys);
+}
+
+static void outcome(PendingFlow *f, int result, int lane_fd, const char *text) {
+        _cleanup_(irm_message_wipe) IrmMessage message = { .type = IRM_OUTCOME, .result = result, .info = f->info };
+
+        if (result == 0)
+                keys_of(f, true, &message);
         (void) copy_string(message.text, sizeof(message.text), text);
         (void) irm_message_send_outcome(f->doorbell_fd, &message, lane_fd);
 }
@@ -176,7 +209,7 @@ static IrmFlowInfo flow_info(const IrmMessage *request) {
         bool ordered = streq(request->info.name, "ordered"), extended = streq(request->info.name, "extended");
         IrmFlowInfo info = request->info;
 
-        info.local = !ordered && !extended;
+        info.local = !ordered && !extended && (info.qos.in_order || streq(irm_thread_suite(), "none"));
         info.mtu = streq(info.name, "short-mtu") ? 100 : 0;
         info.mpl_ms = 100;
         if (extended)
@@ -239,7 +272,7 @@ static void allocate(IrmThread *irm, Client *c, const IrmMessage *request) {
 /* Takes a lane; with both of them the flow is established, and ours no longer. */
 static void take_lane(IrmThread *irm, uint64_t flow_id, int fd) {
         PendingFlow *f = flow_find(irm, flow_id);
-        IrmMessage established = { .type = IRM_ESTABLISHED };
+        _cleanup_(irm_message_wipe) IrmMessage established = { .type = IRM_ESTABLISHED };
         int fds[2];
 
         if (!f && irm->layer && irm_layer_take_lane(irm->layer, flow_id, fd))
@@ -258,6 +291,7 @@ static void take_lane(IrmThread *irm, uint64_t flow_id, int fd) {
 
         established.flow_id = f->serving_id;
         established.info = f->info;
+        keys_of(f, false, &established);
         fds[0] = f->asking_lane_fd;
         fds[1] = f->doorbell_fd;
 

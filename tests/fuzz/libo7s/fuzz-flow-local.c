@@ -164,7 +164,7 @@ static void open_game(Game *g) {
 
         require(flow_new(0, &qos, &g->flow) >= 0);
         g->flow->lane_class = LANE_BULK;
-        require(flow_need_transfer(g->flow, &info) >= 0);
+        require(flow_need_transfer(g->flow, &info, &(SealKeys) {}) >= 0);
         require(flow_set_up(g->flow, own, peer, doorbell, &info) >= 0);
         require(o7s_flow_set_timeout(g->flow, O7S_TIMEOUT_READ, 0) == 0);
 }
