@@ -10,6 +10,7 @@
  *   seal-schedule.c     which key comes after which             seal-cipher.c       one key
  */
 
+#include "libo7s/seal-memory.h"
 #include "libo7s/seal-packet.h"
 #include "libo7s/seal-reference.h"
 
@@ -63,17 +64,19 @@ static SealLimits complete_limits(const SealLimits *limits) {
 int seal_new(const SealKeys *keys, const SealLimits *limits, const uint8_t seed[SEAL_SEED_BYTES], nsec_t now, Seal **ret) {
         _cleanup_(seal_freep) Seal *seal = NULL;
         SealLimits complete = complete_limits(limits);
-        int r = -EINVAL;
+        void *memory;
+        int r;
 
         if (keys->suite != SEAL_O7S && keys->suite != SEAL_REFERENCE)
                 return -EINVAL;
         if (seal_cipher_key_bytes(keys->cipher) == 0)
                 return -EOPNOTSUPP;
 
-        seal = calloc(1, sizeof(*seal));
-        if (!seal)
-                return -ENOMEM;
+        r = seal_memory_new(sizeof(*seal), &memory);
+        if (r < 0)
+                return r;
 
+        seal = memory;
         seal->suite = keys->suite;
         if (keys->suite == SEAL_O7S)
                 r = seal_packet_init(&seal->packet, keys, &complete, now, &seal->counters);
@@ -92,8 +95,7 @@ Seal *seal_free(Seal *seal) {
 
         seal_packet_done(&seal->packet);
         seal_reference_done(&seal->reference);
-        explicit_bzero(seal, sizeof(*seal));
-        return mfree(seal);
+        return seal_memory_free(seal, sizeof(*seal));
 }
 
 size_t seal_overhead(const Seal *seal) {
