@@ -10,6 +10,7 @@ _Static_assert(O7S_DROP_TOO_LARGE == (int) DROP_TOO_LARGE, "drop reasons");
 _Static_assert(O7S_DROP_FLOW_CLOSED == (int) DROP_FLOW_CLOSED, "drop reasons");
 _Static_assert(O7S_DROP_HOSTILE == (int) DROP_HOSTILE, "drop reasons");
 _Static_assert(O7S_DROP_TTL == (int) DROP_TTL, "drop reasons");
+_Static_assert(O7S_DROP_REPLAYED == (int) DROP_REPLAYED, "drop reasons");
 _Static_assert(O7S_DROP_REASONS >= (int) _DROP_REASON_MAX, "drop reasons");
 
 int o7s_flow_set_timeout(o7s_flow *flow, int which, uint64_t usec) {

@@ -129,6 +129,9 @@ enum {
         O7S_DROP_HOSTILE,
         O7S_DROP_NO_ROUTE,
         O7S_DROP_TTL,
+        O7S_DROP_NOT_ATTACHED,
+        O7S_DROP_FORGED,                /* not the peer's, or altered on its way; protected flows */
+        O7S_DROP_REPLAYED,              /* had been received before, or too long ago to tell; protected flows */
         O7S_DROP_REASONS = 32           /* room for more */
 };
 
@@ -192,9 +195,7 @@ struct o7s_flow_stats {
         uint64_t path_rate;             /* what the path is thought to deliver, bytes per second; 0: not known */
         uint32_t window;                /* packets that the peer still takes */
         uint32_t packet_max;            /* largest packet that the path is known to take, bytes */
-        uint64_t rx_forged;             /* packets that were not the peer's, or were altered; this and what follows: protected flows */
-        uint64_t rx_replayed;           /* packets that had been received before, or too long ago to tell */
-        uint64_t key_epochs;            /* new keys that we have begun to send with */
+        uint64_t key_epochs;            /* new keys that we have begun to send with; this and what follows: protected flows */
         uint64_t key_agreements;        /* keys that were agreed on anew */
 };
 

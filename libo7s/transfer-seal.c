@@ -119,8 +119,8 @@ nsec_t transfer_seal_next(const Transfer *t) {
 void transfer_seal_stats(const Transfer *t, struct o7s_flow_stats *ret) {
         const SealCounters *counters = t->seal ? seal_counters(t->seal) : &t->seal_counters;
 
-        ret->rx_forged = counters->n_forged;
-        ret->rx_replayed = counters->n_replayed;
+        ret->drops[O7S_DROP_FORGED] += counters->n_forged;
+        ret->drops[O7S_DROP_REPLAYED] += counters->n_replayed;
         ret->key_epochs = counters->n_epochs;
         ret->key_agreements = counters->n_generations;
 }
