@@ -3,7 +3,7 @@
 #include "basic/cursor.h"
 #include "libo7s/seal-epoch.h"
 
-#define BEHIND 128U                     /* low bits of epochs: so much ahead or more is behind */
+#define BEHIND 248U                     /* low bits of epochs: so much ahead or more is behind */
 
 static int epoch_init(SealEpoch *e, const SealEpochKind *kind, uint32_t generation, uint32_t epoch,
                       const uint8_t secret[SEAL_SECRET_BYTES]) {
@@ -94,8 +94,8 @@ void seal_receiver_done(SealReceiver *r) {
 
 /* The epoch of packets until now is an old one. */
 static void retire(SealReceiver *r, SealIncoming *current, nsec_t now) {
-        incoming_done(&r->old[1]);
-        r->old[1] = r->old[0];
+        incoming_done(&r->old[ELEMENTSOF(r->old) - 1]);
+        memmove(r->old + 1, r->old, sizeof(r->old) - sizeof(r->old[0]));
         r->old[0] = *current;
         r->old[0].until = nsec_add(now, SEAL_OLD_NSEC);
         *current = (SealIncoming) {};
@@ -153,9 +153,11 @@ static void chain_advance(SealReceiver *r, SealChain *chain, const SealEpochKind
         (void) epoch_init(&chain->next.epoch, kind, chain->current.epoch.generation, chain->current.epoch.epoch + 1, chain->secret);
 }
 
-/* Of the generation before, what is current is old, and its next epoch will never be. */
+/* The last packets of the generation before may still come, and may be of its next epoch. */
 static void switch_generation(SealReceiver *r, nsec_t now) {
         retire(r, &r->chain.current, now);
+        if (seal_epoch_is_set(&r->chain.next.epoch))
+                retire(r, &r->chain.next, now);
         seal_chain_done(&r->chain);
         r->chain = r->pending;
         r->pending = (SealChain) {};

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Epochs of the o7s suite. A sender has one, and goes on to the next when it likes. A receiver does not know when: it has the one
- * that packets came in last, the next one ready, two old ones for a short while, and, while a key agreement is going on, the first two of
- * the next generation. Nothing moves before the tag of a packet was verified.
+ * Epochs of the o7s suite. A sender has one, and goes on to the next when it likes. A receiver does not know when: it has
+ * the one that packets came in last, the next one ready, a few old ones for a short while, and, while a key agreement is
+ * going on, the first two of the next generation. Nothing moves before the tag of a packet was verified.
  *
- *      old[1]   old[0]   chain.current   chain.next             packets of epochs further on: seal_receiver_look_ahead(), which is
+ *      old[1]   old[0]   chain.current   chain.next             packets of epochs further on: SealAhead, which is
  *                        pending.current pending.next           rationed, because whoever forges them makes us derive keys
  */
 
@@ -17,7 +17,8 @@
 #define SEAL_ASSOCIATED_BYTES 29U       /* label 16, generation 4, epoch 4, header 5 */
 #define SEAL_OLD_NSEC ((nsec_t) 3 * NSEC_PER_SEC)
 #define SEAL_AHEAD_MAX 4096U            /* epochs: 2^32 packets that were all lost */
-#define SEAL_AHEAD_STEP_NSEC ((nsec_t) 50 * NSEC_PER_USEC)      /* pause for each step of looking ahead, which takes about a hundredth of it */
+/* Pause for each step of looking ahead, which takes about a hundredth of it. */
+#define SEAL_AHEAD_STEP_NSEC ((nsec_t) 50 * NSEC_PER_USEC)
 
 typedef struct SealEpoch {
         uint32_t generation, epoch;
@@ -54,7 +55,7 @@ typedef struct SealChain {
 typedef struct SealReceiver {
         SealChain chain;
         SealChain pending;              /* of the next generation; without a key: none */
-        SealIncoming old[2];            /* newest first */
+        SealIncoming old[3];            /* newest first */
         nsec_t ahead_from;              /* no looking ahead before */
 } SealReceiver;
 
