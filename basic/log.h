@@ -22,6 +22,8 @@
 #define LOG_FIELD_PEER "OUROBOROS_PEER"
 #define LOG_FIELD_OPERATION "OUROBOROS_OPERATION"
 #define LOG_FIELD_ERROR "OUROBOROS_ERROR"
+#define LOG_FIELD_UID "OUROBOROS_UID"
+#define LOG_FIELD_REASON "OUROBOROS_REASON"
 
 /* Reads O7S_LOG_LEVEL (a name or a number); call once at the start of main(). */
 void log_open(void);

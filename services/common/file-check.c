@@ -108,76 +108,12 @@ int check_parse_log_level(ConfFile *file, const ConfAssignment *a, void *field, 
         return conf_parse_string(file, a, field, key);
 }
 
-/* -- policy -- */
-
-static bool is_one_of(const char *value, const char *const *words) {
-        for (; *words; words++)
-                if (streq(value, *words))
-                        return true;
-
-        return false;
-}
-
-/* honoured: what this build does; later: what the format knows besides. Both end in NULL. */
-static int parse_policy(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key,
-                        const char *const *honoured, const char *const *later, const char *fix) {
-        if (isempty(a->value) || is_one_of(a->value, honoured))
-                return conf_parse_string(file, a, field, key);
-
-        if (is_one_of(a->value, later))
-                return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "%s=%s needs authentication and encryption of flows, which this build does not have, "
-                                     "and it does not run with less than asked for: %s.", a->key, a->value, fix);
-
-        return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no value of %s=: %s.", a->value, a->key, fix);
-}
-
-int check_parse_authentication(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
-        static const char *const honoured[] = { "none", NULL }, *const later[] = { "server", "mutual", NULL };
-
-        return parse_policy(file, a, field, key, honoured, later, "write Authentication=none");
-}
-
-int check_parse_encryption(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
-        static const char *const honoured[] = { "no", "opportunistic", NULL }, *const later[] = { "required", NULL };
-
-        return parse_policy(file, a, field, key, honoured, later, "write Encryption=no or Encryption=opportunistic");
-}
-
-int check_parse_peer(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
-        static const char *const honoured[] = { "any", "o7s", NULL }, *const later[] = { NULL };
-
-        return parse_policy(file, a, field, key, honoured, later, "write Peer=any or Peer=o7s");
-}
-
 int check_parse_later(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
         if (isempty(a->value))
                 return 0;
 
         return conf_complain(file, CONF_ERROR, a->key_place, "%s= belongs to %s, which this build does not have: remove the line.",
                              a->key, (const char *) key->data);
-}
-
-int check_security_defaults(char **authentication, char **encryption, char **peer) {
-        const struct {
-                char **field;
-                const char *value;
-        } defaults[] = {
-                { authentication, "none" },
-                { encryption, "opportunistic" },
-                { peer, "any" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(defaults); i++) {
-                if (*defaults[i].field)
-                        continue;
-
-                *defaults[i].field = strdup(defaults[i].value);
-                if (!*defaults[i].field)
-                        return -ENOMEM;
-        }
-
-        return 0;
 }
 
 /* -- places -- */

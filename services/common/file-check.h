@@ -16,29 +16,9 @@ int check_parse_unit_names(ConfFile *, const ConfAssignment *, void *field, cons
 int check_parse_programs(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int check_parse_description(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int check_parse_log_level(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
-int check_parse_authentication(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
-int check_parse_encryption(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
-int check_parse_peer(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 
 /* A key of a later feature: an error, with what the feature is (key->data) in the sentence. */
 int check_parse_later(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
-
-/* The keys of one section with policy; the fields are three char * of the object. */
-#define SECURITY_KEYS(section, type, prefix)                                                                      \
-        { section, "Authentication", check_parse_authentication, offsetof(type, prefix##authentication), NULL },  \
-        { section, "Encryption", check_parse_encryption, offsetof(type, prefix##encryption), NULL },              \
-        { section, "Peer", check_parse_peer, offsetof(type, prefix##peer), NULL },                                \
-        { section, "KeyExchange", check_parse_later, 0, "authentication and encryption" },                        \
-        { section, "Cipher", check_parse_later, 0, "authentication and encryption" },                             \
-        { section, "Certificate", check_parse_later, 0, "authentication and encryption" },                        \
-        { section, "PrivateKey", check_parse_later, 0, "authentication and encryption" },                         \
-        { section, "TrustAnchor", check_parse_later, 0, "authentication and encryption" },                        \
-        { section, "Pin", check_parse_later, 0, "authentication and encryption" },                                \
-        { section, "AllowPeer", check_parse_later, 0, "authentication and encryption" },                          \
-        { section, "DenyPeer", check_parse_later, 0, "authentication and encryption" }
-
-/* What the policy is where no file says anything. Returns: 0; -ENOMEM. */
-int check_security_defaults(char **authentication, char **encryption, char **peer);
 
 /* Where a key was given last, or, where it was not, the first file as a whole. */
 ConfPlace check_place(const ConfFile *file, const char *section, const char *key);

@@ -191,7 +191,7 @@ static const ConfKey layer_keys[] = {
         { "Ethernet", "Framing", parse_framing, FIELD(framing), &framing_names },
         KEY("Ethernet", "EtherType", parse_ethertype, ethertype),
         { "Ethernet", "Xdp", parse_xdp, 0, NULL },
-        SECURITY_KEYS("Security", LayerFile, ),
+        SECURITY_POLICY_KEYS("Security", LayerFile, security),
         { "Access", "AllowNeighbour", check_parse_later, 0, "the admission of neighbours" },
         { "Access", "DenyNeighbour", check_parse_later, 0, "the admission of neighbours" },
         { "Access", "AllowForwarding", check_parse_later, 0, "the admission of neighbours" },
@@ -261,6 +261,19 @@ static void check_ethernet(LayerFile *f) {
                                      "EtherType= has no effect with Framing=llc: remove it.");
 }
 
+/* Its flows are those of the layers above and of programs; a host must not look protected where it is not. */
+static void check_security(LayerFile *f) {
+        static const char fix[] = "%s= protects what a layer says over the layers below, and one of type %s has none: remove it, and write it to "
+                                  "[Server] and [Client] of names, or to the layer above.";
+
+        if (f->security.authentication == AUTHENTICATION_SERVER || f->security.authentication == AUTHENTICATION_MUTUAL)
+                (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Security", "Authentication"), fix, "Authentication",
+                                     layer_kind_to_string(f->kind));
+        if (f->security.encryption == ENCRYPTION_REQUIRED)
+                (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Security", "Encryption"), fix, "Encryption",
+                                     layer_kind_to_string(f->kind));
+}
+
 /* Whether what stands in a section has an effect on this kind of layer. */
 static bool section_is_for(const char *section, LayerKind kind) {
         if (streq(section, "Ethernet"))
@@ -304,6 +317,8 @@ static void check_all(LayerFile *f) {
         check_sections(f);
         if (f->kind == LAYER_KIND_ETH)
                 check_ethernet(f);
+        if (f->kind == LAYER_KIND_ETH || f->kind == LAYER_KIND_UDP)
+                check_security(f);
         if (f->kind == LAYER_KIND_UNICAST || f->kind == LAYER_KIND_BROADCAST)
                 layer_member_check(&f->member, f->conf, &f->over);
 }
@@ -320,9 +335,7 @@ LayerFile *layer_file_free(LayerFile *file) {
         free(file->description);
         free(file->log_level);
         free(file->interface);
-        free(file->authentication);
-        free(file->encryption);
-        free(file->peer);
+        security_policy_done(&file->security);
         (void) conf_free(file->conf);
         return mfree(file);
 }
@@ -372,10 +385,6 @@ static int layer_file_check(LayerFile *file) {
 
         r = conf_apply(file->conf, &layer_schema, file, make_neighbour);
         if (r < 0 && r != -EBADMSG)
-                return r;
-
-        r = check_security_defaults(&file->authentication, &file->encryption, &file->peer);
-        if (r < 0)
                 return r;
 
         file->member.initial.hash = (HashAlgorithm) file->hash;

@@ -7,6 +7,7 @@
 #include "basic/string.h"
 #include "services/common/hash.h"
 #include "services/common/layer-member.h"
+#include "services/common/security-policy.h"
 
 /* MaxPacketSize= */
 #define PACKET_SIZE_MIN 256U
@@ -53,10 +54,7 @@ typedef struct LayerFile {
         char *interface;
         int framing;                    /* Framing */
         uint16_t ethertype;
-        /* [Security]: what this build cannot honour is refused, never weakened */
-        char *authentication;           /* only "none" */
-        char *encryption;               /* only "no" and "opportunistic" */
-        char *peer;                     /* "any" or "o7s" */
+        SecurityPolicy security;        /* [Security]: of the flows that the member has with others, over the layers below */
 } LayerFile;
 
 /* Loads and checks NAME.layer with its drop-ins from the configuration roots below "root" ("" for the real ones).

@@ -65,8 +65,8 @@ static const ConfKey name_keys[] = {
         { "Activate", "Exec", check_parse_later, 0, "the start of servers on demand" },
         { "Activate", "Accept", check_parse_later, 0, "the start of servers on demand" },
         { "Activate", "MaxInstances", check_parse_later, 0, "the start of servers on demand" },
-        SECURITY_KEYS("Server", NameFile, server_),
-        SECURITY_KEYS("Client", NameFile, client_),
+        SECURITY_POLICY_KEYS("Server", NameFile, server),
+        SECURITY_POLICY_KEYS("Client", NameFile, client),
 };
 
 static const ConfSchema name_schema = {
@@ -94,12 +94,8 @@ NameFile *name_file_free(NameFile *file) {
         conf_strings_done(&file->units);
         conf_strings_done(&file->users);
         conf_strings_done(&file->programs);
-        free(file->server_authentication);
-        free(file->server_encryption);
-        free(file->server_peer);
-        free(file->client_authentication);
-        free(file->client_encryption);
-        free(file->client_peer);
+        security_policy_done(&file->server);
+        security_policy_done(&file->client);
         (void) conf_free(file->conf);
         return mfree(file);
 }
@@ -131,14 +127,6 @@ static int name_file_check(NameFile *file) {
 
         r = conf_apply(file->conf, &name_schema, file, NULL);
         if (r < 0 && r != -EBADMSG)
-                return r;
-
-        r = check_security_defaults(&file->server_authentication, &file->server_encryption, &file->server_peer);
-        if (r < 0)
-                return r;
-
-        r = check_security_defaults(&file->client_authentication, &file->client_encryption, &file->client_peer);
-        if (r < 0)
                 return r;
 
         check_bindings(file);

@@ -6,6 +6,7 @@
 #include "basic/conf.h"
 #include "basic/enum.h"
 #include "basic/string.h"
+#include "services/common/security-policy.h"
 
 typedef enum LoadBalance {
         BALANCE_ROUND_ROBIN,
@@ -33,9 +34,8 @@ typedef struct NameFile {
         ConfStrings units;
         ConfStrings users;
         ConfStrings programs;           /* full paths: select, do not authorise */
-        /* [Server], [Client]: as [Security] of a layer */
-        char *server_authentication, *server_encryption, *server_peer;
-        char *client_authentication, *client_encryption, *client_peer;
+        SecurityPolicy server;          /* [Server]: of flows that others open to it here */
+        SecurityPolicy client;          /* [Client]: of flows that this host opens to it elsewhere */
 } NameFile;
 
 /* As layer_file_*(). */

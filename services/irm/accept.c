@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows that are offered to listeners of this host, and those among them that another host asks for through a
+ * Flows that are offered to listeners of this host, and the answers to those among them that another host asks for through a
  * layer. A request that nobody accepts yet is kept for 20 s.
  *
- * To the other host no such name, not allowed, nobody there and a request that is no good are the same silence: until it has
- * proven who it is, it does not learn which names there are by asking in the wrong way. What was wrong is in our log and counters.
+ *   accepted ─▶ PREPARE to the layer ─▶ PREPARED: what its reply will say ─▶ BUILD_RESPONSE to the authentication service
+ *            ─▶ ACCEPT to the layer ─▶ REPLY: it is out ─▶ both ends are told
+ *
+ * Without the service: accepted, ACCEPT, REPLY. The flow is in the state ACCEPTING all the while.
  */
 
 #include "basic/log.h"
-#include "basic/random.h"
-#include "libo7s/qos.h"
 #include "services/irm/flow.h"
-#include "services/irm/layer-names.h"
 
 #define CONFIRM_USEC (10 * USEC_PER_SEC)        /* a layer that was told to answer has done so by then, or is stuck */
 
@@ -32,15 +31,13 @@ void accept_withdraw(Flow *f, int result) {
         flow_set_offer(f, NULL);
 }
 
-/* -- requests of other hosts -- */
-
-static void refuse_in_silence(Layer *l, uint64_t reference) {
+void accept_refuse_in_silence(Layer *l, uint64_t reference) {
         LayerMessage message = { .type = LAYER_REFUSE, .reference = reference };
 
         layer_send(l, &message, NULL, 0);
 }
 
-static int incoming_elapsed(sd_event_source *s, uint64_t usec, void *userdata) {
+int accept_elapsed(sd_event_source *s, uint64_t usec, void *userdata) {
         Flow *f = userdata;
 
         f->error = -ETIMEDOUT;
@@ -76,191 +73,128 @@ void accept_search(Flow *f) {
         flow_wait(f);
 }
 
-static Name *registered_name(Layer *l, const LayerMessage *message) {
-        Name *n = name_find_by_hash(l->manager, l->hash, message->hash, message->hash_size);
-
-        return n && (registration_find(n, l->name) || layer_lists_name(l, n->name)) ? n : NULL;
-}
-
-/* A request, and what it comes to. */
-typedef struct Asked {
-        OapHeader header;
-        OapExtension extension;
-        Terms terms;
-        uint32_t grants;
-} Asked;
-
-/* By a member of a layer, that is: what comes for it is not bounded by any user's quota. */
-static bool is_served_by_layer(const Name *n) {
-        const Acceptor *a;
-
-        list_for_each(a, &n->acceptors, by_name)
-                if (layer_of_process(a->client->process))
-                        return true;
-
-        return false;
-}
-
-/* Returns: 0: good; < 0: it is refused. */
-static int check_request(Layer *l, const Name *n, const LayerMessage *message, Asked *ret) {
-        uint64_t now = time_realtime_nsec();
-        int r;
-
-        r = oap_request_parse(message->oap, message->oap_size, now, &ret->header, &ret->extension);
-        if (r < 0)
-                return r;
-
-        /* One that was seen before is a copy made by the network, or by somebody else: the first has the answer. */
-        r = oap_replay_check(l->manager->replay, &ret->header, now);
-        if (r < 0)
-                return r;
-        if (n->server_needs_o7s && !ret->extension.present)
-                return -EACCES;
-
-        ret->terms = terms_of_request(&message->qos, &ret->extension, &ret->grants);
-        if ((ret->terms.qos.in_order || ret->terms.qos.ber == 0) && is_served_by_layer(n))
-                return -EOPNOTSUPP;     /* layers stack on raw flows; a stranger has no say in what an IPCP buffers */
-
-        return qos_check(&ret->terms.qos);
-}
-
-/* The same flow, asked for again: whoever has the offer keeps it, only the layer's side is new.
- * Returns: whether the predecessor has given way. */
-static bool succeed(Flow *f, Layer *l, Incoming *successor, const Terms *terms) {
-        Manager *m = f->manager;
-
-        if (f->state != FLOW_QUEUED && f->state != FLOW_PROPOSED)
-                return false;           /* the answer to the first is under way, and good */
-        if (terms->transfer != f->transfer || !qos_is_equal(&terms->qos, &f->qos))
-                return false;           /* it is not: the listener was offered another one */
-
-        refuse_in_silence(l, f->incoming_request->key.reference);
-        incoming_free(&m->incoming, f->incoming_request);
-        f->incoming_request = successor;
-        successor->flow = f;
-        (void) flow_set_timer(f, successor->expires, incoming_elapsed);
-        return true;
-}
-
-static int queue_flow(Layer *l, Name *n, const LayerMessage *message, const Terms *terms, Incoming *in) {
-        Manager *m = l->manager;
-        Flow *f;
-        int r;
-
-        r = flow_new(m, manager_next_flow_id(m), true, n->name, &terms->qos, &f);
-        if (r < 0)
-                return r;
-
-        flow_set_terms(f, terms);
-        r = flow_set_timer(f, in->expires, incoming_elapsed);
-        if (r < 0) {
-                flow_free(f);
-                return r;
-        }
-
-        f->incoming_request = in;
-        in->flow = f;
-        f->served = n;
-        (void) copy_string(f->peer, sizeof(f->peer), message->peer);
-        flow_set_layer(f, l);
-        flow_wait(f);
-        name_dispatch(n);
-        return 0;
-}
-
-/* A request that is good. Returns: 0; < 0: it is not kept, and the answer is silence. */
-static int keep_request(Layer *l, Name *n, const LayerMessage *message, const Asked *asked) {
-        Manager *m = l->manager;
-        uint8_t token[OAP_TOKEN_BYTES];
-        Incoming *in, *before;
-        int r;
-
-        r = random_bytes(token, sizeof(token));
-        if (r < 0)
-                return r;
-        if (n->n_waiting >= INCOMING_PER_NAME_MAX)
-                return -EDQUOT;
-
-        r = incoming_new(&m->incoming, l->key, &l->n_incoming, message, &asked->header, &asked->extension, token,
-                         time_now(), &in);
-        if (r < 0)
-                return r;
-        in->grants = asked->grants;
-
-        before = incoming_predecessor(&m->incoming, l->key, &asked->extension);
-        if (before && before != in) {
-                r = succeed(before->flow, l, in, &asked->terms) ? 1 : -EALREADY;
-        } else
-                r = queue_flow(l, n, message, &asked->terms, in);
-
-        if (r < 0)
-                incoming_free(&m->incoming, in);
-        return MIN(r, 0);
-}
-
-void accept_incoming(Layer *l, const LayerMessage *message) {
-        Asked asked;
-        Name *n;
-        int r;
-
-        n = registered_name(l, message);
-        if (!n)
-                return refuse_in_silence(l, message->reference);
-
-        r = check_request(l, n, message, &asked);
-        if (r >= 0)
-                r = keep_request(l, n, message, &asked);
-        if (r >= 0)
-                return;
-
-        log_debug_errno(r, "Layer %s: a request for '%s' from %s is refused: %m", l->name, n->name, message->peer);
-        n->refused_total++;
-        refuse_in_silence(l, message->reference);
-}
-
-void accept_incoming_gone(Layer *l, uint64_t reference) {
-        Incoming *in = incoming_by_reference(&l->manager->incoming, l->key, reference);
-        Flow *f;
-
-        if (!in)
-                return;
-
-        f = in->flow;
-        f->ended_by_layer = true;
-        f->error = -ECANCELED;
-        (void) flow_handle(f, FLOW_EVENT_GIVE_UP);
-}
-
 /* -- a listener accepts -- */
 
-void accept_answer(Flow *f) {
-        Incoming *in = f->incoming_request;
-        LayerMessage message = {
-                .type = LAYER_ACCEPT,
-                .reference = in->key.reference,
-                .flow_id = f->id,
-                .lane_class = f->lane_class,
-                .tokens = { .have_own = true, .have_peer = in->peer_closes },
-        };
-        ssize_t size;
+/* Tells the layer to answer. It takes the flow's control keys along; nobody here needs them any more. */
+static void send_answer(Flow *f, LayerMessage *message) {
+        const Incoming *in = f->incoming_request;
 
-        memcpy(message.tokens.own, in->own_token, CLOSE_TOKEN_BYTES);
+        message->type = LAYER_ACCEPT;
+        message->reference = in->key.reference;
+        message->flow_id = f->id;
+        message->lane_class = f->lane_class;
+        message->tokens = (CloseTokens) { .have_own = true, .have_peer = in->peer_closes };
+        memcpy(message->tokens.own, in->own_token, CLOSE_TOKEN_BYTES);
         if (in->peer_closes)
-                memcpy(message.tokens.peer, in->peer_token, CLOSE_TOKEN_BYTES);
+                memcpy(message->tokens.peer, in->peer_token, CLOSE_TOKEN_BYTES);
 
-        flow_set_acceptor(f, f->offered_to->client->process);
+        f->answered = true;
+        layer_send(f->layer, message, NULL, 0);
+}
+
+static void cannot_answer(Flow *f, int error, const char *text) {
+        log_debug_errno(error, "Cannot answer flow %" PRIu64 ": %s: %m", f->id, text);
+        flow_end(f, CLOSE_REFUSED, handshake_error(error), text);
+}
+
+static int answer_plain(Flow *f) {
+        const Incoming *in = f->incoming_request;
+        LayerMessage message = {};
+        ssize_t size;
 
         size = oap_response_build(in->oap, in->oap_size, in->own_token, in->grants, time_realtime_nsec(), message.oap,
                                   sizeof(message.oap));
-        if (size < 0) {
-                log_debug_errno((int) size, "Cannot answer flow %" PRIu64 ": %m", f->id);
-                flow_end(f, CLOSE_REFUSED, (int) size, NULL);
+        if (size < 0)
+                return (int) size;
+
+        message.oap_size = (size_t) size;
+        send_answer(f, &message);
+        return 0;
+}
+
+static int ask_layer_to_prepare(Flow *f) {
+        LayerMessage message = {
+                .type = LAYER_PREPARE,
+                .reference = f->incoming_request->key.reference,
+                .flow_id = f->id,
+                .qos = f->granted,
+        };
+        ssize_t size;
+
+        size = hash_compute(f->layer->hash, f->name, strlen(f->name), message.hash);
+        if (size < 0)
+                return (int) size;
+
+        message.hash_size = (size_t) size;
+        layer_send(f->layer, &message, NULL, 0);
+        return 0;
+}
+
+void accept_answer(Flow *f) {
+        int r;
+
+        flow_set_acceptor(f, f->offered_to->client->process);
+
+        r = f->handshake ? ask_layer_to_prepare(f) : answer_plain(f);
+        if (r < 0)
+                cannot_answer(f, r, "");
+        else
+                (void) flow_set_timer(f, usec_add(time_now(), CONFIRM_USEC), accept_elapsed);
+}
+
+static void response_built(void *userdata, AuthSession session, AuthMessage *answer) {
+        Flow *f = userdata;
+        LayerMessage message = {};
+
+        f->handshake->question = 0;
+        auth_link_forget(f->manager->auth, &f->handshake->session);
+        if (answer->result < 0) {
+                cannot_answer(f, answer->result, answer->text);
+                return;
+        }
+        if (answer->oap_size == 0 || answer->oap_size > sizeof(message.oap)) {
+                cannot_answer(f, -EMSGSIZE, "The answer does not fit any message of a layer");
                 return;
         }
 
-        message.oap_size = (size_t) size;
-        layer_send(f->layer, &message, NULL, 0);
-        (void) flow_set_timer(f, usec_add(time_now(), CONFIRM_USEC), incoming_elapsed);
+        handshake_keep(f->handshake, answer);
+        memcpy(message.oap, answer->oap, answer->oap_size);
+        message.oap_size = answer->oap_size;
+        message.control = f->handshake->control;
+        send_answer(f, &message);
+        explicit_bzero(&message.control, sizeof(message.control));
+}
+
+static int ask_for_response(Flow *f, const LayerMessage *prepared) {
+        const Incoming *in = f->incoming_request;
+        AuthMessage question;
+        int r;
+
+        r = handshake_question(AUTH_BUILD_RESPONSE, f->name, NULL, prepared, &question);
+        if (r < 0)
+                return r;
+
+        question.capabilities = OAP_CAPABILITIES_OF_HOST | in->grants;
+        question.have_token = true;
+        memcpy(question.token, in->own_token, sizeof(question.token));
+        question.have_reset = prepared->have_reset;
+        memcpy(question.reset, prepared->reset, sizeof(question.reset));
+        question.size = f->layer->oap_max;
+
+        return auth_link_ask(f->manager->auth, &question, &f->handshake->session, response_built, f, &f->handshake->question);
+}
+
+/* Once per flow: a layer that says it again, or of another one, is not listened to. */
+void accept_prepared(Flow *f, const LayerMessage *message) {
+        int r;
+
+        if (f->state != FLOW_ACCEPTING || !f->handshake || f->handshake->question != 0 || f->answered ||
+            message->reference != f->incoming_request->key.reference)
+                return;
+
+        r = message->result < 0 ? message->result : ask_for_response(f, message);
+        if (r < 0)
+                cannot_answer(f, r, "");
 }
 
 void accept_reply(Flow *f, const LayerMessage *message, int lane_fd) {
@@ -302,7 +236,10 @@ void accept_establish(Flow *f) {
 
         flow_remember(f);
         flow_fill_info(f, &to_client.info);
+        if (f->handshake)
+                to_client.keys = f->handshake->keys;
         client_send(f->offered_to->client, &to_client, (int[]) { f->caller_lane, ends[0] }, 2);
+        explicit_bzero(&to_client.keys, sizeof(to_client.keys));
         layer_send(f->layer, &to_layer, (int[]) { f->peer_lane, ends[1] }, 2);
         (void) safe_close(ends[0]);
         (void) safe_close(ends[1]);
@@ -321,8 +258,8 @@ void accept_refuse(Flow *f) {
 
         if (f->ended_by_layer || !f->layer)
                 return;
-        if (f->acceptor)
+        if (f->answered)
                 layer_send(f->layer, &close_message, NULL, 0);
         else if (f->incoming_request)
-                refuse_in_silence(f->layer, f->incoming_request->key.reference);
+                accept_refuse_in_silence(f->layer, f->incoming_request->key.reference);
 }

@@ -133,11 +133,16 @@ AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec
 }
 
 AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now) {
+        return allocation_refused_because(a, key, result, "", now);
+}
+
+AllocationStep allocation_refused_because(Allocation *a, uint64_t key, int result, const char *reason, usec_t now) {
         int index;
 
         if (!find_layer(a, key, &index) || index != a->current)
                 return ALLOCATION_WAIT;
 
+        (void) snprintf(a->reason, sizeof(a->reason), "%s", reason);
         carry_no_more(a, ALLOCATION_TRIED, result);
         return next_step(a, now);
 }
@@ -258,7 +263,7 @@ void allocation_explain(const Allocation *a, const char *name, usec_t now, char 
         else if (a->error == -ENOENT)
                 append(text, "'%.100s' is not a name of this host, and no layer is online", name);
         else
-                append(text, "The flow to '%.100s' could not be allocated", name);
+                append(text, "The flow to '%.100s' could not be allocated%s%s", name, a->reason[0] ? ": " : "", a->reason);
 
         for (unsigned i = 0; i < a->n_layers; i++)
                 append(text, "%s%s (%s)", i == 0 ? "; asked " : ", ", a->layers[i].name, verdict_words(&a->layers[i]));

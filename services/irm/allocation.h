@@ -25,6 +25,7 @@
 #define ALLOCATION_RETRY_USEC (3 * USEC_PER_SEC)
 #define ALLOCATION_KEPT_USEC (20 * USEC_PER_SEC)        /* how long the other host keeps a request that nobody accepts */
 #define ALLOCATION_TEXT_MAX 512U
+#define ALLOCATION_REASON_MAX 320U
 
 typedef enum AllocationVerdict {
         ALLOCATION_ASKED,
@@ -65,6 +66,7 @@ typedef struct Allocation {
         int current;            /* index of the layer that carries the request, or -1 */
         uint32_t attempt;       /* of that request, from 0 */
         int error;
+        char reason[ALLOCATION_REASON_MAX];     /* why the last request failed, a sentence; "": its errno says it all */
 } Allocation;
 
 /* timeout_usec is relative, USEC_INFINITY: none. */
@@ -76,6 +78,7 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
 /* What happened. */
 AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now);
+AllocationStep allocation_refused_because(Allocation *a, uint64_t key, int result, const char *reason, usec_t now);
 AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
 void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or (never impatient) accepts */
 AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start, after asking */

@@ -165,8 +165,9 @@ void announce_flow_new(const Flow *f) {
         if (sd_bus_message_new_signal(m->bus, &message, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew") < 0)
                 return;
 
-        (void) sd_bus_message_append(message, "ta{sv}", f->id, 3, "Name", "s", flow_shown_name(f, name), "Layer", "s",
-                                     f->layer ? f->layer->name : "", "Peer", "s", f->peer);
+        (void) sd_bus_message_append(message, "ta{sv}", f->id, 5, "Name", "s", flow_shown_name(f, name), "Layer", "s",
+                                     f->layer ? f->layer->name : "", "Peer", "s", f->peer, "PeerVerified", "b", (int) f->verified,
+                                     "Protection", "s", flow_protection(f));
         (void) sd_bus_send(m->bus, message, NULL);
 }
 
@@ -178,4 +179,15 @@ void announce_flow_removed(const Flow *f) {
 
         (void) sd_bus_emit_signal(m->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowRemoved", "tsa{sv}", f->id,
                                   close_reason_to_string(f->close_reason), 1, "SinceUSec", "t", f->since);
+}
+
+/* -- certificates -- */
+
+void announce_certificate_expiring(Manager *m, const char *name, const char *text, uint64_t expiry_usec) {
+        char shown[FLOW_NAME_WIRE_BYTES_MAX + 1];
+
+        (void) copy_string(shown, sizeof(shown), name);
+        utf8_mend(shown);
+        if (m->bus)
+                (void) sd_bus_emit_signal(m->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", "sst", shown, text, expiry_usec);
 }

@@ -23,6 +23,9 @@ void announce_operation_removed(Operation *o);
 void announce_flow_new(const Flow *f);
 void announce_flow_removed(const Flow *f);
 
+/* In advance. */
+void announce_certificate_expiring(Manager *m, const char *name, const char *text, uint64_t expiry_usec);
+
 /* Object paths of the three kinds. */
 int layer_path(const Layer *l, char **ret);
 int name_path(const Name *n, char **ret);

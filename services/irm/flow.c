@@ -113,6 +113,7 @@ void flow_drop_means(Flow *f) {
         if (f->incoming_request)
                 f->incoming_request = incoming_free(&f->manager->incoming, f->incoming_request);
 
+        f->handshake = handshake_free(f->handshake);
         f->allocation = mfree(f->allocation);
         f->timer = sd_event_source_disable_unref(f->timer);
         f->doorbell_source = sd_event_source_disable_unref(f->doorbell_source);
@@ -266,6 +267,10 @@ void flow_set_terms(Flow *f, const Terms *terms) {
         f->transfer = terms->transfer;
 }
 
+const char *flow_protection(const Flow *f) {
+        return f->layer ? f->protection : "none";
+}
+
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret) {
         *ret = (IrmFlowInfo) {
                 .qos = f->granted,
@@ -273,9 +278,12 @@ void flow_fill_info(const Flow *f, IrmFlowInfo *ret) {
                 .mtu = f->layer ? f->layer->mtu : 0,
                 .transfer = f->transfer,
                 .mpl_ms = f->layer ? terms_mpl_ms(f->layer->type) : 0,
+                .verified = f->verified,
         };
         (void) copy_string(ret->name, sizeof(ret->name), f->name);
         (void) copy_string(ret->peer, sizeof(ret->peer), f->peer);
+        (void) copy_string(ret->protection, sizeof(ret->protection), flow_protection(f));
+        (void) copy_string(ret->key_exchange, sizeof(ret->key_exchange), f->key_exchange);
         if (f->layer)
                 (void) copy_string(ret->layer, sizeof(ret->layer), f->layer->name);
 }
@@ -304,8 +312,11 @@ void flow_remember(Flow *f) {
                 .qos = f->qos,
                 .granted = f->granted,
                 .transfer = f->transfer,
+                .verified = f->verified,
         };
 
+        (void) copy_string(record.protection, sizeof(record.protection), f->protection);
+        (void) copy_string(record.key_exchange, sizeof(record.key_exchange), f->key_exchange);
         (void) copy_string(record.name, sizeof(record.name), f->name);
         (void) copy_string(record.peer, sizeof(record.peer), f->peer);
         if (f->layer)
@@ -356,6 +367,9 @@ int flow_restore(Manager *m, const StateFlow *record, uint32_t state_slot, Flow 
         f->since = record->since_usec;
         f->granted = record->granted;
         f->transfer = record->transfer;
+        f->verified = record->verified;
+        (void) copy_string(f->protection, sizeof(f->protection), record->protection);
+        (void) copy_string(f->key_exchange, sizeof(f->key_exchange), record->key_exchange);
         (void) copy_string(f->peer, sizeof(f->peer), record->peer);
 
         if (record->layer[0] != '\0') {

@@ -10,6 +10,7 @@
 #include "libo7s/doorbell.h"
 #include "services/irm/allocation.h"
 #include "services/irm/flow-state.h"
+#include "services/irm/handshake.h"
 #include "services/irm/layer.h"
 #include "services/irm/terms.h"
 
@@ -26,7 +27,10 @@ struct Flow {
         uint32_t transfer;              /* IRM_TRANSFER_: what both ends agreed on */
         bool stream;                    /* asked for with O7S_STREAM */
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
-        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* as proven; else as its layer knows it */
+        bool verified;                  /* .peer was proven */
+        char protection[32];            /* as in IrmFlowInfo */
+        char key_exchange[32];
         char wanted[LAYER_NAME_BYTES_MAX + 1];  /* the one layer that may carry it; "": any */
         usec_t since;                   /* CLOCK_REALTIME of being established */
         QuotaCharge charge;
@@ -42,11 +46,11 @@ struct Flow {
         Allocation *allocation;         /* outgoing, while pending */
         AllocationStep step;            /* what the search said last, for connect_search() */
         bool have_step;
-        OapRequest requests[ALLOCATION_ATTEMPTS_MAX];   /* to the current layer */
-        uint32_t n_requests;
+        Handshake *handshake;           /* owned; through a layer, while pending */
         uint32_t won;                   /* the attempt that was answered */
         CloseTokens tokens;
         Incoming *incoming_request;     /* not owned; in Manager.incoming, while pending */
+        bool answered;                  /* its layer was told to answer the other host */
 
         /* Once suspended: caller_lane is the application's, peer_lane the layer's. */
         int caller_lane;                /* of the asking side: the client, or the layer of an incoming flow; -1: not here yet */
@@ -106,6 +110,9 @@ int flow_set_timer(Flow *f, usec_t when, sd_event_time_handler_t elapsed);
 void flow_set_terms(Flow *f, const Terms *terms);
 void flow_fill_info(const Flow *f, IrmFlowInfo *ret);
 
+/* For people: "none", "mac", a cipher; "": not known (any more). */
+const char *flow_protection(const Flow *f);
+
 /* Its name as text: one of another host may be any bytes, which the bus does not take. */
 const char *flow_shown_name(const Flow *f, char buffer[FLOW_NAME_WIRE_BYTES_MAX + 1]);
 
@@ -128,7 +135,6 @@ LaneClass wanted_lane_class(uint64_t flags, const o7s_qos *qos);
 void connect_permitted(Flow *f, bool granted);
 
 void connect_offer(Flow *f);
-void connect_request(Flow *f);
 void connect_search(Flow *f);
 void connect_complete(Flow *f);
 void connect_establish(Flow *f);
@@ -136,22 +142,40 @@ void connect_fail(Flow *f);
 
 /* What the layers say. */
 void connect_query_done(Flow *f, Layer *l, int result);
-void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd);
 void connect_layer_up(Flow *f, Layer *l);
 void connect_layer_gone(Flow *f, Layer *l);
+
+/* Whoever had it cannot: what the search says now. The flow may be gone afterwards. */
+void connect_retract(Flow *f, AllocationStep step);
+void connect_set_timer(Flow *f);
+
+/* -- connect-request.c: what a layer is asked -- */
+
+void connect_request(Flow *f);
+void connect_prepared(Flow *f, Layer *l, const LayerMessage *message);
+void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd);
+void connect_establish_request(Flow *f);
+
+/* The layer forgets all attempts. It is not ours any more, and so are they: */
+void connect_leave_layer(Flow *f);
+void connect_forget_requests(Flow *f);
 
 /* A reply that nobody waits for, or that the layer had no lane for: its host gets a close, if it can be closed. */
 void connect_abort_stray(Layer *l, const LayerMessage *reply);
 
-/* -- accept.c: offered to listeners, and asked for elsewhere -- */
+/* -- accept.c: offered to listeners, and asked for elsewhere (admission.h has what comes before) -- */
 
-void accept_incoming(Layer *l, const LayerMessage *message);
-void accept_incoming_gone(Layer *l, uint64_t reference);
+/* To the other host. */
+void accept_refuse_in_silence(Layer *l, uint64_t reference);
+
+/* When a request that nobody accepted is given up. */
+int accept_elapsed(sd_event_source *s, uint64_t usec, void *userdata);
 void accept_send_offer(Flow *f);
 void accept_withdraw(Flow *f, int result);
 void accept_offer(Flow *f);
 void accept_search(Flow *f);
 void accept_answer(Flow *f);
+void accept_prepared(Flow *f, const LayerMessage *message);
 void accept_establish(Flow *f);
 void accept_refuse(Flow *f);
 void accept_reply(Flow *f, const LayerMessage *message, int lane_fd);

@@ -48,7 +48,7 @@ static int insert(IncomingTable *table, Incoming *in) {
         return map_put(table->by_id, in->id, sizeof(in->id), in);
 }
 
-int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, const LayerMessage *message,
+int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, const IncomingRequest *request,
                  const OapHeader *header, const OapExtension *extension, const uint8_t own_token[OAP_TOKEN_BYTES],
                  usec_t now, Incoming **ret) {
         Incoming *in;
@@ -62,23 +62,23 @@ int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, con
                 return -ENOMEM;
 
         *in = (Incoming) {
-                .key = { .layer = layer, .reference = message->reference },
+                .key = { .layer = layer, .reference = request->reference },
                 .expires = usec_add(now, INCOMING_KEPT_USEC),
                 .peer_closes = extension->present && extension->have_token &&
                                (extension->capabilities & OAP_CAPABILITY_CLOSE),
-                .oap_size = message->oap_size,
+                .oap_size = request->oap_size,
                 .n_of_layer = n_of_layer,
         };
         (*n_of_layer)++;
         memcpy(in->id, header->id, sizeof(in->id));
         memcpy(in->peer_token, extension->token, sizeof(in->peer_token));
         memcpy(in->own_token, own_token, sizeof(in->own_token));
-        memcpy(in->peer, message->peer, sizeof(in->peer));
+        (void) copy_string(in->peer, sizeof(in->peer), request->peer);
 
-        in->oap = malloc(MAX(message->oap_size, (size_t) 1));
+        in->oap = malloc(MAX(request->oap_size, (size_t) 1));
         r = in->oap ? 0 : -ENOMEM;
         if (r == 0) {
-                memcpy(in->oap, message->oap, message->oap_size);
+                memcpy(in->oap, request->oap, request->oap_size);
                 r = insert(table, in);
         }
         if (r < 0) {

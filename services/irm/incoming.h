@@ -22,6 +22,15 @@
 
 typedef struct Incoming Incoming;
 
+/* One request, as its layer tells it (not owned). */
+typedef struct IncomingRequest {
+        uint64_t reference;
+        o7s_qos qos;
+        const char *peer;
+        const uint8_t *oap;
+        size_t oap_size;
+} IncomingRequest;
+
 typedef struct IncomingKey {
         uint64_t layer;         /* key of the layer's connection */
         uint64_t reference;     /* the layer's own number */
@@ -50,10 +59,10 @@ typedef struct IncomingTable {
 int incoming_table_init(IncomingTable *table);
 void incoming_table_done(IncomingTable *table);         /* asserts that it is empty */
 
-/* Keeps a request. message, header and extension are those that were just parsed; n_of_layer, where the layer's are
+/* Keeps a request. Of the header, id and time stamp count; n_of_layer, where the layer's are
  * counted, lives at least as long.
  * Returns: 0; -EEXIST: this reference or id is there already; -EDQUOT: too many; -ENOMEM. */
-int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, const LayerMessage *message,
+int incoming_new(IncomingTable *table, uint64_t layer, uint32_t *n_of_layer, const IncomingRequest *request,
                  const OapHeader *header, const OapExtension *extension, const uint8_t own_token[OAP_TOKEN_BYTES],
                  usec_t now, Incoming **ret);
 Incoming *incoming_free(IncomingTable *table, Incoming *incoming);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "basic/log.h"
+#include "services/irm/admission.h"
 #include "services/irm/flow.h"
 
 #define ACCEPT_BURST_MAX 16U
@@ -62,6 +63,7 @@ LayerLink *layer_link_free(LayerLink *link) {
         free(link);
 
         if (l) {
+                admissions_drop_layer(l);
                 l->link = NULL;                 /* first: flows that end now must not be told to it */
                 layer_disconnected(l);          /* the key still tells which queries were its */
                 l->key = 0;

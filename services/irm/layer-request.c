@@ -4,6 +4,7 @@
 
 #include "basic/log.h"
 #include "services/common/bus.h"
+#include "services/irm/admission.h"
 #include "services/irm/announce.h"
 #include "services/irm/neighbour.h"
 #include "services/irm/layer-names.h"
@@ -198,6 +199,15 @@ static void layer_reports_reply(Layer *l, const LayerMessage *message, int fds[L
                 connect_abort_stray(l, message);
 }
 
+static void layer_reports_prepared(Layer *l, const LayerMessage *message) {
+        Flow *f = flow_find(l->manager, message->flow_id);
+
+        if (f && f->incoming && f->layer == l)
+                accept_prepared(f, message);
+        else if (f && !f->incoming)
+                connect_prepared(f, l, message);
+}
+
 static void layer_reports_down(Layer *l, const LayerMessage *message) {
         Flow *f = flow_find(l->manager, message->flow_id);
 
@@ -269,10 +279,10 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
                 layer_reports_reply(l, message, fds);
                 return;
         case LAYER_INCOMING:
-                accept_incoming(l, message);
+                admission_incoming(l, message);
                 return;
         case LAYER_INCOMING_GONE:
-                accept_incoming_gone(l, message->reference);
+                admission_gone(l, message->reference);
                 return;
         case LAYER_DOWN:
                 layer_reports_down(l, message);
@@ -290,7 +300,8 @@ void layer_request(LayerLink *link, LayerMessage *message, int fds[LAYER_FDS_MAX
                 layer_reports_return(l, message, TAKE_FD(fds[0]));
                 return;
         case LAYER_PREPARED:
-                return;                 /* nothing is prepared yet */
+                layer_reports_prepared(l, message);
+                return;
         case LAYER_WELCOME:
         case LAYER_PREPARE:
         case LAYER_REGISTER:

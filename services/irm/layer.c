@@ -70,6 +70,7 @@ int layer_get(Manager *m, const char *name, Layer **ret) {
         l->type = _LAYER_TYPE_INVALID;
         l->hash = HASH_SHA3_256;
         list_init(&l->flows);
+        list_init(&l->admissions);
         list_init(&l->neighbours);
         (void) copy_string(l->name, sizeof(l->name), name);
 
@@ -130,6 +131,7 @@ void layer_reload_file(Layer *l) {
 
         layer_file_free(l->file);
         l->file = file;
+        l->file_is_bad = r < 0 && r != -ENOENT;
         layer_names_update(l);
 }
 

@@ -37,6 +37,7 @@ struct Layer {
         LayerLink *link;                /* owned; NULL: no IPCP is connected */
         Process *process;               /* not owned: of the last connection, until it ends */
         LayerFile *file;                /* owned; NULL where there is none */
+        bool file_is_bad;               /* what it says cannot be relied on */
         uint64_t file_stamp;            /* of its files when they were read */
         LayerState state;
         char *reason;                   /* one sentence, never NULL */
@@ -48,6 +49,8 @@ struct Layer {
         uint32_t oap_max;
         bool resuming;                  /* it names its flows; its first STATE ends that */
         uint32_t n_incoming;            /* requests of other hosts that wait, see incoming.h */
+        List admissions;                /* Admission.by_layer: requests that are being authenticated */
+        uint32_t n_admissions;
         uint32_t n_flows;
         List flows;                     /* Flow.by_layer */
         uint64_t address;               /* of the member; 0: it is none */

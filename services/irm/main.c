@@ -6,10 +6,11 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "services/common/key-message.h"
 #include "services/irm/introspect.h"
 #include "services/irm/manager.h"
 
-static const char *arg_root = "";
+static ManagerPaths arg_paths = { .root = "", .auth_socket = AUTH_SOCKET_PATH, .key_socket = KEY_SOCKET_PATH };
 static const char *arg_introspect = NULL;
 
 static int help(void) {
@@ -18,16 +19,20 @@ static int help(void) {
                "  -h --help                 Show this help\n"
                "     --version              Show the version\n"
                "     --root=DIRECTORY       Read the configuration below DIRECTORY\n"
+               "     --auth-socket=PATH     Authentication service, instead of " AUTH_SOCKET_PATH "\n"
+               "     --key-socket=PATH      Key service, instead of " KEY_SOCKET_PATH "\n"
                "     --bus-introspect=PATH  Print the D-Bus interfaces of the object at PATH\n");
         return 0;
 }
 
 static int parse_arguments(int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100, ARG_ROOT, ARG_INTROSPECT };
+        enum { ARG_VERSION = 0x100, ARG_ROOT, ARG_AUTH_SOCKET, ARG_KEY_SOCKET, ARG_INTROSPECT };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "root", required_argument, NULL, ARG_ROOT },
+                { "auth-socket", required_argument, NULL, ARG_AUTH_SOCKET },
+                { "key-socket", required_argument, NULL, ARG_KEY_SOCKET },
                 { "bus-introspect", required_argument, NULL, ARG_INTROSPECT },
                 {},
         };
@@ -41,7 +46,13 @@ static int parse_arguments(int argc, char *argv[]) {
                         puts("o7s-irm " O7S_VERSION);
                         return 0;
                 case ARG_ROOT:
-                        arg_root = optarg;
+                        arg_paths.root = optarg;
+                        break;
+                case ARG_AUTH_SOCKET:
+                        arg_paths.auth_socket = optarg;
+                        break;
+                case ARG_KEY_SOCKET:
+                        arg_paths.key_socket = optarg;
                         break;
                 case ARG_INTROSPECT:
                         arg_introspect = optarg;
@@ -61,7 +72,7 @@ static int run(Daemon *daemon) {
         if (r < 0)
                 return EXIT_FAILURE;
 
-        r = manager_new(daemon, arg_root, &m);
+        r = manager_new(daemon, &arg_paths, &m);
         if (r < 0) {
                 log_error_errno(r, "Failed to set up: %m");
                 return EXIT_FAILURE;

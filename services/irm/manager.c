@@ -35,7 +35,11 @@ static int manager_make_maps(Manager *m) {
         return r;
 }
 
-int manager_new(Daemon *daemon, const char *root, Manager **ret) {
+static void certificate_expires(void *userdata, const AuthMessage *message) {
+        announce_certificate_expiring(userdata, message->name, message->text, message->expiry_usec);
+}
+
+int manager_new(Daemon *daemon, const ManagerPaths *paths, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = NULL;
         uint8_t key[SIPHASH_KEY_BYTES];
         int r;
@@ -52,7 +56,7 @@ int manager_new(Daemon *daemon, const char *root, Manager **ret) {
         list_init(&m->clients);
         list_init(&m->wildcard_listeners);
 
-        r = config_init(&m->config, root);
+        r = config_init(&m->config, paths->root);
         if (r == 0)
                 r = quota_init(&m->quota, &m->config.limits, memory_bytes());
         if (r == 0)
@@ -63,6 +67,8 @@ int manager_new(Daemon *daemon, const char *root, Manager **ret) {
                 r = random_bytes(key, sizeof(key));
         if (r == 0)
                 r = oap_replay_new(key, &m->replay);
+        if (r == 0)
+                r = auth_link_new(m->event, paths->auth_socket, paths->key_socket, certificate_expires, m, &m->auth);
         if (r < 0)
                 return r;
 
@@ -111,7 +117,9 @@ Manager *manager_free(Manager *m) {
         free_all(m, processes, Process, process_free);
         m->processes = map_free(m->processes);
 
+        m->auth = auth_link_free(m->auth);
         incoming_table_done(&m->incoming);
+        conf_strings_done(&m->bad_name_files);
         quota_done(&m->quota);
         config_done(&m->config);
         oap_replay_free(m->replay);
@@ -178,6 +186,8 @@ static void load_name(Manager *m, const char *name) {
                 /* A slip of the pen must not take away from its servers a name that was good before. */
                 if (n)
                         n->seen = true;
+                else
+                        (void) conf_strings_add(&m->bad_name_files, name);      /* nobody is to reach it with less protection */
                 log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n ? ", the name stays as it was" : "");
                 return;
         }
@@ -209,6 +219,7 @@ static void load_names(Manager *m) {
         if (config_list(&m->config, NAME_FILE_DIRECTORY, NAME_FILE_SUFFIX, &names) < 0)
                 return;
 
+        conf_strings_done(&m->bad_name_files);
         map_for_each(n, m->names, position)
                 n->seen = false;
         for (size_t i = 0; i < names.n; i++)
@@ -358,5 +369,6 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return r;
 
+        auth_link_start(m->auth);
         return listen_on(m, "layer", &m->layer_fd, &m->layer_source, layer_accept_all);
 }

@@ -11,7 +11,9 @@
  *   layer, layer-request         a connection of an IPCP, and what it reports
  *   name, binding                names of this host, who may serve them, where they are registered
  *   flow                         one flow; feeds the table of flow-state and does what it says
- *   connect, accept              a flow that is asked for here; one that is asked for elsewhere or offered
+ *   connect, connect-request     a flow that is asked for here
+ *   admission, accept            one that is asked for elsewhere or offered
+ *   policy, handshake, auth-link who may, and how it is protected: the service that knows, and what a flow has of it
  *   state, restore               what survives a crash, in a memfd that systemd keeps
  *   config, systemd, operation   irm.conf and .name files; units; long work on the bus
  *   *-bus, describe              what the bus sees
@@ -24,6 +26,8 @@
 #include "services/common/daemon.h"
 #include "services/common/oap.h"
 #include "services/common/polkit.h"
+#include "services/irm/audit.h"
+#include "services/irm/auth-link.h"
 #include "services/irm/config.h"
 #include "services/irm/incoming.h"
 #include "services/irm/quota.h"
@@ -46,6 +50,10 @@ struct Manager {
         State *state;
         OapReplay *replay;
         IncomingTable incoming;
+        AuthLink *auth;
+        uint32_t n_admissions;          /* of all layers, see admission.h */
+        AuditCounter audit[_AUDIT_KIND_MAX];
+        ConfStrings bad_name_files;     /* names whose file cannot be read, and that are not there from before */
 
         Map *processes;                 /* ProcessKey -> Process, owned */
         Map *names;                     /* string -> Name, owned */
@@ -79,7 +87,14 @@ struct Manager {
         usec_t started;                 /* CLOCK_REALTIME */
 };
 
-int manager_new(Daemon *daemon, const char *root, Manager **ret);
+/* Where things are; tests have others. */
+typedef struct ManagerPaths {
+        const char *root;               /* of the configuration; "" */
+        const char *auth_socket;
+        const char *key_socket;
+} ManagerPaths;
+
+int manager_new(Daemon *daemon, const ManagerPaths *paths, Manager **ret);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager, manager_free);
 

@@ -3,6 +3,7 @@
 /* Names of this host, see name.h. */
 
 #include "basic/log.h"
+#include "services/irm/admission.h"
 #include "services/irm/flow.h"
 
 static const HashAlgorithm directory_hashes[] = {
@@ -102,7 +103,9 @@ Name *name_free(Name *n) {
         while (!list_is_empty(&n->bindings))
                 binding_free(list_first(&n->bindings, Binding, by_name));
 
+        admissions_drop_name(n);
         name_release_flows(n);
+        name_security_done(n);
         state_remove(n->manager->state, STATE_NAME, n->state_slot);
         if (!n->from_file)
                 quota_return_name(&n->manager->quota, n->owner);
@@ -145,6 +148,7 @@ int name_new(Manager *m, const char *name, uid_t owner, bool from_file, char *te
         list_init(&n->registrations);
         list_init(&n->acceptors);
         list_init(&n->waiting);
+        list_init(&n->admissions);
 
         r = map_put_string(m->names, n->name, n);
         if (r == 0)
@@ -229,8 +233,8 @@ int name_apply_file(Name *n, const NameFile *file) {
         n->balance = file->balance >= 0 && file->balance < _BALANCE_MAX ? (LoadBalance) file->balance : BALANCE_ROUND_ROBIN;
         n->local = file->local;
         n->max_flows = file->max_flows;
-        n->server_needs_o7s = file->server_peer && streq(file->server_peer, "o7s");
-        n->client_needs_o7s = file->client_peer && streq(file->client_peer, "o7s");
+        name_security_apply_file(n, SECURITY_SERVER, &file->server);
+        name_security_apply_file(n, SECURITY_CLIENT, &file->client);
         name_bind_all(n, BINDING_UNIT, &file->units);
         name_bind_all(n, BINDING_USER, &file->users);
         name_bind_all(n, BINDING_PROGRAM, &file->programs);

@@ -9,6 +9,7 @@
 #include "services/common/name-file.h"
 #include "services/irm/binding.h"
 #include "services/irm/client.h"
+#include "services/irm/name-security.h"
 
 #define NAMES_MAX 16384U
 #define REGISTRATIONS_PER_NAME_MAX 32U
@@ -47,8 +48,6 @@ struct Name {
         bool local;                     /* reachable on this host without a layer */
         bool from_file;
         bool seen;                      /* its file was still there at the last reload */
-        bool server_needs_o7s;          /* Peer=o7s of [Server]: hosts without the extension are not served */
-        bool client_needs_o7s;          /* Peer=o7s of [Client]: nor asked */
         uint32_t max_flows;             /* 0: no limit of its own */
         uid_t *allow_uids;              /* who may open flows to it; none: everybody */
         size_t n_allow_uids;
@@ -57,6 +56,9 @@ struct Name {
         List acceptors;                 /* Acceptor.by_name */
         List waiting;                   /* Flow.by_name: flows that nobody has taken yet, oldest first */
         uint32_t n_waiting;
+        List admissions;                /* Admission.by_name: requests for it that are being authenticated */
+        uint32_t n_admissions;
+        NameSecurity security[_SECURITY_SIDE_MAX];
         uint32_t n_flows;               /* accepted and not ended */
         uint64_t accepted_total;
         uint64_t refused_total;

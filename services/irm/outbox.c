@@ -10,7 +10,8 @@ typedef struct Parcel {
         ListNode by_outbox;     /* Outbox.waiting */
         int fds[OUTBOX_FDS_MAX];
         unsigned n_fds;
-        uint64_t message[];     /* its bytes, aligned for it */
+        size_t size;
+        uint64_t message[];     /* its bytes, aligned for it; it may hold keys */
 } Parcel;
 
 static Parcel *parcel_free(Parcel *p) {
@@ -21,6 +22,7 @@ static Parcel *parcel_free(Parcel *p) {
         for (unsigned i = 0; i < p->n_fds; i++)
                 p->fds[i] = safe_close(p->fds[i]);
 
+        explicit_bzero(p->message, p->size);
         return mfree(p);
 }
 DEFINE_CLEANUP(Parcel, parcel_free);
@@ -35,6 +37,7 @@ static int parcel_new(const void *message, size_t size, const int *fds, unsigned
                 return -ENOMEM;
 
         list_init(&p->by_outbox);
+        p->size = size;
         memcpy(p->message, message, size);
 
         for (; p->n_fds < n_fds; p->n_fds++) {

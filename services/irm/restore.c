@@ -68,6 +68,14 @@ static void restore_binding(Manager *m, const StateBinding *record, uint32_t slo
                 log_debug_errno(r, "Cannot take over a binding of '%s': %m", record->name);
 }
 
+static void restore_setting(Manager *m, const StateSetting *record, uint32_t slot) {
+        Name *n = name_find(m, record->name);
+
+        state_remove(m->state, STATE_SETTING, slot);
+        if (n)
+                name_security_restore(n, record);
+}
+
 /* A record that is written anew gets the slot that was just freed, so none is met twice. */
 void restore_names(Manager *m) {
         for (uint32_t slot = 0; slot < state_capacity(STATE_NAME); slot++) {
@@ -96,6 +104,13 @@ void restore_names(Manager *m) {
                 n = name_find(m, record.name);
                 if (n)
                         (void) registration_new(n, record.layer, false, &registration);
+        }
+
+        for (uint32_t slot = 0; slot < state_capacity(STATE_SETTING); slot++) {
+                StateSetting record;
+
+                if (state_get(m->state, STATE_SETTING, slot, &record) > 0)
+                        restore_setting(m, &record, slot);
         }
 }
 

@@ -5,7 +5,7 @@
 #include "services/common/state-store.h"
 #include "services/irm/state.h"
 
-#define STATE_VERSION 3U
+#define STATE_VERSION 4U
 
 /* A string in a record that must be terminated. */
 typedef struct Text {
@@ -15,7 +15,7 @@ typedef struct Text {
 
 #define TEXT(type, field)                                                                                         \
         { offsetof(type, field), sizeof(((type *) NULL)->field) }
-#define TEXTS_MAX 3U            /* in one record */
+#define TEXTS_MAX 5U            /* in one record */
 
 static const StateStoreFormat state_format = {
         .name = "o7s-irm-state",
@@ -27,6 +27,7 @@ static const StateStoreFormat state_format = {
                 [STATE_REGISTRATION] = { sizeof(StateRegistration), 16384 },
                 [STATE_CLIENT] = { sizeof(StateClient), 512 },
                 [STATE_FLOW] = { sizeof(StateFlow), 65536 },
+                [STATE_SETTING] = { sizeof(StateSetting), 16384 },
         },
 };
 
@@ -35,7 +36,9 @@ static const Text state_texts[_STATE_KIND_MAX][TEXTS_MAX] = {
         [STATE_BINDING] = { TEXT(StateBinding, name), TEXT(StateBinding, id) },
         [STATE_REGISTRATION] = { TEXT(StateRegistration, name), TEXT(StateRegistration, layer) },
         [STATE_CLIENT] = { TEXT(StateClient, name), TEXT(StateClient, program) },
-        [STATE_FLOW] = { TEXT(StateFlow, name), TEXT(StateFlow, layer), TEXT(StateFlow, peer) },
+        [STATE_FLOW] = { TEXT(StateFlow, name), TEXT(StateFlow, layer), TEXT(StateFlow, peer), TEXT(StateFlow, protection),
+                         TEXT(StateFlow, key_exchange) },
+        [STATE_SETTING] = { TEXT(StateSetting, name), TEXT(StateSetting, key), TEXT(StateSetting, value) },
 };
 
 _Static_assert(_STATE_KIND_MAX <= STATE_STORE_KINDS_MAX, "kinds");

@@ -21,6 +21,7 @@ typedef enum StateKind {
         STATE_REGISTRATION,
         STATE_CLIENT,
         STATE_FLOW,
+        STATE_SETTING,
         _STATE_KIND_MAX,
 } StateKind;
 
@@ -64,10 +65,21 @@ typedef struct StateFlow {
         o7s_qos qos;            /* as asked for */
         o7s_qos granted;
         uint32_t transfer;      /* IRM_TRANSFER_ */
+        uint8_t verified;       /* peer was proven */
+        char protection[32];    /* as in IrmFlowInfo; secrets are never here */
+        char key_exchange[32];
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char layer[LAYER_NAME_BYTES_MAX + 1];   /* "": between two programs of this host */
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
 } StateFlow;
+
+/* What was said at run time of the security of a name, see name-security.h. */
+typedef struct StateSetting {
+        uint32_t side;          /* SecuritySide */
+        char name[FLOW_NAME_BYTES_MAX + 1];
+        char key[32];
+        char value[1024];
+} StateSetting;
 
 typedef struct State State;
 

@@ -30,9 +30,11 @@ static const struct {
         { "unknown key", "[Name]\nLayers=lan\n", 0, "\"Layer\"" },
         { "unknown section", "[Names]\nLayer=lan\n", -EBADMSG, "[Name]" },
         { "activation", "[Activate]\nUnit=web@.service\n", -EBADMSG, "this build does not have" },
-        { "server encryption", "[Server]\nEncryption=required\n", -EBADMSG, "this build does not have" },
-        { "client authentication", "[Client]\nAuthentication=server\n", -EBADMSG, "Authentication=none" },
-        { "pin", "[Client]\nPin=sha256:00\n", -EBADMSG, "remove the line" },
+        { "server encryption", "[Server]\nEncryption=yes\n", -EBADMSG, "opportunistic" },
+        { "client authentication", "[Client]\nAuthentication=both\n", -EBADMSG, "mutual" },
+        { "an unknown cipher", "[Client]\nCipher=rot13\n", -EBADMSG, "rot13" },
+        { "a relative anchor", "[Client]\nTrustAnchor=ca.pem\n", -EBADMSG, "ca.pem" },
+        { "pin", "[Client]\nPin=sha256:00\n", -EBADMSG, "sha256" },
 };
 
 static void test_parse(void **state) {
@@ -67,8 +69,9 @@ static void test_values(void **state) {
         assert_int_equal(file->allow_users.n, 1);
         assert_false(file->local);
         assert_int_equal(file->units.n, 2);
-        assert_string_equal(file->server_peer, "o7s");
-        assert_string_equal(file->client_peer, "any");
+        assert_int_equal(file->server.peer, PEER_O7S);
+        assert_int_equal(file->server.authentication, AUTHENTICATION_DEFAULT);
+        assert_int_equal(file->client.peer, PEER_DEFAULT);
 }
 
 static void test_defaults(void **state) {
@@ -78,8 +81,8 @@ static void test_defaults(void **state) {
         assert_int_equal(file->balance, BALANCE_ROUND_ROBIN);
         assert_true(file->local);
         assert_int_equal(file->max_flows, 0);
-        assert_string_equal(file->server_encryption, "opportunistic");
-        assert_string_equal(file->client_authentication, "none");
+        assert_int_equal(file->server.encryption, ENCRYPTION_DEFAULT);
+        assert_int_equal(file->client.authentication, AUTHENTICATION_DEFAULT);
 }
 
 static void test_names(void **state) {

@@ -68,6 +68,11 @@ void fixture_write(IrmFixture *f, const char *path, const char *text) {
         assert_int_equal(fclose(file), 0);
 }
 
+void fixture_plain(IrmFixture *f) {
+        fixture_write(f, "names/far.example.name", "[Name]\nLocal=no\n[Client]\nEncryption=no\nAuthentication=none\n");
+        fixture_write(f, "names/here.name.d/50-plain.conf", "[Server]\nEncryption=no\nAuthentication=none\n[Client]\nEncryption=no\nAuthentication=none\n");
+}
+
 /* -- the service manager -- */
 
 static void store_take(IrmFixture *f, const char *name, int fd) {
@@ -137,7 +142,7 @@ void fixture_collect(IrmFixture *f) {
 
 /* In the child: descriptors from 3 on, and their names. */
 static void exec_daemon(const IrmFixture *f) {
-        char names[FIXTURE_STORED_MAX * 64] = "irm:layer", text[128];
+        char names[FIXTURE_STORED_MAX * 64] = "irm:layer", text[128], auth[128], key[128];
         int fds[FIXTURE_STORED_MAX + 2] = { f->irm_fd, f->layer_fd };
         size_t n = 2;
 
@@ -164,7 +169,10 @@ static void exec_daemon(const IrmFixture *f) {
         (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", f->bus ? f->bus : "unix:path=/nonexistent", 1);
         (void) snprintf(text, sizeof(text), "--root=%s", f->directory);
 
-        execl(f->program, f->program, text, NULL);
+        (void) snprintf(auth, sizeof(auth), "--auth-socket=%s/auth.sock", f->directory);
+        (void) snprintf(key, sizeof(key), "--key-socket=%s/keyd.sock", f->directory);
+
+        execl(f->program, f->program, text, auth, key, NULL);
         _exit(127);
 }
 

@@ -34,6 +34,9 @@ void fixture_stop(IrmFixture *f);
 /* Writes DIRECTORY/etc/o7s/PATH. Before fixture_run(). */
 void fixture_write(IrmFixture *f, const char *path, const char *text);
 
+/* Flows to far.example and those for "here" go without authentication service: for tests of everything else. Before fixture_run(). */
+void fixture_plain(IrmFixture *f);
+
 /* Takes what the daemon has sent to be kept, or no longer. */
 void fixture_collect(IrmFixture *f);
 

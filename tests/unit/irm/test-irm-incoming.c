@@ -31,11 +31,11 @@ static const uint8_t own_token[OAP_TOKEN_BYTES] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 /* A request whose id is a number, and which may replace another such. */
 static int keep(IncomingTable *table, uint64_t layer, uint64_t reference, uint64_t id, usec_t now, Incoming **ret) {
         OapExtension extension = {};
-        LayerMessage message = { .type = LAYER_INCOMING, .reference = reference, .oap = "the request", .oap_size = 11 };
+        const IncomingRequest request = { .reference = reference, .peer = "", .oap = (const uint8_t *) "the request", .oap_size = 11 };
         OapHeader header = {};
 
         memcpy(header.id, &id, sizeof(id));
-        return incoming_new(table, layer, count_of(table, layer), &message, &header, &extension, own_token, now, ret);
+        return incoming_new(table, layer, count_of(table, layer), &request, &header, &extension, own_token, now, ret);
 }
 
 static OapExtension replaces(uint64_t id) {
@@ -65,16 +65,16 @@ static int table_tear_down(void **state) {
 }
 
 static void test_kept(void **state) {
-        LayerMessage message = { .type = LAYER_INCOMING, .reference = 7, .peer = "02:00:00:00:00:01" };
+        uint8_t oap[LAYER_OAP_BYTES_MAX];
+        const IncomingRequest request = { .reference = 7, .peer = "02:00:00:00:00:01", .oap = oap, .oap_size = sizeof(oap) };
         OapExtension extension = { .present = true, .have_token = true, .capabilities = OAP_CAPABILITY_CLOSE,
                                    .token = { 9, 9, 9 } };
         OapHeader header = { .id = { 0xaa } };
         IncomingTable *table = *state;
         Incoming *in;
 
-        message.oap_size = LAYER_OAP_BYTES_MAX;
-        memset(message.oap, 0x5a, message.oap_size);
-        assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &message, &header, &extension, own_token, NOW, &in), 0);
+        memset(oap, 0x5a, sizeof(oap));
+        assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &request, &header, &extension, own_token, NOW, &in), 0);
         assert_int_equal(*count_of(table, LAN), 1);
 
         assert_int_equal(in->expires, NOW + 20 * USEC_PER_SEC);
@@ -82,7 +82,7 @@ static void test_kept(void **state) {
         assert_memory_equal(in->peer_token, extension.token, OAP_TOKEN_BYTES);
         assert_memory_equal(in->own_token, own_token, OAP_TOKEN_BYTES);
         assert_int_equal(in->oap_size, LAYER_OAP_BYTES_MAX);
-        assert_memory_equal(in->oap, message.oap, message.oap_size);
+        assert_memory_equal(in->oap, oap, sizeof(oap));
         assert_string_equal(in->peer, "02:00:00:00:00:01");
         assert_null(in->flow);
         assert_ptr_equal(incoming_by_reference(table, LAN, 7), in);
@@ -111,12 +111,12 @@ static void test_who_closes(void **state) {
         IncomingTable *table = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(peers); i++) {
-                LayerMessage message = { .type = LAYER_INCOMING };
+                const IncomingRequest request = { .peer = "", .oap = (const uint8_t *) "" };
                 OapHeader header = {};
                 Incoming *in;
 
                 print_message("%s\n", peers[i].name);
-                assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &message, &header, &peers[i].extension,
+                assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &request, &header, &peers[i].extension,
                                               own_token, NOW, &in), 0);
                 assert_int_equal(in->peer_closes, peers[i].closes);
                 incoming_free(table, in);

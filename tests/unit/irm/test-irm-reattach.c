@@ -206,6 +206,7 @@ static int set_up(void **state) {
         static Scene scene;
 
         fixture_start(&fixture, arg_program);
+        fixture_plain(&fixture);
         fixture_run(&fixture);
         scene = (Scene) { .fixture = &fixture, .client = client_connect(), .layer = fixture_connect_layer(&fixture) };
         layer_come_online(scene.layer, "lan");

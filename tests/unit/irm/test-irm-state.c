@@ -23,6 +23,7 @@ typedef union AnyRecord {
         StateRegistration registration;
         StateClient client;
         StateFlow flow;
+        StateSetting setting;
 } AnyRecord;
 
 static State *make_state(void) {

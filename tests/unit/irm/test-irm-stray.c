@@ -22,6 +22,7 @@ static int set_up(void **state) {
         static IrmFixture fixture;      /* cmocka hands on a pointer */
 
         fixture_start(&fixture, arg_program);
+        fixture_plain(&fixture);
         fixture_run(&fixture);
         *state = &fixture;
         return 0;

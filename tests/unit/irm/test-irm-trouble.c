@@ -31,6 +31,7 @@ static int set_up(void **state) {
         char text[256];
 
         fixture_start(&fixture, arg_program);
+        fixture_plain(&fixture);
         (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n", geteuid());
         fixture_write(&fixture, "names/here.name", text);
         fixture_run(&fixture);

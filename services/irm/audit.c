@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Entries of the journal, see audit.h. */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "basic/string.h"
+#include "services/irm/audit.h"
+
+#define FIELD_BYTES_MAX 320U
+
+static const struct {
+        const char *reason;
+        const char *message_id;
+} kinds[_AUDIT_KIND_MAX] = {
+        [AUDIT_AUTHENTICATION] = { "authentication", "MESSAGE_ID=6e1e1d9fd5a94f3c8b8c0f5f3f0b9a41" },
+        [AUDIT_POLICY] = { "policy", "MESSAGE_ID=0c7f3a0d8a0f4d0e9f5b3f1d8f6f2c52" },
+        [AUDIT_REPLAY] = { "replay", "MESSAGE_ID=f2c1b7a69d5e4b6fa3c27e1be0d41863" },
+        [AUDIT_CREDENTIALS] = { "credentials", "MESSAGE_ID=93d4a85e7c1b4e0db6f9a2c8570e3d74" },
+};
+
+AuditKind audit_kind_of(int error) {
+        switch (error) {
+        case -EACCES:
+        case -EOPNOTSUPP:
+                return AUDIT_POLICY;
+        case -EALREADY:
+        case -EEXIST:
+                return AUDIT_REPLAY;
+        case -ENOKEY:
+        case -ENOTCONN:
+        case -ECONNRESET:
+        case -ETIMEDOUT:
+        case -EBUSY:
+                return AUDIT_CREDENTIALS;
+        default:
+                return AUDIT_AUTHENTICATION;
+        }
+}
+
+/* Returns: whether it is written; *ret_suppressed: how many were not, since the last one. */
+static bool may_write(AuditCounter *counter, usec_t now, unsigned *ret_suppressed) {
+        *ret_suppressed = 0;
+
+        if (usec_sub(now, counter->second) >= USEC_PER_SEC) {
+                *ret_suppressed = counter->suppressed;
+                *counter = (AuditCounter) { .second = now };
+        }
+        if (counter->n >= AUDIT_PER_SECOND) {
+                counter->suppressed++;
+                return false;
+        }
+
+        counter->n++;
+        return true;
+}
+
+/* "NAME=value" of what may come from anybody. */
+static void fill_field(char field[FIELD_BYTES_MAX], const char *name, const char *value) {
+        (void) snprintf(field, FIELD_BYTES_MAX, "%s=%s", name, value);
+        utf8_mend(field);
+        for (char *c = field; *c; c++)
+                if ((unsigned char) *c < ' ' || *c == 0x7f)
+                        *c = '?';
+}
+
+void audit_refused(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *event, usec_t now) {
+        char name[FIELD_BYTES_MAX], layer[FIELD_BYTES_MAX], peer[FIELD_BYTES_MAX], flow[64] = LOG_FIELD_FLOW "=", uid[64], reason[64];
+        char more[64] = "";
+        unsigned suppressed;
+
+        if (!may_write(&counters[event->kind], now, &suppressed))
+                return;
+        if (suppressed > 0)
+                (void) snprintf(more, sizeof(more), " (and %u more before this one)", suppressed);
+
+        fill_field(name, LOG_FIELD_NAME, event->name);
+        fill_field(layer, LOG_FIELD_LAYER, event->layer);
+        fill_field(peer, LOG_FIELD_PEER, event->peer);
+        if (event->flow_id != 0)
+                (void) snprintf(flow, sizeof(flow), LOG_FIELD_FLOW "=%" PRIu64, event->flow_id);
+        (void) snprintf(uid, sizeof(uid), LOG_FIELD_UID "=%" PRIu32, event->uid);
+        (void) snprintf(reason, sizeof(reason), LOG_FIELD_REASON "=%s", kinds[event->kind].reason);
+
+        (void) log_struct(LOG_NOTICE, 0, LOG_FIELDS(kinds[event->kind].message_id, name, layer, peer, flow, uid, reason), __FILE__, __LINE__,
+                          __func__, "Refused a flow %s '%s' %s %s, layer %s: %s%s", event->outgoing ? "to" : "for", name + STRLEN(LOG_FIELD_NAME "="),
+                          event->outgoing ? "at" : "from", peer + STRLEN(LOG_FIELD_PEER "="), layer + STRLEN(LOG_FIELD_LAYER "="),
+                          isempty(event->text) ? strerror(abs(event->error)) : event->text, more);
+}

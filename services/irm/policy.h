@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Which security policy holds for a flow: that of the name, for the side that we are on, and with it that of the layer whose member is
+ * the program at our end, if it is one; of both, the stricter. Fail closed: where a file that may say something about it cannot be read, or two
+ * of them leave nothing that both allow, there is no policy and no flow.
+ */
+
+#include "libo7s/irm-message.h"
+#include "services/irm/flow.h"
+
+/* Both: the caller's to empty. text: why not, a sentence. Returns: 0; -EKEYREJECTED: no flow may be opened; -ENOMEM. */
+int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]);
+int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]);
