@@ -61,7 +61,19 @@ static void print_listed(Ctl *ctl, const char *member, const char *element) {
         }
 }
 
-static void print_arguments(Ctl *ctl, VerbArguments kind) {
+/* "init", "issue", ...; what follows some of them is a name. */
+static void print_actions(Ctl *ctl, const char *before) {
+        static const char *const actions[] = { "init", "issue", "trust", "revoke", "list" };
+
+        if (streq(before, "issue") || streq(before, "revoke"))
+                print_listed(ctl, "ListNames", "ssuuuo");
+        for (size_t i = 0; streq(before, "ca") && i < ELEMENTSOF(actions); i++)
+                (void) printf("%s\n", actions[i]);
+}
+
+static void print_arguments(Ctl *ctl, VerbArguments kind, const char *before) {
+        if (kind == ARGUMENTS_CA)
+                print_actions(ctl, before);
         if (kind == ARGUMENTS_VERBS)
                 print_verbs();
         if (kind == ARGUMENTS_LAYERS || kind == ARGUMENTS_LAYERS_AND_NAMES || kind == ARGUMENTS_LAYERS_AND_FILES)
@@ -74,11 +86,17 @@ static void print_arguments(Ctl *ctl, VerbArguments kind) {
 static bool print_values(const char *word) {
         static const struct {
                 const char *option;
-                const char *values[4];
+                const char *values[7];
         } values[] = {
                 { "--json=", { "pretty", "short", "off" } },
                 { "--framing=", { "dix", "llc" } },
                 { "--balance=", { "round-robin", "spill", "least-flows" } },
+                { "--side=", { "server", "client" } },
+                { "--authentication=", { "none", "server", "mutual" } },
+                { "--encryption=", { "no", "opportunistic", "required" } },
+                { "--peer=", { "any", "o7s" } },
+                { "--common-name=", { "yes", "no" } },
+                { "--key-type=", { "p256", "p384", "p521", "ed25519", "ed448", "rsa" } },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(values); i++) {
@@ -108,7 +126,7 @@ int verb_complete(Ctl *ctl, int argc, char *argv[]) {
         else if (!verb)
                 print_verbs();
         else
-                print_arguments(ctl, verb->arguments);
+                print_arguments(ctl, verb->arguments, argv[argc - 2]);
 
         return EXIT_FINE;
 }

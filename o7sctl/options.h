@@ -46,11 +46,45 @@ typedef enum Option {
         OPTION_NOW,
         OPTION_SAVE,
         OPTION_WRITE,
+        OPTION_ROOT,                            /* of authorities and certificates */
+        OPTION_CLIENT,
+        OPTION_DAYS,
+        OPTION_KEY_TYPE,
+        OPTION_OUT,
+        OPTION_REFERENCE,
+        OPTION_SIDE,                            /* of security policies */
+        OPTION_RUNTIME,
+        OPTION_CERTIFICATE,
+        _OPTION_SETTING_FIRST = OPTION_CERTIFICATE,     /* from here to the last, a key of a policy each */
+        OPTION_PRIVATE_KEY,
+        OPTION_AUTHENTICATION,
+        OPTION_ENCRYPTION,
+        OPTION_PEER,
+        OPTION_ALLOW,
+        OPTION_DENY,
+        OPTION_TRUST,
+        OPTION_REVOCATIONS,
+        OPTION_PIN,
+        OPTION_KEY_EXCHANGE,
+        OPTION_CIPHER,
+        OPTION_KEY_DERIVATION,
+        OPTION_DIGEST,
+        OPTION_COMMON_NAME,
+        _OPTION_SETTING_LAST = OPTION_COMMON_NAME,
         _OPTION_MAX,
         _OPTION_INVALID = -EINVAL,
 } Option;
 
 #define OPTION_BIT(option) (1ULL << (option))
+#define OPTIONS_SETTINGS (OPTION_BIT(_OPTION_SETTING_LAST + 1) - OPTION_BIT(_OPTION_SETTING_FIRST))
+
+#define SETTINGS_MAX 128U
+
+/* One assignment of a security policy. */
+typedef struct Setting {
+        const char *key;        /* as in files: "Encryption"; static */
+        const char *value;      /* borrowed from argv; "": the default again */
+} Setting;
 
 typedef struct Options {
         uint64_t given;         /* OPTION_BIT() of each option seen */
@@ -87,12 +121,22 @@ typedef struct Options {
         bool now;
         bool save;
         const char *write;      /* a file; "-": standard output */
+        const char *root;       /* in front of /etc; "" */
+        bool client;
+        uint32_t days;          /* 0: not given */
+        const char *key_type;
+        const char *out;        /* a directory */
+        bool reference;
+        const char *side;       /* "server", "client"; NULL: not given */
+        bool runtime;
+        Setting settings[SETTINGS_MAX];
+        size_t n_settings;
 } Options;
 
 #define OPTIONS_INIT                                                                                           \
         (Options) {                                                                                            \
                 .pager = true, .legend = true, .ask_password = true, .block = true,                            \
-                .timeout = 30 * USEC_PER_SEC,                                                                  \
+                .timeout = 30 * USEC_PER_SEC, .root = "",                                                      \
         }
 
 #define OPTION_USAGE_CHARS_MAX 40U

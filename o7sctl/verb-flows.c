@@ -1,47 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Flows: they are rows, not objects, fetched in pages. */
+/* "flows": all of them, with who is at the other end. */
 
 #include <pwd.h>
 #include <stdio.h>
 
 #include "basic/string.h"
-#include "libo7s/bus-names.h"
-#include "o7sctl/bus.h"
-#include "o7sctl/bus-json.h"
+#include "o7sctl/flows.h"
 #include "o7sctl/table.h"
 
-#define PAGE 1000U
-
-enum { ID, NAME, LAYER, PEER, STATE, SINCE, MEMORY, USER, PID, MORE };
+enum { ID, NAME, LAYER, PEER, VERIFIED, PROTECTION, STATE, SINCE, MEMORY, USER, PID, KEY_EXCHANGE, MORE };
 
 static const Column flow_columns[] = {
         [ID] = { "ID", "id", COLUMN_RIGHT },
         [NAME] = { "NAME", "name", COLUMN_SHORTEN },
         [LAYER] = { "LAYER", "layer", 0 },
         [PEER] = { "PEER", "peer", COLUMN_SHORTEN },
+        [VERIFIED] = { "VERIFIED", "peer_verified", 0 },
+        [PROTECTION] = { "PROTECTION", "protection", 0 },
         [STATE] = { "STATE", "state", 0 },
         [SINCE] = { "SINCE", "since_usec", COLUMN_RIGHT },
         [MEMORY] = { "MEMORY", "memory_bytes", COLUMN_RIGHT },
         [USER] = { "USER", "uid", 0 },
         [PID] = { "PID", "pid", COLUMN_RIGHT },
+        [KEY_EXCHANGE] = { "KEY EXCHANGE", "key_exchange", COLUMN_JSON_ONLY },
         [MORE] = { "DETAILS", "details", COLUMN_JSON_ONLY },
 };
-
-/* The filter is applied by o7s-irm: on a busy host the list is long. */
-static int append_filter(const Options *o, sd_bus_message *call) {
-        int r;
-
-        r = sd_bus_message_open_container(call, 'a', "{sv}");
-        if (r >= 0 && o->n_layers > 0)
-                r = sd_bus_message_append(call, "{sv}", "layer", "s", o->layers[0]);
-        if (r >= 0 && o->name)
-                r = sd_bus_message_append(call, "{sv}", "name", "s", o->name);
-        if (r >= 0 && o->mine)
-                r = sd_bus_message_append(call, "{sv}", "uid", "u", (uint32_t) getuid());
-
-        return r < 0 ? r : sd_bus_message_close_container(call);
-}
 
 /* Nobody's: its process on this host is not known yet, or no longer. */
 static void set_user(Table *table, uint32_t uid) {
@@ -71,89 +55,51 @@ static void set_since(Table *table, uint64_t since_usec) {
 }
 
 /* An arrow says who asked for the flow: up, this host; down, the other. */
-static void set_peer(Table *table, const char *peer, json_object *details) {
-        const char *direction = member_string(details, "Direction");
+static void set_peer(Table *table, const FlowRow *row) {
         _cleanup_free_ char *text = NULL;
 
         (void) format_string(&text, "%s%s%s",
-                             streq(direction, "incoming")   ? terminal_glyph(GLYPH_DOWN)
-                             : streq(direction, "outgoing") ? terminal_glyph(GLYPH_UP)
-                                                            : "",
-                             isempty(direction) || streq(direction, "local") ? "" : " ", peer);
-        table_set(table, PEER, text, json_object_new_string(peer), COLOR_NORMAL);
+                             streq(row->direction, "incoming")   ? terminal_glyph(GLYPH_DOWN)
+                             : streq(row->direction, "outgoing") ? terminal_glyph(GLYPH_UP)
+                                                                 : "",
+                             isempty(row->direction) || streq(row->direction, "local") ? "" : " ", row->peer);
+        table_set(table, PEER, text, json_object_new_string(row->peer), COLOR_NORMAL);
 }
 
-static int read_flow(sd_bus_message *reply, Table *table) {
-        _cleanup_json_ json_object *details = NULL;
-        const char *name, *layer, *peer, *state;
-        uint64_t id, since, memory;
-        uint32_t uid, pid;
-        int r;
+/* Between two programs of this host there is no network to be protected against, and the kernel says who they are. */
+static void set_protection(Table *table, const FlowRow *row) {
+        bool local = streq(row->direction, "local"), plain = isempty(row->protection) || streq(row->protection, "none");
 
-        r = sd_bus_message_enter_container(reply, 'r', "tssssuutta{sv}");
-        if (r <= 0)
-                return r;
+        table_set(table, VERIFIED, row->verified ? "yes" : "no", json_object_new_boolean(row->verified),
+                  row->verified ? COLOR_GREEN : local ? COLOR_NORMAL : COLOR_YELLOW);
+        if (!isempty(row->protection))
+                table_set(table, PROTECTION, row->protection, json_object_new_string(row->protection),
+                          !plain ? COLOR_GREEN : local ? COLOR_NORMAL : COLOR_YELLOW);
+        if (!isempty(row->key_exchange))
+                table_set_string(table, KEY_EXCHANGE, row->key_exchange);
+}
 
-        r = sd_bus_message_read(reply, "tssssuutt", &id, &name, &layer, &peer, &state, &uid, &pid, &since,
-                                &memory);
-        if (r < 0)
-                return r;
-
-        r = bus_json_read(reply, &details);
-        if (r < 0)
-                return r;
+static void add_flow(void *userdata, const FlowRow *row) {
+        Table *table = userdata;
 
         table_row(table);
-        table_set_id(table, ID, id);
-        table_set_string(table, NAME, name);
-        table_set(table, LAYER, isempty(layer) ? "(this host)" : layer, json_object_new_string(layer),
+        table_set_id(table, ID, row->id);
+        table_set_string(table, NAME, row->name);
+        table_set(table, LAYER, isempty(row->layer) ? "(this host)" : row->layer, json_object_new_string(row->layer),
                   COLOR_NORMAL);
-        set_peer(table, peer, details);
-        table_set_state(table, STATE, state);
-        set_since(table, since);
-        table_set_bytes(table, MEMORY, memory);
-        set_user(table, uid);
-        if (pid != 0)
-                table_set_u64(table, PID, pid);
-        table_set(table, MORE, NULL, TAKE_PTR(details), COLOR_NORMAL);
-
-        r = sd_bus_message_exit_container(reply);
-        return r < 0 ? r : 1;
-}
-
-/* One page. *cursor: where it begins, then where the next one does; 0 after the last. */
-static int fetch_page(Ctl *ctl, Table *table, uint64_t *cursor) {
-        BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
-        int r;
-
-        r = bus_prepare(ctl, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ListFlows", &call);
-        if (r > 0)
-                return r;
-
-        r = append_filter(&ctl->options, call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "tu", *cursor, PAGE);
-        if (r < 0)
-                return bus_complain_message(r);
-
-        r = bus_send(ctl, call, &reply, "Cannot list flows");
-        if (r > 0)
-                return r;
-
-        r = sd_bus_message_enter_container(reply, 'a', "(tssssuutta{sv})");
-        while (r > 0)
-                r = read_flow(reply, table);
-        if (r >= 0)
-                r = sd_bus_message_exit_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "t", cursor);
-
-        return r < 0 ? bus_complain_message(r) : 0;
+        set_peer(table, row);
+        set_protection(table, row);
+        table_set_state(table, STATE, row->state);
+        set_since(table, row->since_usec);
+        table_set_bytes(table, MEMORY, row->memory_bytes);
+        set_user(table, row->uid);
+        if (row->pid != 0)
+                table_set_u64(table, PID, row->pid);
+        table_set(table, MORE, NULL, json_object_get(row->details), COLOR_NORMAL);
 }
 
 int verb_flows(Ctl *ctl, int argc, char *argv[]) {
         _cleanup_(table_freep) Table *table = NULL;
-        uint64_t cursor = 0;
         int r;
 
         if (ctl->options.n_layers > 1) {
@@ -165,18 +111,9 @@ int verb_flows(Ctl *ctl, int argc, char *argv[]) {
         if (r < 0)
                 return bus_complain_message(r);
 
-        do {
-                uint64_t before = cursor;
-
-                r = fetch_page(ctl, table, &cursor);
-                if (r > 0)
-                        return r;
-
-                if (cursor != 0 && cursor <= before) {  /* no progress: it would go on for ever */
-                        (void) fprintf(stderr, "The list of flows does not end; this is the beginning of it.\n");
-                        break;
-                }
-        } while (cursor != 0);
+        r = flows_list(ctl, add_flow, table);
+        if (r > 0)
+                return r;
 
         terminal_page(ctl);
         r = table_print(table, &ctl->options);

@@ -9,6 +9,7 @@
 #include "libo7s/bus-names.h"
 #include "o7sctl/bus.h"
 #include "o7sctl/bus-json.h"
+#include "o7sctl/flows.h"
 #include "o7sctl/status.h"
 #include "o7sctl/table.h"
 #include "o7sctl/terminal.h"
@@ -86,6 +87,27 @@ static int print_layers(Ctl *ctl) {
         return 0;
 }
 
+/* "Protected: 3 encrypted with a proven peer, 1 encrypted, 2 plain". */
+static int print_protection(Ctl *ctl) {
+        FlowCounts counts = {};
+        int r;
+
+        r = flows_list(ctl, flow_counts_add, &counts);
+        if (r > 0)
+                return r;
+
+        status_label("Protected");
+        (void) printf("%" PRIu64 " encrypted with a proven peer, %" PRIu64 " encrypted", counts.n_proven, counts.n_encrypted);
+        if (counts.n_sealed > 0)
+                (void) printf(", %" PRIu64 " against alteration only", counts.n_sealed);
+        (void) printf(", %s%" PRIu64 " plain%s", terminal_sequence(counts.n_plain > 0 ? COLOR_YELLOW : COLOR_NORMAL), counts.n_plain,
+                      terminal_sequence(COLOR_NORMAL));
+        if (counts.n_local > 0)
+                (void) printf(", %" PRIu64 " within this host", counts.n_local);
+        (void) printf("\n");
+        return 0;
+}
+
 static int status_of_all(Ctl *ctl) {
         _cleanup_json_ json_object *manager = NULL;
         char host[256] = "this host";
@@ -123,8 +145,9 @@ static int status_of_all(Ctl *ctl) {
         (void) printf("%" PRIu64 " now, %" PRIu64 " since the start, %" PRIu64 " could not be made\n",
                       member_u64(manager, "NFlows"), member_u64(manager, "FlowsTotal"),
                       member_u64(manager, "FlowsFailedTotal"));
+        r = print_protection(ctl);
 
-        return print_layers(ctl);
+        return r > 0 ? r : print_layers(ctl);
 }
 
 /* GetLayer or GetName. Returns: 0 with the path; 0 with NULL: there is none; an exit status. */

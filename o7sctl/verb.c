@@ -9,7 +9,11 @@
 
 #define NAME_OPTIONS                                                                                           \
         (OPTION_BIT(OPTION_UNIT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_PID) |                          \
-         OPTION_BIT(OPTION_PROGRAM) | OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE))
+         OPTION_BIT(OPTION_PROGRAM) | OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE) |                  \
+         OPTIONS_SETTINGS | OPTION_BIT(OPTION_SIDE) | OPTION_BIT(OPTION_RUNTIME) | OPTION_BIT(OPTION_ROOT))
+#define CA_OPTIONS                                                                                             \
+        (OPTION_BIT(OPTION_ROOT) | OPTION_BIT(OPTION_CLIENT) | OPTION_BIT(OPTION_DAYS) |                       \
+         OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_OUT) | OPTION_BIT(OPTION_REFERENCE))
 #define NEW_OPTIONS                                                                                            \
         (OPTION_BIT(OPTION_ETH) | OPTION_BIT(OPTION_FRAMING) | OPTION_BIT(OPTION_ETHERTYPE) |                  \
          OPTION_BIT(OPTION_OVER) | OPTION_BIT(OPTION_BOOTSTRAP) | OPTION_BIT(OPTION_NOW) |                     \
@@ -27,6 +31,12 @@ const Verb verb_table[] = {
         { "monitor", NULL, "", "Print events as they happen",
           "With --json, prints one object per line. Ends when interrupted.\n",
           0, 0, 0, ARGUMENTS_NONE, false, verb_monitor },
+        { "doctor", NULL, "[LAYER|NAME]", "Look for what is wrong, and say how to mend it",
+          "Looks at services, the clock, certificates and keys, files, layers, and what\n"
+          "would become of flows to names; of a single layer or name if one is given.\n"
+          "  --root=DIRECTORY  Only the files below DIRECTORY/etc\n"
+          "Exit status 1: there are problems.\n",
+          0, 1, OPTION_BIT(OPTION_ROOT), ARGUMENTS_LAYERS_AND_NAMES, false, verb_doctor },
         { "explain", NULL, "ERROR", "Explain an error name or exit status",
           "ERROR is such as NoSuchLayer, or the exit status of a tool.\n",
           1, 1, 0, ARGUMENTS_OTHER, false, verb_explain },
@@ -74,32 +84,65 @@ const Verb verb_table[] = {
           0, -1, 0, ARGUMENTS_LAYERS_AND_FILES, false, verb_verify },
 
         { "names", "Names", "", "List names", NULL, 0, 0, 0, ARGUMENTS_NONE, false, verb_names },
-        { "name", NULL, "NAME [--user=U] [--layer=L]...", "Create, bind and register a name",
+        { "name", NULL, "NAME [--user=U] [--layer=L]...", "Create, bind, register and protect a name",
           "  --unit=UNIT     Let this systemd unit serve the name\n"
           "  --user=USER     Let programs of this user serve it\n"
           "  --pid=PID       Let this process serve it\n"
           "  --program=PATH  Start with this program among those that may\n"
           "  --layer=LAYER   Make it reachable through this layer; may be repeated\n"
           "  --balance=HOW   round-robin, spill or least-flows\n"
-          "If one of the steps fails, a name that was new is removed again.\n",
-          1, 1, NAME_OPTIONS, ARGUMENTS_NAMES, false, verb_name },
+          "If one of the steps fails, a name that was new is removed again.\n\n"
+          "Its policy, written to /etc/o7s/names/NAME.name; an empty value: the default:\n"
+          "  --side=server|client   Where it is served (default), or where it is called\n"
+          "  --authentication=HOW   none, server or mutual\n"
+          "  --encryption=HOW       no, opportunistic or required\n"
+          "  --peer=any|o7s         Whether hosts of other makes are talked to\n"
+          "  --cert=FILE --key=KEY  What this host shows; KEY is a file, credential:NAME or\n"
+          "                         a pkcs11: URL\n"
+          "  --allow=PATTERN --deny=PATTERN  Which peers may; may be repeated\n"
+          "  --trust=FILE --revocations=FILE --pin=sha256:HEX  Whom to believe; likewise\n"
+          "  --key-exchange= --cipher= --key-derivation= --digest=LIST  Algorithms\n"
+          "  --common-name=BOOLEAN  Whether a certificate without SAN counts by its CN\n"
+          "  --runtime              Until o7s-irm reads its files again; writes nothing\n"
+          "  --root=DIRECTORY       Write below DIRECTORY/etc\n"
+          "  import DIRECTORY       Take crt.pem, key.pem and enc.conf from there\n"
+          "Without options: the policy that a name has.\n",
+          1, 3, NAME_OPTIONS, ARGUMENTS_NAMES, false, verb_name },
         { "unname", NULL, "NAME...", "Remove names", NULL, 1, -1, 0, ARGUMENTS_NAMES, false, verb_unname },
         { "resolve", NULL, "NAME", "Ask where a name is, and through which layers",
           "Asks this host and all its layers. Nobody is connected to.\n"
           "Exit status 3: it cannot be reached.\n",
           1, 1, 0, ARGUMENTS_NAMES, false, verb_resolve },
 
-        { "trace", NULL, "NAME [--layer=L] [-c NUMBER]", "Show the way to a name, layer by layer",
+        { "ca", "Certificates", "init|issue|trust|revoke|list", "Have an authority, and trust one",
+          "  init [NAME]      Make an authority on this host, in /etc/o7s/ca\n"
+          "  issue NAME       Make a certificate and key for a name, and put them to where\n"
+          "                   o7s-auth and o7s-keyd find them\n"
+          "    --client         For calling the name, not for serving it\n"
+          "    --out=DIRECTORY  Write them there instead, for another host\n"
+          "    --reference      For a host that is not o7s\n"
+          "  trust [FILE]     Believe what this authority signs (default: the one here), or\n"
+          "                   what a revocation list says\n"
+          "  revoke NAME|SERIAL...  Believe it no longer\n"
+          "  list             Show certificates, and when they expire\n"
+          "  --days=NUMBER    How long it counts (default: 3650, of names 365)\n"
+          "  --key-type=TYPE  p256 (default), p384, p521, ed25519, ed448 or rsa\n"
+          "  --root=DIRECTORY Work below DIRECTORY/etc\n",
+          1, -1, CA_OPTIONS, ARGUMENTS_CA, false, verb_ca },
+
+        { "trace", "Flows", "NAME [--layer=L] [-c NUMBER]", "Show the way to a name, layer by layer",
           "  --layer=LAYER      In this layer (default: the one that reaches it soonest)\n"
           "  -c --count=NUMBER  Probes for each member on the way (default: 5)\n"
           "Also called o7s-trace. Exit status 3: the last member did not answer.\n",
           1, 1, OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_COUNT), ARGUMENTS_NAMES, false, verb_trace },
 
-        { "flows", "Flows", "[--layer=L] [--name=N] [--mine]", "List flows",
+        { "flows", NULL, "[--layer=L] [--name=N] [--mine]", "List flows",
           "  --layer=LAYER   Only those through this layer\n"
           "  --name=NAME     Only those to this name\n"
           "  --mine          Only those of programs that run as you\n",
           0, 0, FLOWS_OPTIONS, ARGUMENTS_NONE, false, verb_flows },
+        { "flow", NULL, "ID...", "Show flows: with whom, and how protected", NULL, 1, -1, 0, ARGUMENTS_OTHER, false,
+          verb_flow },
         { "capture", NULL, "LAYER [-w FILE]", "Show packets of a layer, as pcapng",
           "  -w --write=FILE  Write to this file (default, and -: standard output)\n"
           "Ends when interrupted, or when nobody reads it any more. For example:\n"
@@ -168,7 +211,7 @@ void verb_print_help_of(FILE *stream, const Verb *verb) {
 }
 
 static int complain_unknown(const char *name) {
-        const char *names[32], *nearest;
+        const char *names[64], *nearest;
         size_t n = 0;
 
         for (const Verb *verb = verb_table; verb->name && n < ELEMENTSOF(names); verb++)

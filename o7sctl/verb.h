@@ -16,6 +16,7 @@ typedef enum VerbArguments {
         ARGUMENTS_LAYERS_AND_NAMES,
         ARGUMENTS_LAYERS_AND_FILES,
         ARGUMENTS_VERBS,
+        ARGUMENTS_CA,           /* its actions, then names */
         ARGUMENTS_OTHER,        /* nothing to suggest */
 } VerbArguments;
 
