@@ -61,6 +61,22 @@ bool handshake_offers_suites(const OapExtension *request) {
 
 /* -- reading -- */
 
+/* A handshake of ours says all that belongs together; the messages of a plain allocation say nothing of it. */
+static bool request_is_whole(const OapHeader *header, const OapExtension *e) {
+        bool any = e->n_suites > 0;
+
+        if (any != e->have_nonce || (e->share_size > 0 && !any) || ((any || e->have_binding) && !e->have_destination))
+                return false;
+
+        return !any || (header->key_exchange_size > 0) != (e->share_size > 0);
+}
+
+static bool response_is_whole(const OapExtension *e) {
+        bool any = e->n_suites > 0;
+
+        return any == e->have_confirmation && (!any || e->have_epoch);
+}
+
 int handshake_read_extension(Handshake *h, const OapHeader *header, OapExtension *ret, char text[AUTH_TEXT_BYTES_MAX]) {
         OapExtension extension = {};
         int r;
@@ -70,6 +86,12 @@ int handshake_read_extension(Handshake *h, const OapHeader *header, OapExtension
                 return handshake_refuse(text, r, "The peer's o7s asks for what this one does not know.");
         if (r < 0)
                 return handshake_refuse(text, r, "The peer's message has a broken o7s extension.");
+        if (extension.present && !(h->server ? request_is_whole(header, &extension) : response_is_whole(&extension)))
+                return handshake_refuse(text, -EPROTO, "The peer's o7s extension is incomplete: somebody altered it.");
+
+        /* The reference sends no data. Whoever signs may; else it is more likely an extension of ours that was broken. */
+        if (!extension.present && header->data_size > 0 && header->certificate_size == 0)
+                return handshake_refuse(text, -EBADMSG, "The peer's message carries data that nobody signs.");
         if (!extension.present && h->terms.peer == PEER_O7S)
                 return handshake_refuse(text, -EKEYREJECTED, "The peer does not run o7s, and Peer=o7s asks for that.");
 

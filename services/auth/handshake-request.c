@@ -181,9 +181,7 @@ static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapE
         size_t size = in_header ? header->key_exchange_size : extension->share_size;
         int kex, r;
 
-        if (in_header && extension->share_size > 0)
-                return handshake_refuse(text, -EPROTO, "The request has two key exchanges.");
-        if (size == 0 || (!in_header && !handshake_offers_suites(extension))) {
+        if (size == 0) {
                 if (h->terms.encryption == ENCRYPTION_REQUIRED)
                         return handshake_refuse(text, -EOPNOTSUPP, "The peer asks for no encryption, and Encryption=required here.");
                 return 0;

@@ -197,7 +197,7 @@ static int check_reference_terms(Handshake *h, const OapHeader *header, const Oa
 
 static int check_suite(Handshake *h, const OapHeader *header, const OapExtension *extension, bool in_header,
                        char text[AUTH_TEXT_BYTES_MAX]) {
-        if (extension->n_suites != 1 || !extension->have_confirmation || !extension->have_epoch)
+        if (extension->n_suites != 1)
                 return handshake_refuse(text, -EPROTO, "The peer runs o7s and its response is incomplete: somebody took away what we had said.");
 
         h->suite = negotiation_suite(&h->terms, extension->suites, 1, in_header);

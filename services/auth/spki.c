@@ -96,6 +96,7 @@ static bool oid_equals(const Oid *oid, const Cursor *value) {
 
 /* The next element's content; none, and a poisoned cursor, where it is not of this tag or not DER. */
 static Cursor der_take(Cursor *c, uint8_t tag) {
+        const uint8_t *content;
         size_t length;
         uint8_t found;
 
@@ -112,7 +113,8 @@ static Cursor der_take(Cursor *c, uint8_t tag) {
         if (found != tag)
                 c->bad = true;
 
-        return cursor_from(cursor_bytes(c, length), c->bad ? 0 : length);
+        content = cursor_bytes(c, length);
+        return cursor_from(content, content ? length : 0);
 }
 
 /* A number that is not negative, without the zero in front of a set sign bit. Zero itself has no bytes then. */
