@@ -19,6 +19,7 @@
 
 #define BURST_MAX 16U                           /* answers per turn of the loop */
 #define AGAIN_USEC (100 * USEC_PER_MSEC)        /* a service that has no room for one more connection is asked again */
+#define RETURN_USEC USEC_PER_SEC                /* one that ended is looked for again, to be warned by it */
 
 typedef struct Question {
         AuthLink *link;                         /* not owned */
@@ -136,6 +137,11 @@ static void take_turn(AuthLink *link) {
         (void) sd_event_source_set_enabled(link->turn, SD_EVENT_ONESHOT);
 }
 
+static void take_turn_later(AuthLink *link, usec_t usec) {
+        (void) sd_event_source_set_time_relative(link->again, usec);
+        (void) sd_event_source_set_enabled(link->again, SD_EVENT_ONESHOT);
+}
+
 /* Those that can be asked of the next process of the service as well as of this one. */
 static bool question_survives(const Question *q, bool asked) {
         if (!asked)
@@ -174,6 +180,8 @@ static void link_lost(AuthLink *link, int error) {
         fail_lost(link);
         if (link->n_questions > 0)
                 take_turn(link);
+        else
+                take_turn_later(link, RETURN_USEC);
         arm_timer(link);
 }
 
@@ -372,10 +380,9 @@ static int turn(sd_event_source *s, uint64_t usec, void *userdata) {
         if (link->fd < 0)
                 r = link_connect(link);
 
-        if (r == -EAGAIN) {
-                (void) sd_event_source_set_time_relative(link->again, AGAIN_USEC);
-                (void) sd_event_source_set_enabled(link->again, SD_EVENT_ONESHOT);
-        } else if (r < 0) {
+        if (r == -EAGAIN)
+                take_turn_later(link, AGAIN_USEC);
+        else if (r < 0) {
                 log_debug_errno(r, "Cannot connect to the authentication service at %s: %m", link->auth_path);
                 while (n-- > 0 && (q = list_first(&link->waiting, Question, by_link)))
                         question_fail(q, -ENOTCONN, "The authentication service does not run, and nothing is done without it; "
