@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "basic/time.h"
 #include "tests/unit/irm/auth-fixture.h"
 
 #define WAIT_MSEC 5000
@@ -119,4 +120,18 @@ void auth_hear_forget(AuthFixture *a, uint64_t session) {
         auth_hear(a, AUTH_FORGET, &message);
         assert_int_equal(message.session, session);
         auth_message_done(&message);
+}
+
+uint8_t *auth_make_oap(uint8_t id, size_t *ret_size) {
+        OapHeader header = { .key_exchange = (const uint8_t *) "a public key", .key_exchange_size = 12 };
+        uint8_t *oap = malloc(1024);
+        ssize_t n;
+
+        assert_non_null(oap);
+        memset(header.id, id, sizeof(header.id));
+        header.timestamp = time_realtime_nsec() - OAP_BACKDATE_NSEC;
+        n = oap_header_pack(&header, oap, 1024);
+        assert_true(n > 0);
+        *ret_size = (size_t) n;
+        return oap;
 }

@@ -28,5 +28,8 @@ void auth_hear(AuthFixture *a, AuthMessageType type, AuthMessage *ret);
 void auth_hears_nothing(AuthFixture *a);
 void auth_say(AuthFixture *a, const AuthMessage *message);
 
+/* A handshake message that parses: its id is of this byte, and it has a key exchange. free() is the caller's. */
+uint8_t *auth_make_oap(uint8_t id, size_t *ret_size);
+
 /* FORGET of this session. */
 void auth_hear_forget(AuthFixture *a, uint64_t session);

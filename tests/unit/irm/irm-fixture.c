@@ -229,6 +229,27 @@ void fixture_stop(IrmFixture *f) {
         assert_int_equal(system(command), 0);
 }
 
+/* -- a program -- */
+
+int fixture_connect_client(void) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
+        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        return fd;
+}
+
+int fixture_make_lane(void) {
+        Lane *lane;
+        int fd;
+
+        assert_int_equal(lane_new(LANE_NORMAL, &lane, &fd), 0);
+        lane_free(lane);
+        return fd;
+}
+
 /* -- a layer -- */
 
 int fixture_connect_layer(IrmFixture *f) {

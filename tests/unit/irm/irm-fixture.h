@@ -40,6 +40,10 @@ void fixture_plain(IrmFixture *f);
 /* Takes what the daemon has sent to be kept, or no longer. */
 void fixture_collect(IrmFixture *f);
 
+/* A connection, as a program has one; a lane of its own. */
+int fixture_connect_client(void);
+int fixture_make_lane(void);
+
 /* A connection, as a layer has one. Messages are waited for, at most a few seconds; the test fails otherwise. */
 int fixture_connect_layer(IrmFixture *f);
 void layer_say(int fd, const LayerMessage *message, const int *fds, unsigned n_fds);

@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,16 +41,6 @@ static int online_layer(Host *host) {
         return layer;
 }
 
-static int connect_client(void) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
-        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
-        return fd;
-}
-
 static int set_up_host(void **state, bool with_service) {
         static Host host;               /* cmocka hands on a pointer */
 
@@ -72,7 +60,7 @@ static int set_up_host(void **state, bool with_service) {
         if (with_service)
                 auth_greet(&host.auth);
         host.layer = online_layer(&host);
-        host.client = connect_client();
+        host.client = fixture_connect_client();
         *state = &host;
         return 0;
 }
@@ -98,15 +86,6 @@ static int tear_down(void **state) {
 
 /* -- steps -- */
 
-static int make_lane(void) {
-        Lane *lane;
-        int fd;
-
-        assert_int_equal(lane_new(LANE_NORMAL, &lane, &fd), 0);
-        lane_free(lane);
-        return fd;
-}
-
 /* A program asks, and has brought its lane; the layer says that it reaches the name. Returns the program's end of the doorbell. */
 static int ask(Host *host, const char *name) {
         IrmMessage message = {
@@ -128,7 +107,7 @@ static int ask(Host *host, const char *name) {
         assert_int_equal(message.result, 0);
 
         lane.flow_id = message.flow_id;
-        lane_fd = make_lane();
+        lane_fd = fixture_make_lane();
         assert_int_equal(irm_message_send(host->client, &lane, &lane_fd, 1), 0);
         (void) close(lane_fd);
 
@@ -161,24 +140,10 @@ static void prepare(Host *host, LayerMessage *ret) {
         layer_say(host->layer, &answer, NULL, 0);
 }
 
-/* A handshake message that parses: its id is of this byte. */
-static uint8_t *make_oap(uint8_t id, size_t *ret_size) {
-        OapHeader header = { .key_exchange = (const uint8_t *) "a public key", .key_exchange_size = 12 };
-        uint8_t *oap = malloc(1024);
-        ssize_t n;
-
-        assert_non_null(oap);
-        memset(header.id, id, sizeof(header.id));
-        n = oap_header_pack(&header, oap, 1024);
-        assert_true(n > 0);
-        *ret_size = (size_t) n;
-        return oap;
-}
-
 static void say_built(Host *host, uint64_t id, uint64_t session, uint8_t oap_id) {
         AuthMessage answer = { .type = AUTH_REQUEST_BUILT, .id = id, .session = session };
 
-        answer.oap = make_oap(oap_id, &answer.oap_size);
+        answer.oap = auth_make_oap(oap_id, &answer.oap_size);
         auth_say(&host->auth, &answer);
         auth_message_done(&answer);
 }
@@ -198,7 +163,7 @@ static void build(Host *host, LayerMessage *ret_request) {
 static void say_reply(Host *host, const LayerMessage *request) {
         LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt, .qos = request->qos,
                                .oap = "the answer", .oap_size = 10, .binding = "as it came", .binding_size = 10 };
-        int lane = make_lane();
+        int lane = fixture_make_lane();
 
         layer_say(host->layer, &reply, &lane, 1);
         (void) close(lane);
@@ -415,7 +380,7 @@ static void test_plain(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 LayerMessage request, reply = { .type = LAYER_REPLY }, message;
-                int doorbell = ask(host, cases[i].called), lane = make_lane(), fds[LAYER_FDS_MAX];
+                int doorbell = ask(host, cases[i].called), lane = fixture_make_lane(), fds[LAYER_FDS_MAX];
                 uint8_t token[OAP_TOKEN_BYTES] = "closeme";
                 IrmMessage outcome;
                 ssize_t n;
