@@ -82,6 +82,11 @@ int trust_check_leaf(gnutls_x509_crt_t crt, bool server, char text[AUTH_TEXT_BYT
 /* below: how many certificates that are not self-issued stand between it and the leaf. */
 int trust_check_issuer(gnutls_x509_crt_t crt, bool server, unsigned below, char text[AUTH_TEXT_BYTES_MAX]);
 
+/* -- trust-signature.c: by bytes and key alone; whether he may, and with this algorithm, is asked elsewhere -- */
+
+bool trust_signs_certificate(gnutls_x509_crt_t issuer, gnutls_x509_crt_t crt);
+bool trust_signs_list(gnutls_x509_crt_t issuer, gnutls_x509_crl_t crl);
+
 /* -- trust-revocation.c -- */
 
 int trust_check_revocation(const Trust *trust, gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer, uint64_t now_realtime_nsec,

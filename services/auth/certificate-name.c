@@ -232,6 +232,11 @@ static int take_common_name(Certificate *certificate, const gnutls_x509_ava_st *
         return format_string(&certificate->common_name.text, COMMON_NAME_PREFIX "%.*s", (int) value->value.size, (const char *) value->value.data);
 }
 
+/* Counted with its end or without, as the library pleases. */
+static bool is_common_name(const gnutls_datum_t *object) {
+        return strnlen((const char *) object->data, object->size) == STRLEN(COMMON_NAME) && memcmp(object->data, COMMON_NAME, STRLEN(COMMON_NAME)) == 0;
+}
+
 static int read_common_names(Certificate *certificate) {
         gnutls_x509_dn_t subject;
         int r;
@@ -251,7 +256,7 @@ static int read_common_names(Certificate *certificate) {
                                 break;
                         if (r < 0 || i == SUBJECT_PARTS_MAX)
                                 return certificate_error(r);
-                        if (value.oid.size != STRLEN(COMMON_NAME) || memcmp(value.oid.data, COMMON_NAME, STRLEN(COMMON_NAME)) != 0)
+                        if (!is_common_name(&value.oid))
                                 continue;
 
                         r = take_common_name(certificate, &value);

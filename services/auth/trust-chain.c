@@ -5,8 +5,8 @@
  * these is ever an anchor, self-signed or not. There may be several ways up (an authority that was certified twice, a key that was
  * renewed): each is tried, up to a limit, and one that holds is enough.
  *
- * A way holds when every certificate on it passes every rule (trust-rule.c), nobody on it is revoked, the names in the leaf are
- * within what the authorities may certify, and each is signed by the next, which GnuTLS checks last, since it costs most.
+ * A way holds when each certificate on it is signed by the next, every one passes every rule (trust-rule.c), nobody on it is revoked, and the
+ * names in the leaf are within what the authorities may certify.
  */
 
 #include "basic/string.h"
@@ -22,6 +22,7 @@ typedef struct Search {
         unsigned next[CHAIN_MAX];
         unsigned n;
         unsigned attempts;
+        bool found;                     /* a way that leads to an anchor, if not one that holds: its reason is the one to tell */
 } Search;
 
 /* -- names that authorities may certify -- */
@@ -45,6 +46,27 @@ static bool name_is_permitted(gnutls_x509_name_constraints_t constraints, const 
         return gnutls_x509_name_constraints_check(constraints, GNUTLS_SAN_DNSNAME, &datum) != 0;
 }
 
+/* Constraints of kinds that are not checked above could forbid anything. */
+static bool kinds_are_understood(gnutls_x509_name_constraints_t constraints) {
+        typedef int (*get_t)(gnutls_x509_name_constraints_t, unsigned, unsigned *, gnutls_datum_t *);
+        static const get_t lists[] = { gnutls_x509_name_constraints_get_permitted, gnutls_x509_name_constraints_get_excluded };
+
+        for (size_t list = 0; list < ELEMENTSOF(lists); list++)
+                for (unsigned i = 0;; i++) {
+                        gnutls_datum_t name;
+                        unsigned kind;
+                        int r;
+
+                        r = lists[list](constraints, i, &kind, &name);
+                        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+                                break;
+                        if (r < 0 || (kind != GNUTLS_SAN_DNSNAME && kind != GNUTLS_SAN_RFC822NAME && kind != GNUTLS_SAN_IPADDRESS))
+                                return false;
+                }
+
+        return true;
+}
+
 /* Returns: 1: there are constraints; 0: none; -EBADMSG. */
 static int gather_constraints(gnutls_x509_crt_t const *path, unsigned n, gnutls_x509_name_constraints_t constraints) {
         int found = 0;
@@ -60,7 +82,7 @@ static int gather_constraints(gnutls_x509_crt_t const *path, unsigned n, gnutls_
                         return -EBADMSG;
         }
 
-        return found;
+        return found && !kinds_are_understood(constraints) ? -EBADMSG : found;
 }
 
 static int check_constraints(gnutls_x509_crt_t const *path, unsigned n, const Certificate *certificate, const Identity *identity,
@@ -85,7 +107,7 @@ static int check_constraints(gnutls_x509_crt_t const *path, unsigned n, const Ce
 
         gnutls_x509_name_constraints_deinit(constraints);
         if (r < 0)
-                return trust_refuse(text, "The name constraints above %s cannot be read", trust_subject(path[0], subject));
+                return trust_refuse(text, "The name constraints above %s are not understood here", trust_subject(path[0], subject));
         if (outside)
                 return trust_refuse(text, "An authority above %s may not certify the name %.200s (name constraints)", trust_subject(path[0], subject),
                                     outside->text);
@@ -130,30 +152,6 @@ static int check_issuers(gnutls_x509_crt_t const *path, unsigned n, const Expect
         return 0;
 }
 
-/* GnuTLS goes through the chain once more; of time it knows nothing here, since only the caller does. */
-static int check_signatures(gnutls_x509_crt_t const *path, unsigned n, char text[AUTH_TEXT_BYTES_MAX]) {
-        const unsigned flags = GNUTLS_VERIFY_DISABLE_TIME_CHECKS | GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS | GNUTLS_VERIFY_DISABLE_CRL_CHECKS |
-                               GNUTLS_VERIFY_DO_NOT_ALLOW_X509_V1_CA_CRT | GNUTLS_VERIFY_DO_NOT_ALLOW_SAME |
-                               GNUTLS_VERIFY_DO_NOT_ALLOW_UNSORTED_CHAIN;
-        char subject[TRUST_SUBJECT_BYTES_MAX];
-        gnutls_datum_t reason = {};
-        unsigned status = 0;
-        int r;
-
-        r = gnutls_x509_crt_list_verify(path, (int) (n - 1), path + n - 1, 1, NULL, 0, flags, &status);
-        if (r >= 0 && status == 0)
-                return 0;
-        if (r == GNUTLS_E_MEMORY_ERROR)
-                return -ENOMEM;
-
-        if (r >= 0)
-                (void) gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &reason, 0);
-        (void) trust_refuse(text, "The chain of %s does not hold: %.*s", trust_subject(path[0], subject), (int) reason.size,
-                            reason.data ? (const char *) reason.data : gnutls_strerror(r));
-        gnutls_free(reason.data);
-        return -EKEYREJECTED;
-}
-
 static int check_path(const Search *s, unsigned n, const Certificate *certificate, const Expectation *expected, const Identity *identity,
                       char text[AUTH_TEXT_BYTES_MAX]) {
         int r;
@@ -162,17 +160,7 @@ static int check_path(const Search *s, unsigned n, const Certificate *certificat
         if (r < 0)
                 return r;
 
-        for (unsigned i = 0; i + 1 < n; i++) {
-                r = trust_check_signature_algorithm(gnutls_x509_crt_get_signature_algorithm(s->path[i]), s->path[i], text);
-                if (r < 0)
-                        return r;
-        }
-
         r = check_constraints(s->path, n, certificate, identity, text);
-        if (r < 0)
-                return r;
-
-        r = check_signatures(s->path, n, text);
         if (r < 0)
                 return r;
 
@@ -198,6 +186,26 @@ static bool fits(const Search *s, gnutls_x509_crt_t candidate) {
         return true;
 }
 
+/* Whether the candidate has signed the certificate that the search stands at. */
+static bool signs(const Search *s, gnutls_x509_crt_t candidate, char text[AUTH_TEXT_BYTES_MAX]) {
+        char subject[TRUST_SUBJECT_BYTES_MAX], issuer[TRUST_SUBJECT_BYTES_MAX], reason[AUTH_TEXT_BYTES_MAX];
+        gnutls_x509_crt_t crt = s->path[s->n - 1];
+        int r;
+
+        r = trust_check_signature_algorithm(gnutls_x509_crt_get_signature_algorithm(crt), crt, reason);
+        if (r == 0 && trust_signs_certificate(candidate, crt))
+                return true;
+
+        if (s->found)
+                return false;
+        if (r < 0)
+                (void) copy_string(text, AUTH_TEXT_BYTES_MAX, reason);
+        else
+                (void) trust_refuse(text, "The signature in the certificate of %s is not that of %s", trust_subject(crt, subject),
+                                    trust_subject(candidate, issuer));
+        return false;
+}
+
 static void refuse_unknown(const Certificate *certificate, char text[AUTH_TEXT_BYTES_MAX]) {
         char subject[TRUST_SUBJECT_BYTES_MAX], issuer[TRUST_SUBJECT_BYTES_MAX];
 
@@ -209,35 +217,48 @@ static void refuse_unknown(const Certificate *certificate, char text[AUTH_TEXT_B
                                     trust_subject(certificate->crt, subject), trust_issuer(certificate->crt, issuer));
 }
 
+/* The next candidate for the step that the search is at, or NULL: then the step is taken back. */
+static gnutls_x509_crt_t next_candidate(Search *s, bool *ret_anchor) {
+        const Trust *trust = s->trust;
+
+        while (s->next[s->n - 1] < trust->n_anchors + trust->n_intermediates) {
+                unsigned i = s->next[s->n - 1]++;
+                gnutls_x509_crt_t candidate = i < trust->n_anchors ? trust->anchors[i] : trust->intermediates[i - trust->n_anchors];
+
+                *ret_anchor = i < trust->n_anchors;
+                if (fits(s, candidate))
+                        return candidate;
+        }
+
+        s->n--;
+        return NULL;
+}
+
 int trust_check_chain(const Trust *trust, const Certificate *certificate, const Expectation *expected, const Identity *identity,
                       char text[AUTH_TEXT_BYTES_MAX]) {
         Search s = { .trust = trust, .path = { certificate->crt }, .n = 1 };
-        unsigned total = trust->n_anchors + trust->n_intermediates;
 
         refuse_unknown(certificate, text);      /* unless a way is found */
 
-        while (s.n > 0) {
-                unsigned i = s.next[s.n - 1]++;
-                bool anchor = i < trust->n_anchors;
+        while (s.n > 0 && s.attempts < ATTEMPTS_MAX) {
                 gnutls_x509_crt_t candidate;
+                bool anchor;
                 int r;
 
-                if (i >= total) {
-                        s.n--;
+                candidate = next_candidate(&s, &anchor);
+                if (!candidate)
                         continue;
-                }
 
-                candidate = anchor ? trust->anchors[i] : trust->intermediates[i - trust->n_anchors];
-                if (!fits(&s, candidate))
+                s.attempts++;
+                if (!signs(&s, candidate, text))
                         continue;
-                if (++s.attempts > ATTEMPTS_MAX)
-                        return -EKEYREJECTED;
 
                 s.path[s.n] = candidate;
                 if (anchor) {
                         r = check_path(&s, s.n + 1, certificate, expected, identity, text);
                         if (r != -EKEYREJECTED)
                                 return r;
+                        s.found = true;
                 } else if (s.n + 1 < CHAIN_MAX) {
                         s.next[s.n++] = 0;
                 }

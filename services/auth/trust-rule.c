@@ -11,6 +11,11 @@
 #define RSA_BITS_MAX 16384U
 #define PURPOSES_MAX 32U
 #define OBJECT_TEXT_BYTES_MAX 128U
+#define USAGE "2.5.29.15"
+#define NAMES "2.5.29.17"
+#define CONSTRAINTS "2.5.29.19"
+#define NAME_CONSTRAINTS "2.5.29.30"
+#define PURPOSES "2.5.29.37"
 #define NSEC_PER_SECOND 1000000000ULL
 
 /* -- strength -- */
@@ -116,13 +121,13 @@ int trust_check_time(gnutls_x509_crt_t crt, uint64_t now_realtime_nsec, char tex
 /* -- purpose -- */
 
 static bool extension_is_understood(const char *object, bool issuer) {
-        static const char *const understood[] = { "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37" };         /* usage, names, constraints, purpose */
+        static const char *const understood[] = { USAGE, NAMES, CONSTRAINTS, PURPOSES };
 
         for (size_t i = 0; i < ELEMENTSOF(understood); i++)
                 if (streq(object, understood[i]))
                         return true;
 
-        return issuer && streq(object, "2.5.29.30");            /* name constraints */
+        return issuer && streq(object, NAME_CONSTRAINTS);
 }
 
 int trust_check_extensions(gnutls_x509_crt_t crt, bool issuer, char text[AUTH_TEXT_BYTES_MAX]) {
@@ -144,9 +149,22 @@ int trust_check_extensions(gnutls_x509_crt_t crt, bool issuer, char text[AUTH_TE
         }
 }
 
+static bool has_extension(gnutls_x509_crt_t crt, const char *object) {
+        gnutls_datum_t value = {};
+        unsigned critical;
+        int r;
+
+        r = gnutls_x509_crt_get_extension_by_oid2(crt, object, 0, &value, &critical);
+        gnutls_free(value.data);
+        return r != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
+}
+
 /* An extension of purposes says what the key is for, and nothing else. Without one it is for everything. */
 static bool serves_purpose(gnutls_x509_crt_t crt, bool server) {
         const char *wanted = server ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
+
+        if (!has_extension(crt, PURPOSES))
+                return true;
 
         for (unsigned i = 0; i < PURPOSES_MAX; i++) {
                 char object[OBJECT_TEXT_BYTES_MAX];
@@ -155,8 +173,6 @@ static bool serves_purpose(gnutls_x509_crt_t crt, bool server) {
                 int r;
 
                 r = gnutls_x509_crt_get_key_purpose_oid(crt, i, object, &size, &critical);
-                if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-                        return i == 0;
                 if (r < 0)
                         return false;
                 if (streq(object, wanted))
