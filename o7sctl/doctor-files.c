@@ -52,8 +52,8 @@ static bool check_key_owner(Doctor *d, const char *path, const struct stat *st) 
         const struct group *group = getgrnam(KEYD_USER);
         _cleanup_free_ char *mend = NULL;
 
-        if (!user && !(st->st_mode & 077)) {
-                doctor_add(d, FINDING_NOTE, path, "systemd-sysusers, once o7s is installed", "is for the user " KEYD_USER ", whom this host has not");
+        if (!(st->st_mode & 077) && (!user || (d->ctl->options.root[0] != '\0' && st->st_uid == geteuid()))) {
+                doctor_add(d, FINDING_NOTE, path, "chown " KEYD_USER ": where o7s is installed", "has still to be given to the user " KEYD_USER);
                 return true;
         }
         if (user && st->st_uid == user->pw_uid && (st->st_mode & 07377) == 0 && (st->st_mode & 0400))

@@ -4,10 +4,11 @@
 /*
  * A private bus with a small o7s-irm on it, whose answers are fixed and known to the tests:
  *
- *   layers      lan (online, its IPCP with counters is there too), lab (degraded, without one)
+ *   layers      lan, home (online, their IPCPs are there too), lab (degraded, without one), far (failed)
  *   names       web.example
  *   flows       1, 2 and 2^60, in two pages
  *   StartLayer  lan, lab: done after a while; broken: fails; slow: never ends; denied: not allowed; others: unknown
+ *   security    web.example requires encryption where it is served, and that is in order; all else is not
  *   Subscribe   brings StateChanged of lan, FlowNew and FlowRemoved of flow 2^60 at once
  *   Describe    of the manager: every call that changes something, in order
  */

@@ -17,64 +17,7 @@
 #include "basic/string.h"
 #include "o7sctl/verb.h"
 #include "tests/unit/o7sctl/fake-irm.h"
-
-#define WORDS_MAX 10
-
-typedef struct Run {
-        int status;
-        char out[16384];
-        char err[16384];
-} Run;
-
-static void read_back(FILE *stream, char *buffer, size_t size) {
-        rewind(stream);
-        buffer[fread(buffer, 1, size - 1, stream)] = '\0';
-        (void) fclose(stream);
-}
-
-static _Noreturn void run_child(char *argv[], FILE *out, FILE *err) {
-        Ctl ctl = { .options = OPTIONS_INIT };
-        int argc = 0, status;
-
-        (void) dup2(fileno(out), STDOUT_FILENO);
-        (void) dup2(fileno(err), STDERR_FILENO);
-
-        while (argv[argc])
-                argc++;
-        status = verb_dispatch(&ctl, argc, argv);
-        (void) fflush(NULL);
-        ctl_done(&ctl);
-        _exit(status);
-}
-
-static void run(Run *ret, const char *line) {
-        char *text = strdup(line), *argv[WORDS_MAX + 1] = {}, *save = NULL;
-        FILE *out = tmpfile(), *err = tmpfile();
-        int n = 0, status;
-        pid_t pid;
-
-        assert_non_null(text);
-        assert_non_null(out);
-        assert_non_null(err);
-
-        for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-                assert_true(n < WORDS_MAX);
-                argv[n++] = word;
-        }
-
-        (void) fflush(NULL);
-        pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0)
-                run_child(argv, out, err);
-
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFEXITED(status));
-        ret->status = WEXITSTATUS(status);
-        read_back(out, ret->out, sizeof(ret->out));
-        read_back(err, ret->err, sizeof(ret->err));
-        free(text);
-}
+#include "tests/unit/o7sctl/run.h"
 
 typedef struct Case {
         const char *name;
@@ -86,6 +29,8 @@ typedef struct Case {
 
 static const Case cases[] = {
         { "status shows the whole", "o7sctl", EXIT_FINE, { "o7s 9.9", "Layers: 2", "lab", "no carrier on eth1" }, {} },
+        { "status counts what is protected", "o7sctl status", EXIT_FINE,
+          { "Protected: 1 encrypted with a proven peer, 0 encrypted, 1 against alteration only, 1 plain\n" }, {} },
         { "layer", "o7sctl status lan", EXIT_FINE,
           { "v 2.1 MiB in 1500 frames", "Drops: frames queue-full 10, flows malformed 2",
             "eth0, 02:00:00:00:ab:01, dix 0xa000" }, {} },
@@ -96,6 +41,12 @@ static const Case cases[] = {
         { "layers without legend", "o7sctl --no-legend layers", EXIT_FINE, { "lan" }, {} },
         { "names", "o7sctl names", EXIT_FINE, { "web.example", "unit web.service", "1 name." }, {} },
         { "flows come in pages", "o7sctl flows", EXIT_FINE, { "1152921504606846976", "v beta", "264 KiB", "3 flows." }, {} },
+        { "flows say who is there", "o7sctl flows", EXIT_FINE,
+          { "v beta yes      aes-128-gcm established", "v beta no       none        pending", "v beta no       mac " }, {} },
+        { "flow", "o7sctl flow 1", EXIT_FINE,
+          { "1 - web.example\n", "Peer: o7s:name:alice, proven\n", "Protected: aes-128-gcm, keys agreed by X25519\n", "Acceptor: root, pid 42\n" }, {} },
+        { "flow that is not there", "o7sctl flow 7", EXIT_FAILED, {}, { "Cannot show flow 7: There is no such flow.\n" } },
+        { "flow by name", "o7sctl flow web.example", EXIT_USAGE, {}, { "no number of a flow" } },
         { "flows are filtered there", "o7sctl flows --name=other", EXIT_FINE, { "0 flows." }, {} },
         { "up", "o7sctl up lan", EXIT_FINE, { "starting: waiting for the unit", "online" }, {} },
         { "up, and something is missing", "o7sctl up lab", EXIT_FINE, { "degraded: no carrier on eth1" }, {} },
@@ -158,6 +109,23 @@ static const Case cases[] = {
         { "name that fails is taken back", "o7sctl name b --user=root --layer=nowhere", EXIT_FAILED, {},
           { "Cannot register 'b' in layer 'nowhere'" } },
         { "name that no other host can reach", "o7sctl name c", EXIT_FINE, { "Created 'c'", "this host only" }, {} },
+        { "policy", "o7sctl name web.example", EXIT_FINE,
+          { "served (server):\n  Encryption      required\n  AllowPeer       o7s:name:office.*\nWhere it is called (client):\n  the defaults:" }, {} },
+        { "policy of one side", "o7sctl --json=short name web.example --side=server", EXIT_FINE,
+          { "{\"server\":{\"Encryption\":\"required\",\"AllowPeer\":\"o7s:name:office.*\"}}\n" }, {} },
+        { "policy at run time", "o7sctl name web.example --runtime --side=client --pin= --deny=a --encryption=required --deny=b", EXIT_FINE,
+          { "Changed the policy of 'web.example' (client)" }, {} },
+        { "policy of nothing", "o7sctl name nosuch --runtime --encryption=no", EXIT_NOT_ACTIVE, {},
+          { "Cannot change the policy of 'nosuch': There is none" } },
+        { "policy with a side that is none", "o7sctl name web.example --side=middle", EXIT_USAGE, {}, { "'middle' is no value for --side" } },
+        { "policy before it is registered", "o7sctl name web.example --runtime --encryption=required --layer=home", EXIT_FINE, { "Updated" }, {} },
+        { "more than a name", "o7sctl name web.example export", EXIT_USAGE, {}, { "Only 'import DIRECTORY'" } },
+        { "doctor of a name", "o7sctl doctor web.example", EXIT_FAILED,
+          { "+ web.example (server), /etc/crt.pem: proves web.example, until 2100-01-01.\n",
+            "x web.example (client), /etc/key.pem: The key cannot be read.\n" }, {} },
+        { "doctor of layers", "o7sctl doctor lab", EXIT_FAILED, { "x layer lab: is degraded: no carrier on eth1.\n    try: o7sctl status lab\n" }, {} },
+        { "doctor finds a layer well", "o7sctl doctor lan", EXIT_FINE, { "+ layer lan: is online.\n", "0 problems" }, {} },
+        { "doctor for programs", "o7sctl --json=short doctor lan", EXIT_FINE, { "\"result\":\"good\",\"subject\":\"layer lan\"" }, {} },
         { "unname", "o7sctl unname a c", EXIT_FINE, {}, {} },
         { "resolve", "o7sctl resolve web.example", EXIT_FINE,
           { "  x local", "  + lan    1.3 ms  reached through this layer, hash a41cff00\n",
@@ -208,6 +176,8 @@ static void test_calls(void **state) {
                 "CreateName a; BindUnit a a.service; BindUser a root; BindProcess a 7; Register a lan; ",
                 "CreateName web.example; Register web.example lan; ",
                 "CreateName b; BindUser b root; Register b nowhere; RemoveName b; ",
+                "SetNameSecurity web.example client; set Pin; set DenyPeer a b; set Encryption required; ",
+                "CreateName web.example; SetNameSecurity web.example server; set Encryption required; Register web.example home; ",
                 "RemoveName a; RemoveName c; ",
         };
         static Run result;
