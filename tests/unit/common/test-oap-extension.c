@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "basic/cursor.h"
 #include "services/common/oap.h"
 
 #define TEXT(literal) (const uint8_t *) (literal), sizeof(literal) - 1
@@ -76,9 +77,118 @@ static void test_extensions(void **state) {
         }
 }
 
+/* Every record: its own size is taken, one byte more or less is not, nor is it in the other kind of message. */
+static void test_sizes(void **state) {
+        static const struct {
+                uint16_t type;
+                bool response;
+                size_t least, most, step;
+        } records[] = {
+                { 0x01, false, 32, 32, 1 },
+                { 0x02, false, 32, 32, 1 },
+                { 0x03, false, 4, 4, 1 },
+                { 0x04, false, 2, 2 * OAP_SUITES_MAX, 2 },
+                { 0x05, false, 32, 32, 1 },
+                { 0x06, false, 1, OAP_SHARE_BYTES_MAX, 1 },
+                { 0x08, false, 8, 8, 1 },
+                { 0x09, false, 16, 16, 1 },
+                { 0x81, true,  32, 32, 1 },
+                { 0x82, true,  4, 4, 1 },
+                { 0x83, true,  1, OAP_SHARE_BYTES_MAX, 1 },
+                { 0x84, true,  16, 16, 1 },
+                { 0x85, true,  32, 32, 1 },
+                { 0x86, true,  16, 16, 1 },
+                { 0x87, true,  2, 2, 2 },
+                { 0x88, true,  8, 8, 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(records); i++)
+                for (size_t size = 0; size <= OAP_SHARE_BYTES_MAX + 2; size++) {
+                        bool good = size >= records[i].least && size <= records[i].most && size % records[i].step == 0;
+                        uint8_t data[OAP_EXTENSION_BYTES_MAX] = "O7sX\1";
+                        OapExtension extension;
+                        Writer w = writer_to(data + 6, sizeof(data) - 6);
+
+                        writer_be16(&w, (uint16_t) (size + 4));
+                        writer_be16(&w, records[i].type);
+                        writer_be16(&w, (uint16_t) size);
+                        assert_int_equal(oap_extension_parse(data, size + 12, records[i].response, &extension), good ? 0 : -EBADMSG);
+                        assert_int_equal(oap_extension_parse(data, size + 12, !records[i].response, &extension), 0);
+                        assert_true(extension.present && extension.n_suites == 0 && extension.share_size == 0);
+                }
+}
+
+static OapExtension full_extension(bool response) {
+        OapExtension e = {
+                .present = true,
+                .capabilities = 0x01020304,
+                .have_token = true,
+                .have_replaced = !response,
+                .have_destination = !response,
+                .have_binding = true,
+                .n_suites = response ? 1 : 3,
+                .suites = { 895 | OAP_SUITE_MAC_ONLY, response ? 0 : 901, response ? 0 : 1018 },
+                .have_nonce = !response,
+                .share = (const uint8_t *) "public key",
+                .share_size = 10,
+                .have_epoch = response,
+                .have_confirmation = response,
+                .have_reset = response,
+        };
+
+        memset(e.token, 1, sizeof(e.token));
+        memset(e.binding, 4, sizeof(e.binding));
+        memset(e.replaced, response ? 0 : 2, sizeof(e.replaced));
+        memset(e.destination, response ? 0 : 3, sizeof(e.destination));
+        memset(e.nonce, response ? 0 : 5, sizeof(e.nonce));
+        memset(e.epoch, response ? 6 : 0, sizeof(e.epoch));
+        memset(e.confirmation, response ? 7 : 0, sizeof(e.confirmation));
+        memset(e.reset, response ? 8 : 0, sizeof(e.reset));
+        return e;
+}
+
+/* All records at once: what is written is read again, and not one byte of it may be missing. */
+static void test_whole(void **state) {
+        for (int response = 0; response < 2; response++) {
+                OapExtension extension = full_extension(response), again;
+                uint8_t data[512], cut[512];
+                ssize_t n;
+
+                n = oap_extension_pack(&extension, response, data, sizeof(data));
+                assert_true(n > 0);
+                assert_int_equal(oap_extension_parse(data, (size_t) n, response, &again), 0);
+                assert_memory_equal(again.share, extension.share, extension.share_size);
+                if (response)
+                        assert_memory_equal(again.confirmation_place, extension.confirmation, OAP_DIGEST_BYTES);
+                again.share = extension.share;
+                again.confirmation_place = NULL;
+                assert_memory_equal(again.suites, extension.suites, sizeof(again.suites));
+                assert_memory_equal(again.token, extension.token, sizeof(again.token));
+                assert_memory_equal(again.replaced, extension.replaced, sizeof(again.replaced));
+                assert_memory_equal(again.destination, extension.destination, sizeof(again.destination));
+                assert_memory_equal(again.binding, extension.binding, sizeof(again.binding));
+                assert_memory_equal(again.nonce, extension.nonce, sizeof(again.nonce));
+                assert_memory_equal(again.epoch, extension.epoch, sizeof(again.epoch));
+                assert_memory_equal(again.confirmation, extension.confirmation, sizeof(again.confirmation));
+                assert_memory_equal(again.reset, extension.reset, sizeof(again.reset));
+                assert_int_equal(again.capabilities, extension.capabilities);
+                assert_int_equal(again.n_suites, extension.n_suites);
+                assert_true(again.have_token && again.have_binding && again.have_replaced == !response);
+                assert_true(again.have_destination == !response && again.have_nonce == !response);
+                assert_true(again.have_epoch == response && again.have_confirmation == response && again.have_reset == response);
+
+                for (ssize_t i = 4; i < n; i++) {
+                        assert_int_equal(oap_extension_pack(&extension, response, cut, (size_t) i), -ENOBUFS);
+                        assert_int_equal(oap_extension_parse(data, (size_t) i, response, &again), -EBADMSG);
+                }
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_extensions),
+                cmocka_unit_test(test_sizes),
+                cmocka_unit_test(test_whole),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
