@@ -83,3 +83,8 @@ bool fragment_repeats_due(FragmentRepeats *repeats, usec_t now) {
         repeats->next = --repeats->n_left > 0 ? usec_add(now, repeats->interval) : USEC_INFINITY;
         return true;
 }
+
+void fragmented_message_done(FragmentedMessage *message) {
+        free(message->bytes);
+        *message = (FragmentedMessage) {};
+}

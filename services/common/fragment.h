@@ -61,3 +61,17 @@ void fragment_repeats_init(FragmentRepeats *repeats, usec_t now);
 
 /* Whether it is due; the next time follows. */
 bool fragment_repeats_due(FragmentRepeats *repeats, usec_t now);
+
+/* A message that is being sent in pieces, and kept for their repetitions. All zero: there is none. */
+typedef struct FragmentedMessage {
+        uint8_t *bytes;                 /* owned */
+        size_t size;
+        uint64_t id;
+        FragmentRepeats repeats;
+} FragmentedMessage;
+
+void fragmented_message_done(FragmentedMessage *message);
+
+static inline usec_t fragmented_message_next(const FragmentedMessage *message) {
+        return message->bytes ? message->repeats.next : USEC_INFINITY;
+}

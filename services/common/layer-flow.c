@@ -94,15 +94,15 @@ void layer_flow_set_state(LayerFlow *flow, LayerFlowState state) {
                   layer_flow_state_to_string(flow->state), layer_flow_state_to_string(state));
         flow->state = state;
 
-        if (state == LAYER_FLOW_CLOSED)
-                state_store_remove(TAKE_PTR(flow->store), LAYER_KEPT_FLOW, flow->store_slot);
+        if (state != LAYER_FLOW_CLOSED)
+                return;
+
+        flow_control_wipe(&flow->control);
+        state_store_remove(TAKE_PTR(flow->store), LAYER_KEPT_FLOW, flow->store_slot);
 }
 
 bool layer_flow_token_matches(const LayerFlow *flow, const uint8_t token[CLOSE_TOKEN_BYTES]) {
-        uint8_t difference = 0;
+        bool equal = flow_control_equal(flow->tokens.own, token, CLOSE_TOKEN_BYTES);
 
-        for (unsigned i = 0; i < CLOSE_TOKEN_BYTES; i++)
-                difference |= flow->tokens.own[i] ^ token[i];
-
-        return flow->tokens.have_own && difference == 0;
+        return flow->tokens.have_own && equal;
 }

@@ -17,6 +17,7 @@
 #include "basic/map.h"
 #include "libo7s/doorbell.h"
 #include "libo7s/drop.h"
+#include "services/common/flow-control.h"
 #include "services/common/layer-message.h"
 #include "services/common/state-store.h"
 
@@ -52,6 +53,9 @@ typedef struct LayerFlow {
         o7s_qos qos;                    /* as asked for; what counts on the wire */
         o7s_qos granted;                /* what the layer does for it, for the IRM's answer */
         CloseTokens tokens;
+        FlowControl control;            /* what proves messages about it; wiped when it is closed */
+        bool have_lock;
+        uint8_t lock[FLOW_RESET_BYTES]; /* the peer's: the reset token that fits ends the flow */
         Lane *lane;                     /* ours, until both lanes are joined in the upper side; owned */
         UpperFlow *upper;               /* while established; owned. NULL: the application has yet to attach again */
         StateStore *store;              /* not owned; where it is kept for our next life, see layer-restore.h; NULL: it is not */
@@ -83,7 +87,8 @@ LayerFlow *layer_flows_get_established(const LayerFlows *flows, uint64_t flow_id
 /* Whether the table of legal moves has this one. */
 bool layer_flow_state_may_follow(LayerFlowState from, LayerFlowState to);
 
-/* The one place where a flow's state changes. One that is closed is no longer kept. */
+/* The one place where a flow's state changes. One that is closed is no longer kept, and its keys are gone: what is to be said with
+ * them about its end is made before. */
 void layer_flow_set_state(LayerFlow *flow, LayerFlowState state);
 
 /* Compares in constant time. Returns whether the peer showed our token. */

@@ -93,6 +93,7 @@ static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void 
                 }
 
                 irm->received(irm->userdata, &message, fds);
+                explicit_bzero(&message.control, sizeof(message.control));
         }
 
         if (irm->broken)

@@ -271,9 +271,24 @@ ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t siz
 
 /* -- parsing -- */
 
+static void wipe(ProtobufCBinaryData *data) {
+        if (data->len > 0)
+                explicit_bzero(data->data, data->len);
+}
+
 static void record_freep(O7s__Layer__Record **record) {
-        if (*record)
-                o7s__layer__record__free_unpacked(*record, NULL);
+        if (!*record)
+                return;
+
+        wipe(&(*record)->control_send);
+        wipe(&(*record)->control_receive);
+        o7s__layer__record__free_unpacked(*record, NULL);
+}
+
+static void message_freep(LayerMessage **message) {
+        if (*message)
+                explicit_bzero(&(*message)->control, sizeof((*message)->control));
+        free(*message);
 }
 
 /* Names that are asked for at other hosts are any bytes but NUL. */
@@ -439,7 +454,7 @@ static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, 
 
 int layer_message_parse(const void *data, size_t size, LayerMessage *ret) {
         _cleanup_(record_freep) O7s__Layer__Record *record = NULL;
-        _cleanup_free_ LayerMessage *m = NULL;
+        _cleanup_(message_freep) LayerMessage *m = NULL;
         uint32_t fields;
         int r;
 

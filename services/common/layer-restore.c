@@ -3,11 +3,12 @@
 /* The records of layer-restore.h. In the store there are no enums and no booleans: what is read there may be any bytes. */
 
 #include "basic/log.h"
+#include "basic/random.h"
 #include "services/common/daemon.h"
 #include "services/common/layer-restore.h"
 
 #define LAYER_STORE_FD_NAME "state"
-#define LAYER_STORE_VERSION 2U
+#define LAYER_STORE_VERSION 3U
 
 typedef struct KeptFlow {
         uint64_t flow_id;
@@ -25,6 +26,14 @@ typedef struct KeptFlow {
         uint32_t have_own;
         uint32_t have_peer;
         uint32_t size;
+        uint32_t have_control;
+        uint32_t confirmed;
+        uint32_t have_lock;
+        uint64_t sent;
+        uint64_t received;
+        uint8_t send[LAYER_CONTROL_KEY_BYTES];
+        uint8_t receive[LAYER_CONTROL_KEY_BYTES];
+        uint8_t lock[FLOW_RESET_BYTES];
         uint8_t own[CLOSE_TOKEN_BYTES];
         uint8_t peer[CLOSE_TOKEN_BYTES];
         uint8_t bytes[LAYER_FLOW_BYTES_MAX];
@@ -40,6 +49,10 @@ typedef struct KeptTrial {
         uint64_t n;                     /* how many in a row did so, each soon after the one before */
 } KeptTrial;
 
+typedef struct KeptKey {
+        uint8_t key[FLOW_RESET_KEY_BYTES];
+} KeptKey;
+
 static const StateStoreFormat layer_store_format = {
         .name = "o7s-layer-state",
         .version = LAYER_STORE_VERSION,
@@ -48,6 +61,7 @@ static const StateStoreFormat layer_store_format = {
                 [LAYER_KEPT_FLOW] = { sizeof(KeptFlow), LAYER_KEPT_FLOWS_MAX },
                 [LAYER_KEPT_BLOCK] = { sizeof(KeptBlock), 1 },
                 [LAYER_KEPT_TRIAL] = { sizeof(KeptTrial), 1 },
+                [LAYER_KEPT_KEY] = { sizeof(KeptKey), 1 },
         },
 };
 
@@ -73,8 +87,8 @@ bool layer_store_begin(StateStore *store, usec_t now) {
         return next.n <= LAYER_TRIALS_MAX;
 }
 
-/* Returns: 0; < 0: there is none that could be used. */
-static int open_kept(Daemon *daemon, StateStore **ret) {
+/* The key outlives state that is given up. Returns: 0; < 0: there is none that could be used. */
+static int open_kept(Daemon *daemon, KeptKey *ret_key, bool *ret_have_key, StateStore **ret) {
         _cleanup_(state_store_freep) StateStore *store = NULL;
         int fd, r;
 
@@ -88,6 +102,7 @@ static int open_kept(Daemon *daemon, StateStore **ret) {
         else if (!layer_store_begin(store, time_now())) {
                 log_error("Processes that began with the state of before ended at once, %u in a row: starting anew, without its flows.",
                           LAYER_TRIALS_MAX);
+                *ret_have_key = state_store_get(store, LAYER_KEPT_KEY, 0, ret_key) > 0;
                 r = -ECANCELED;
         }
         if (r < 0) {
@@ -101,12 +116,17 @@ static int open_kept(Daemon *daemon, StateStore **ret) {
 
 int layer_store_open(Daemon *daemon, StateStore **ret) {
         _cleanup_(state_store_freep) StateStore *store = NULL;
+        bool have_key = false;
+        KeptKey key = {};
         int r;
 
-        if (open_kept(daemon, ret) >= 0)
+        if (open_kept(daemon, &key, &have_key, ret) >= 0)
                 return 0;
 
         r = layer_store_new(&store);
+        if (r >= 0 && have_key)
+                (void) state_store_put(store, LAYER_KEPT_KEY, &key);
+        explicit_bzero(&key, sizeof(key));
         if (r < 0)
                 return r;
 
@@ -119,6 +139,10 @@ int layer_store_open(Daemon *daemon, StateStore **ret) {
 }
 
 /* -- flows -- */
+
+static void kept_flow_wipe(KeptFlow *kept) {
+        explicit_bzero(kept, sizeof(*kept));
+}
 
 static KeptFlow kept_flow(const LayerFlow *flow) {
         const o7s_qos *qos = &flow->qos;
@@ -137,20 +161,30 @@ static KeptFlow kept_flow(const LayerFlow *flow) {
                 .timeout_ms = qos->timeout_ms,
                 .have_own = flow->tokens.have_own,
                 .have_peer = flow->tokens.have_peer,
+                .have_control = flow->control.present,
+                .confirmed = flow->control.confirmed,
+                .have_lock = flow->have_lock,
+                .sent = flow->control.sent,
+                .received = flow->control.received,
         };
 
+        memcpy(kept.send, flow->control.send, sizeof(kept.send));
+        memcpy(kept.receive, flow->control.receive, sizeof(kept.receive));
+        memcpy(kept.lock, flow->lock, sizeof(kept.lock));
         memcpy(kept.own, flow->tokens.own, sizeof(kept.own));
         memcpy(kept.peer, flow->tokens.peer, sizeof(kept.peer));
         return kept;
 }
 
 int layer_store_flow(StateStore *store, LayerFlow *flow, const uint8_t *bytes, size_t size) {
-        KeptFlow kept = kept_flow(flow);
+        _cleanup_(kept_flow_wipe) KeptFlow kept = {};
 
         assert(flow->state == LAYER_FLOW_ESTABLISHED);
 
         if (size > sizeof(kept.bytes))
                 return -EMSGSIZE;
+
+        kept = kept_flow(flow);
 
         if (size > 0)
                 memcpy(kept.bytes, bytes, size);
@@ -173,7 +207,7 @@ int layer_store_flow(StateStore *store, LayerFlow *flow, const uint8_t *bytes, s
 static int record_parse(const KeptFlow *kept, LayerFlowRecord *ret) {
         if (kept->flow_id == 0 || kept->attempt >= LAYER_ATTEMPTS_MAX || kept->lane_class >= _LANE_CLASS_MAX ||
             kept->availability_nines > UINT8_MAX || kept->in_order > 1 || kept->have_own > 1 || kept->have_peer > 1 ||
-            kept->size > LAYER_FLOW_BYTES_MAX)
+            kept->have_control > 1 || kept->confirmed > kept->have_control || kept->have_lock > 1 || kept->size > LAYER_FLOW_BYTES_MAX)
                 return -EBADMSG;
 
         *ret = (LayerFlowRecord) {
@@ -191,9 +225,19 @@ static int record_parse(const KeptFlow *kept, LayerFlowRecord *ret) {
                         .timeout_ms = kept->timeout_ms,
                 },
                 .tokens = { .have_own = kept->have_own == 1, .have_peer = kept->have_peer == 1 },
+                .control = {
+                        .present = kept->have_control == 1,
+                        .confirmed = kept->confirmed == 1,
+                        .sent = kept->sent,
+                        .received = kept->received,
+                },
+                .have_lock = kept->have_lock == 1,
                 .size = kept->size,
         };
 
+        memcpy(ret->control.send, kept->send, sizeof(kept->send));
+        memcpy(ret->control.receive, kept->receive, sizeof(kept->receive));
+        memcpy(ret->lock, kept->lock, sizeof(kept->lock));
         memcpy(ret->tokens.own, kept->own, sizeof(kept->own));
         memcpy(ret->tokens.peer, kept->peer, sizeof(kept->peer));
         memcpy(ret->bytes, kept->bytes, kept->size);
@@ -203,7 +247,7 @@ static int record_parse(const KeptFlow *kept, LayerFlowRecord *ret) {
 int layer_store_next_flow(StateStore *store, uint32_t *position, LayerFlowRecord *ret, uint32_t *ret_slot) {
         while (*position < LAYER_KEPT_FLOWS_MAX) {
                 uint32_t slot = (*position)++;
-                KeptFlow kept;
+                _cleanup_(kept_flow_wipe) KeptFlow kept = {};
 
                 if (state_store_get(store, LAYER_KEPT_FLOW, slot, &kept) == 0)
                         continue;
@@ -225,6 +269,9 @@ void layer_flow_restore(LayerFlow *flow, const LayerFlowRecord *record, StateSto
         flow->lane_class = record->lane_class;
         flow->qos = record->qos;
         flow->tokens = record->tokens;
+        flow->control = record->control;
+        flow->have_lock = record->have_lock;
+        memcpy(flow->lock, record->lock, sizeof(flow->lock));
         flow->store = store;
         flow->store_slot = slot;
         layer_flow_set_state(flow, LAYER_FLOW_ANSWERED);
@@ -232,6 +279,22 @@ void layer_flow_restore(LayerFlow *flow, const LayerFlowRecord *record, StateSto
 }
 
 /* -- the layer's own bytes -- */
+
+int layer_store_key(StateStore *store, uint8_t ret_key[FLOW_RESET_KEY_BYTES]) {
+        KeptKey kept = {};
+        int r = 0;
+
+        if (state_store_get(store, LAYER_KEPT_KEY, 0, &kept) == 0) {
+                r = random_bytes(kept.key, sizeof(kept.key));
+                if (r >= 0)
+                        (void) state_store_put(store, LAYER_KEPT_KEY, &kept);
+        }
+
+        if (r >= 0)
+                memcpy(ret_key, kept.key, sizeof(kept.key));
+        explicit_bzero(&kept, sizeof(kept));
+        return r;
+}
 
 int layer_store_set_block(StateStore *store, const void *bytes, size_t size) {
         KeptBlock kept = { .size = (uint32_t) size };

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What an IPCP knows in its next life: its established flows, and one block of bytes of the layer itself. Both are in a
- * memfd that the service manager keeps (state-store.h), written before anybody is told of what they are about. An
- * orderly end closes all flows, and leaves nothing.
+ * What an IPCP knows in its next life: its established flows, one block of bytes of the layer itself, and the key of its
+ * reset tokens. All are in a memfd that the service manager keeps (state-store.h), written before anybody is told of what
+ * they are about. An orderly end closes all flows, and leaves nothing but the key.
  *
  * Of a flow: what is common, and up to LAYER_FLOW_BYTES_MAX bytes that mean something to the layer alone (endpoint ids,
  * the peer's address). What is read back was checked for range here; the layer checks its own bytes. State that makes its
@@ -27,6 +27,7 @@ enum {
         LAYER_KEPT_FLOW,
         LAYER_KEPT_BLOCK,
         LAYER_KEPT_TRIAL,
+        LAYER_KEPT_KEY,
         _LAYER_KEPT_MAX,
 };
 
@@ -37,6 +38,9 @@ typedef struct LayerFlowRecord {
         LaneClass lane_class;
         o7s_qos qos;
         CloseTokens tokens;
+        FlowControl control;
+        bool have_lock;
+        uint8_t lock[FLOW_RESET_BYTES];
         size_t size;
         uint8_t bytes[LAYER_FLOW_BYTES_MAX];
 } LayerFlowRecord;
@@ -63,6 +67,10 @@ int layer_store_next_flow(StateStore *store, uint32_t *position, LayerFlowRecord
 /* Makes a flow of before, which the layer has entered into its table, established again: in every respect but that the
  * application is not attached. */
 void layer_flow_restore(LayerFlow *flow, const LayerFlowRecord *record, StateStore *store, uint32_t slot);
+
+/* The key of reset tokens: of before, or a new one, which is then kept. A host that had to give up its state has it still: it is
+ * for flows that were lost that it is there. Returns: 0; an error of getrandom(). */
+int layer_store_key(StateStore *store, uint8_t ret_key[FLOW_RESET_KEY_BYTES]);
 
 /* Keeps the bytes of the layer; they replace those of before. Returns: 0; -EMSGSIZE. */
 int layer_store_set_block(StateStore *store, const void *bytes, size_t size);

@@ -20,6 +20,24 @@ static void received_done(Received *received) {
                 received->fds[i] = safe_close(received->fds[i]);
 }
 
+/* Of a message that may hold keys: wiped when it goes out of scope. */
+typedef struct Buffer {
+        uint8_t *bytes;
+        size_t n;                       /* written to it */
+} Buffer;
+
+static void buffer_done(Buffer *buffer) {
+        if (buffer->bytes)
+                explicit_bzero(buffer->bytes, buffer->n);
+        free(buffer->bytes);
+}
+
+static void message_freep(LayerMessage **message) {
+        if (*message)
+                explicit_bzero(&(*message)->control, sizeof((*message)->control));
+        free(*message);
+}
+
 static unsigned fds_of(const LayerMessage *message) {
         if (message->type == LAYER_REPLY)
                 return message->result == 0 ? 1 : 0;
@@ -37,7 +55,7 @@ int layer_message_send(int socket_fd, const LayerMessage *message, const int *fd
                 struct cmsghdr header;
                 uint8_t bytes[CMSG_SPACE(LAYER_FDS_MAX * sizeof(int))];
         } control = {};
-        _cleanup_free_ uint8_t *buffer = NULL;
+        _cleanup_(buffer_done) Buffer buffer = {};
         struct iovec part;
         struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
         ssize_t n;
@@ -45,14 +63,15 @@ int layer_message_send(int socket_fd, const LayerMessage *message, const int *fd
         if (n_fds != fds_of(message))
                 return -EINVAL;
 
-        buffer = malloc(LAYER_MESSAGE_BYTES_MAX);
-        if (!buffer)
+        buffer.bytes = malloc(LAYER_MESSAGE_BYTES_MAX);
+        if (!buffer.bytes)
                 return -ENOMEM;
 
-        n = layer_message_pack(message, buffer, LAYER_MESSAGE_BYTES_MAX);
+        n = layer_message_pack(message, buffer.bytes, LAYER_MESSAGE_BYTES_MAX);
         if (n < 0)
                 return (int) n;
-        part = (struct iovec) { .iov_base = buffer, .iov_len = (size_t) n };
+        buffer.n = (size_t) n;
+        part = (struct iovec) { .iov_base = buffer.bytes, .iov_len = buffer.n };
 
         if (n_fds > 0) {
                 header.msg_control = &control;
@@ -100,8 +119,8 @@ int layer_message_receive(int socket_fd, LayerMessage *ret, int ret_fds[LAYER_FD
                 uint8_t bytes[CMSG_SPACE(LAYER_FDS_MAX * sizeof(int))];
         } control;
         _cleanup_(received_done) Received received = { .fds = { -1, -1 } };
-        _cleanup_free_ LayerMessage *message = NULL;
-        _cleanup_free_ uint8_t *buffer = NULL;
+        _cleanup_(message_freep) LayerMessage *message = NULL;
+        _cleanup_(buffer_done) Buffer buffer = {};
         struct iovec part;
         struct msghdr header = {
                 .msg_iov = &part,
@@ -112,11 +131,11 @@ int layer_message_receive(int socket_fd, LayerMessage *ret, int ret_fds[LAYER_FD
         ssize_t n;
         int r;
 
-        buffer = malloc(LAYER_MESSAGE_BYTES_MAX);
-        message = malloc(sizeof(*message));
-        if (!buffer || !message)
+        buffer.bytes = malloc(LAYER_MESSAGE_BYTES_MAX);
+        message = calloc(1, sizeof(*message));
+        if (!buffer.bytes || !message)
                 return -ENOMEM;
-        part = (struct iovec) { .iov_base = buffer, .iov_len = LAYER_MESSAGE_BYTES_MAX };
+        part = (struct iovec) { .iov_base = buffer.bytes, .iov_len = LAYER_MESSAGE_BYTES_MAX };
 
         do
                 n = recvmsg(socket_fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -125,13 +144,14 @@ int layer_message_receive(int socket_fd, LayerMessage *ret, int ret_fds[LAYER_FD
         if (n < 0)
                 return errno == ECONNRESET ? -EPIPE : -errno;
 
+        buffer.n = (size_t) n;
         received_collect(&received, &header);
         if (n == 0)
                 return -EPIPE;
         if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 return -EBADMSG;
 
-        r = layer_message_parse(buffer, (size_t) n, message);
+        r = layer_message_parse(buffer.bytes, buffer.n, message);
         if (r < 0)
                 return r;
         if (received.n != fds_of(message))

@@ -14,6 +14,7 @@
 
 #include "services/common/capture.h"
 #include "services/common/daemon.h"
+#include "services/common/flow-binding.h"
 #include "services/common/layer-flow.h"
 #include "services/common/layer-message.h"
 #include "services/common/layer-restore.h"
@@ -36,16 +37,15 @@ typedef struct LayerOps {
 
         /* Orders; answered by layer_query_done(), layer_reply(), layer_failed(), later or from within. */
         void (*query)(void *userdata, const LayerMessage *order, usec_t now);
-        /* Takes the endpoint id that the flow will have, and says in *answer what both hosts will see of it (binding), and the
-         * token by which we can end it after we lost it (reset). < 0: no flow. NULL: it says nothing. */
-        int (*prepare)(void *userdata, const LayerMessage *order, LayerMessage *answer, usec_t now);
-
+        /* Takes the endpoint id that the flow will have, and finds out what both hosts will see of its request or reply; answered
+         * by layer_prepared(), later or from within. NULL: a layer that binds nothing. */
+        void (*prepare)(void *userdata, const LayerMessage *order, usec_t now);
         void (*request)(void *userdata, const LayerMessage *order, usec_t now);
         int (*accept)(void *userdata, const LayerMessage *order, usec_t now);   /* < 0: no flow, and the IRM is to be told */
         void (*refuse)(void *userdata, const LayerMessage *order, usec_t now);
         void (*abort)(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
 
-        /* The application's end is there: from now on the flow carries data. */
+        /* The application's end is there: from now on the flow carries data. Its keys are in the flow. */
         void (*established)(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
 
         /* The flow is over on our side; the peer is to be told. */
@@ -90,6 +90,16 @@ typedef struct LayerOps {
 
 typedef struct Layer Layer;
 
+/* The outcome of prepare: of an attempt, or (reference not 0) of a request of another host. */
+typedef struct LayerPrepared {
+        uint64_t flow_id;
+        uint32_t attempt;
+        uint64_t reference;
+        int32_t result;                 /* < 0: no flow */
+        const FlowBinding *binding;     /* NULL: there is none */
+        const uint8_t *lock;            /* reference: of the token by which we can end the flow after we lost it (flow-control.h); NULL: none */
+} LayerPrepared;
+
 /* flows belong to the implementation. */
 int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userdata, LayerFlows *flows, Layer **ret);
 Layer *layer_free(Layer *layer);
@@ -98,6 +108,13 @@ DEFINE_CLEANUP(Layer, layer_free);
 /* Takes over the flows of a process before us that was killed, and what it kept by layer_keep_block(). Before
  * layer_start(), once the layer can make flows. Returns: 0; -ENOMEM and errors of mmap(). */
 int layer_restore(Layer *layer);
+
+/* The key of our reset tokens, FLOW_RESET_KEY_BYTES; after layer_restore(). */
+const uint8_t *layer_reset_key(const Layer *layer);
+
+/* What the layer has to say of an established flow to a process after us changed: it is kept before this returns. Where that
+ * fails, and for a flow in any other state, nothing happens: it ends with our process. */
+void layer_keep_flow(Layer *layer, LayerFlow *flow);
 
 /* Bytes of the layer itself for a process after us; they replace those of before. size 0: nothing. Kept once this returns,
  * if layer_restore() was called before. Returns: 0; -EMSGSIZE: more than LAYER_BLOCK_BYTES_MAX. */
@@ -129,11 +146,14 @@ void layer_order_done(Layer *layer, uint64_t query_id, int32_t result, const cha
 /* A neighbour is new, other than before, or (LAYER_NEIGHBOUR_DOWN) gone. lower and text may be "". */
 void layer_neighbour(Layer *layer, const LayerNeighbour *neighbour, const char *name, const char *lower, const char *text);
 
-/* Result 0 makes our lane and hands it to the IRM. Returns: 0; < 0: no lane, and the IRM knows. */
-int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
+void layer_prepared(Layer *layer, const LayerPrepared *prepared);
+
+/* Result 0 makes our lane and hands it to the IRM. binding: as the reply came; may be NULL. Returns: 0; < 0: no lane, and the
+ * IRM knows. */
+int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size, const FlowBinding *binding);
 void layer_failed(Layer *layer, uint64_t flow_id, uint32_t attempt, int32_t result);
 void layer_incoming(Layer *layer, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                    const uint8_t *oap, size_t oap_size, const char *peer);
+                    const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer);
 void layer_incoming_gone(Layer *layer, uint64_t reference);
 void layer_query_done(Layer *layer, uint64_t query_id, int32_t result);
 

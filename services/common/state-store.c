@@ -349,6 +349,11 @@ void state_store_remove(StateStore *store, uint32_t kind, uint32_t slot) {
                 __atomic_store_n(&copy_at(store, kind, slot, other)->generation, 0, __ATOMIC_SEQ_CST);
         __atomic_store_n(&copy_at(store, kind, slot, current)->generation, 0, __ATOMIC_SEQ_CST);
 
+        /* There may have been keys in it. */
+        if (k->written[slot] & 1U << other)
+                explicit_bzero(copy_at(store, kind, slot, other)->record, store->format.kinds[kind].record_bytes);
+        explicit_bzero(copy_at(store, kind, slot, current)->record, store->format.kinds[kind].record_bytes);
+
         k->written[slot] = 0;
         k->use[slot] = SLOT_FREE;
         k->free_slots[k->n_free++] = slot;

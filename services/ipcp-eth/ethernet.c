@@ -27,6 +27,8 @@ void ethernet_done(Ethernet *e) {
 
         if (e->incoming.next)
                 incoming_forget(e);
+        reassembly_done(&e->reassembly);
+        explicit_bzero(e->reset_key, sizeof(e->reset_key));
         if (e->queries.next)
                 ethernet_forget_queries(e);
         if (e->registered)
@@ -80,6 +82,7 @@ int ethernet_init(Ethernet *e, const EthernetConfig *config, const EthernetEvent
                 .ether_type = config->ether_type,
                 .hash_size = hash_size(config->hash),
                 .packet_max_wanted = config->packet_max,
+                .upkeep = config->upkeep.usec > 0 ? config->upkeep : FLOW_UPKEEP_LIMITS,
                 .events = events,
                 .userdata = userdata,
         };
@@ -93,6 +96,10 @@ int ethernet_init(Ethernet *e, const EthernetConfig *config, const EthernetEvent
         limit_init(&e->limit, config->key, ETHERNET_SENDER_RATE, ETHERNET_SENDER_BURST, ETHERNET_TOTAL_RATE,
                         ETHERNET_TOTAL_BURST);
 
+        limit_init(&e->reset_limit, config->key, ETHERNET_RESET_RATE, ETHERNET_RESET_BURST, ETHERNET_RESET_TOTAL_RATE,
+                        ETHERNET_RESET_TOTAL_BURST);
+        reassembly_init(&e->reassembly, config->key);
+
         r = make_tables(e);
         if (r < 0)
                 ethernet_done(e);
@@ -103,21 +110,26 @@ static bool flow_is_live(const LayerFlow *flow) {
         return flow->state == LAYER_FLOW_ANSWERED || flow->state == LAYER_FLOW_ESTABLISHED;
 }
 
-/* Ends all live flows but those of this address. */
-static void close_flows(Ethernet *e, const FrameAddress *but, usec_t now) {
+void ethernet_close_all(Ethernet *e, usec_t now) {
+        LayerFlow *flow, *following;
+
+        list_for_each_safe(flow, following, &e->flows.all, by_table)
+                if (flow_is_live(flow))
+                        ethernet_flow_down(ethernet_flow(flow), CLOSE_LAYER_DOWN, now);
+}
+
+/* Peers that can be told go with us; towards the others there are no flows any more. The closes carry the address that they know. */
+static void address_changed(Ethernet *e, usec_t now) {
         LayerFlow *flow, *following;
 
         list_for_each_safe(flow, following, &e->flows.all, by_table) {
-                if (!flow_is_live(flow) || (but && frame_address_equal(&ethernet_flow(flow)->local, but)))
+                if (!flow_is_live(flow) || frame_address_equal(&ethernet_flow(flow)->local, &e->link.address))
                         continue;
-
-                e->events->down(e->userdata, flow, CLOSE_LAYER_DOWN);
-                ethernet_close(e, flow, now);
+                if (flow->state == LAYER_FLOW_ESTABLISHED && flow->control.confirmed)
+                        flow_follow_address(ethernet_flow(flow), now);
+                else
+                        ethernet_flow_down(ethernet_flow(flow), CLOSE_LAYER_DOWN, now);
         }
-}
-
-void ethernet_close_all(Ethernet *e, usec_t now) {
-        close_flows(e, NULL, now);
 }
 
 void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now) {
@@ -128,9 +140,9 @@ void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now) {
         e->link.up = link->present && link->up && frame_payload_max(e->framing, link->mtu) > 0;
         e->payload_max = payload_max(e);
 
-        /* Also where the interface was gone in between. The closes carry the address that the peers know. */
+        /* Also where the interface was gone in between. */
         if (moved)
-                close_flows(e, &link->address, now);
+                address_changed(e, now);
 
         /* Behind another cable there may be another network. */
         if (!was_up && e->link.up)
@@ -145,11 +157,13 @@ void ethernet_expire(Ethernet *e, usec_t now) {
 
         name_query_expire(e, now);
         incoming_expire(e, now);
+        reassembly_expire(&e->reassembly, now);
 }
 
 usec_t ethernet_next(const Ethernet *e) {
         usec_t next = MIN(expiry_next(&e->expiries), shim_names_next(&e->names));
 
+        next = MIN(next, reassembly_next(&e->reassembly));
         return MIN(next, incoming_next(e));
 }
 

@@ -9,8 +9,10 @@
  *
  *   frame*.c         the two framings                          management.c   the messages
  *   transmit.c       down: data of a flow, messages            receive.c      up: frames to messages or flows
- *   flow.c           flows: request, answer, close, stragglers name-query.c   who serves a name
- *   incoming.c       requests that the IRM thinks about        ethernet.c     the layer's object, link, expiry
+ *   flow.c           a flow's life: tables, end, time          flow-request.c outgoing ones, from the order to the reply
+ *   flow-peer.c      what peers say about them: close, rotate, move, reset      flow-restore.c   what outlives our process
+ *   incoming.c       requests that the IRM thinks about        pieces.c       requests and replies that fit no frame
+ *   name-query.c     who serves a name                         ethernet.c     the layer's object, link, expiry
  *
  * Around the core, and the only files with descriptors: socket.c (frames), link.c (rtnetlink), service.c (joins the core
  * with these and with the IRM), ethernet-bus.c (D-Bus), main.c.
@@ -18,8 +20,10 @@
 
 #include "basic/map.h"
 #include "libo7s/drop.h"
+#include "services/common/flow-binding.h"
 #include "services/common/histogram.h"
 #include "services/common/layer-flow.h"
+#include "services/common/reassembly.h"
 #include "services/common/shim.h"
 #include "services/ipcp-eth/frame.h"
 #include "services/ipcp-eth/management.h"
@@ -43,8 +47,15 @@
 #define ETHERNET_TOTAL_RATE 8000U
 #define ETHERNET_TOTAL_BURST 16000U
 
+/* Resets that we answer with, per second. */
+#define ETHERNET_RESET_RATE 100U
+#define ETHERNET_RESET_BURST 1000U
+#define ETHERNET_RESET_TOTAL_RATE 1000U
+#define ETHERNET_RESET_TOTAL_BURST 2000U
+
 typedef struct Ethernet Ethernet;
 typedef struct EthernetFlow EthernetFlow;
+typedef struct Incoming Incoming;
 
 /* What the core wants done. None of these may call back into the core, except where it says so. */
 typedef struct EthernetEvents {
@@ -54,20 +65,29 @@ typedef struct EthernetEvents {
         /* Data for an established flow. The packets stay the caller's. */
         void (*deliver)(void *userdata, EthernetFlow *flow, Packet *const *packets, unsigned n);
 
-        /* The outcome of a request, or (without oap) that an accepted flow is about to be answered; result 0 needs a
+        /* An attempt has its endpoint id, or an answer to a request of another host; or it will not. binding and lock may be
+         * NULL; see LayerPrepared. */
+        void (*prepared)(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                         const FlowBinding *binding, const uint8_t *lock);
+
+        /* The outcome of a request, or (without oap and binding) that an accepted flow is about to be answered; result 0 needs a
          * lane. Returns: 0; a negative errno: there is no lane, the flow will not come to be, and the IRM knows. */
-        int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
+        int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                     const FlowBinding *binding);
 
         /* The same for an attempt that never became a flow. */
         void (*failed)(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result);
 
         void (*incoming)(void *userdata, uint64_t reference, const uint8_t *hash, const ManagementMessage *message,
-                         const FrameAddress *peer);
+                         const FlowBinding *binding, const FrameAddress *peer);
         void (*incoming_gone)(void *userdata, uint64_t reference);
         void (*query_done)(void *userdata, uint64_t query_id, int32_t result);
 
         /* An established or answered flow ended, not by the IRM's order. Its upper side goes. */
         void (*down)(void *userdata, LayerFlow *flow, CloseReason reason);
+
+        /* What is to outlive our process of an established flow changed: it is kept before this returns. */
+        void (*changed)(void *userdata, LayerFlow *flow);
 
         /* 64 fresh random bits. */
         uint64_t (*random)(void *userdata);
@@ -79,6 +99,7 @@ typedef struct EthernetConfig {
         HashAlgorithm hash;
         uint32_t packet_max;            /* largest packet of a flow; 0: as the link allows */
         uint8_t key[SIPHASH_KEY_BYTES]; /* random */
+        FlowUpkeepLimits upkeep;        /* both 0: FLOW_UPKEEP_LIMITS */
 } EthernetConfig;
 
 /* The interface, as last seen. */
@@ -119,7 +140,11 @@ struct Ethernet {
         List incoming;                  /* Incoming.by_age: the IRM thinks about them; oldest first */
         List answered;                  /* Incoming.by_age: remembered for copies; oldest answer first */
 
+        Reassembly reassembly;
+        FlowUpkeepLimits upkeep;
+        uint8_t reset_key[FLOW_RESET_KEY_BYTES];        /* set by the shell before there are flows */
         Limit limit;
+        Limit reset_limit;
         Counters counters;              /* frames */
         Durations allocation_usec;      /* from our request to the reply */
         Durations query_usec;           /* from our first question for a name to the answer */
@@ -141,7 +166,7 @@ void ethernet_reset_statistics(Ethernet *e);
 /* The largest packet of a flow from now on, where the link allows it; 0: what the link allows. */
 void ethernet_want_packet_max(Ethernet *e, uint32_t packet_max);
 
-/* News of the interface. A new hardware address ends all flows, since peers check it. */
+/* News of the interface. Peers check our hardware address: with a new one, flows whose peers can be told go on, and the others end. */
 void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now);
 
 /* Does all that is due. */
@@ -165,6 +190,21 @@ void eth_receive(Ethernet *e, Packet *const *frames, unsigned n, usec_t now);
 
 /* transmit.c. Returns whether the message went out. */
 bool eth_send_message(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const ManagementMessage *message);
+
+/* pieces.c: the same for a request or reply of any size. One that fits no frame goes out in pieces, and stays in *ret for their
+ * repetitions (ret NULL: there are none). */
+bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const ManagementMessage *message, usec_t now,
+                         FragmentedMessage *ret);
+void eth_send_pieces(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const FragmentedMessage *message);
+
+/* Whether a request with so much of OAP could be sent at all. */
+bool eth_can_send_oap(const Ethernet *e, size_t oap_size);
+
+/* A piece: the whole message, once it is complete, is handed to eth_management_received(). */
+void eth_piece_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
+
+/* receive.c */
+void eth_management_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
 bool eth_send_keepalive(Ethernet *e, EthernetFlow *flow, usec_t now);
 
 /* name-query.c */
@@ -189,6 +229,12 @@ void incoming_request_received(Ethernet *e, const Frame *frame, const Management
 void incoming_expire(Ethernet *e, usec_t now);
 usec_t incoming_next(const Ethernet *e);
 void incoming_forget(Ethernet *e);
+
+/* An answer to a request of another host: takes the endpoint id of our side. The outcome is the event prepared, from within. */
+void incoming_prepare(Ethernet *e, const LayerMessage *order, usec_t now);
+
+/* The flow that was prepared is gone. */
+void incoming_flow_gone(Incoming *incoming);
 
 /* Returns: 0: the outcome was reported by the reply event; < 0: no flow came to be, and nobody has been told. */
 int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "services/common/oap.h"
+/* A flow's life: its tables, its end, and what is due when. */
+
 #include "services/ipcp-eth/flow.h"
 
-#define FLOW_SAVED_BYTES 16U
+static void release_endpoint(EthernetFlow *flow, uint16_t endpoint) {
+        if (endpoint != 0)
+                shim_endpoints_release(flow->ethernet->endpoints, endpoint);
+}
 
 EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
         if (!flow)
@@ -11,14 +15,20 @@ EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
 
         assert(!flow->layer.upper);
 
+        if (flow->incoming)
+                incoming_flow_gone(flow->incoming);
+
         if (flow->n_close_repeats > 0)
                 flow->ethernet->n_closing--;
         layer_flows_remove(&flow->ethernet->flows, &flow->layer);
         list_unlink(&flow->by_tombstone);
         list_unlink(&flow->by_searching);
         expiry_remove(&flow->ethernet->expiries, &flow->expiry);
-        if (flow->endpoint != 0)
-                shim_endpoints_release(flow->ethernet->endpoints, flow->endpoint);
+        release_endpoint(flow, flow->endpoint);
+        release_endpoint(flow, flow->next_endpoint);
+        release_endpoint(flow, flow->old_endpoint);
+        fragmented_message_done(&flow->message);
+        flow_control_wipe(&flow->layer.control);
         early_packets_drop(&flow->early, &flow->ethernet->n_early);
         lane_free(flow->layer.lane);
         free(flow->request);
@@ -41,8 +51,7 @@ static int take_endpoint(Ethernet *e, EthernetFlow *flow) {
         return 0;
 }
 
-/* A flow without an endpoint id. */
-static int flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlow **ret) {
+int ethernet_flow_new_bare(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlow **ret) {
         _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
         int r;
 
@@ -52,6 +61,7 @@ static int flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlo
 
         flow->ethernet = e;
         flow->local = e->link.address;
+        flow->due = USEC_INFINITY;
         list_init(&flow->by_tombstone);
         list_init(&flow->by_searching);
 
@@ -67,7 +77,7 @@ int ethernet_flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetF
         _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
         int r;
 
-        r = flow_new(e, flow_id, attempt, &flow);
+        r = ethernet_flow_new_bare(e, flow_id, attempt, &flow);
         if (r < 0)
                 return r;
 
@@ -79,24 +89,19 @@ int ethernet_flow_new(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetF
         return 0;
 }
 
-/* Room for a flow's entry is made when it first gets one; a flow that cannot be watched is not kept. */
-static int flow_watch(EthernetFlow *flow, usec_t when) {
-        return expiry_set(&flow->ethernet->expiries, &flow->expiry, when);
+static usec_t next_due(const EthernetFlow *flow) {
+        usec_t next = MIN(flow->due, fragmented_message_next(&flow->message));
+
+        return flow->layer.state == LAYER_FLOW_ESTABLISHED ? MIN(next, flow_upkeep_next(&flow->upkeep)) : next;
 }
 
-static void flow_send_close(EthernetFlow *flow, usec_t now) {
-        const ManagementMessage message = {
-                .code = MANAGEMENT_CLOSE,
-                .sender = flow->endpoint,
-                .receiver = flow->peer_endpoint,
-                .token = flow->layer.tokens.peer,
-        };
+int ethernet_flow_watch(EthernetFlow *flow, usec_t when) {
+        flow->due = when;
+        return expiry_set(&flow->ethernet->expiries, &flow->expiry, next_due(flow));
+}
 
-        if (!flow->layer.tokens.have_peer || flow->peer_endpoint == 0 || flow->peer_closed)
-                return;
-
-        flow->close_sent = now;
-        (void) eth_send_message(flow->ethernet, &flow->peer, &flow->local, &message);
+void ethernet_flow_watch_again(EthernetFlow *flow) {
+        (void) ethernet_flow_watch(flow, flow->due);
 }
 
 /* The closes of many flows at once overrun the peer's socket; their repetitions come one by one. */
@@ -104,10 +109,21 @@ static usec_t close_repeat_usec(const Ethernet *e) {
         return FLOW_CLOSE_REPEAT_USEC + (usec_t) e->n_closing * FLOW_CLOSE_SPACING_USEC;
 }
 
-/* Takes the flow out of service, with a close to a peer that understands it. */
-static void flow_end(EthernetFlow *flow, usec_t now) {
+/* Nothing of it was ever on the wire. */
+static bool is_unborn(const EthernetFlow *flow) {
+        return flow->layer.state == LAYER_FLOW_STARTING && (flow->incoming || flow->stage != FLOW_STAGE_ORDERED);
+}
+
+void ethernet_flow_end(EthernetFlow *flow, usec_t now) {
         bool repeat = flow->layer.tokens.have_peer && flow->peer_endpoint != 0 && !flow->peer_closed;
 
+        if (is_unborn(flow)) {
+                ethernet_flow_free(flow);
+                return;
+        }
+
+        flow_seal_close(flow);
+        fragmented_message_done(&flow->message);
         layer_flow_set_state(&flow->layer, LAYER_FLOW_CLOSED);
         list_unlink(&flow->by_searching);
         list_append(&flow->ethernet->tombstones, &flow->by_tombstone);
@@ -119,147 +135,13 @@ static void flow_end(EthernetFlow *flow, usec_t now) {
                 flow->n_close_repeats = FLOW_CLOSE_REPEATS;
                 flow->ethernet->n_closing++;
         }
-        if (flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->ethernet) : FLOW_CLOSED_KEEP_USEC)) < 0)
+        if (ethernet_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->ethernet) : FLOW_CLOSED_KEEP_USEC)) < 0)
                 ethernet_flow_free(flow);
 }
 
-/* The flow is over and the IRM does not know yet. */
-static void flow_down(EthernetFlow *flow, CloseReason reason, usec_t now) {
+void ethernet_flow_down(EthernetFlow *flow, CloseReason reason, usec_t now) {
         flow->ethernet->events->down(flow->ethernet->userdata, &flow->layer, reason);
-        flow_end(flow, now);
-}
-
-/* -- outgoing -- */
-
-static void request_failed(EthernetFlow *flow, int result, usec_t now) {
-        (void) flow->ethernet->events->reply(flow->ethernet->userdata, &flow->layer, result, NULL, 0);
-        flow_end(flow, now);
-}
-
-void ethernet_flow_found(EthernetFlow *flow, const FrameAddress *peer, usec_t now) {
-        Ethernet *e = flow->ethernet;
-        _cleanup_free_ uint8_t *request = TAKE_PTR(flow->request);
-        const ManagementMessage message = {
-                .code = MANAGEMENT_FLOW_REQUEST,
-                .sender = flow->endpoint,
-                .qos = flow->layer.qos,
-                .hash = flow->hash,
-                .oap = request,
-                .oap_size = flow->request_size,
-        };
-
-        list_unlink(&flow->by_searching);
-
-        if (!peer)
-                return request_failed(flow, -ENOENT, now);
-
-        flow->peer = *peer;
-        if (!eth_send_message(e, &flow->peer, &flow->local, &message))
-                return request_failed(flow, e->link.up ? -ENOBUFS : -ENETDOWN, now);
-
-        flow->requested = now;
-        layer_flow_set_state(&flow->layer, LAYER_FLOW_REQUESTED);
-        (void) flow_watch(flow, usec_add(now, FLOW_REQUEST_KEEP_USEC));
-}
-
-/* An attempt for which there is no endpoint id, no memory or no link never becomes a flow. */
-static int request_start(Ethernet *e, const LayerMessage *order, EthernetFlow **ret) {
-        _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
-        int r;
-
-        if (order->hash_size != e->hash_size || order->attempt >= LAYER_ATTEMPTS_MAX)
-                return -EINVAL;
-        if (order->oap_size > ethernet_oap_max(e))
-                return e->link.up ? -EMSGSIZE : -ENETDOWN;
-        if (!e->link.up)
-                return -ENETDOWN;
-
-        r = ethernet_flow_new(e, order->flow_id, order->attempt, &flow);
-        if (r < 0)
-                return r;
-
-        flow->layer.qos = flow->layer.granted = order->qos;     /* one class of traffic: nothing to tell apart */
-        flow->layer.lane_class = order->lane_class;
-        flow->hash_size = order->hash_size;
-        memcpy(flow->hash, order->hash, order->hash_size);
-
-        flow->request = malloc(MAX(order->oap_size, (size_t) 1));
-        if (!flow->request)
-                return -ENOMEM;
-
-        memcpy(flow->request, order->oap, order->oap_size);
-        flow->request_size = order->oap_size;
-
-        r = flow_watch(flow, USEC_INFINITY - 1);        /* makes room, so that it can be moved later */
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(flow);
-        return 0;
-}
-
-void ethernet_request(Ethernet *e, const LayerMessage *order, usec_t now) {
-        const ShimName *name;
-        EthernetFlow *flow;
-        int r;
-
-        r = request_start(e, order, &flow);
-        if (r < 0)
-                return e->events->failed(e->userdata, order->flow_id, order->attempt, r);
-
-        /* The attempt before this one had no answer: perhaps the host moved. */
-        if (order->attempt > 0)
-                shim_name_doubt(&e->names, flow->hash, flow->hash_size);
-
-        r = shim_name_look_up(&e->names, flow->hash, flow->hash_size, now, &name);
-        if (r < 0)
-                return request_failed(flow, r, now);
-        if (r > 0) {
-                FrameAddress peer;
-
-                memcpy(peer.bytes, name->address, FRAME_ADDRESS_BYTES);
-                return ethernet_flow_found(flow, &peer, now);
-        }
-
-        list_append(&e->searching, &flow->by_searching);
-        name_query_expire(e, now);      /* sends the first query */
-}
-
-/* Errors of the wire are all below the errnos: what else a peer says must not pass for an error of this host. */
-static int32_t refusal(int32_t response) {
-        return MIN(response, OAP_WIRE_ERROR_NOT_ALLOCATED);
-}
-
-void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
-        EthernetFlow *flow = shim_endpoints_get(e->endpoints, message->receiver);
-        int r;
-
-        if (!flow)
-                return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
-        if (flow->layer.state != LAYER_FLOW_REQUESTED && flow->layer.state != LAYER_FLOW_ABANDONED)
-                return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
-        if (!frame_address_equal(&frame->source, &flow->peer))
-                return counters_drop(&e->counters, DROP_WRONG_SOURCE);
-        if (message->response > 0)
-                return counters_drop(&e->counters, DROP_MALFORMED);
-
-        durations_add(&e->allocation_usec, usec_sub(now, flow->requested));
-        if (message->response < 0) {
-                (void) e->events->reply(e->userdata, &flow->layer, refusal(message->response), NULL, 0);
-                return flow_end(flow, now);
-        }
-
-        flow->peer_endpoint = message->sender;
-        shim_name_confirm(&e->names, flow->hash, flow->hash_size, frame->source.bytes, FRAME_ADDRESS_BYTES, now);
-        liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
-
-        /* The IRM answers with what it takes to close the peer's end, if it no longer wants the flow. */
-        r = e->events->reply(e->userdata, &flow->layer, 0, message->oap, message->oap_size);
-        if (r < 0 || flow->layer.state == LAYER_FLOW_ABANDONED)
-                return flow_end(flow, now);
-
-        layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
-        (void) flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+        ethernet_flow_end(flow, now);
 }
 
 /* -- orders of the IRM about flows that exist -- */
@@ -276,12 +158,12 @@ void ethernet_abort(Ethernet *e, LayerFlow *layer_flow, const CloseTokens *token
         case LAYER_FLOW_REQUESTED:
                 /* Its reply may be on the way; it goes to the IRM, which knows the token in it. */
                 layer_flow_set_state(&flow->layer, LAYER_FLOW_ABANDONED);
-                (void) flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
+                (void) ethernet_flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
                 return;
 
         case LAYER_FLOW_STARTING:
         case LAYER_FLOW_ANSWERED:
-                return flow_end(flow, now);
+                return ethernet_flow_end(flow, now);
 
         case LAYER_FLOW_CLOSED:         /* the late reply came, and this is what the IRM says to it */
                 return flow_send_close(flow, now);
@@ -315,12 +197,13 @@ void ethernet_established(Ethernet *e, LayerFlow *layer_flow, const CloseTokens 
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ESTABLISHED);
         liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
-        (void) flow_watch(flow, liveness_next(&flow->liveness));
+        flow_upkeep_begin(flow, now);
+        (void) ethernet_flow_watch(flow, liveness_next(&flow->liveness));
 
         deliver_early(flow);
 
         if (flow->peer_closed)
-                flow_down(flow, CLOSE_NORMAL, now);
+                ethernet_flow_down(flow, CLOSE_NORMAL, now);
 }
 
 void ethernet_close(Ethernet *e, LayerFlow *layer_flow, usec_t now) {
@@ -331,11 +214,11 @@ void ethernet_close(Ethernet *e, LayerFlow *layer_flow, usec_t now) {
         case LAYER_FLOW_STARTING:
         case LAYER_FLOW_ANSWERED:
         case LAYER_FLOW_ESTABLISHED:
-                return flow_end(flow, now);
+                return ethernet_flow_end(flow, now);
 
         case LAYER_FLOW_REQUESTED:
                 layer_flow_set_state(&flow->layer, LAYER_FLOW_ABANDONED);
-                (void) flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
+                (void) ethernet_flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
                 return;
 
         case LAYER_FLOW_ABANDONED:
@@ -355,83 +238,19 @@ void ethernet_irm_lost(Ethernet *e, usec_t now) {
         list_for_each_safe(flow, following, &e->flows.all, by_table)
                 if (flow->state == LAYER_FLOW_STARTING || flow->state == LAYER_FLOW_REQUESTED ||
                     flow->state == LAYER_FLOW_ANSWERED)
-                        flow_end(ethernet_flow(flow), now);
+                        ethernet_flow_end(ethernet_flow(flow), now);
 }
 
-/* -- after a restart -- */
+/* -- what the peer sends -- */
 
-/*
- *   0  our address     6
- *   6  the peer's      6
- *  12  our endpoint id, the peer's endpoint id     u16 each
- */
-size_t ethernet_flow_save(const EthernetFlow *flow, uint8_t bytes[LAYER_FLOW_BYTES_MAX]) {
-        Writer w = writer_to(bytes, LAYER_FLOW_BYTES_MAX);
+void flow_heard(EthernetFlow *flow, usec_t now) {
+        liveness_heard(&flow->liveness, now);
 
-        writer_bytes(&w, flow->local.bytes, FRAME_ADDRESS_BYTES);
-        writer_bytes(&w, flow->peer.bytes, FRAME_ADDRESS_BYTES);
-        writer_be16(&w, flow->endpoint);
-        writer_be16(&w, flow->peer_endpoint);
-        return FLOW_SAVED_BYTES;
-}
-
-int ethernet_flow_restore(Ethernet *e, const LayerFlowRecord *record, usec_t now, EthernetFlow **ret) {
-        _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
-        Cursor c = cursor_from(record->bytes, record->size);
-        FrameAddress local, peer;
-        uint16_t endpoint, peer_endpoint;
-        int r;
-
-        cursor_copy(&c, local.bytes, FRAME_ADDRESS_BYTES);
-        cursor_copy(&c, peer.bytes, FRAME_ADDRESS_BYTES);
-        endpoint = cursor_be16(&c);
-        peer_endpoint = cursor_be16(&c);
-        if (c.bad || record->size != FLOW_SAVED_BYTES || peer_endpoint == 0 || !frame_address_is_station(&local) ||
-            !frame_address_is_station(&peer))
-                return -EBADMSG;
-
-        r = flow_new(e, record->key.flow_id, (uint32_t) record->key.attempt, &flow);
-        if (r < 0)
-                return r;
-
-        r = shim_endpoints_take_again(e->endpoints, endpoint, flow);
-        if (r < 0)
-                return r == -EINVAL ? -EBADMSG : r;
-
-        flow->endpoint = endpoint;
-        flow->local = local;
-        flow->peer = peer;
-        flow->peer_endpoint = peer_endpoint;
-        liveness_init(&flow->liveness, record->qos.timeout_ms, now);
-
-        r = flow_watch(flow, liveness_next(&flow->liveness));
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(flow);
-        return 0;
-}
-
-/* -- what the peer says later -- */
-
-void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
-        EthernetFlow *flow = shim_endpoints_get(e->endpoints, message->receiver);
-
-        if (!flow)
-                return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
-
-        /* The token is what nobody else has; the address and the id say that the peer means this flow. */
-        if (!frame_address_equal(&frame->source, &flow->peer) || flow->peer_endpoint != message->sender ||
-            !layer_flow_token_matches(&flow->layer, message->token))
-                return counters_drop(&e->counters, DROP_WRONG_SOURCE);
-
-        flow->peer_closed = true;
-
-        /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
-        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->early.n > 0)
-                return;
-        if (flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED)
-                flow_down(flow, CLOSE_NORMAL, now);
+        /* Who sends to us has our reply. */
+        if (flow->message.bytes)
+                fragmented_message_done(&flow->message);
+        if (flow_upkeep_received(&flow->upkeep, 1))
+                (void) expiry_set(&flow->ethernet->expiries, &flow->expiry, now);
 }
 
 void flow_data_after_close(EthernetFlow *flow, usec_t now) {
@@ -458,13 +277,15 @@ static void expire_established(EthernetFlow *flow, usec_t now) {
 
         case LIVENESS_SEND:
                 (void) eth_send_keepalive(flow->ethernet, flow, now);
+                if (now >= usec_add(flow->liveness.heard, flow->liveness.timeout_usec / 2))
+                        flow_probe(flow, now);
                 break;
 
         case LIVENESS_DEAD:
-                return flow_down(flow, CLOSE_PEER_TIMEOUT, now);
+                return ethernet_flow_down(flow, CLOSE_PEER_TIMEOUT, now);
         }
 
-        (void) flow_watch(flow, liveness_next(&flow->liveness));
+        (void) ethernet_flow_watch(flow, liveness_next(&flow->liveness));
 }
 
 static void expire_closed(EthernetFlow *flow, usec_t now) {
@@ -476,26 +297,45 @@ static void expire_closed(EthernetFlow *flow, usec_t now) {
         flow_send_close(flow, now);
         if (--flow->n_close_repeats == 0)
                 flow->ethernet->n_closing--;
-        (void) flow_watch(flow, usec_add(now, flow->n_close_repeats > 0 ? FLOW_CLOSE_REPEAT_USEC
+        (void) ethernet_flow_watch(flow, usec_add(now, flow->n_close_repeats > 0 ? FLOW_CLOSE_REPEAT_USEC
                                                                         : FLOW_CLOSED_KEEP_USEC));
 }
 
+/* The IRM never came back to it. */
+static void expire_starting(EthernetFlow *flow) {
+        Ethernet *e = flow->ethernet;
+        const LayerFlowKey key = flow->layer.key;
+
+        if (flow->stage != FLOW_STAGE_PREPARED)
+                return;                 /* the search for its name has its own end */
+
+        ethernet_flow_free(flow);
+        e->events->failed(e->userdata, key.flow_id, (uint32_t) key.attempt, -ETIMEDOUT);
+}
+
 void flow_expire(EthernetFlow *flow, usec_t now) {
+        if (fragment_repeats_due(&flow->message.repeats, now) && flow->message.bytes)
+                eth_send_pieces(flow->ethernet, &flow->peer, &flow->local, &flow->message);
+        if (flow->layer.state == LAYER_FLOW_ESTABLISHED)
+                flow_upkeep_run(flow, now);
+        if (now < flow->due)
+                return ethernet_flow_watch_again(flow);
+
         switch (flow->layer.state) {
 
         case LAYER_FLOW_STARTING:
-                return;                 /* the search for its name has its own end */
+                return expire_starting(flow);
 
         case LAYER_FLOW_REQUESTED:
                 layer_flow_set_state(&flow->layer, LAYER_FLOW_ABANDONED);
-                (void) flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
+                (void) ethernet_flow_watch(flow, usec_add(now, FLOW_ABANDONED_KEEP_USEC));
                 return;
 
         case LAYER_FLOW_ABANDONED:
-                return flow_end(flow, now);
+                return ethernet_flow_end(flow, now);
 
         case LAYER_FLOW_ANSWERED:
-                return flow_down(flow, CLOSE_LAYER_DOWN, now);
+                return ethernet_flow_down(flow, CLOSE_LAYER_DOWN, now);
 
         case LAYER_FLOW_ESTABLISHED:
                 return expire_established(flow, now);

@@ -16,7 +16,7 @@ typedef struct IncomingPeer {
         uint8_t endpoint[2];
 } IncomingPeer;
 
-typedef struct Incoming {
+struct Incoming {
         uint64_t reference;
         IncomingPeer peer;              /* a key: bytes only */
         ListNode by_age;                /* Ethernet.incoming, then Ethernet.answered */
@@ -27,9 +27,16 @@ typedef struct Incoming {
         bool answered;
         o7s_qos qos;
         uint8_t id[REQUEST_ID_BYTES];
-} Incoming;
+        uint8_t hash[HASH_BYTES_MAX];   /* of the name */
+        EthernetFlow *prepared;         /* what will be ours of the flow; owned, and in the table of flows; NULL: not yet */
+};
+
+void incoming_flow_gone(Incoming *incoming) {
+        incoming->prepared = NULL;
+}
 
 static void incoming_free(Ethernet *e, Incoming *incoming) {
+        ethernet_flow_free(incoming->prepared);
         (void) map_remove(e->incoming_by_reference, &incoming->reference, sizeof(incoming->reference));
         (void) map_remove(e->incoming_by_peer, &incoming->peer, sizeof(incoming->peer));
         list_unlink(&incoming->by_age);
@@ -94,6 +101,7 @@ static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage
         incoming->qos = message->qos;
         incoming->since = now;
         memcpy(incoming->id, message->oap, REQUEST_ID_BYTES);
+        memcpy(incoming->hash, message->hash, e->hash_size);
 
         r = map_put(e->incoming_by_reference, &incoming->reference, sizeof(incoming->reference), incoming);
         if (r < 0)
@@ -112,6 +120,7 @@ static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage
 
 void incoming_request_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
         const IncomingPeer peer = incoming_peer(frame, message->sender);
+        FlowBinding binding;
         Incoming *incoming;
 
         if (!ethernet_is_registered(e, message->hash))
@@ -132,7 +141,8 @@ void incoming_request_received(Ethernet *e, const Frame *frame, const Management
         if (incoming_new(e, frame, message, now, &incoming) < 0)
                 return counters_drop(&e->counters, DROP_LIMIT);
 
-        e->events->incoming(e->userdata, incoming->reference, message->hash, message, &frame->source);
+        ethernet_binding(e, &frame->source, &frame->destination, message, message->hash, &message->qos, message->fixed, &binding);
+        e->events->incoming(e->userdata, incoming->reference, message->hash, message, &binding, &frame->source);
 }
 
 static Incoming *incoming_get(Ethernet *e, uint64_t reference) {
@@ -141,17 +151,92 @@ static Incoming *incoming_get(Ethernet *e, uint64_t reference) {
         return incoming && !incoming->answered ? incoming : NULL;
 }
 
-static bool send_reply(Ethernet *e, const Incoming *incoming, uint16_t endpoint, const LayerMessage *order) {
-        const ManagementMessage message = {
+static ManagementMessage reply_message(const Incoming *incoming, uint16_t endpoint, int32_t response) {
+        return (ManagementMessage) {
                 .code = MANAGEMENT_FLOW_REPLY,
                 .sender = endpoint,
                 .receiver = incoming->endpoint,
-                .response = order->type == LAYER_REFUSE ? order->result : 0,
-                .oap = order->oap,
-                .oap_size = order->oap_size,
+                .response = response,
         };
+}
 
-        return eth_send_message(e, &incoming->address, &incoming->local, &message);
+/* Our side of the flow, with its endpoint id. */
+static int make_flow(Ethernet *e, const Incoming *incoming, uint64_t flow_id, EthernetFlow **ret) {
+        EthernetFlow *flow;
+        int r;
+
+        if (!e->link.up)
+                return -ENETDOWN;
+
+        r = ethernet_flow_new(e, flow_id, 0, &flow);
+        if (r < 0)
+                return r;
+
+        flow->layer.qos = flow->layer.granted = incoming->qos;
+        flow->local = incoming->local;
+        flow->peer = incoming->address;
+        flow->peer_endpoint = incoming->endpoint;
+        *ret = flow;
+        return 0;
+}
+
+static int prepare(Ethernet *e, Incoming *incoming, uint64_t flow_id, FlowBinding *ret_binding, uint8_t ret_lock[FLOW_RESET_BYTES]) {
+        _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
+        uint8_t fixed[MANAGEMENT_FIXED_BYTES_MAX];
+        ManagementMessage message;
+        int r;
+
+        ethernet_flow_free(incoming->prepared);         /* ordered again */
+
+        r = make_flow(e, incoming, flow_id, &flow);
+        if (r < 0)
+                return r;
+
+        r = flow_own_lock(flow, ret_lock);
+        if (r < 0)
+                return r;
+
+        message = reply_message(incoming, flow->endpoint, 0);
+        (void) management_pack_fixed(e->framing, &message, fixed);
+        ethernet_binding(e, &incoming->address, &incoming->local, &message, incoming->hash, &incoming->qos, fixed, ret_binding);
+
+        flow->incoming = incoming;
+        incoming->prepared = TAKE_PTR(flow);
+        return 0;
+}
+
+void incoming_prepare(Ethernet *e, const LayerMessage *order, usec_t now) {
+        Incoming *incoming = incoming_get(e, order->reference);
+        uint8_t lock[FLOW_RESET_BYTES];
+        FlowBinding binding;
+        int r;
+
+        r = incoming ? prepare(e, incoming, order->flow_id, &binding, lock) : -ESTALE;
+        e->events->prepared(e->userdata, order->flow_id, order->attempt, order->reference, r, r < 0 ? NULL : &binding,
+                            r < 0 ? NULL : lock);
+}
+
+/* The one that was prepared, or a new one where nobody asked for that. */
+static int take_flow(Ethernet *e, Incoming *incoming, uint64_t flow_id, EthernetFlow **ret) {
+        EthernetFlow *flow = incoming->prepared;
+
+        if (!flow || flow->layer.key.flow_id != flow_id)
+                return make_flow(e, incoming, flow_id, ret);
+
+        incoming->prepared = NULL;
+        flow->incoming = NULL;
+        *ret = flow;
+        return 0;
+}
+
+/* Lost or not sent: the peer asks again. */
+static void send_reply(EthernetFlow *flow, const Incoming *incoming, const LayerMessage *order, usec_t now) {
+        ManagementMessage message = reply_message(incoming, flow->endpoint, 0);
+
+        message.oap = order->oap;
+        message.oap_size = order->oap_size;
+        (void) eth_send_allocation(flow->ethernet, &incoming->address, &incoming->local, &message, now, &flow->message);
+        ethernet_flow_watch_again(flow);
 }
 
 int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
@@ -161,46 +246,50 @@ int ethernet_accept(Ethernet *e, const LayerMessage *order, usec_t now) {
 
         if (!incoming)
                 return -ESTALE;
-        if (!e->link.up)
-                return -ENETDOWN;
 
-        r = ethernet_flow_new(e, order->flow_id, 0, &flow);
+        r = take_flow(e, incoming, order->flow_id, &flow);
         if (r < 0)
                 return r;
+        if (!eth_can_send_oap(e, order->oap_size))
+                return e->link.up ? -EMSGSIZE : -ENETDOWN;
 
-        flow->layer.qos = flow->layer.granted = incoming->qos;
         flow->layer.lane_class = order->lane_class;
         flow->layer.tokens = order->tokens;
-        flow->local = incoming->local;
-        flow->peer = incoming->address;
-        flow->peer_endpoint = incoming->endpoint;
+        flow_control_init(&flow->layer.control, &order->control, false);
         liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
 
-        r = expiry_set(&e->expiries, &flow->expiry, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
+        r = ethernet_flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
         if (r < 0)
                 return r;
 
         /* The lane first: once the peer has the reply, there is no way back without a close. */
         incoming_set_answered(e, incoming, now);
-        r = e->events->reply(e->userdata, &flow->layer, 0, NULL, 0);
+        r = e->events->reply(e->userdata, &flow->layer, 0, NULL, 0, NULL);
         if (r < 0)
                 return 0;               /* the IRM has heard of it already */
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
-        (void) send_reply(e, incoming, flow->endpoint, order);  /* lost or not sent: the peer asks again */
+        send_reply(flow, incoming, order, now);
         (void) TAKE_PTR(flow);
         return 0;
 }
 
 void ethernet_refuse(Ethernet *e, const LayerMessage *order, usec_t now) {
         Incoming *incoming = incoming_get(e, order->reference);
+        ManagementMessage message;
 
         if (!incoming)
                 return;
 
+        ethernet_flow_free(incoming->prepared);
         incoming_set_answered(e, incoming, now);
-        if (order->result < 0)
-                (void) send_reply(e, incoming, 0, order);
+        if (order->result == 0)
+                return;
+
+        message = reply_message(incoming, 0, order->result);
+        message.oap = order->oap;
+        message.oap_size = order->oap_size;
+        (void) eth_send_allocation(e, &incoming->address, &incoming->local, &message, now, NULL);
 }
 
 static usec_t first_expiry(const List *list) {

@@ -95,6 +95,9 @@ static bool endpoints_are_valid(const FrameOps *ops, const ManagementMessage *m)
                        (m->response != 0 || peer_endpoint_is_valid(ops, m->sender));
 
         case MANAGEMENT_CLOSE:
+        case MANAGEMENT_ROTATE:
+        case MANAGEMENT_MOVE:
+        case MANAGEMENT_RESET:
                 return own_endpoint_is_valid(ops, m->receiver) && peer_endpoint_is_valid(ops, m->sender);
 
         default:
@@ -102,43 +105,69 @@ static bool endpoints_are_valid(const FrameOps *ops, const ManagementMessage *m)
         }
 }
 
-int management_parse(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret) {
-        Cursor c = cursor_from(data, size);
-        ManagementMessage message = {};
+/* A close has a proof or none. */
+static void read_proof(Cursor *c, ManagementMessage *ret) {
+        flow_control_proof_read(c, &ret->proof);
+        ret->has_proof = !c->bad;
+}
 
-        if (size > MANAGEMENT_BYTES_MAX)
-                return -EBADMSG;
+/* Returns: 0; -EPROTO: an unknown code. Whether all was there says the cursor. */
+static int read_trailer(Cursor *c, size_t hash_size, ManagementMessage *ret) {
+        switch (ret->code) {
+
+        case MANAGEMENT_FLOW_REQUEST:
+                ret->hash = cursor_bytes(c, hash_size);
+                _fallthrough_;
+
+        case MANAGEMENT_FLOW_REPLY:
+                ret->oap_size = c->left;
+                ret->oap = cursor_bytes(c, c->left);
+                return 0;
+
+        case MANAGEMENT_NAME_QUERY:
+        case MANAGEMENT_NAME_REPLY:
+                ret->hash = cursor_bytes(c, hash_size);
+                return 0;
+
+        case MANAGEMENT_CLOSE:
+                ret->token = cursor_bytes(c, CLOSE_TOKEN_BYTES);
+                if (c->left >= FLOW_CONTROL_PROOF_BYTES)
+                        read_proof(c, ret);
+                return 0;
+
+        case MANAGEMENT_ROTATE:
+        case MANAGEMENT_MOVE:
+                if (flow_notice_read(c, &ret->notice) == -EPROTO)
+                        return -EPROTO;
+                read_proof(c, ret);
+                return 0;
+
+        case MANAGEMENT_RESET:
+                ret->token = cursor_bytes(c, FLOW_RESET_BYTES);
+                return 0;
+
+        case MANAGEMENT_PIECE:
+                ret->piece_size = c->left;
+                ret->piece = cursor_bytes(c, c->left);
+                return 0;
+
+        default:        /* a byte from outside, not our enum */
+                return -EPROTO;
+        }
+}
+
+static int parse(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret) {
+        Cursor c = cursor_from(data, size);
+        ManagementMessage message = { .fixed = data };
+        int r;
 
         ops->read_management(&c, &message);
         if (c.bad)
                 return -EBADMSG;
 
-        switch (message.code) {
-
-        case MANAGEMENT_FLOW_REQUEST:
-                message.hash = cursor_bytes(&c, hash_size);
-                message.oap_size = c.left;
-                message.oap = cursor_bytes(&c, c.left);
-                break;
-
-        case MANAGEMENT_FLOW_REPLY:
-                message.oap_size = c.left;
-                message.oap = cursor_bytes(&c, c.left);
-                break;
-
-        case MANAGEMENT_NAME_QUERY:
-        case MANAGEMENT_NAME_REPLY:
-                message.hash = cursor_bytes(&c, hash_size);
-                break;
-
-        case MANAGEMENT_CLOSE:
-                message.token = cursor_bytes(&c, CLOSE_TOKEN_BYTES);
-                break;
-
-        default:        /* a byte from outside, not our enum */
-                return -EPROTO;
-        }
-
+        r = read_trailer(&c, hash_size, &message);
+        if (r < 0)
+                return r;
         if (c.bad || message.oap_size > LAYER_OAP_BYTES_MAX)
                 return -EBADMSG;
         if (!endpoints_are_valid(ops, &message))
@@ -148,20 +177,79 @@ int management_parse(const FrameOps *ops, size_t hash_size, const uint8_t *data,
         return 0;
 }
 
-int management_push(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, Packet *packet) {
-        Writer w = writer_to(packet->tail, MIN(packet_room(packet), (size_t) MANAGEMENT_BYTES_MAX));
+int management_parse(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret) {
+        return size > MANAGEMENT_BYTES_MAX ? -EBADMSG : parse(ops, hash_size, data, size, ret);
+}
+
+int management_parse_whole(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret) {
+        ManagementMessage message;
+        int r;
+
+        r = parse(ops, hash_size, data, size, &message);
+        if (r < 0)
+                return r;
+        if (message.code != MANAGEMENT_FLOW_REQUEST && message.code != MANAGEMENT_FLOW_REPLY)
+                return -EPROTO;
+
+        *ret = message;
+        return 0;
+}
+
+/* All of it but the proof. */
+static void write_trailer(Writer *w, size_t hash_size, const ManagementMessage *m) {
+        if (m->hash)
+                writer_bytes(w, m->hash, hash_size);
+        if (m->oap)
+                writer_bytes(w, m->oap, m->oap_size);
+        if (m->token)
+                writer_bytes(w, m->token, m->code == MANAGEMENT_RESET ? FLOW_RESET_BYTES : CLOSE_TOKEN_BYTES);
+        if (m->code == MANAGEMENT_ROTATE || m->code == MANAGEMENT_MOVE)
+                flow_notice_write(w, &m->notice);
+        if (m->piece)
+                writer_bytes(w, m->piece, m->piece_size);
+}
+
+void management_text(const ManagementMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX], FlowControlText *ret) {
+        Writer w = writer_to(content, FLOW_CONTROL_CONTENT_BYTES_MAX);
+
+        assert(!message->hash && !message->oap);        /* these prove themselves */
+
+        write_trailer(&w, 0, message);
+        *ret = (FlowControlText) {
+                .code = message->code,
+                .sender = message->sender,
+                .receiver = message->receiver,
+                .content = content,
+                .content_size = w.written,
+        };
+}
+
+ssize_t management_pack(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, void *buffer, size_t size) {
+        Writer w = writer_to(buffer, size);
 
         ops->write_management(&w, message);
-        if (message->hash)
-                writer_bytes(&w, message->hash, hash_size);
-        if (message->oap)
-                writer_bytes(&w, message->oap, message->oap_size);
-        if (message->token)
-                writer_bytes(&w, message->token, CLOSE_TOKEN_BYTES);
-        if (w.bad)
-                return -EMSGSIZE;
+        write_trailer(&w, hash_size, message);
+        if (message->has_proof)
+                flow_control_proof_write(&w, &message->proof);
 
-        packet->tail += w.written;
+        return w.bad ? -EMSGSIZE : (ssize_t) w.written;
+}
+
+size_t management_pack_fixed(const FrameOps *ops, const ManagementMessage *message, uint8_t ret[MANAGEMENT_FIXED_BYTES_MAX]) {
+        Writer w = writer_to(ret, MANAGEMENT_FIXED_BYTES_MAX);
+
+        ops->write_management(&w, message);
+        return w.written;
+}
+
+int management_push(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, Packet *packet) {
+        ssize_t n;
+
+        n = management_pack(ops, hash_size, message, packet->tail, MIN(packet_room(packet), (size_t) MANAGEMENT_BYTES_MAX));
+        if (n < 0)
+                return (int) n;
+
+        packet->tail += n;
         return 0;
 }
 

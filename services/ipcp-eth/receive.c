@@ -22,11 +22,6 @@ static void delivery_flush(Ethernet *e, Delivery *delivery) {
         delivery->n = 0;
 }
 
-static bool is_from_peer(const Ethernet *e, const EthernetFlow *flow, const Frame *frame) {
-        return frame_address_equal(&frame->source, &flow->peer) &&
-               (!e->framing->carries_sender || frame->sender == flow->peer_endpoint);
-}
-
 static void data_received(Ethernet *e, const Frame *frame, Packet *packet, usec_t now, Delivery *delivery) {
         EthernetFlow *flow;
 
@@ -36,7 +31,7 @@ static void data_received(Ethernet *e, const Frame *frame, Packet *packet, usec_
         flow = shim_endpoints_get(e->endpoints, frame->receiver);
         if (!flow)
                 return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
-        if (!is_from_peer(e, flow, frame))
+        if (!flow_is_from_peer(flow, frame, now))
                 return counters_drop(&e->counters, DROP_WRONG_SOURCE);
 
         switch (flow->layer.state) {
@@ -47,13 +42,13 @@ static void data_received(Ethernet *e, const Frame *frame, Packet *packet, usec_
                 return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
 
         case LAYER_FLOW_ANSWERED:
-                liveness_heard(&flow->liveness, now);
+                flow_heard(flow, now);
                 if (frame->payload_size > 0)
                         flow_hold_early(flow, packet);
                 return;
 
         case LAYER_FLOW_ESTABLISHED:
-                liveness_heard(&flow->liveness, now);
+                flow_heard(flow, now);
                 if (frame->payload_size == 0)
                         return;         /* a keepalive */
                 if (delivery->flow != flow)
@@ -72,7 +67,37 @@ static void data_received(Ethernet *e, const Frame *frame, Packet *packet, usec_
         }
 }
 
-static void management_received(Ethernet *e, const Frame *frame, const Packet *packet, usec_t now) {
+void eth_management_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
+        switch ((ManagementCode) message->code) {
+
+        case MANAGEMENT_FLOW_REQUEST:
+                return incoming_request_received(e, frame, message, now);
+
+        case MANAGEMENT_FLOW_REPLY:
+                return flow_reply_received(e, frame, message, now);
+
+        case MANAGEMENT_NAME_QUERY:
+                return name_query_received(e, frame, message, now);
+
+        case MANAGEMENT_NAME_REPLY:
+                return name_reply_received(e, frame, message, now);
+
+        case MANAGEMENT_CLOSE:
+                return flow_close_received(e, frame, message, now);
+
+        case MANAGEMENT_ROTATE:
+        case MANAGEMENT_MOVE:
+                return flow_notice_received(e, frame, message, now);
+
+        case MANAGEMENT_RESET:
+                return flow_reset_received(e, frame, message, now);
+
+        case MANAGEMENT_PIECE:
+                return eth_piece_received(e, frame, message, now);
+        }
+}
+
+static void management_frame_received(Ethernet *e, const Frame *frame, const Packet *packet, usec_t now) {
         bool broadcast = frame_address_equal(&frame->destination, &FRAME_BROADCAST);
         ManagementMessage message;
         int r;
@@ -88,23 +113,7 @@ static void management_received(Ethernet *e, const Frame *frame, const Packet *p
         if (broadcast && message.code != MANAGEMENT_NAME_QUERY)
                 return counters_drop(&e->counters, DROP_NOT_FOR_US);
 
-        switch ((ManagementCode) message.code) {
-
-        case MANAGEMENT_FLOW_REQUEST:
-                return incoming_request_received(e, frame, &message, now);
-
-        case MANAGEMENT_FLOW_REPLY:
-                return flow_reply_received(e, frame, &message, now);
-
-        case MANAGEMENT_NAME_QUERY:
-                return name_query_received(e, frame, &message, now);
-
-        case MANAGEMENT_NAME_REPLY:
-                return name_reply_received(e, frame, &message, now);
-
-        case MANAGEMENT_CLOSE:
-                return flow_close_received(e, frame, &message, now);
-        }
+        eth_management_received(e, frame, &message, now);
 }
 
 static void frame_received(Ethernet *e, Packet *packet, usec_t now, Delivery *delivery) {
@@ -129,7 +138,7 @@ static void frame_received(Ethernet *e, Packet *packet, usec_t now, Delivery *de
 
         /* What was collected goes first: a close must not overtake the data before it. */
         delivery_flush(e, delivery);
-        management_received(e, &frame, packet, now);
+        management_frame_received(e, &frame, packet, now);
 }
 
 void eth_receive(Ethernet *e, Packet *const *frames, unsigned n, usec_t now) {

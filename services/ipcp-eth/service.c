@@ -34,10 +34,26 @@ static void core_deliver(void *userdata, EthernetFlow *flow, Packet *const *pack
         upper_deliver(layer_upper(s->layer), &flow->layer, packets, n, false);      /* Ethernet marks nothing */
 }
 
-static int core_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static void core_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                          const FlowBinding *binding, const uint8_t *lock) {
+        Service *s = userdata;
+        const LayerPrepared prepared = {
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .reference = reference,
+                .result = result,
+                .binding = binding,
+                .lock = lock,
+        };
+
+        layer_prepared(s->layer, &prepared);
+}
+
+static int core_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                      const FlowBinding *binding) {
         Service *s = userdata;
 
-        return layer_reply(s->layer, flow, result, oap, oap_size);
+        return layer_reply(s->layer, flow, result, oap, oap_size, binding);
 }
 
 static void core_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result) {
@@ -47,12 +63,12 @@ static void core_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int3
 }
 
 static void core_incoming(void *userdata, uint64_t reference, const uint8_t *hash, const ManagementMessage *message,
-                          const FrameAddress *peer) {
+                          const FlowBinding *binding, const FrameAddress *peer) {
         Service *s = userdata;
         char text[FRAME_ADDRESS_TEXT_MAX];
 
         layer_incoming(s->layer, reference, hash, s->ethernet.hash_size, &message->qos, message->oap, message->oap_size,
-                       frame_address_format(peer, text));
+                       binding, frame_address_format(peer, text));
 }
 
 static void core_incoming_gone(void *userdata, uint64_t reference) {
@@ -73,6 +89,12 @@ static void core_down(void *userdata, LayerFlow *flow, CloseReason reason) {
         layer_down(s->layer, flow, reason);
 }
 
+static void core_changed(void *userdata, LayerFlow *flow) {
+        Service *s = userdata;
+
+        layer_keep_flow(s->layer, flow);
+}
+
 static uint64_t core_random(void *userdata) {
         uint64_t random;
 
@@ -85,12 +107,14 @@ static uint64_t core_random(void *userdata) {
 static const EthernetEvents core_events = {
         .send = core_send,
         .deliver = core_deliver,
+        .prepared = core_prepared,
         .reply = core_reply,
         .failed = core_failed,
         .incoming = core_incoming,
         .incoming_gone = core_incoming_gone,
         .query_done = core_query_done,
         .down = core_down,
+        .changed = core_changed,
         .random = core_random,
 };
 
@@ -133,6 +157,12 @@ static void layer_query(void *userdata, const LayerMessage *order, usec_t now) {
         Service *s = userdata;
 
         ethernet_query(&s->ethernet, order->query_id, order->hash, order->hash_size, now);
+}
+
+static void layer_prepare(void *userdata, const LayerMessage *order, usec_t now) {
+        Service *s = userdata;
+
+        ethernet_prepare(&s->ethernet, order, now);
 }
 
 static void layer_request(void *userdata, const LayerMessage *order, usec_t now) {
@@ -235,6 +265,7 @@ static const LayerOps layer_ops = {
         .register_name = layer_register,
         .unregister_name = layer_unregister,
         .query = layer_query,
+        .prepare = layer_prepare,
         .request = layer_request,
         .accept = layer_accept,
         .refuse = layer_refuse,
@@ -434,6 +465,7 @@ int service_init(Service *s, Daemon *daemon, LayerFile *file) {
         r = layer_restore(s->layer);
         if (r < 0)
                 return log_error_errno(r, "Failed to take over what was before: %m");
+        memcpy(s->ethernet.reset_key, layer_reset_key(s->layer), sizeof(s->ethernet.reset_key));
 
         r = add_timers(s);
         if (r < 0)

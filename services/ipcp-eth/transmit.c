@@ -100,8 +100,10 @@ unsigned eth_transmit(Ethernet *e, EthernetFlow *flow, Packet *const *packets, u
                 return n;
 
         n_sent = send_frames(e, frames, n_frames);
-        if (n_sent > 0)
+        if (n_sent > 0) {
                 liveness_sent(&flow->liveness, now);
+                flow_probe(flow, now);
+        }
         if (n_sent == n_frames)
                 return n;
 

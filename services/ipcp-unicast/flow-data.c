@@ -30,16 +30,6 @@ static void hold_early(UnicastFlow *flow, const Packet *packet) {
                 counters_drop(&u->counters, r == -EBUSY ? DROP_LIMIT : DROP_NO_MEMORY);
 }
 
-static void send_update(UnicastFlow *flow, uint16_t level, usec_t now) {
-        const FlowMessage message = {
-                .code = FLOW_MESSAGE_UPDATE,
-                .receiver_eid = flow->peer_eid,
-                .level = level,
-        };
-
-        (void) flow_send_message(flow->unicast, flow->peer_address, &message, now);
-}
-
 /* Reports to the sender are one per burst, with the newest level. */
 static void measure(UnicastFlow *flow, unsigned n, uint8_t ecn, usec_t now) {
         uint16_t level = 0;
@@ -49,7 +39,7 @@ static void measure(UnicastFlow *flow, unsigned n, uint8_t ecn, usec_t now) {
                 tell = congestion_received(&flow->congestion, ecn, &level) || tell;
 
         if (tell)
-                send_update(flow, level, now);
+                flow_send_update(flow, level, now);
 }
 
 static void flow_received(UnicastFlow *flow, Packet *const *packets, unsigned n, uint8_t ecn, usec_t now) {
@@ -60,6 +50,11 @@ static void flow_received(UnicastFlow *flow, Packet *const *packets, unsigned n,
         assert(n <= UNICAST_BURST_MAX);
 
         liveness_heard(&flow->liveness, now);
+        if (flow->message.bytes)
+                fragmented_message_done(&flow->message);        /* who sends to us has our reply */
+        if (flow_upkeep_received(&flow->upkeep, n))
+                (void) expiry_set(&u->expiries, &flow->expiry, now);
+
         for (unsigned i = 0; i < n; i++)
                 if (packet_size(packets[i]) > 0)        /* else a keepalive */
                         filled[n_filled++] = packets[i];
@@ -73,6 +68,11 @@ static void flow_received(UnicastFlow *flow, Packet *const *packets, unsigned n,
                         hold_early(flow, filled[i]);
 
         measure(flow, n_filled, ecn, now);
+}
+
+void flow_answer_after_close(UnicastFlow *flow, usec_t now) {
+        if (now >= usec_add(flow->close_sent, FLOW_CLOSE_ANSWER_USEC))
+                flow_send_close(flow, now);
 }
 
 void flow_data_received(Unicast *u, UnicastFlow *flow, Packet *const *packets, unsigned n, uint8_t ecn, usec_t now) {
@@ -90,9 +90,7 @@ void flow_data_received(Unicast *u, UnicastFlow *flow, Packet *const *packets, u
 
         case LAYER_FLOW_CLOSED:
                 u->counters.drops[DROP_FLOW_CLOSED] += n;
-                if (now >= usec_add(flow->close_sent, FLOW_CLOSE_ANSWER_USEC))
-                        flow_send_close(flow, now);
-                return;
+                return flow_answer_after_close(flow, now);
 
         case _LAYER_FLOW_STATE_MAX:
         case _LAYER_FLOW_STATE_INVALID:

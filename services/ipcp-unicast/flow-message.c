@@ -3,9 +3,9 @@
 /*
  * Codec of the flow allocator's messages.
  *
- *    0  8  sender's address               request
- *    8  8  receiver's endpoint id         reply, update, close
- *   16  8  sender's endpoint id           request, reply, close
+ *    0  8  sender's address               request, rotate, move, piece
+ *    8  8  receiver's endpoint id         reply, update, close, rotate, move, reset
+ *   16  8  sender's endpoint id           request, reply, close, rotate, move, reset; an update with a proof
  *   24  8  bandwidth                      request, as all of the QoS
  *   32  4  response, signed               reply
  *   36  4  delay
@@ -17,7 +17,9 @@
  *   58  1  code
  *   59  1  availability
  *   60  1  in order
- *   61     request: hash of the name, OAP request      reply: OAP response      close: token, 8 bytes
+ *   61     request: hash of the name, OAP request      reply: OAP response      update: nothing, or a proof
+ *          close: token, 8 bytes, and perhaps a proof      rotate, move: notice, proof      reset: token, 16 bytes
+ *          piece: see fragment.h
  */
 
 #include "services/ipcp-unicast/flow-message.h"
@@ -77,54 +79,100 @@ static FlowMessage only_own_fields(const FlowMessage *m) {
 
         case FLOW_MESSAGE_UPDATE:
                 only.receiver_eid = m->receiver_eid;
+                only.sender_eid = m->has_proof ? m->sender_eid : 0;
                 only.level = m->level;
                 break;
 
+        case FLOW_MESSAGE_ROTATE:
+        case FLOW_MESSAGE_MOVE:
+                only.sender = m->sender;
+                _fallthrough_;
+
         case FLOW_MESSAGE_CLOSE:
+        case FLOW_MESSAGE_RESET:
                 only.receiver_eid = m->receiver_eid;
                 only.sender_eid = m->sender_eid;
+                break;
+
+        case FLOW_MESSAGE_PIECE:
+                only.sender = m->sender;
                 break;
         }
 
         return only;
 }
 
-ssize_t flow_message_pack(const FlowMessage *message, void *buffer, size_t size) {
-        const FlowMessage header = only_own_fields(message);
-        Writer w = writer_to(buffer, size);
-        size_t total = FLOW_MESSAGE_HEADER_BYTES;
-
-        switch (message->code) {
+/* All that follows the header, but for the proof. */
+static void write_trailer(Writer *w, const FlowMessage *m) {
+        switch (m->code) {
 
         case FLOW_MESSAGE_REQUEST:
-                total += message->hash_size + message->oap_size;
-                break;
+                writer_bytes(w, m->hash, m->hash_size);
+                _fallthrough_;
 
         case FLOW_MESSAGE_REPLY:
-                total += message->oap_size;
-                break;
+                return writer_bytes(w, m->oap, m->oap_size);
 
         case FLOW_MESSAGE_UPDATE:
-                break;
+                return;
 
         case FLOW_MESSAGE_CLOSE:
-                total += CLOSE_TOKEN_BYTES;
-                break;
+                return writer_bytes(w, m->token, CLOSE_TOKEN_BYTES);
+
+        case FLOW_MESSAGE_ROTATE:
+        case FLOW_MESSAGE_MOVE:
+                return flow_notice_write(w, &m->notice);
+
+        case FLOW_MESSAGE_RESET:
+                return writer_bytes(w, m->reset, FLOW_RESET_BYTES);
+
+        case FLOW_MESSAGE_PIECE:
+                return writer_bytes(w, m->piece, m->piece_size);
         }
-        if (total > FLOW_MESSAGE_BYTES_MAX)
-                return -EMSGSIZE;
+}
+
+void flow_message_pack_header(const FlowMessage *message, uint8_t ret[FLOW_MESSAGE_HEADER_BYTES]) {
+        const FlowMessage header = only_own_fields(message);
+        Writer w = writer_to(ret, FLOW_MESSAGE_HEADER_BYTES);
 
         write_header(&w, &header);
-        if (message->code == FLOW_MESSAGE_REQUEST)
-                writer_bytes(&w, message->hash, message->hash_size);
-        if (message->code == FLOW_MESSAGE_REQUEST || message->code == FLOW_MESSAGE_REPLY)
-                writer_bytes(&w, message->oap, message->oap_size);
-        if (message->code == FLOW_MESSAGE_CLOSE)
-                writer_bytes(&w, message->token, CLOSE_TOKEN_BYTES);
-        if (w.bad)
-                return -ENOBUFS;
+}
 
-        return (ssize_t) w.written;
+ssize_t flow_message_pack_whole(const FlowMessage *message, void *buffer, size_t size) {
+        const FlowMessage header = only_own_fields(message);
+        Writer w = writer_to(buffer, size);
+
+        write_header(&w, &header);
+        write_trailer(&w, message);
+        if (message->has_proof)
+                flow_control_proof_write(&w, &message->proof);
+
+        return w.bad ? -ENOBUFS : (ssize_t) w.written;
+}
+
+ssize_t flow_message_pack(const FlowMessage *message, void *buffer, size_t size) {
+        size_t total = FLOW_MESSAGE_HEADER_BYTES + (message->code == FLOW_MESSAGE_REQUEST ? message->hash_size : 0) +
+                       message->oap_size + message->piece_size;
+
+        return total > FLOW_MESSAGE_BYTES_MAX ? -EMSGSIZE : flow_message_pack_whole(message, buffer, size);
+}
+
+/* The header says no more than codes and ids, but in an update, whose level is all that it is about. */
+void flow_message_text(const FlowMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX], FlowControlText *ret) {
+        Writer w = writer_to(content, FLOW_CONTROL_CONTENT_BYTES_MAX);
+
+        assert(message->code != FLOW_MESSAGE_REQUEST && message->code != FLOW_MESSAGE_REPLY);   /* these prove themselves */
+
+        if (message->code == FLOW_MESSAGE_UPDATE)
+                writer_be16(&w, message->level);
+        write_trailer(&w, message);
+        *ret = (FlowControlText) {
+                .code = (uint8_t) message->code,
+                .sender = message->sender_eid,
+                .receiver = message->receiver_eid,
+                .content = content,
+                .content_size = w.written,
+        };
 }
 
 static bool eid_is_of_flow(uint64_t eid) {
@@ -144,52 +192,106 @@ static bool fields_are_valid(const FlowMessage *m) {
         case FLOW_MESSAGE_UPDATE:
                 return true;
 
+        case FLOW_MESSAGE_ROTATE:
+        case FLOW_MESSAGE_MOVE:
+                return m->sender != 0 && eid_is_of_flow(m->sender_eid);
+
         case FLOW_MESSAGE_CLOSE:
+        case FLOW_MESSAGE_RESET:
                 return eid_is_of_flow(m->sender_eid);
+
+        case FLOW_MESSAGE_PIECE:
+                return m->sender != 0;
         }
 
         return false;
 }
 
-int flow_message_parse(const void *data, size_t size, size_t hash_size, FlowMessage *ret) {
-        Cursor c = cursor_from(data, size);
-        FlowMessage message = {};
-        uint8_t code;
+static void read_proof(Cursor *c, FlowMessage *ret) {
+        flow_control_proof_read(c, &ret->proof);
+        ret->has_proof = !c->bad;
+}
 
-        if (size > FLOW_MESSAGE_BYTES_MAX)
-                return -EBADMSG;
+/* Returns: 0; -EPROTO: an unknown code, or a notice that is none. Whether all was there says the cursor. */
+static int read_trailer(Cursor *c, uint8_t code, size_t hash_size, FlowMessage *ret) {
+        switch (code) {
+
+        case FLOW_MESSAGE_REQUEST:
+                ret->hash_size = hash_size;
+                ret->hash = cursor_bytes(c, hash_size);
+                _fallthrough_;
+
+        case FLOW_MESSAGE_REPLY:
+                ret->oap_size = c->left;
+                ret->oap = cursor_bytes(c, c->left);
+                return 0;
+
+        case FLOW_MESSAGE_CLOSE:
+                cursor_copy(c, ret->token, CLOSE_TOKEN_BYTES);
+                _fallthrough_;
+
+        case FLOW_MESSAGE_UPDATE:
+                if (c->left >= FLOW_CONTROL_PROOF_BYTES)
+                        read_proof(c, ret);
+                return 0;
+
+        case FLOW_MESSAGE_ROTATE:
+        case FLOW_MESSAGE_MOVE:
+                if (flow_notice_read(c, &ret->notice) == -EPROTO)
+                        return -EPROTO;
+                read_proof(c, ret);
+                return 0;
+
+        case FLOW_MESSAGE_RESET:
+                cursor_copy(c, ret->reset, FLOW_RESET_BYTES);
+                return 0;
+
+        case FLOW_MESSAGE_PIECE:
+                ret->piece_size = c->left;
+                ret->piece = cursor_bytes(c, c->left);
+                return 0;
+
+        default:        /* a byte from outside, not our enum */
+                return -EPROTO;
+        }
+}
+
+static int parse(const void *data, size_t size, size_t hash_size, FlowMessage *ret) {
+        Cursor c = cursor_from(data, size);
+        FlowMessage message = { .fixed = data };
+        uint8_t code;
+        int r;
 
         read_header(&c, &message, &code);
         if (c.bad)
                 return -EBADMSG;
 
-        message.code = (FlowMessageCode) code;
-        switch (code) {
-
-        case FLOW_MESSAGE_REQUEST:
-                message.hash_size = hash_size;
-                message.hash = cursor_bytes(&c, hash_size);
-                _fallthrough_;
-
-        case FLOW_MESSAGE_REPLY:
-                message.oap_size = c.left;
-                message.oap = cursor_bytes(&c, c.left);
-                break;
-
-        case FLOW_MESSAGE_UPDATE:
-                break;
-
-        case FLOW_MESSAGE_CLOSE:
-                cursor_copy(&c, message.token, CLOSE_TOKEN_BYTES);
-                break;
-
-        default:        /* a byte from outside, not our enum */
-                return -EPROTO;
-        }
-
-        if (c.bad)
+        r = read_trailer(&c, code, hash_size, &message);
+        if (r < 0)
+                return r;
+        if (c.bad || message.oap_size > LAYER_OAP_BYTES_MAX)
                 return -EBADMSG;
+
+        message.code = (FlowMessageCode) code;
         if (!fields_are_valid(&message))
+                return -EPROTO;
+
+        *ret = message;
+        return 0;
+}
+
+int flow_message_parse(const void *data, size_t size, size_t hash_size, FlowMessage *ret) {
+        return size > FLOW_MESSAGE_BYTES_MAX ? -EBADMSG : parse(data, size, hash_size, ret);
+}
+
+int flow_message_parse_whole(const void *data, size_t size, size_t hash_size, FlowMessage *ret) {
+        FlowMessage message;
+        int r;
+
+        r = parse(data, size, hash_size, &message);
+        if (r < 0)
+                return r;
+        if (message.code != FLOW_MESSAGE_REQUEST && message.code != FLOW_MESSAGE_REPLY)
                 return -EPROTO;
 
         *ret = message;

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * A flow's life. The same rules as in every layer, and one of this one's own: nothing on the wire says who sent a packet, so
- * the endpoint id is what lets it in, and the only thing that an update may touch is the pace.
- */
+/* A flow's life: its tables, its end, and what is due when. The same rules as in every layer. */
 
-#include <syslog.h>
-
-#include "services/ipcp-unicast/flow-message.h"
 #include "services/ipcp-unicast/flow.h"
 
 /* What it waited for does not matter any more. */
@@ -18,11 +12,19 @@ static void stop_waiting(UnicastFlow *flow) {
         flow->budget_again = 0;
 }
 
+static void release_eid(UnicastFlow *flow, uint64_t eid) {
+        if (eid != 0)
+                eids_release(flow->unicast->eids, eid);
+}
+
 UnicastFlow *unicast_flow_free(UnicastFlow *flow) {
         if (!flow)
                 return NULL;
 
         assert(!flow->layer.upper);
+
+        if (flow->incoming)
+                incoming_flow_gone(flow->incoming);
 
         if (flow->n_close_repeats > 0)
                 flow->unicast->n_closing--;
@@ -30,8 +32,11 @@ UnicastFlow *unicast_flow_free(UnicastFlow *flow) {
         list_unlink(&flow->by_tombstone);
         stop_waiting(flow);
         expiry_remove(&flow->unicast->expiries, &flow->expiry);
-        if (flow->eid != 0)
-                eids_release(flow->unicast->eids, flow->eid);
+        release_eid(flow, flow->eid);
+        release_eid(flow, flow->next_eid);
+        release_eid(flow, flow->old_eid);
+        fragmented_message_done(&flow->message);
+        flow_control_wipe(&flow->layer.control);
         early_packets_drop(&flow->early, &flow->unicast->n_early);
         lane_free(flow->layer.lane);
         free(flow->request);
@@ -39,7 +44,8 @@ UnicastFlow *unicast_flow_free(UnicastFlow *flow) {
 }
 
 /* Stragglers of the oldest closed flow have waited longest: it gives its id away where all are taken. */
-static int take_eid(Unicast *u, UnicastFlow *flow) {
+int unicast_take_eid(UnicastFlow *flow, uint64_t *ret) {
+        Unicast *u = flow->unicast;
         uint64_t random;
         int r;
 
@@ -50,7 +56,7 @@ static int take_eid(Unicast *u, UnicastFlow *flow) {
         if (eids_n(u->eids) >= EIDS_MAX && !list_is_empty(&u->tombstones))
                 unicast_flow_free(list_first(&u->tombstones, UnicastFlow, by_tombstone));
 
-        return eids_take(u->eids, random, flow, &flow->eid);
+        return eids_take(u->eids, random, flow, ret);
 }
 
 int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret) {
@@ -62,6 +68,8 @@ int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const 
                 return -ENOMEM;
 
         flow->unicast = u;
+        flow->own_address = u->address;
+        flow->due = USEC_INFINITY;
         list_init(&flow->by_tombstone);
         list_init(&flow->by_lookup);
         list_init(&flow->by_waiting);
@@ -88,7 +96,7 @@ int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_q
         if (r < 0)
                 return r;
 
-        r = take_eid(u, flow);
+        r = unicast_take_eid(flow, &flow->eid);
         if (r < 0)
                 return r;
 
@@ -96,49 +104,22 @@ int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_q
         return 0;
 }
 
+static usec_t next_due(const UnicastFlow *flow) {
+        usec_t next = MIN(flow->due, fragmented_message_next(&flow->message));
+
+        if (flow->budget_again > 0)
+                next = MIN(next, flow->budget_again);
+
+        return flow->layer.state == LAYER_FLOW_ESTABLISHED ? MIN(next, flow_upkeep_next(&flow->upkeep)) : next;
+}
+
 int unicast_flow_watch(UnicastFlow *flow, usec_t when) {
-        return expiry_set(&flow->unicast->expiries, &flow->expiry, when);
+        flow->due = when;
+        return expiry_set(&flow->unicast->expiries, &flow->expiry, next_due(flow));
 }
 
-/* -- what goes out -- */
-
-bool flow_send_message(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now) {
-        uint8_t buffer[FLOW_MESSAGE_BYTES_MAX];
-        ssize_t n;
-
-        n = flow_message_pack(message, buffer, sizeof(buffer));
-        if (n < 0) {
-                counters_drop(&u->counters, DROP_TOO_LARGE);
-                return false;
-        }
-
-        return unicast_send_message(u, address, EID_FLOW_ALLOCATOR, buffer, (size_t) n, now);
-}
-
-uint32_t unicast_oap_max(const Unicast *u) {
-        uint32_t message_max = u->packet_max > 0 ? MIN(u->packet_max, FLOW_MESSAGE_BYTES_MAX) : FLOW_MESSAGE_BYTES_MAX;
-        uint32_t fixed = FLOW_MESSAGE_HEADER_BYTES + (uint32_t) u->hash_size;
-
-        return message_max > fixed ? message_max - fixed : 0;
-}
-
-static bool peer_understands_close(const UnicastFlow *flow) {
-        return flow->layer.tokens.have_peer && flow->peer_eid != 0 && !flow->peer_closed;
-}
-
-void flow_send_close(UnicastFlow *flow, usec_t now) {
-        FlowMessage message = {
-                .code = FLOW_MESSAGE_CLOSE,
-                .sender_eid = flow->eid,
-                .receiver_eid = flow->peer_eid,
-        };
-
-        if (!peer_understands_close(flow))
-                return;
-
-        memcpy(message.token, flow->layer.tokens.peer, CLOSE_TOKEN_BYTES);
-        flow->close_sent = now;
-        (void) flow_send_message(flow->unicast, flow->peer_address, &message, now);
+void unicast_flow_watch_again(UnicastFlow *flow) {
+        (void) unicast_flow_watch(flow, flow->due);
 }
 
 static void send_keepalive(UnicastFlow *flow, usec_t now) {
@@ -158,9 +139,21 @@ static usec_t close_repeat_usec(const Unicast *u) {
         return FLOW_CLOSE_REPEAT_USEC + (usec_t) u->n_closing * FLOW_CLOSE_SPACING_USEC;
 }
 
-void unicast_flow_end(UnicastFlow *flow, usec_t now) {
-        bool repeat = peer_understands_close(flow);
+/* Nothing of it was ever on the wire. */
+static bool is_unborn(const UnicastFlow *flow) {
+        return flow->layer.state == LAYER_FLOW_STARTING && (flow->incoming || flow->stage != FLOW_STAGE_ORDERED);
+}
 
+void unicast_flow_end(UnicastFlow *flow, usec_t now) {
+        bool repeat = flow_peer_understands_close(flow);
+
+        if (is_unborn(flow)) {
+                unicast_flow_free(flow);
+                return;
+        }
+
+        flow_seal_close(flow);
+        fragmented_message_done(&flow->message);
         layer_flow_set_state(&flow->layer, LAYER_FLOW_CLOSED);
         stop_waiting(flow);
         list_append(&flow->unicast->tombstones, &flow->by_tombstone);
@@ -176,8 +169,7 @@ void unicast_flow_end(UnicastFlow *flow, usec_t now) {
                 unicast_flow_free(flow);
 }
 
-/* The flow is over and the IRM does not know yet. */
-static void flow_down(UnicastFlow *flow, CloseReason reason, usec_t now) {
+void unicast_flow_down(UnicastFlow *flow, CloseReason reason, usec_t now) {
         flow->unicast->events->down(flow->unicast->userdata, &flow->layer, reason);
         unicast_flow_end(flow, now);
 }
@@ -225,12 +217,13 @@ void unicast_established(Unicast *u, LayerFlow *layer_flow, const CloseTokens *t
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ESTABLISHED);
         liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
+        flow_upkeep_begin(flow, now);
         (void) unicast_flow_watch(flow, liveness_next(&flow->liveness));
 
         flow_deliver_early(flow);
 
         if (flow->peer_closed)
-                flow_down(flow, CLOSE_NORMAL, now);
+                unicast_flow_down(flow, CLOSE_NORMAL, now);
 }
 
 void unicast_close(Unicast *u, LayerFlow *layer_flow, usec_t now) {
@@ -266,80 +259,6 @@ void unicast_irm_lost(Unicast *u, usec_t now) {
                         unicast_flow_end(unicast_flow(flow), now);
 }
 
-/* -- what the peer says later -- */
-
-void flow_unknown_eid(Unicast *u, const LowerFlow *from) {
-        Neighbour *n = from ? from->neighbour : NULL;
-        char name[CEP_MEMBER_BYTES_MAX + 1];
-
-        if (n) {
-                n->n_unknown_eids++;
-                if (scan_unknown_eid(&n->scan, u->now)) {
-                        u->n_scans++;
-                        unicast_log_remote(u, LOG_WARNING, "Somebody tries endpoint ids, by way of %s: more than %u a second of them are nobody's.",
-                                    neighbour_name(n, name, sizeof(name)), SCAN_RATE);
-                }
-        }
-
-        counters_drop(&u->counters, DROP_UNKNOWN_ENDPOINT);
-}
-
-static void update_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
-        UnicastFlow *flow = eids_get(u->eids, message->receiver_eid);
-
-        if (!flow || (flow->layer.state != LAYER_FLOW_ESTABLISHED && flow->layer.state != LAYER_FLOW_ANSWERED))
-                return flow_unknown_eid(u, from);
-
-        congestion_update(&flow->congestion, message->level, now);
-}
-
-static void close_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
-        UnicastFlow *flow = eids_get(u->eids, message->receiver_eid);
-
-        if (!flow)
-                return flow_unknown_eid(u, from);
-
-        /* The token is what nobody else has; the other id says that the peer means this flow. */
-        if (flow->peer_eid != message->sender_eid || !layer_flow_token_matches(&flow->layer, message->token))
-                return counters_drop(&u->counters, DROP_WRONG_SOURCE);
-
-        flow->peer_closed = true;
-
-        /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
-        if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->early.n > 0)
-                return;
-        if (flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED)
-                flow_down(flow, CLOSE_NORMAL, now);
-}
-
-void flow_allocator_receive(Unicast *u, const uint8_t *data, size_t size, const LowerFlow *from, usec_t now) {
-        FlowMessage message;
-        int r;
-
-        r = flow_message_parse(data, size, u->hash_size, &message);
-        if (r < 0)
-                return counters_drop(&u->counters, r == -EPROTO ? DROP_UNKNOWN_MESSAGE : DROP_MALFORMED);
-
-        /* Each of the others is a guess, should its sender be one who tries endpoint ids. */
-        if (message.code != FLOW_MESSAGE_REQUEST && from && from->neighbour && !scan_try(&from->neighbour->scan, now))
-                return counters_drop(&u->counters, DROP_LIMIT);
-
-        switch (message.code) {
-
-        case FLOW_MESSAGE_REQUEST:
-                return incoming_request_received(u, &message, from, now);
-
-        case FLOW_MESSAGE_REPLY:
-                return flow_reply_received(u, &message, from, now);
-
-        case FLOW_MESSAGE_UPDATE:
-                return update_received(u, &message, from, now);
-
-        case FLOW_MESSAGE_CLOSE:
-                return close_received(u, &message, from, now);
-        }
-}
-
 /* -- time -- */
 
 /* Whoever waits for congestion to allow more is told; who waits for a queue is told by that. */
@@ -353,8 +272,6 @@ static void expire_budget(UnicastFlow *flow, usec_t now) {
 }
 
 static void expire_established(UnicastFlow *flow, usec_t now) {
-        expire_budget(flow, now);
-
         switch (liveness_expire(&flow->liveness, now)) {
 
         case LIVENESS_NOTHING:
@@ -362,14 +279,15 @@ static void expire_established(UnicastFlow *flow, usec_t now) {
 
         case LIVENESS_SEND:
                 send_keepalive(flow, now);
+                if (now >= usec_add(flow->liveness.heard, flow->liveness.timeout_usec / 2))
+                        flow_probe(flow, now);
                 break;
 
         case LIVENESS_DEAD:
-                return flow_down(flow, CLOSE_PEER_TIMEOUT, now);
+                return unicast_flow_down(flow, CLOSE_PEER_TIMEOUT, now);
         }
 
-        (void) unicast_flow_watch(flow, MIN(liveness_next(&flow->liveness),
-                                    flow->budget_again > 0 ? flow->budget_again : USEC_INFINITY));
+        (void) unicast_flow_watch(flow, liveness_next(&flow->liveness));
 }
 
 static void expire_closed(UnicastFlow *flow, usec_t now) {
@@ -385,11 +303,31 @@ static void expire_closed(UnicastFlow *flow, usec_t now) {
                                                                         : FLOW_CLOSED_KEEP_USEC));
 }
 
+static void expire_starting(UnicastFlow *flow, usec_t now) {
+        Unicast *u = flow->unicast;
+        const LayerFlowKey key = flow->layer.key;
+
+        if (flow->stage != FLOW_STAGE_PREPARED)
+                return flow_look_up_again(flow, now);
+
+        unicast_flow_free(flow);        /* the IRM never came back to it */
+        u->events->failed(u->userdata, key.flow_id, (uint32_t) key.attempt, -ETIMEDOUT);
+}
+
 void flow_expire(UnicastFlow *flow, usec_t now) {
+        if (fragment_repeats_due(&flow->message.repeats, now) && flow->message.bytes)
+                (void) flow_send_pieces(flow->unicast, flow->peer_address, &flow->message, now);
+        if (flow->layer.state == LAYER_FLOW_ESTABLISHED) {
+                expire_budget(flow, now);
+                flow_upkeep_run(flow, now);
+        }
+        if (now < flow->due)
+                return unicast_flow_watch_again(flow);
+
         switch (flow->layer.state) {
 
         case LAYER_FLOW_STARTING:
-                return flow_look_up_again(flow, now);
+                return expire_starting(flow, now);
 
         case LAYER_FLOW_REQUESTED:
                 return abandon(flow, now);
@@ -398,7 +336,7 @@ void flow_expire(UnicastFlow *flow, usec_t now) {
                 return unicast_flow_end(flow, now);
 
         case LAYER_FLOW_ANSWERED:
-                return flow_down(flow, CLOSE_LAYER_DOWN, now);
+                return unicast_flow_down(flow, CLOSE_LAYER_DOWN, now);
 
         case LAYER_FLOW_ESTABLISHED:
                 return expire_established(flow, now);
@@ -410,24 +348,4 @@ void flow_expire(UnicastFlow *flow, usec_t now) {
         case _LAYER_FLOW_STATE_INVALID:
                 return;
         }
-}
-
-/* -- the object -- */
-
-void flow_allocator_done(Unicast *u) {
-        LayerFlow *flow, *following;
-
-        list_for_each_safe(flow, following, &u->flows.all, by_table)
-                unicast_flow_free(unicast_flow(flow));
-
-        /* A closed flow may have given its key to a new one: such are only here. */
-        while (u->tombstones.next && !list_is_empty(&u->tombstones))
-                unicast_flow_free(list_first(&u->tombstones, UnicastFlow, by_tombstone));
-
-        if (u->lookups.next)
-                name_queries_forget(u);
-        if (u->incoming.next)
-                incoming_forget(u);
-        if (u->registered)
-                unicast_unregister_all(u, u->now);
 }

@@ -7,9 +7,12 @@
  * by it.
  *
  * What may change it, and when: a reply counts once, only while one is awaited, only where it fits in full; an update
- * changes nothing but the congestion level; addresses never change. Everything else is dropped and counted, without a word.
+ * changes nothing but the congestion level; addresses and endpoint ids change where a peer that has control keys proves that it says
+ * so, and so does an update of such a peer. Everything else is dropped and counted, without a word.
  *
- *   flow.c            a flow's life: tables, end, close, time; the allocator's messages come in here
+ *   flow.c            a flow's life: tables, end, time
+ *   flow-allocator.c  the allocator's messages come in here, and go out; those that are too large, in pieces
+ *   flow-peer.c       what peers say about them: close, update, rotate, move, reset
  *   flow-restore.c    what outlives our process
  *   flow-data.c       what arrives for it
  *   flow-request.c    outgoing: from the IRM's order to the peer's reply
@@ -18,10 +21,12 @@
  */
 
 #include "services/common/early-packets.h"
+#include "services/common/flow-upkeep.h"
 #include "services/common/layer-restore.h"
 #include "services/common/liveness.h"
 #include "services/ipcp-unicast/unicast.h"
 
+#define FLOW_PREPARED_KEEP_USEC (30 * USEC_PER_SEC)     /* the IRM needs milliseconds */
 #define FLOW_REQUEST_KEEP_USEC (60 * USEC_PER_SEC)      /* the IRM gives up long before */
 #define FLOW_ABANDONED_KEEP_USEC (25 * USEC_PER_SEC)    /* longer than an acceptor keeps a request */
 #define FLOW_LOOKUPS_MAX 3U                             /* of an attempt, where all addresses found are unreachable */
@@ -35,27 +40,49 @@
 #define FLOW_CLOSE_ANSWER_USEC USEC_PER_SEC
 
 typedef struct FlowMessage FlowMessage;
+typedef struct Incoming Incoming;
 typedef struct NameLookup NameLookup;
 typedef struct RegisteredName RegisteredName;
+
+/* How far an attempt in state starting has come. */
+typedef enum FlowStage {
+        FLOW_STAGE_ORDERED,             /* its request goes out as soon as its name is found */
+        FLOW_STAGE_PREPARING,           /* its name is being found, and then the IRM is told */
+        FLOW_STAGE_PREPARED,            /* the IRM knows, and is to say what to send */
+} FlowStage;
 
 struct UnicastFlow {
         LayerFlow layer;
         Unicast *unicast;               /* not owned */
-        Expiry expiry;
+        Expiry expiry;                  /* the earliest of all that is due */
+        usec_t due;                     /* what its state waits for */
         Liveness liveness;
         ListNode by_tombstone;
 
-        uint64_t eid;                   /* ours */
+        uint64_t eid;                   /* ours, as the peer knows it */
         uint64_t peer_eid;              /* 0: not known (yet) */
-        uint64_t peer_address;          /* never changes once known */
+        uint64_t peer_address;
+        uint64_t own_address;           /* ours, as the peer knows it */
         Cube cube;                      /* from its QoS */
         Congestion congestion;
         bool waiting;                   /* budget said 0: the event resume is owed */
         usec_t budget_again;            /* when congestion allows more: flow_expire() raises resume then; 0: not that */
         ListNode by_waiting;            /* of the neighbour's queue that is full */
         bool peer_closed;
+        bool has_close_proof;
+        FlowControlProof close_proof;   /* its keys are gone by the time it is sent (again) */
         unsigned n_close_repeats;
         usec_t close_sent;
+
+        /* with a peer that has control keys */
+        FlowUpkeep upkeep;
+        uint64_t next_eid;              /* the one that the peer is being told of; 0: none */
+        uint64_t old_eid;               /* the one before, for stragglers; 0: none */
+
+        /* before it is established */
+        FlowStage stage;
+        Incoming *incoming;             /* whose answer is being prepared; not owned; NULL: none */
+        FragmentedMessage message;      /* our request or reply, where it went out in pieces, until the peer is heard */
 
         /* outgoing: who was asked for */
         size_t hash_size;
@@ -75,6 +102,9 @@ struct UnicastFlow {
 static inline UnicastFlow *unicast_flow(LayerFlow *flow) {
         return container_of(flow, UnicastFlow, layer);
 }
+
+/* One more endpoint id for this flow. Returns: 0; -ENOSPC; -ENOMEM; an error of the source of randomness. */
+int unicast_take_eid(UnicastFlow *flow, uint64_t *ret);
 
 /* A flow with an endpoint id, in state starting. Returns: 0; -ENOSPC: no endpoint id is free; -EEXIST; -ENOMEM; an error of
  * the source of randomness. */
@@ -121,27 +151,86 @@ void flow_allocator_done(Unicast *u);
 /* Returns whether the message is on its way, or in a queue. */
 bool flow_send_message(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now);
 
+/* The same for a request or reply of any size. One that is too large for a message goes out in pieces, and stays in *ret for their
+ * repetitions (ret NULL: there are none). */
+bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now, FragmentedMessage *ret);
+bool flow_send_pieces(Unicast *u, uint64_t address, const FragmentedMessage *message, usec_t now);
+
+/* Whether a request with so much of OAP could be sent at all. */
+bool flow_can_send_oap(const Unicast *u, size_t oap_size);
+
+/* What both members see alike of a request or reply with this header. */
+typedef struct FlowEnds {
+        uint64_t asking;
+        uint64_t answering;
+} FlowEnds;
+
+void unicast_binding(const Unicast *u, const FlowEnds *addresses, const FlowMessage *message, const uint8_t *hash, const o7s_qos *qos,
+                  const uint8_t header[], FlowBinding *ret);
+
 /* One without an endpoint id. */
 int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret);
 
-/* When flow_expire() is to look at it. Room for a flow's entry is made when it first gets one. Returns: 0; -ENOMEM. */
+/* When its state is due; what else is due comes in between. Room for a flow's entry is made when it first gets one. Returns: 0;
+ * -ENOMEM. */
 int unicast_flow_watch(UnicastFlow *flow, usec_t when);
+
+/* What is due changed, its state's time aside. */
+void unicast_flow_watch_again(UnicastFlow *flow);
 
 /* Takes the flow out of service, with a close to a peer that understands it. May free it. */
 void unicast_flow_end(UnicastFlow *flow, usec_t now);
 
-/* To a peer that understands it. */
+/* The same for one whose end the IRM does not know yet. */
+void unicast_flow_down(UnicastFlow *flow, CloseReason reason, usec_t now);
+
+/* -- flow-peer.c -- */
+
+/* Messages that peers send, authentic or not. */
+void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
+void flow_close_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
+void flow_notice_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
+void flow_reset_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
+
+/* To a peer that understands it. flow_seal_close() comes before, while there are keys. */
+bool flow_peer_understands_close(const UnicastFlow *flow);
+void flow_seal_close(UnicastFlow *flow);
 void flow_send_close(UnicastFlow *flow, usec_t now);
 
-/* flow-data.c: what was held for the application. */
+/* How fast the peer may send. */
+void flow_send_update(UnicastFlow *flow, uint16_t level, usec_t now);
+
+/* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
+int flow_own_lock(const UnicastFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
+
+/* Its keys are there: from now on there is something to keep up; and what is due of it. */
+void flow_upkeep_begin(UnicastFlow *flow, usec_t now);
+void flow_upkeep_run(UnicastFlow *flow, usec_t now);
+
+/* We have another address: the peer is told. Of all flows, where they survive that. */
+void flow_follow_address(UnicastFlow *flow, usec_t now);
+void flows_follow_address(Unicast *u, usec_t now);
+bool flow_survives_move(const UnicastFlow *flow);
+
+/* The peer has been silent for a while, and we are sending. */
+void flow_probe(UnicastFlow *flow, usec_t now);
+
+/* flow-data.c: what was held for the application; and what a peer hears that goes on after the end. */
 void flow_deliver_early(UnicastFlow *flow);
+void flow_answer_after_close(UnicastFlow *flow, usec_t now);
+
+/* flow-restore.c: whether a member could have this address. */
+bool unicast_address_fits(const Unicast *u, uint64_t address);
 
 /* flow-request.c: its name's addresses are known, or (n_addresses 0) will not be. */
 void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresses, size_t n_addresses, usec_t now);
 void flow_look_up_again(UnicastFlow *flow, usec_t now);
 void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 
-/* incoming.c */
+/* incoming.c: an answer to a request of another member: takes the endpoint id of our side. The outcome is the event prepared, from
+ * within. */
+void incoming_prepare(Unicast *u, const LayerMessage *order, usec_t now);
+void incoming_flow_gone(Incoming *incoming);
 void incoming_request_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 void incoming_forget(Unicast *u);
 

@@ -24,7 +24,7 @@ typedef struct IncomingPeer {
         uint64_t eid;
 } IncomingPeer;
 
-typedef struct Incoming {
+struct Incoming {
         uint64_t reference;
         IncomingPeer peer;
         ListNode by_age;                /* Unicast.incoming, then Unicast.answered */
@@ -33,9 +33,16 @@ typedef struct Incoming {
         unsigned bucket;                /* of the neighbour that passed it on */
         o7s_qos qos;
         uint8_t id[REQUEST_ID_BYTES];
-} Incoming;
+        uint8_t hash[HASH_BYTES_MAX];   /* of the name */
+        UnicastFlow *prepared;          /* what will be ours of the flow; owned, and in the table of flows; NULL: not yet */
+};
+
+void incoming_flow_gone(Incoming *incoming) {
+        incoming->prepared = NULL;
+}
 
 static void incoming_free(Unicast *u, Incoming *incoming) {
+        unicast_flow_free(incoming->prepared);
         if (!incoming->answered)
                 u->n_incoming[incoming->bucket]--;
         (void) map_remove(u->incoming_by_reference, &incoming->reference, sizeof(incoming->reference));
@@ -95,6 +102,7 @@ static int incoming_new(Unicast *u, const FlowMessage *message, unsigned bucket,
         incoming->qos = message->qos;
         incoming->since = now;
         memcpy(incoming->id, message->oap, REQUEST_ID_BYTES);
+        memcpy(incoming->hash, message->hash, u->hash_size);
 
         r = map_put(u->incoming_by_reference, &incoming->reference, sizeof(incoming->reference), incoming);
         if (r < 0)
@@ -115,7 +123,9 @@ static int incoming_new(Unicast *u, const FlowMessage *message, unsigned bucket,
 void incoming_request_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
         const IncomingPeer peer = { .address = message->sender, .eid = message->sender_eid };
         uint64_t neighbour = from && from->neighbour ? from->neighbour->address : ADDRESS_NONE;
+        const FlowEnds ends = { .asking = message->sender, .answering = u->address };
         char name[sizeof("0123456789abcdef")];
+        FlowBinding binding;
         Incoming *incoming;
         unsigned bucket;
 
@@ -141,8 +151,9 @@ void incoming_request_received(Unicast *u, const FlowMessage *message, const Low
                 return counters_drop(&u->counters, DROP_LIMIT);
 
         (void) snprintf(name, sizeof(name), "%08" PRIx64, message->sender);
+        unicast_binding(u, &ends, message, message->hash, &message->qos, message->fixed, &binding);
         u->events->incoming(u->userdata, incoming->reference, message->hash, message->hash_size, &message->qos, message->oap,
-                            message->oap_size, name);
+                            message->oap_size, &binding, name);
 }
 
 /* -- the IRM's decision -- */
@@ -153,17 +164,92 @@ static Incoming *incoming_get(Unicast *u, uint64_t reference) {
         return incoming && !incoming->answered ? incoming : NULL;
 }
 
-static bool send_reply(Unicast *u, const Incoming *incoming, uint64_t eid, const LayerMessage *order, usec_t now) {
-        const FlowMessage message = {
+static FlowMessage reply_message(const Incoming *incoming, uint64_t eid, int32_t response) {
+        return (FlowMessage) {
                 .code = FLOW_MESSAGE_REPLY,
                 .sender_eid = eid,
                 .receiver_eid = incoming->peer.eid,
-                .response = order->type == LAYER_REFUSE ? order->result : 0,
-                .oap = order->oap,
-                .oap_size = order->oap_size,
+                .response = response,
         };
+}
 
-        return flow_send_message(u, incoming->peer.address, &message, now);
+/* Our side of the flow, with its endpoint id. */
+static int make_flow(Unicast *u, const Incoming *incoming, uint64_t flow_id, usec_t now, UnicastFlow **ret) {
+        UnicastFlow *flow;
+        int r;
+
+        if (!u->is_member)
+                return -ENETDOWN;
+
+        r = unicast_flow_new(u, flow_id, 0, &incoming->qos, now, &flow);
+        if (r < 0)
+                return r;
+
+        flow->peer_address = incoming->peer.address;
+        flow->peer_eid = incoming->peer.eid;
+        *ret = flow;
+        return 0;
+}
+
+static int prepare(Unicast *u, Incoming *incoming, uint64_t flow_id, usec_t now, FlowBinding *ret_binding,
+                   uint8_t ret_lock[FLOW_RESET_BYTES]) {
+        const FlowEnds ends = { .asking = incoming->peer.address, .answering = u->address };
+        _cleanup_(unicast_flow_freep) UnicastFlow *flow = NULL;
+        uint8_t header[FLOW_MESSAGE_HEADER_BYTES];
+        FlowMessage message;
+        int r;
+
+        unicast_flow_free(incoming->prepared);          /* ordered again */
+
+        r = make_flow(u, incoming, flow_id, now, &flow);
+        if (r < 0)
+                return r;
+
+        r = flow_own_lock(flow, ret_lock);
+        if (r < 0)
+                return r;
+
+        message = reply_message(incoming, flow->eid, 0);
+        flow_message_pack_header(&message, header);
+        unicast_binding(u, &ends, &message, incoming->hash, &incoming->qos, header, ret_binding);
+
+        flow->incoming = incoming;
+        incoming->prepared = TAKE_PTR(flow);
+        return 0;
+}
+
+void incoming_prepare(Unicast *u, const LayerMessage *order, usec_t now) {
+        Incoming *incoming = incoming_get(u, order->reference);
+        uint8_t lock[FLOW_RESET_BYTES];
+        FlowBinding binding;
+        int r;
+
+        r = incoming ? prepare(u, incoming, order->flow_id, now, &binding, lock) : -ESTALE;
+        u->events->prepared(u->userdata, order->flow_id, order->attempt, order->reference, r, r < 0 ? NULL : &binding,
+                            r < 0 ? NULL : lock);
+}
+
+/* The one that was prepared, or a new one where nobody asked for that. */
+static int take_flow(Unicast *u, Incoming *incoming, uint64_t flow_id, usec_t now, UnicastFlow **ret) {
+        UnicastFlow *flow = incoming->prepared;
+
+        if (!flow || flow->layer.key.flow_id != flow_id)
+                return make_flow(u, incoming, flow_id, now, ret);
+
+        incoming->prepared = NULL;
+        flow->incoming = NULL;
+        *ret = flow;
+        return 0;
+}
+
+/* Lost or not sent: the peer asks again. */
+static void send_reply(UnicastFlow *flow, const Incoming *incoming, const LayerMessage *order, usec_t now) {
+        FlowMessage message = reply_message(incoming, flow->eid, 0);
+
+        message.oap = order->oap;
+        message.oap_size = order->oap_size;
+        (void) flow_send_allocation(flow->unicast, incoming->peer.address, &message, now, &flow->message);
+        unicast_flow_watch_again(flow);
 }
 
 int unicast_accept(Unicast *u, const LayerMessage *order, usec_t now) {
@@ -173,19 +259,18 @@ int unicast_accept(Unicast *u, const LayerMessage *order, usec_t now) {
 
         if (!incoming)
                 return -ESTALE;
-        if (!u->is_member)
-                return -ENETDOWN;
-        if (order->oap_size > unicast_oap_max(u))
-                return -EMSGSIZE;
 
-        r = unicast_flow_new(u, order->flow_id, 0, &incoming->qos, now, &flow);
+        r = take_flow(u, incoming, order->flow_id, now, &flow);
         if (r < 0)
                 return r;
+        if (!u->is_member || flow->own_address != u->address)
+                return -ENETDOWN;
+        if (!flow_can_send_oap(u, order->oap_size))
+                return -EMSGSIZE;
 
         flow->layer.lane_class = order->lane_class;
         flow->layer.tokens = order->tokens;
-        flow->peer_address = incoming->peer.address;
-        flow->peer_eid = incoming->peer.eid;
+        flow_control_init(&flow->layer.control, &order->control, false);
 
         r = unicast_flow_watch(flow, usec_add(now, FLOW_ANSWERED_KEEP_USEC));
         if (r < 0)
@@ -193,25 +278,32 @@ int unicast_accept(Unicast *u, const LayerMessage *order, usec_t now) {
 
         /* The lane first: once the peer has the reply, there is no way back without a close. */
         incoming_set_answered(u, incoming, now);
-        r = u->events->reply(u->userdata, &flow->layer, 0, NULL, 0);
+        r = u->events->reply(u->userdata, &flow->layer, 0, NULL, 0, NULL);
         if (r < 0)
                 return 0;               /* the IRM has heard of it already */
 
         layer_flow_set_state(&flow->layer, LAYER_FLOW_ANSWERED);
-        (void) send_reply(u, incoming, flow->eid, order, now);  /* lost or not sent: the peer asks again */
+        send_reply(flow, incoming, order, now);
         (void) TAKE_PTR(flow);
         return 0;
 }
 
 void unicast_refuse(Unicast *u, const LayerMessage *order, usec_t now) {
         Incoming *incoming = incoming_get(u, order->reference);
+        FlowMessage message;
 
         if (!incoming)
                 return;
 
+        unicast_flow_free(incoming->prepared);
         incoming_set_answered(u, incoming, now);
-        if (order->result < 0)
-                (void) send_reply(u, incoming, 0, order, now);
+        if (order->result == 0)
+                return;
+
+        message = reply_message(incoming, 0, order->result);
+        message.oap = order->oap;
+        message.oap_size = order->oap_size;
+        (void) flow_send_allocation(u, incoming->peer.address, &message, now, NULL);
 }
 
 /* -- time -- */

@@ -52,7 +52,14 @@ void service_forget_state(Service *s) {
 }
 
 int service_restore(Service *s) {
-        return layer_restore(s->layer);
+        int r;
+
+        r = layer_restore(s->layer);
+        if (r < 0)
+                return r;
+
+        memcpy(s->unicast.reset_key, layer_reset_key(s->layer), sizeof(s->unicast.reset_key));
+        return 0;
 }
 
 /* -- what the common part calls -- */

@@ -39,10 +39,26 @@ static void core_deliver(void *userdata, UnicastFlow *flow, Packet *const *packe
         upper_deliver(layer_upper(s->layer), &flow->layer, packets, n, marked);
 }
 
-static int core_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static void core_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                          const FlowBinding *binding, const uint8_t *lock) {
+        Service *s = userdata;
+        const LayerPrepared prepared = {
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .reference = reference,
+                .result = result,
+                .binding = binding,
+                .lock = lock,
+        };
+
+        layer_prepared(s->layer, &prepared);
+}
+
+static int core_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                      const FlowBinding *binding) {
         Service *s = userdata;
 
-        return layer_reply(s->layer, flow, result, oap, oap_size);
+        return layer_reply(s->layer, flow, result, oap, oap_size, binding);
 }
 
 static void core_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result) {
@@ -52,10 +68,10 @@ static void core_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int3
 }
 
 static void core_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                          const uint8_t *oap, size_t oap_size, const char *peer) {
+                          const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
         Service *s = userdata;
 
-        layer_incoming(s->layer, reference, hash, hash_size, qos, oap, oap_size, peer);
+        layer_incoming(s->layer, reference, hash, hash_size, qos, oap, oap_size, binding, peer);
 }
 
 static void core_incoming_gone(void *userdata, uint64_t reference) {
@@ -74,6 +90,12 @@ static void core_down(void *userdata, LayerFlow *flow, CloseReason reason) {
         Service *s = userdata;
 
         layer_down(s->layer, flow, reason);
+}
+
+static void core_changed(void *userdata, LayerFlow *flow) {
+        Service *s = userdata;
+
+        layer_keep_flow(s->layer, flow);
 }
 
 static void core_resume(void *userdata, UnicastFlow *flow) {
@@ -150,12 +172,14 @@ static const UnicastEvents core_events = {
         .lower_send = core_lower_send,
         .lower_queued = core_lower_queued,
         .deliver = core_deliver,
+        .prepared = core_prepared,
         .reply = core_reply,
         .failed = core_failed,
         .incoming = core_incoming,
         .incoming_gone = core_incoming_gone,
         .query_done = core_query_done,
         .down = core_down,
+        .changed = core_changed,
         .resume = core_resume,
         .state = core_state,
         .packet_max = core_packet_max,
@@ -214,6 +238,12 @@ static void layer_query(void *userdata, const LayerMessage *order, usec_t now) {
         Service *s = userdata;
 
         unicast_query(&s->unicast, order->query_id, order->hash, order->hash_size, now);
+}
+
+static void layer_prepare(void *userdata, const LayerMessage *order, usec_t now) {
+        Service *s = userdata;
+
+        unicast_prepare(&s->unicast, order, now);
 }
 
 static void layer_request(void *userdata, const LayerMessage *order, usec_t now) {
@@ -309,6 +339,7 @@ static const LayerOps layer_ops = {
         .register_name = layer_register,
         .unregister_name = layer_unregister,
         .query = layer_query,
+        .prepare = layer_prepare,
         .request = layer_request,
         .accept = layer_accept,
         .refuse = layer_refuse,

@@ -208,6 +208,15 @@ bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const 
         return send_packet(u, &pci, u->message);
 }
 
+bool unicast_has_way(const Unicast *u, uint64_t destination) {
+        const Pci pci = { .destination = destination, .ttl = u->format.ttl_max, .eid = EID_FLOW_ALLOCATOR };
+        Neighbour *neighbour;
+        Cube cube;
+
+        neighbour = unicast_next_hop(u, &pci, NULL, &cube);
+        return neighbour && neighbour_data_flow(neighbour, cube);
+}
+
 /* -- data of our own flows -- */
 
 static Pci flow_pci(const Unicast *u, const UnicastFlow *flow) {
@@ -305,6 +314,7 @@ unsigned unicast_transmit(Unicast *u, UnicastFlow *flow, Packet *const *packets,
                 send_to_neighbour(u, neighbour, cube, burst, n_burst);
                 congestion_sent(&flow->congestion, n_burst, bytes, now);
                 liveness_sent(&flow->liveness, now);
+                flow_probe(flow, now);
         }
 
         return n;

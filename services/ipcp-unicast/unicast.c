@@ -193,6 +193,7 @@ int unicast_become_member(Unicast *u, const LayerConfig *config, usec_t now) {
 
         directory_add_peer(u->directory, config->peer, now);
         u->layer.peer = u->address;
+        flows_follow_address(u, now);
         unicast_log(u, LOG_INFO, "Member of layer %s with address %" PRIu64 ".", u->layer.layer, u->address);
         u->events->joined(u->userdata);
         unicast_update_state(u, now);
@@ -280,15 +281,15 @@ void unicast_update_state(Unicast *u, usec_t now) {
 
 /* -- an address that is not ours alone -- */
 
-static void end_flows(Unicast *u, CloseReason reason, usec_t now) {
+/* All of them, or but for those whose peers can be told where we are next. */
+static void end_flows(Unicast *u, CloseReason reason, bool moves, usec_t now) {
         LayerFlow *flow, *following;
 
         list_for_each_safe(flow, following, &u->flows.all, by_table) {
                 if (flow->state != LAYER_FLOW_ANSWERED && flow->state != LAYER_FLOW_ESTABLISHED)
                         continue;
-
-                u->events->down(u->userdata, flow, reason);
-                unicast_close(u, flow, now);
+                if (!moves || !flow_survives_move(unicast_flow(flow)))
+                        unicast_flow_down(unicast_flow(flow), reason, now);
         }
 }
 
@@ -296,7 +297,7 @@ void unicast_address_conflict(Unicast *u, const char *where, usec_t now) {
         unicast_log(u, LOG_WARNING, "Another member has our address %" PRIu64 " (seen in %s): joining again with a new one.", u->address,
                     where);
 
-        end_flows(u, CLOSE_LAYER_DOWN, now);
+        end_flows(u, CLOSE_LAYER_DOWN, true, now);
         while (!list_is_empty(&u->lower_flows))
                 lower_flow_close(list_first(&u->lower_flows, LowerFlow, by_unicast), now);
 
@@ -343,6 +344,7 @@ void unicast_expire(Unicast *u, usec_t now) {
                 flow_expire(container_of(expiry, UnicastFlow, expiry), now);
 
         incoming_expire(u, now);
+        reassembly_expire(&u->reassembly, now);
         join_expire(&u->join, now);
         hello_expire(u, now);
         echo_expire(u, now);
@@ -362,6 +364,7 @@ usec_t unicast_next(const Unicast *u) {
                 next = MIN(next, u->join.next_conflict);
 
         next = MIN(next, incoming_next(u));
+        next = MIN(next, reassembly_next(&u->reassembly));
         next = MIN(next, join_next(&u->join));
         next = MIN(next, hello_next(u));
         next = MIN(next, echo_next(u));
@@ -376,7 +379,7 @@ usec_t unicast_next(const Unicast *u) {
 
 void unicast_leave(Unicast *u, usec_t now) {
         u->now = now;
-        end_flows(u, CLOSE_LAYER_DOWN, now);
+        end_flows(u, CLOSE_LAYER_DOWN, false, now);
         if (u->is_member)
                 routing_leave(u->routing, now);
 }
@@ -445,6 +448,11 @@ int unicast_init(Unicast *u, const UnicastConfig *config, const UnicastEvents *e
         list_init(&u->join.targets);
         limit_init(&u->limit, config->key, UNICAST_SENDER_RATE, UNICAST_SENDER_BURST, UNICAST_TOTAL_RATE,
                    UNICAST_TOTAL_BURST);
+
+        limit_init(&u->reset_limit, config->key, UNICAST_RESET_RATE, UNICAST_RESET_BURST, UNICAST_RESET_TOTAL_RATE,
+                   UNICAST_RESET_TOTAL_BURST);
+        reassembly_init(&u->reassembly, config->key);
+        u->upkeep = config->upkeep.usec > 0 ? config->upkeep : FLOW_UPKEEP_LIMITS;
 
         /* Until we know better, as names may be registered before we are a member. */
         u->hash_size = hash_size(config->initial.hash);

@@ -19,7 +19,7 @@
  *   join.c            bootstrap, enroll, connect, keep alive            address.c      who we are
  *   routing.c, lsa.c, lsdb.c, flood.c, spf.c                            shortest paths
  *   directory.c, dht-*.c                                                who serves a name
- *   flow.c, incoming.c, flow-message.c, eid.c                           the flow allocator
+ *   flow*.c, incoming.c, eid.c                                          the flow allocator
  *
  * Around the core, and the only files with descriptors: service.c (joins the core with the IRM and the clock), lower.c
  * (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
@@ -28,10 +28,13 @@
 #include "basic/map.h"
 #include "libo7s/drop.h"
 #include "services/common/expiry.h"
+#include "services/common/flow-binding.h"
+#include "services/common/flow-upkeep.h"
 #include "services/common/histogram.h"
 #include "services/common/layer-config.h"
 #include "services/common/layer-flow.h"
 #include "services/common/limit.h"
+#include "services/common/reassembly.h"
 #include "services/ipcp-unicast/address.h"
 #include "services/ipcp-unicast/congestion.h"
 #include "services/ipcp-unicast/cube.h"
@@ -59,6 +62,12 @@
 #define UNICAST_SENDER_BURST 8000U
 #define UNICAST_TOTAL_RATE 8000U
 #define UNICAST_TOTAL_BURST 16000U
+
+/* Resets that we answer with, per second. */
+#define UNICAST_RESET_RATE 100U
+#define UNICAST_RESET_BURST 1000U
+#define UNICAST_RESET_TOTAL_RATE 1000U
+#define UNICAST_RESET_TOTAL_BURST 2000U
 
 /* Lines in the log about what others do; neighbours that all come back at once fit. */
 #define UNICAST_LOG_LINES_MAX 100U
@@ -92,13 +101,19 @@ typedef struct UnicastEvents {
 
         /* marked: they met congestion on their way through this layer. */
         void (*deliver)(void *userdata, UnicastFlow *flow, Packet *const *packets, unsigned n, bool marked);
-        int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size);
+        void (*prepared)(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                         const FlowBinding *binding, const uint8_t *lock);
+        int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                     const FlowBinding *binding);
         void (*failed)(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t result);
         void (*incoming)(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                         const uint8_t *oap, size_t oap_size, const char *peer);
+                         const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer);
         void (*incoming_gone)(void *userdata, uint64_t reference);
         void (*query_done)(void *userdata, uint64_t query_id, int32_t result);
         void (*down)(void *userdata, LayerFlow *flow, CloseReason reason);
+
+        /* What is to outlive our process of an established flow changed: it is kept before this returns. */
+        void (*changed)(void *userdata, LayerFlow *flow);
 
         /* unicast_budget() of this flow said 0, and would say more now. */
         void (*resume)(void *userdata, UnicastFlow *flow);
@@ -158,6 +173,7 @@ typedef struct UnicastConfig {
         usec_t hello_usec;              /* between hellos; 0: none, neighbours are believed until their flows end */
         bool keep_neighbours;           /* towards the layer's name over each lower layer; what "Neighbour=auto" means */
         uint8_t key[SIPHASH_KEY_BYTES]; /* random */
+        FlowUpkeepLimits upkeep;        /* both 0: FLOW_UPKEEP_LIMITS */
 } UnicastConfig;
 
 /* What went through the queues of one cube, towards all neighbours. */
@@ -234,6 +250,10 @@ struct Unicast {
         List answered;
         unsigned n_incoming[UNICAST_INCOMING_BUCKETS];  /* that the IRM thinks about, by the neighbour that passed them on */
         Limit limit;
+        Limit reset_limit;
+        Reassembly reassembly;
+        FlowUpkeepLimits upkeep;
+        uint8_t reset_key[FLOW_RESET_KEY_BYTES];        /* the shell's, before anybody asks for a flow */
 
         Echo *echo;                     /* owned; NULL until somebody asks */
 
@@ -304,6 +324,9 @@ void unicast_receive(Unicast *u, LowerFlow *flow, Packet *const *packets, unsign
 /* transmit.c: a message of a component to the component eid of another member. Returns whether there was a way. */
 bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size, usec_t now);
 
+/* transmit.c: whether there is a way to this member now. */
+bool unicast_has_way(const Unicast *u, uint64_t destination);
+
 /* transmit.c: one packet of a flow, without a header: empty for a keepalive. Returns whether there was a way. */
 bool unicast_send_data(Unicast *u, UnicastFlow *flow, Packet *packet, usec_t now);
 
@@ -328,6 +351,7 @@ int unicast_register(Unicast *u, const uint8_t *hash, size_t hash_size, usec_t n
 void unicast_unregister(Unicast *u, const uint8_t *hash, size_t hash_size, usec_t now);
 void unicast_unregister_all(Unicast *u, usec_t now);
 void unicast_query(Unicast *u, uint64_t query_id, const uint8_t *hash, size_t hash_size, usec_t now);
+void unicast_prepare(Unicast *u, const LayerMessage *order, usec_t now);
 void unicast_request(Unicast *u, const LayerMessage *order, usec_t now);
 int unicast_accept(Unicast *u, const LayerMessage *order, usec_t now);
 void unicast_refuse(Unicast *u, const LayerMessage *order, usec_t now);
@@ -354,5 +378,6 @@ void unicast_update_state(Unicast *u, usec_t now);
 /* Makes us a member: address, routing, directory, forwarding. config: decided (bootstrap) or learned. */
 int unicast_become_member(Unicast *u, const LayerConfig *config, usec_t now);
 
-/* Another member has our address: draws a new one and joins again. Flows of applications end. */
+/* Another member has our address: draws a new one and joins again. Flows of applications end, but for those whose peers can be
+ * told where we are then. */
 void unicast_address_conflict(Unicast *u, const char *where, usec_t now);

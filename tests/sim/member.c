@@ -39,7 +39,8 @@ static void event_deliver(void *userdata, UnicastFlow *flow, Packet *const *pack
                 traffic_deliver(m->world->traffic, m, flow, packets, n);
 }
 
-static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                       const FlowBinding *binding) {
         Member *m = userdata;
 
         return m->world->traffic ? traffic_reply(m->world->traffic, m, flow, result) : -ENOENT;
@@ -53,11 +54,19 @@ static void event_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int
 }
 
 static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                           const uint8_t *oap, size_t oap_size, const char *peer) {
+                           const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
         Member *m = userdata;
 
         if (m->world->traffic)
                 traffic_incoming(m->world->traffic, m, reference, hash, hash_size, oap, oap_size);
+}
+
+/* Nobody asks for what these are about. */
+static void event_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                           const FlowBinding *binding, const uint8_t *lock) {
+}
+
+static void event_changed(void *userdata, LayerFlow *flow) {
 }
 
 static void event_incoming_gone(void *userdata, uint64_t reference) {
@@ -136,6 +145,8 @@ static const UnicastEvents events = {
         .lower_send = event_lower_send,
         .lower_queued = event_lower_queued,
         .deliver = event_deliver,
+        .prepared = event_prepared,
+        .changed = event_changed,
         .reply = event_reply,
         .failed = event_failed,
         .incoming = event_incoming,

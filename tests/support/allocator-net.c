@@ -60,6 +60,12 @@ bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const 
         return true;
 }
 
+bool unicast_has_way(const Unicast *u, uint64_t destination) {
+        NetMember *member = u->userdata, *to = member_at(member->net, destination);
+
+        return to && !to->unreachable;
+}
+
 bool unicast_send_data(Unicast *u, UnicastFlow *flow, Packet *packet, usec_t now) {
         NetMember *member = u->userdata, *to = member_at(member->net, flow->peer_address);
 
@@ -129,9 +135,37 @@ static void event_deliver(void *userdata, UnicastFlow *flow, Packet *const *pack
         }
 }
 
-static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static void event_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                           const FlowBinding *binding, const uint8_t *lock) {
         NetMember *m = userdata;
 
+        m->prepared = (NetPrepared) {
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .reference = reference,
+                .result = result,
+                .binding = binding ? *binding : (FlowBinding) {},
+                .have_lock = lock != NULL,
+        };
+        if (lock)
+                memcpy(m->prepared.lock, lock, sizeof(m->prepared.lock));
+        m->n_prepared++;
+}
+
+static void event_changed(void *userdata, LayerFlow *flow) {
+        NetMember *m = userdata;
+
+        if (flow->state != LAYER_FLOW_ESTABLISHED)
+                abort();
+        m->n_changed++;
+}
+
+static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                       const FlowBinding *binding) {
+        NetMember *m = userdata;
+
+        if (binding)
+                m->reply_binding = *binding;
         m->replies[m->n_replies++ % NET_LOG_MAX] = (NetReply) {
                 .flow_id = flow->key.flow_id,
                 .attempt = (uint32_t) flow->key.attempt,
@@ -152,9 +186,10 @@ static void event_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int
 }
 
 static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                           const uint8_t *oap, size_t oap_size, const char *peer) {
+                           const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
         NetMember *m = userdata;
 
+        m->incoming_binding = *binding;
         m->incoming[m->n_incoming++ % NET_LOG_MAX] = reference;
         (void) copy_string(m->incoming_peer, sizeof(m->incoming_peer), peer);
 }
@@ -195,6 +230,8 @@ static int event_random(void *userdata, void *ret, size_t size) {
 
 static const UnicastEvents events = {
         .deliver = event_deliver,
+        .prepared = event_prepared,
+        .changed = event_changed,
         .reply = event_reply,
         .failed = event_failed,
         .incoming = event_incoming,
@@ -321,6 +358,7 @@ static void expire(NetMember *member, usec_t now) {
         while ((expiry = expiry_pop(&member->unicast.expiries, now)))
                 flow_expire(container_of(expiry, UnicastFlow, expiry), now);
         incoming_expire(&member->unicast, now);
+        reassembly_expire(&member->unicast.reassembly, now);
 }
 
 static usec_t next_event(const Net *net) {
@@ -330,6 +368,7 @@ static usec_t next_event(const Net *net) {
         for (unsigned i = 0; i < NET_MEMBERS_MAX; i++) {
                 next = MIN(next, expiry_next(&net->members[i].unicast.expiries));
                 next = MIN(next, incoming_next(&net->members[i].unicast));
+                next = MIN(next, reassembly_next(&net->members[i].unicast.reassembly));
         }
 
         return next;
@@ -391,12 +430,17 @@ static int member_init(Net *net, unsigned number, CongestionPolicy congestion) {
                 .packet_max = 1400,
                 .directory = &m->directory,
                 .layer.congestion = congestion,
+                .upkeep = FLOW_UPKEEP_LIMITS,
                 .format = { .address_bytes = 4, .eid_bytes = 8, .ttl_max = 60 },
         };
         list_init(&u->tombstones);
         list_init(&u->lookups);
         list_init(&u->incoming);
         list_init(&u->answered);
+        memset(u->reset_key, (int) number + 1, sizeof(u->reset_key));
+        reassembly_init(&u->reassembly, key);
+        limit_init(&u->reset_limit, key, UNICAST_RESET_RATE, UNICAST_RESET_BURST, UNICAST_RESET_TOTAL_RATE,
+                   UNICAST_RESET_TOTAL_BURST);
         limit_init(&u->limit, key, UNICAST_SENDER_RATE, UNICAST_SENDER_BURST, UNICAST_TOTAL_RATE, UNICAST_TOTAL_BURST);
 
         if (layer_flows_init(&u->flows) < 0 || eids_new(&u->eids) < 0 || map_new(&u->registered) < 0 ||

@@ -22,6 +22,16 @@ typedef struct NetReply {
         size_t oap_size;
 } NetReply;
 
+typedef struct NetPrepared {
+        uint64_t flow_id;
+        uint32_t attempt;
+        uint64_t reference;
+        int32_t result;
+        FlowBinding binding;
+        bool have_lock;
+        uint8_t lock[FLOW_RESET_BYTES];
+} NetPrepared;
+
 /* Stands for the directory of one member. */
 struct Directory {
         Net *net;
@@ -54,6 +64,9 @@ typedef struct NetMember {
         char incoming_peer[32];
         NetReply replies[NET_LOG_MAX];
         unsigned n_replies;
+        NetPrepared prepared;           /* the last */
+        unsigned n_prepared, n_changed;
+        FlowBinding incoming_binding, reply_binding;    /* of the last of each */
         NetReply failures[NET_LOG_MAX];
         unsigned n_failures;
         NetReply queries[NET_LOG_MAX];  /* flow_id is the query's */

@@ -133,7 +133,32 @@ static void event_deliver(void *userdata, EthernetFlow *flow, Packet *const *pac
         }
 }
 
-static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static void event_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                           const FlowBinding *binding, const uint8_t *lock) {
+        Station *s = userdata;
+
+        s->prepared = (StationPrepared) {
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .reference = reference,
+                .result = result,
+                .binding = binding ? *binding : (FlowBinding) {},
+                .have_lock = lock != NULL,
+        };
+        if (lock)
+                memcpy(s->prepared.lock, lock, sizeof(s->prepared.lock));
+        s->n_prepared++;
+}
+
+static void event_changed(void *userdata, LayerFlow *flow) {
+        Station *s = userdata;
+
+        assert(flow->state == LAYER_FLOW_ESTABLISHED);
+        s->n_changed++;
+}
+
+static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                       const FlowBinding *binding) {
         Station *s = userdata;
         StationReply *reply = &s->replies[s->n_replies++ % WIRE_LOG_MAX];
 
@@ -146,6 +171,8 @@ static int event_reply(void *userdata, LayerFlow *flow, int32_t result, const ui
         };
         if (oap_size > 0)
                 memcpy(reply->oap, oap, MIN(oap_size, sizeof(reply->oap)));
+        if (binding)
+                s->reply_binding = *binding;
         return result == 0 ? s->reply_error : 0;
 }
 
@@ -160,9 +187,10 @@ static void event_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int
 }
 
 static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, const ManagementMessage *message,
-                           const FrameAddress *peer) {
+                           const FlowBinding *binding, const FrameAddress *peer) {
         Station *s = userdata;
 
+        s->incoming_binding = *binding;
         s->incoming[s->n_incoming++ % WIRE_LOG_MAX] = reference;
         s->last_incoming = (LayerMessage) { .reference = reference, .qos = message->qos, .oap_size = message->oap_size };
         memcpy(s->last_incoming.hash, hash, s->ethernet.hash_size);
@@ -202,12 +230,14 @@ static uint64_t event_random(void *userdata) {
 static const EthernetEvents events = {
         .send = event_send,
         .deliver = event_deliver,
+        .prepared = event_prepared,
         .reply = event_reply,
         .failed = event_failed,
         .incoming = event_incoming,
         .incoming_gone = event_incoming_gone,
         .query_done = event_query_done,
         .down = event_down,
+        .changed = event_changed,
         .random = event_random,
 };
 
@@ -243,6 +273,7 @@ void wire_init(Wire *wire, Framing framing, unsigned n_stations) {
                 s->random = i;
                 r = ethernet_init(&s->ethernet, &config, &events, s, wire->now);
                 assert(r >= 0);
+                memset(s->ethernet.reset_key, (int) i + 1, sizeof(s->ethernet.reset_key));
                 station_set_link(s, true, &address, 1500);
         }
 }

@@ -41,6 +41,16 @@ typedef struct StationData {
         uint8_t bytes[64];              /* the first of them */
 } StationData;
 
+typedef struct StationPrepared {
+        uint64_t flow_id;
+        uint32_t attempt;
+        uint64_t reference;
+        int32_t result;
+        FlowBinding binding;
+        bool have_lock;
+        uint8_t lock[FLOW_RESET_BYTES];
+} StationPrepared;
+
 typedef struct Station {
         Wire *wire;
         Ethernet ethernet;
@@ -54,6 +64,10 @@ typedef struct Station {
         unsigned n_incoming, n_gone;
         StationReply replies[WIRE_LOG_MAX];
         unsigned n_replies;
+        FlowBinding incoming_binding, reply_binding;    /* of the last of each */
+        StationPrepared prepared;
+        unsigned n_prepared;
+        unsigned n_changed;
         StationDown downs[WIRE_LOG_MAX];
         unsigned n_downs;
         StationQuery queries[WIRE_LOG_MAX];

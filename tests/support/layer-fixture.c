@@ -185,7 +185,7 @@ void layer_fixture_establish_flow(LayerFixture *f, LayerFlow *flow, uint64_t flo
         assert_int_equal(layer_flows_add(&f->flows, flow, flow_id, 1), 0);
         layer_flow_set_state(flow, LAYER_FLOW_REQUESTED);
         layer_flow_set_state(flow, LAYER_FLOW_ANSWERED);
-        assert_int_equal(layer_reply(f->layer, flow, 0, (const uint8_t *) "oap", 3), 0);
+        assert_int_equal(layer_reply(f->layer, flow, 0, (const uint8_t *) "oap", 3, NULL), 0);
 
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_REPLY, &reply, &fd), 0);
         assert_int_equal(reply.flow_id, flow_id);

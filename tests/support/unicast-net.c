@@ -192,9 +192,37 @@ static void deliver(void *userdata, UnicastFlow *flow, Packet *const *packets, u
         m->n_delivered += n;
 }
 
-static int reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static void prepared(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
+                           const FlowBinding *binding, const uint8_t *lock) {
         NetMember *m = userdata;
 
+        m->prepared = (NetPrepared) {
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .reference = reference,
+                .result = result,
+                .binding = binding ? *binding : (FlowBinding) {},
+                .have_lock = lock != NULL,
+        };
+        if (lock)
+                memcpy(m->prepared.lock, lock, sizeof(m->prepared.lock));
+        m->n_prepared++;
+}
+
+static void changed(void *userdata, LayerFlow *flow) {
+        NetMember *m = userdata;
+
+        if (flow->state != LAYER_FLOW_ESTABLISHED)
+                abort();
+        m->n_changed++;
+}
+
+static int reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                       const FlowBinding *binding) {
+        NetMember *m = userdata;
+
+        if (binding)
+                m->reply_binding = *binding;
         m->n_replies++;
         m->result = result;
         return 0;
@@ -207,9 +235,10 @@ static void failed(void *userdata, uint64_t flow_id, uint32_t attempt, int32_t r
 }
 
 static void incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                     const uint8_t *oap, size_t oap_size, const char *peer) {
+                     const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
         NetMember *m = userdata;
 
+        m->incoming_binding = *binding;
         m->n_incoming++;
         m->incoming = reference;
 }
@@ -235,6 +264,8 @@ static const UnicastEvents events = {
         .lower_send = lower_send,
         .lower_queued = lower_queued,
         .deliver = deliver,
+        .prepared = prepared,
+        .changed = changed,
         .reply = reply,
         .failed = failed,
         .incoming = incoming,

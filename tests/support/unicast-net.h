@@ -23,6 +23,16 @@ typedef struct NetFlow {
         ListNode by_net;
 } NetFlow;
 
+typedef struct NetPrepared {
+        uint64_t flow_id;
+        uint32_t attempt;
+        uint64_t reference;
+        int32_t result;
+        FlowBinding binding;
+        bool have_lock;
+        uint8_t lock[FLOW_RESET_BYTES];
+} NetPrepared;
+
 typedef struct NetMember {
         Net *net;
         bool alive;
@@ -53,6 +63,9 @@ typedef struct NetMember {
         uint64_t incoming;              /* reference of the last request */
         unsigned n_incoming, n_gone, n_replies, n_failed, n_ended, n_delivered;
         int32_t result;                 /* of the last reply */
+        NetPrepared prepared;           /* the last */
+        unsigned n_prepared, n_changed;
+        FlowBinding incoming_binding, reply_binding;    /* of the last of each */
 } NetMember;
 
 struct Net {

@@ -156,7 +156,7 @@ static void test_bad_lane(void **state) {
         f->flow.lane_class = LANE_NORMAL;
         assert_int_equal(layer_flows_add(&f->flows, &f->flow, 7, 1), 0);
         layer_flow_set_state(&f->flow, LAYER_FLOW_ANSWERED);
-        assert_int_equal(layer_reply(f->layer, &f->flow, 0, NULL, 0), 0);
+        assert_int_equal(layer_reply(f->layer, &f->flow, 0, NULL, 0, NULL), 0);
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_REPLY, &reply, &fd), 0);
         (void) close(fd);
 
@@ -189,7 +189,7 @@ static void test_no_lane(void **state) {
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
         none = (struct rlimit) { .rlim_cur = 0, .rlim_max = before.rlim_max };
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-        assert_int_equal(layer_reply(f->layer, &f->flow, 0, (const uint8_t *) "oap", 3), -EMFILE);
+        assert_int_equal(layer_reply(f->layer, &f->flow, 0, (const uint8_t *) "oap", 3, NULL), -EMFILE);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 
         assert_int_equal(fake_irm_expect(&f->irm, LAYER_REPLY, &reply, NULL), 0);

@@ -203,8 +203,12 @@ static void test_request_refused_here(void **state) {
 
         memset(large, 'x', sizeof(large) - 1);
         assert_int_equal(unicast_oap_max(&a->unicast), sizeof(large) - 2);
+
+        /* A way on which no piece of it would fit either. */
+        a->unicast.packet_max = FLOW_MESSAGE_HEADER_BYTES + FRAGMENT_HEADER_BYTES + FRAGMENT_PIECE_BYTES_MIN - 1;
         net_request(a, 1, 0, 'n', large);
         assert_int_equal(a->failures[1].result, -EMSGSIZE);
+        a->unicast.packet_max = 1400;
         large[sizeof(large) - 2] = '\0';
         net_request(a, 1, 0, 'n', large);
         assert_int_equal(a->n_failures, 2);

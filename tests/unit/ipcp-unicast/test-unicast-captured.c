@@ -163,14 +163,15 @@ static Fixture *fixture_of(void *userdata) {
 }
 
 static void incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                     const uint8_t *oap, size_t oap_size, const char *peer) {
+                     const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
         fixture_of(userdata)->reference = reference;
 }
 
 static void incoming_gone(void *userdata, uint64_t reference) {
 }
 
-static int reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size) {
+static int reply(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                       const FlowBinding *binding) {
         assert_int_equal(result, 0);
         fixture_of(userdata)->upper = flow;
         return 0;
