@@ -49,6 +49,8 @@ void transfer_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
         transfer_lock(t);
         if (t->frct)
                 frct_count(t, ret);
+        else
+                ret->rx_queued += t->content_size > 0;          /* out of the lane, and not read */
         ret->drops[O7S_DROP_MALFORMED] += t->n_unchecked;
         ret->drops[O7S_DROP_TOO_LARGE] += t->n_too_large;
         transfer_seal_stats(t, ret);

@@ -352,7 +352,7 @@ int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec) {
                 return flow_fail(flow, r, what);
 
         r = flow_await_taken(flow, true, timeout_usec);
-        gone = flow_ended(flow) != FLOW_NOT_ENDED && !flow->transfer;
+        gone = flow_ended(flow) != FLOW_NOT_ENDED && !(flow->transfer && flow->transfer->frct);
         flow_shut(flow);
 
         if (r == 0 && gone)

@@ -103,12 +103,12 @@ void transfer_drain(Transfer *t) {
 static bool arm(Transfer *t) {
         o7s_flow *flow = t->flow;
 
-        /* The poller has asked already. Without FRCT a message that is kept has to be read before the next one is of interest:
-         * so the poller may not have asked for that, and whoever read the one does. */
-        if ((t->frct ? !t->polling : t->content_size == 0) && channel_arm_read(flow->reader.channel) != 1)
+        /* Without FRCT a message that is kept has to be read before the next one is of interest. */
+        if (!transfer_is_pollers(t, FLOW_READING) && (t->frct || t->content_size == 0) &&
+            channel_arm_read(flow->reader.channel) != 1)
                 return false;
 
-        if (t->lane_full && channel_arm_write(flow->writer.channel) != 1) {
+        if (t->lane_full && !transfer_is_pollers(t, FLOW_WRITING) && channel_arm_write(flow->writer.channel) != 1) {
                 t->lane_full = false;
                 return false;
         }
@@ -244,7 +244,7 @@ static int sleep_beside_poller(Transfer *t, FlowSide side, size_t wanted, usec_t
 }
 
 /* Polls the doorbell for everybody, until FRCT wants something, and then does what there is to do. */
-static int poll_for_all(Transfer *t, usec_t deadline) {
+static int poll_for_all(Transfer *t, FlowSide side, usec_t deadline) {
         nsec_t next;
         int fd, r;
 
@@ -261,6 +261,7 @@ static int poll_for_all(Transfer *t, usec_t deadline) {
 
         /* Only who drains can replace it, and meanwhile nobody does. */
         t->polling = true;
+        t->poller = side;
         t->poll_until = next;
         (void) pthread_mutex_unlock(&t->mutex);
 
@@ -303,7 +304,7 @@ int transfer_wait(Transfer *t, FlowSide side, size_t wanted, usec_t timeout, use
         budget_nsec = spin_begin(spin);
         found = budget_nsec > 0 && look(t, side, wanted, begin, budget_nsec);
         if (!found)
-                r = t->polling ? sleep_beside_poller(t, side, wanted, *deadline) : poll_for_all(t, *deadline);
+                r = t->polling ? sleep_beside_poller(t, side, wanted, *deadline) : poll_for_all(t, side, *deadline);
         spin_end(spin, budget_nsec, spin_now() - begin, found);
 
         if (transfer_is_ready(t, side, wanted))

@@ -362,8 +362,7 @@ void transfer_pump(Transfer *t) {
         nsec_t now;
         int r;
 
-        /* Without FRCT the poller may have asked for no message, while there was one: see arm(). */
-        if (!t->polling || !t->frct)
+        if (!transfer_is_pollers(t, FLOW_READING))
                 receive(t, time_now_nsec());
         if (!t->frct) {
                 seal_speak(t);

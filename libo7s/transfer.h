@@ -19,7 +19,8 @@
  *
  *  - A thread inside a call pumps. Where it has to wait it looks for a while, then polls the doorbell itself, until then or until
  *    FRCT wants something (the "poller"). A second thread sleeps on the condition meanwhile, and nobody but the poller reads the
- *    peer's lane: a ring is for whoever polls, and a message costs one wake-up.
+ *    peer's lane: a ring is for whoever polls, and a message costs one wake-up. Without FRCT that holds for what the poller waits
+ *    for, a message or room; the other direction is everybody's.
  *  - When no thread has been inside for TRANSFER_TAKE_OVER, the engine takes the doorbell over, until a thread polls again. Until
  *    then the engine looks in once, and only where FRCT has something to send very soon does it do so at that time. So a flow in
  *    use costs the engine a look now and then, an idle one nothing.
@@ -64,6 +65,7 @@ struct Transfer {
         uint8_t *reserved;              /* what reserve handed out; kept for the next */
 
         bool polling;                   /* there is a poller */
+        FlowSide poller;                /* what it waits for */
         unsigned n_sleepers;            /* on the condition */
         bool moved;                     /* since they were last woken */
         bool lane_full;                 /* something waits for room in our lane */
@@ -112,6 +114,11 @@ void transfer_unlock(Transfer *t, bool drain);
 
 /* As far as it goes, both ways. */
 void transfer_pump(Transfer *t);
+
+/* Whether the poller sees to this direction: another who looked there would take the ring that the poller sleeps for. */
+static inline bool transfer_is_pollers(const Transfer *t, FlowSide side) {
+        return t->polling && side == (t->frct ? FLOW_READING : t->poller);
+}
 
 /* Nothing will be sent any more, nor arrive but for what is in the peer's lane. */
 bool transfer_has_ended(const Transfer *t);

@@ -118,6 +118,17 @@ const char *irm_thread_suite(void) {
         return getenv("O7S_TEST_SEAL") ?: "none";
 }
 
+bool irm_thread_protects(void) {
+        return !streq(irm_thread_suite(), "none");
+}
+
+size_t irm_thread_overhead(bool checksum) {
+        if (!irm_thread_protects())
+                return checksum ? 4 : 0;
+
+        return streq(irm_thread_suite(), "reference") ? (checksum ? 28 + 4 : 28) : 5 + 16;
+}
+
 void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *ret) {
         suite = suite ?: irm_thread_suite();
 
@@ -209,7 +220,7 @@ static IrmFlowInfo flow_info(const IrmMessage *request) {
         bool ordered = streq(request->info.name, "ordered"), extended = streq(request->info.name, "extended");
         IrmFlowInfo info = request->info;
 
-        info.local = !ordered && !extended && (info.qos.in_order || streq(irm_thread_suite(), "none"));
+        info.local = !ordered && !extended && (info.qos.in_order || !irm_thread_protects());
         info.mtu = streq(info.name, "short-mtu") ? 100 : 0;
         info.mpl_ms = 100;
         if (extended)

@@ -59,3 +59,7 @@ void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *r
 
 /* Of the environment; "none" where it says nothing. */
 const char *irm_thread_suite(void);
+bool irm_thread_protects(void);
+
+/* What packets grow by, and, where a checksum is asked for, that too. */
+size_t irm_thread_overhead(bool checksum);

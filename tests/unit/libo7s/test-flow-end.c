@@ -30,6 +30,7 @@ static void test_timeouts(void **state) {
         _cleanup_flow_pair_ FlowPair pair;
         usec_t before;
         char byte = 0;
+        unsigned n;
         ssize_t r;
 
         flow_pair_open(&pair, O7S_THIN);
@@ -47,16 +48,20 @@ static void test_timeouts(void **state) {
         assert_int_equal(r, -ETIMEDOUT);
         assert_true(time_now() - before >= SHORT_USEC);
 
+        /* The engine of the other side may have made room for one, on a protected flow. */
         assert_int_equal(o7s_flow_set_timeout(pair.asking, O7S_TIMEOUT_WRITE, 0), 0);
-        assert_int_equal(o7s_flow_write(pair.asking, &byte, 1), -EAGAIN);
+        while ((r = o7s_flow_write(pair.asking, &byte, 1)) == 1)
+                assert_true(irm_thread_protects());
+        assert_int_equal(r, -EAGAIN);
         assert_int_equal(o7s_flow_flush(pair.asking, 0), -EAGAIN);
         assert_int_equal(o7s_flow_flush(pair.asking, SHORT_USEC), -ETIMEDOUT);
         assert_int_equal(o7s_flow_close(pair.asking, SHORT_USEC), -ETIMEDOUT);
 
         /* What was written stays readable. */
-        for (unsigned i = 0; i < 16; i++)
-                assert_true(o7s_flow_read(pair.serving, &byte, 1) == 1 && o7s_flow_read(pair.serving, &byte, 1) == 0);
-        assert_int_equal(o7s_flow_read(pair.serving, &byte, 1), -ENOTCONN);
+        for (n = 0; (r = o7s_flow_read(pair.serving, &byte, 1)) == 1; n++)
+                assert_int_equal(o7s_flow_read(pair.serving, &byte, 1), 0);
+        assert_int_equal(r, -ENOTCONN);
+        assert_true(n == 16 || (n == 17 && irm_thread_protects()));
 }
 
 typedef struct Stream {
