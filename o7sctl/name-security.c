@@ -26,11 +26,11 @@
 typedef struct Settings {
         Setting items[SETTINGS_MAX];
         size_t n;
-        ConfStrings paths;              /* owned: those that had to be made absolute */
+        ConfStrings made;               /* owned: values that are not as they were given */
 } Settings;
 
 static void settings_done(Settings *settings) {
-        conf_strings_done(&settings->paths);
+        conf_strings_done(&settings->made);
 }
 
 static bool is_path(const Setting *setting) {
@@ -47,6 +47,15 @@ static bool is_path(const Setting *setting) {
         return false;
 }
 
+/* In the place of what was given: a copy. Returns: 0; the exit status. */
+static int replace(Settings *settings, Setting *setting, const char *value) {
+        if (conf_strings_add(&settings->made, value) < 0)
+                return bus_complain_message(-ENOMEM);
+
+        setting->value = settings->made.items[settings->made.n - 1];
+        return 0;
+}
+
 /* Daemons have another working directory. Returns: 0; the exit status. */
 static int make_absolute(Settings *settings, Setting *setting) {
         char path[PATH_MAX];
@@ -55,11 +64,25 @@ static int make_absolute(Settings *settings, Setting *setting) {
                 (void) fprintf(stderr, "Cannot find %s: %s.\n", setting->value, strerror(errno));
                 return EXIT_FAILED;
         }
-        if (conf_strings_add(&settings->paths, path) < 0)
-                return bus_complain_message(-ENOMEM);
 
-        setting->value = settings->paths.items[settings->paths.n - 1];
-        return 0;
+        return replace(settings, setting, path);
+}
+
+/* Each of these options is one entry, where files split at blanks. Returns: 0; the exit status. */
+static int quote(Settings *settings, Setting *setting) {
+        static const char *const keys[] = { "AllowPeer", "DenyPeer", "TrustAnchor", "RevocationList" };
+        const char *mark = strchr(setting->value, '"') ? "'" : "\"";
+        _cleanup_free_ char *quoted = NULL;
+        bool entry = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                entry |= streq(keys[i], setting->key);
+        if (!entry || !strpbrk(setting->value, " \t\"'"))
+                return 0;
+
+        if (format_string(&quoted, "%s%s%s", mark, setting->value, mark) < 0)
+                return bus_complain_message(-ENOMEM);
+        return replace(settings, setting, quoted);
 }
 
 /* A certificate and a key that do not belong together would fail every flow of the name. */
@@ -105,6 +128,9 @@ static int read_settings(const Options *o, Settings *ret) {
                         if (r > 0)
                                 return r;
                 }
+                r = quote(ret, &ret->items[ret->n]);
+                if (r > 0)
+                        return r;
                 ret->n++;
         }
 
