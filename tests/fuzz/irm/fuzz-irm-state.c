@@ -36,6 +36,7 @@ typedef union AnyRecord {
         StateRegistration registration;
         StateClient client;
         StateFlow flow;
+        StateSetting setting;
 } AnyRecord;
 
 typedef struct Watched {
@@ -80,6 +81,8 @@ static bool texts_are_terminated(StateKind kind, const AnyRecord *r) {
                 return TERMINATED(r->client.name) && TERMINATED(r->client.program);
         case STATE_FLOW:
                 return TERMINATED(r->flow.name) && TERMINATED(r->flow.layer) && TERMINATED(r->flow.peer);
+        case STATE_SETTING:
+                return TERMINATED(r->setting.name) && TERMINATED(r->setting.key) && TERMINATED(r->setting.value);
         case _STATE_KIND_MAX:
                 break;
         }
