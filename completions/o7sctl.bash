@@ -14,8 +14,11 @@ _o7sctl() {
     mapfile -t COMPREPLY < <(compgen -W "$(o7sctl __complete "${words[@]:1}" 2>/dev/null)" -- "$word")
 
     # Files are for the shell to know.
-    if [[ " ${words[*]} " == *" verify "* && $word != -* || ${words[*]: -2:1} == -w ]]; then
+    if [[ " ${words[*]} " == *" verify "* && $word != -* || ${words[*]: -2:1} == @(-w|trust|import) ]]; then
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames
+    elif [[ $word == --@(write|cert|key|trust|revocations|out|root)=* ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -P "${word%%=*}=" -- "${word#*=}")
         compopt -o filenames
     fi
 

@@ -9,3 +9,6 @@ end
 complete -c o7sctl -f -a '(__o7sctl_candidates)'
 complete -c o7sctl -n '__fish_seen_subcommand_from verify' -F
 complete -c o7sctl -n '__fish_seen_subcommand_from capture' -s w -r -F
+complete -c o7sctl -n '__fish_seen_subcommand_from trust import' -F
+complete -c o7sctl -n '__fish_seen_subcommand_from name' -l cert -l key -l trust -l revocations -r -F
+complete -c o7sctl -n '__fish_seen_subcommand_from ca name doctor' -l out -l root -r -F
