@@ -105,7 +105,10 @@ const char *trust_subject(gnutls_x509_crt_t crt, char ret[TRUST_SUBJECT_BYTES_MA
 const char *trust_issuer(gnutls_x509_crt_t crt, char ret[TRUST_SUBJECT_BYTES_MAX]);
 const char *trust_time(int64_t seconds, char ret[TRUST_TIME_BYTES_MAX]);
 
-/* Writes the sentence. Returns: -EKEYREJECTED. */
+/* Writes a sentence. */
+void trust_say(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) _printf_(2, 3);
+
+/* The same, of a refusal. Returns: -EKEYREJECTED. */
 int trust_refuse(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) _printf_(2, 3);
 
 /* -- pem.c -- */

@@ -49,13 +49,24 @@ const char *trust_time(int64_t seconds, char ret[TRUST_TIME_BYTES_MAX]) {
         return ret;
 }
 
+static void say(char text[AUTH_TEXT_BYTES_MAX], const char *format, va_list arguments) {
+        (void) vsnprintf(text, AUTH_TEXT_BYTES_MAX, format, arguments);
+        utf8_mend(text);
+}
+
+void trust_say(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        say(text, format, arguments);
+        va_end(arguments);
+}
+
 int trust_refuse(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) {
         va_list arguments;
 
         va_start(arguments, format);
-        (void) vsnprintf(text, AUTH_TEXT_BYTES_MAX, format, arguments);
+        say(text, format, arguments);
         va_end(arguments);
-
-        utf8_mend(text);
         return -EKEYREJECTED;
 }
