@@ -158,6 +158,7 @@ static void response_built(void *userdata, AuthSession session, AuthMessage *ans
         }
 
         handshake_keep(f->handshake, answer);
+        handshake_take_peer(f, &answer->peer);          /* what was agreed on is known only now */
         memcpy(message.oap, answer->oap, answer->oap_size);
         message.oap_size = answer->oap_size;
         message.control = f->handshake->control;

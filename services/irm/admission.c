@@ -96,8 +96,7 @@ static bool peer_is_equal(const Flow *f, const AuthPeer *peer) {
         if (!peer || !f->handshake)
                 return !peer && !f->handshake;
 
-        return peer->verified == f->verified && (!f->verified || streq(peer->identity, f->peer)) &&
-               streq(peer->protection, f->protection) && streq(peer->key_exchange, f->key_exchange);
+        return peer->verified == f->verified && (!f->verified || streq(peer->identity, f->peer));
 }
 
 /* The same flow, asked for again: whoever has the offer keeps it, only the layer's side is new.

@@ -6,6 +6,19 @@
 #include "services/common/json.h"
 #include "services/irm/describe.h"
 
+static int add_key(void *userdata, const char *key, const char *value) {
+        json_add_string(userdata, key, value);
+        return 0;
+}
+
+/* Its keys and values, as in files. */
+static Json *policy_json(const SecurityPolicy *policy) {
+        Json *json = json_object();
+
+        (void) security_policy_describe(policy, add_key, json);
+        return json;
+}
+
 static Json *layer_json(const Layer *l) {
         _cleanup_free_ char *unit = NULL;
         char id[2 * LAYER_ID_BYTES + 1];
@@ -29,6 +42,8 @@ static Json *layer_json(const Layer *l) {
         json_add_u64(json, "neighbours", l->n_neighbours_up);
         json_add_id(json, "address", l->address);
         json_add(json, "over", over);
+        if (l->file)
+                json_add(json, "security", policy_json(&l->file->security));
         return json;
 }
 
@@ -60,6 +75,8 @@ static Json *name_json(const Name *n) {
         json_add_u64(json, "refused_total", n->refused_total);
         json_add(json, "bindings", bindings);
         json_add(json, "registered_in", layers);
+        json_add(json, "server_security", policy_json(&n->security[SECURITY_SERVER].current));
+        json_add(json, "client_security", policy_json(&n->security[SECURITY_CLIENT].current));
         return json;
 }
 

@@ -97,8 +97,11 @@ int handshake_error(int result) {
                 return -ENOKEY;
         case -EBADMSG:
                 return -EPROTO;
+        case -EACCES:
         case -EALREADY:
                 return -EKEYREJECTED;
+        case -ESTALE:
+                return -ETIMEDOUT;
         default:
                 return result;
         }

@@ -137,6 +137,13 @@ static int property_drop_ins(sd_bus *bus, const char *path, const char *interfac
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int property_security(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Layer *l = userdata;
+
+        return policy_append(reply, l->file ? &l->file->security : NULL);
+}
+
 static int property_need_reload(sd_bus *bus, const char *path, const char *interface, const char *property,
                                 sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "b", (int) layer_needs_reload(userdata));
@@ -169,6 +176,7 @@ const sd_bus_vtable layer_vtable[] = {
         SD_BUS_PROPERTY("Address", "t", NULL, offsetof(Layer, address), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NNeighbours", "u", property_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NFlows", "u", property_u32, 0, 0),
+        SD_BUS_PROPERTY("LayerSecurity", "a{ss}", property_security, 0, 0),
         SD_BUS_PROPERTY("FragmentPath", "s", property_fragment, 0, 0),
         SD_BUS_PROPERTY("DropInPaths", "as", property_drop_ins, 0, 0),
         SD_BUS_PROPERTY("NeedReload", "b", property_need_reload, 0, 0),

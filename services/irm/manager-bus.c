@@ -276,6 +276,14 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Unregister", SD_BUS_ARGS("s", name, "s", layer, "t", flags), SD_BUS_NO_RESULT,
                                 method_unregister, CHANGES),
 
+        /* settings: keys of [Server] and [Client] with their values, until the name goes; "" is the default of the key. */
+        SD_BUS_METHOD_WITH_ARGS("SetNameSecurity", SD_BUS_ARGS("s", name, "s", side, "a{ss}", settings, "t", flags), SD_BUS_NO_RESULT,
+                                method_set_name_security, CHANGES),
+        /* Columns: result (0: good), what it is about, a sentence, when it expires (CLOCK_REALTIME in us; 0: never). */
+        SD_BUS_METHOD_WITH_ARGS("TestSecurity", SD_BUS_ARGS("s", name, "s", side), SD_BUS_RESULT("a(isst)", findings),
+                                method_test_security, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("ReloadSecurity", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload_security, CHANGES),
+
         SD_BUS_METHOD_WITH_ARGS("Resolve", SD_BUS_ARGS("s", name, "a{sv}", options),
                                 SD_BUS_RESULT("a(ssxa{sv})", results), method_resolve, CHANGES),
 
@@ -305,6 +313,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("FlowRemoved", SD_BUS_ARGS("t", id, "s", reason, "a{sv}", totals), 0),
         SD_BUS_SIGNAL_WITH_ARGS("OperationRemoved",
                                 SD_BUS_ARGS("o", operation, "s", result, "s", error_name, "s", message), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("CertificateExpiring", SD_BUS_ARGS("s", name, "s", text, "t", expiry), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Reloading", SD_BUS_ARGS("b", active), 0),
 
         SD_BUS_VTABLE_END,

@@ -4,9 +4,10 @@
 /*
  * org.o7s.irm1 on the bus. Four kinds of objects, each with one interface: the manager, and below it layers,
  * names and operations. The vtables are in manager-bus.c, layer-bus.c, name-bus.c and operation-bus.c; the
- * manager's many methods in manager-layers-bus.c, manager-names-bus.c and manager-flows-bus.c.
+ * manager's many methods in manager-layers-bus.c, manager-names-bus.c, manager-security-bus.c and manager-flows-bus.c.
  */
 
+#include "services/common/security-policy.h"
 #include "services/irm/manager.h"
 
 extern const sd_bus_vtable manager_vtable[];
@@ -59,6 +60,14 @@ int method_unbind(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_register(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_unregister(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int method_resolve(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
+/* manager-security-bus.c */
+int method_set_name_security(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_test_security(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int method_reload_security(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
+/* As "a{ss}": its keys and values. NULL: none. */
+int policy_append(sd_bus_message *reply, const SecurityPolicy *policy);
 
 /* manager-flows-bus.c */
 int method_list_flows(sd_bus_message *message, void *userdata, sd_bus_error *error);

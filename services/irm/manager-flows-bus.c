@@ -92,11 +92,14 @@ static int collect_page(Manager *m, const FlowFilter *filter, uint64_t cursor, u
 }
 
 static int append_details(sd_bus_message *reply, const Flow *f) {
-        return sd_bus_message_append(reply, "a{sv}", 6,
+        return sd_bus_message_append(reply, "a{sv}", 9,
                                      "Direction", "s", f->incoming ? "incoming" : f->layer ? "outgoing" : "local",
                                      "LaneBytes", "t", (uint64_t) f->charge.bytes,
                                      "MaxMessage", "u", f->layer ? f->layer->mtu : 0,
                                      "SinceUSec", "t", f->since,
+                                     "PeerVerified", "b", (int) f->verified,
+                                     "Protection", "s", flow_protection(f),
+                                     "KeyExchange", "s", f->key_exchange,
                                      "AcceptorUID", "u", f->acceptor ? f->acceptor->key.uid : UINT32_MAX,
                                      "AcceptorPID", "u", f->acceptor ? (uint32_t) f->acceptor->key.pid : 0U);
 }
@@ -200,10 +203,13 @@ int method_get_flow(sd_bus_message *message, void *userdata, sd_bus_error *error
         if (r >= 0)
                 r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
-                r = sd_bus_message_append(reply, "a{sv}", 10,
+                r = sd_bus_message_append(reply, "a{sv}", 13,
                                           "Name", "s", flow_shown_name(f, name),
                                           "Layer", "s", f->layer ? f->layer->name : "",
                                           "Peer", "s", f->peer,
+                                          "PeerVerified", "b", (int) f->verified,
+                                          "Protection", "s", flow_protection(f),
+                                          "KeyExchange", "s", f->key_exchange,
                                           "State", "s", flow_state_to_string(f->state),
                                           "CallerUID", "u", f->caller ? f->caller->key.uid : UINT32_MAX,
                                           "CallerPID", "u", f->caller ? (uint32_t) f->caller->key.pid : 0U,

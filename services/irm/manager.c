@@ -14,6 +14,7 @@
 #include "services/irm/manager-bus.h"
 #include "services/irm/resolve.h"
 #include "services/irm/restore.h"
+#include "services/irm/security-call.h"
 #include "services/irm/systemd.h"
 
 #define NEED_RELOAD_USEC USEC_PER_SEC           /* files are not looked at more often, whoever asks */
@@ -55,6 +56,7 @@ int manager_new(Daemon *daemon, const ManagerPaths *paths, Manager **ret) {
         m->next_flow_id = m->started / USEC_PER_SEC * FLOW_IDS_PER_SECOND;
         list_init(&m->clients);
         list_init(&m->wildcard_listeners);
+        list_init(&m->security_calls);
 
         r = config_init(&m->config, paths->root);
         if (r == 0)
@@ -117,6 +119,7 @@ Manager *manager_free(Manager *m) {
         free_all(m, processes, Process, process_free);
         m->processes = map_free(m->processes);
 
+        security_calls_free(m);
         m->auth = auth_link_free(m->auth);
         incoming_table_done(&m->incoming);
         conf_strings_done(&m->bad_name_files);

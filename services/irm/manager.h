@@ -52,6 +52,7 @@ struct Manager {
         IncomingTable incoming;
         AuthLink *auth;
         uint32_t n_admissions;          /* of all layers, see admission.h */
+        List security_calls;            /* SecurityCall.by_manager, owned */
         AuditCounter audit[_AUDIT_KIND_MAX];
         ConfStrings bad_name_files;     /* names whose file cannot be read, and that are not there from before */
 

@@ -86,6 +86,14 @@ static int property_registered_in(sd_bus *bus, const char *path, const char *int
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int property_security(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Name *n = userdata;
+        SecuritySide side = streq(property, "ServerSecurity") ? SECURITY_SERVER : SECURITY_CLIENT;
+
+        return policy_append(reply, &n->security[side].current);
+}
+
 static int property_accepting(sd_bus *bus, const char *path, const char *interface, const char *property,
                               sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Name *n = userdata;
@@ -124,6 +132,8 @@ const sd_bus_vtable name_vtable[] = {
         SD_BUS_PROPERTY("AllowedUsers", "as", property_allowed_users, 0, 0),
         SD_BUS_PROPERTY("Bindings", "a(sss)", property_bindings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("RegisteredIn", "a(sss)", property_registered_in, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ServerSecurity", "a{ss}", property_security, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ClientSecurity", "a{ss}", property_security, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Accepting", "u", property_accepting, 0, 0),
         SD_BUS_PROPERTY("Pending", "u", NULL, offsetof(Name, n_waiting), 0),
         SD_BUS_PROPERTY("NFlows", "u", NULL, offsetof(Name, n_flows), 0),

@@ -152,7 +152,7 @@ int name_security_set(Name *n, SecuritySide side, char *const *values, size_t n_
         for (size_t i = 0; r >= 0 && i + 1 < n_values; i += 2) {
                 NameSetting *setting = setting_find(security, values[i]);
 
-                if (!isempty(values[i + 1]))
+                if (!isempty(values[i + 1]) || n->from_file)
                         r = setting_put(n, side, values[i], values[i + 1]);
                 else if (setting)
                         setting_remove(n->manager, security, setting);

@@ -44,7 +44,7 @@ void name_security_done(Name *n);
 /* What the file says now. */
 void name_security_apply_file(Name *n, SecuritySide side, const SecurityPolicy *policy);
 
-/* All of them or none. values: keys and values in turn; an empty value takes the setting back, so that the file's holds. Returns: 0; -ENOENT, -EINVAL:
+/* Checked together before any is taken. values: keys and values in turn; an empty value is the default of the key, whatever the file says. Returns: 0; -ENOENT, -EINVAL:
  * *ret_problem is a sentence, *ret_key whose; -E2BIG: too long; -ENOMEM. */
 int name_security_set(Name *n, SecuritySide side, char *const *values, size_t n_values, const char **ret_key, const char **ret_problem);
 

@@ -46,16 +46,34 @@ static int policy_of(const Name *n, SecuritySide side, const Layer *layer, Secur
         return r;
 }
 
-int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
+static int check_file(const Manager *m, const char *name, char text[IRM_TEXT_BYTES_MAX]) {
         if (file_is_bad(m, name))
                 return refuse(text, "%.150s.name has errors, so how its flows are to be protected is not known; see: o7sctl verify %.150s.name",
                               name, name);
 
-        return policy_of(name_find(m, name), SECURITY_CLIENT, layer_of_process(caller), ret, text);
+        return 0;
+}
+
+/* Names of a layer are those of its members. */
+static const Layer *layer_of_name(const Name *n) {
+        return n && n->layer[0] ? layer_find(n->manager, n->layer) : NULL;
+}
+
+int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
+        int r;
+
+        r = check_file(m, name, text);
+        return r < 0 ? r : policy_of(name_find(m, name), SECURITY_CLIENT, layer_of_process(caller), ret, text);
 }
 
 int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
-        const Layer *layer = n->layer[0] ? layer_find(n->manager, n->layer) : NULL;
+        return policy_of(n, SECURITY_SERVER, layer_of_name(n), ret, text);
+}
 
-        return policy_of(n, SECURITY_SERVER, layer, ret, text);
+int policy_of_name(Manager *m, const char *name, SecuritySide side, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
+        const Name *n = name_find(m, name);
+        int r;
+
+        r = check_file(m, name, text);
+        return r < 0 ? r : policy_of(n, side, layer_of_name(n), ret, text);
 }

@@ -211,7 +211,8 @@ static void test_accepted(void **state) {
         assert_memory_equal(question.reset, "ours to reset", 13);
         assert_int_equal(question.binding_size, 8);
         answer = (AuthMessage) { .type = AUTH_RESPONSE_BUILT, .id = question.id, .keys = { .suite = SEAL_O7S, .cipher = SEAL_AES_128_GCM, .send = "s" },
-                                 .control = { .present = true, .send = "cs", .receive = "cr" } };
+                                 .control = { .present = true, .send = "cs", .receive = "cr" },
+                                 .peer = { .o7s = true, .verified = true, .identity = "o7s:name:alice", .key_exchange = "X25519", .protection = "aes-256-gcm" } };
         answer.oap = auth_make_oap(0x12, &answer.oap_size);
         auth_say(&host->auth, &answer);
 
@@ -235,6 +236,8 @@ static void test_accepted(void **state) {
         client_hear(host->listener, IRM_ESTABLISHED, &message, fds);
         assert_memory_equal(&message.keys, &answer.keys, sizeof(answer.keys));
         assert_string_equal(message.info.key_exchange, "X25519");
+        assert_string_equal(message.info.protection, "aes-256-gcm");
+        assert_true(message.info.verified);
         layer_hear(host->layer, LAYER_ESTABLISHED, &established, layer_fds);
         auth_message_done(&answer);
         for (unsigned i = 0; i < 2; i++) {
