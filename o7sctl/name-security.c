@@ -233,7 +233,7 @@ int name_set_security(Ctl *ctl, const char *name) {
         memcpy(o->settings, settings.items, sizeof(o->settings));       /* with their full paths */
         r = security_set(ctl, name, client ? "client" : "server");
         if (r == 0 && !o->quiet)
-                (void) printf("Changed the policy of '%s' (%s), until o7s-irm reads its files again.\n", name, client ? "client" : "server");
+                (void) printf("Changed the policy of '%s' (%s), as long as the name is there.\n", name, client ? "client" : "server");
         return r;
 }
 

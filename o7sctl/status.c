@@ -172,6 +172,22 @@ static void print_counters(Ctl *ctl, const char *service) {
         print_drops(counters);
 }
 
+/* "Security: Encryption=required, Authentication=mutual". Nothing where the defaults hold. */
+static void print_policy(const char *title, json_object *object, const char *key) {
+        json_object *policy = NULL;
+        bool first = true;
+
+        if (!json_object_object_get_ex(object, key, &policy) || json_object_object_length(policy) == 0)
+                return;
+
+        status_label(title);
+        json_object_object_foreach(policy, setting, value) {
+                (void) printf("%s%s=%s", first ? "" : ", ", setting, json_object_get_string(value));
+                first = false;
+        }
+        (void) printf("\n");
+}
+
 static void print_file(json_object *layer) {
         json_object *dropins = member_array(layer, "DropInPaths");
         size_t n = dropins ? json_object_array_length(dropins) : 0;
@@ -218,6 +234,7 @@ int status_of_layer(Ctl *ctl, const char *path, json_object **ret) {
         print_list("Used by", member_array(layer, "UsedBy"), false);
         print_ethernet(ctl, member_string(layer, "BusName"));
         print_unicast(ctl, member_string(layer, "BusName"), layer);
+        print_policy("Security", layer, "LayerSecurity");
         if (member_u64(layer, "MaxPacketSize") > 0) {
                 status_label("Max pkt");
                 (void) printf("%" PRIu64 " B\n", member_u64(layer, "MaxPacketSize"));
@@ -253,6 +270,8 @@ int status_of_name(Ctl *ctl, const char *path, json_object **ret) {
 
         print_list("Bound to", bound, true);
         print_list("Layers", registered, true);
+        print_policy("Server", name, "ServerSecurity");
+        print_policy("Client", name, "ClientSecurity");
         status_label("Accepting");
         (void) printf("%" PRIu64 " program%s, %" PRIu64 " flows waiting, %" PRIu64 " accepted so far\n",
                       member_u64(name, "Accepting"), member_u64(name, "Accepting") == 1 ? "" : "s",

@@ -103,7 +103,7 @@ const Verb verb_table[] = {
           "  --trust=FILE --revocations=FILE --pin=sha256:HEX  Whom to believe; likewise\n"
           "  --key-exchange= --cipher= --key-derivation= --digest=LIST  Algorithms\n"
           "  --common-name=BOOLEAN  Whether a certificate without SAN counts by its CN\n"
-          "  --runtime              Until o7s-irm reads its files again; writes nothing\n"
+          "  --runtime              As long as the name is there, whatever files say\n"
           "  --root=DIRECTORY       Write below DIRECTORY/etc\n"
           "  import DIRECTORY       Take crt.pem, key.pem and enc.conf from there\n"
           "Without options: the policy that a name has.\n",

@@ -34,7 +34,7 @@ static const Case cases[] = {
         { "layer", "o7sctl status lan", EXIT_FINE,
           { "v 2.1 MiB in 1500 frames", "Drops: frames queue-full 10, flows malformed 2",
             "eth0, 02:00:00:00:ab:01, dix 0xa000" }, {} },
-        { "name", "o7sctl status web.example", EXIT_FINE, { "unit web.service", "start the program" }, {} },
+        { "name", "o7sctl status web.example", EXIT_FINE, { "unit web.service", "start the program", "Server: Encryption=required, AllowPeer=o7s:name:office.*\n" }, {} },
         { "neither layer nor name", "o7sctl status nobody", EXIT_FAILED, {}, { "neither a layer nor a name 'nobody'" } },
         { "layers", "o7sctl layers", EXIT_FINE, { "LAYER", "o7s-ipcp@lan.service", "4 layers.",
           "lab is degraded: no carrier" }, {} },
