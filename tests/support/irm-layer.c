@@ -11,6 +11,7 @@ struct IrmLayer {
         pthread_cond_t attached;
         IrmLayerMode mode;
         IrmFlowInfo info;
+        SealKeys keys;                  /* until they are told */
         LaneClass class;
         uint64_t flow_id;
         int doorbell_fd;                /* ours, until the flow is attached */
@@ -48,7 +49,7 @@ IrmLayer *irm_layer_free(IrmLayer *layer) {
         return mfree(layer);
 }
 
-static void tell(const IrmLayer *layer, int result, int lane_fd) {
+static void tell(IrmLayer *layer, int result, int lane_fd) {
         IrmMessage outcome = {
                 .type = IRM_OUTCOME,
                 .flow_id = layer->flow_id,
@@ -56,6 +57,10 @@ static void tell(const IrmLayer *layer, int result, int lane_fd) {
                 .info = layer->info,
         };
 
+        if (result == 0) {
+                outcome.keys = layer->keys;
+                layer->keys = (SealKeys) {};
+        }
         (void) copy_string(outcome.info.name, sizeof(outcome.info.name), "layered");
         (void) copy_string(outcome.info.layer, sizeof(outcome.info.layer), "lan");
         (void) copy_string(outcome.info.peer, sizeof(outcome.info.peer), "02:00:00:00:00:01");
@@ -150,6 +155,12 @@ void irm_layer_set(IrmLayer *layer, IrmLayerMode mode) {
 void irm_layer_set_info(IrmLayer *layer, const IrmFlowInfo *info) {
         (void) pthread_mutex_lock(&layer->mutex);
         layer->info = *info;
+        (void) pthread_mutex_unlock(&layer->mutex);
+}
+
+void irm_layer_set_keys(IrmLayer *layer, const SealKeys *keys) {
+        (void) pthread_mutex_lock(&layer->mutex);
+        layer->keys = *keys;
         (void) pthread_mutex_unlock(&layer->mutex);
 }
 

@@ -129,6 +129,14 @@ size_t irm_thread_overhead(bool checksum) {
         return streq(irm_thread_suite(), "reference") ? (checksum ? 28 + 4 : 28) : 5 + 16;
 }
 
+uint8_t irm_thread_key_byte(unsigned which, uint8_t number, unsigned i) {
+        uint32_t x = (which * 256 + number) * 64 + i;
+
+        x = (x ^ x >> 7) * 2654435761U;
+        x = (x ^ x >> 15) * 2246822519U;
+        return (uint8_t) (x >> 21);
+}
+
 void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *ret) {
         suite = suite ?: irm_thread_suite();
 
@@ -138,10 +146,10 @@ void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *r
 
         ret->suite = streq(suite, "reference") ? SEAL_REFERENCE : SEAL_O7S;
         ret->cipher = number % 2 ? SEAL_AES_128_GCM : SEAL_CHACHA20_POLY1305;
-        for (uint8_t i = 0; i < SEAL_SECRET_BYTES; i++) {
-                ret->send[i] = (uint8_t) (number + i + (client ? 0x40 : 0x80));
-                ret->receive[i] = (uint8_t) (number + i + (client ? 0x80 : 0x40));
-                ret->agreement[i] = (uint8_t) (number + i + 0xc0);
+        for (unsigned i = 0; i < SEAL_SECRET_BYTES; i++) {
+                ret->send[i] = irm_thread_key_byte(client ? 0 : 1, number, i);
+                ret->receive[i] = irm_thread_key_byte(client ? 1 : 0, number, i);
+                ret->agreement[i] = irm_thread_key_byte(2, number, i);
         }
         memset(ret->label, number, sizeof(ret->label));
         if (ret->suite == SEAL_REFERENCE)

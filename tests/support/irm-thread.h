@@ -57,6 +57,9 @@ IrmThreadCounts irm_thread_counts(IrmThread *irm);
  * NULL: that of the environment, or "none". number: another flow has others. */
 void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *ret);
 
+/* Byte i of the secret towards the server (0), towards the client (1), for later agreements (2; reference: the only one). */
+uint8_t irm_thread_key_byte(unsigned which, uint8_t number, unsigned i);
+
 /* Of the environment; "none" where it says nothing. */
 const char *irm_thread_suite(void);
 bool irm_thread_protects(void);

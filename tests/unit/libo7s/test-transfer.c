@@ -2,7 +2,8 @@
 
 /*
  * Reliable flows through a layer that the test plays, packet by packet: what it drops, damages, repeats, makes up, and that it is
- * killed. The peer is an Frct of its own behind that layer; the flow is driven by its calls and by the engine.
+ * killed. The peer is an Frct of its own behind that layer, and a Seal where flows are protected; the flow is driven by its calls and
+ * by the engine.
  */
 
 #include <poll.h>
@@ -15,6 +16,7 @@
 #include "libo7s/checksum.h"
 #include "libo7s/frct.h"
 #include "libo7s/o7s.h"
+#include "libo7s/seal.h"
 #include "tests/support/irm-thread.h"
 
 #define PATIENCE_NSEC (20 * NSEC_PER_SEC)
@@ -34,6 +36,7 @@ typedef struct Test {
         Channel *channel;               /* the layer's end */
         o7s_flow *flow;
         Frct *peer;
+        Seal *seal;                     /* the peer's; NULL: not protected */
         IrmFlowInfo info;
         Faults faults;
         unsigned n_packets;
@@ -44,11 +47,29 @@ static uint32_t number(void *userdata) {
         return 4711;
 }
 
+/* Trailers are what the suite of o7s has no need of. */
+static bool has_trailers(void) {
+        return !irm_thread_protects() || streq(irm_thread_suite(), "reference");
+}
+
+static void peer_seal(Test *t) {
+        const uint8_t seed[SEAL_SEED_BYTES] = { 4, 7, 11 };
+        SealKeys keys;
+
+        if (!irm_thread_protects())
+                return;
+
+        irm_thread_keys(NULL, true, 1, &keys);
+        irm_layer_set_keys(t->layer, &keys);
+        irm_thread_keys(NULL, false, 1, &keys);
+        assert_int_equal(seal_new(&keys, NULL, seed, time_now_nsec(), &t->seal), 0);
+}
+
 static void test_open(Test *t, uint32_t transfer, const o7s_qos *qos) {
         const FrctConfig config = {
                 .reliable = qos->loss == 0,
                 .extended = transfer & IRM_TRANSFER_EXTENDED,
-                .packet_max = PACKET_MAX - CHECKSUM_BYTES,
+                .packet_max = PACKET_MAX - irm_thread_overhead(true),
                 .mpl = 100 * NSEC_PER_MSEC,
                 .random = number,
         };
@@ -58,6 +79,7 @@ static void test_open(Test *t, uint32_t transfer, const o7s_qos *qos) {
         assert_int_equal(irm_layer_new(&t->layer), 0);
         irm_thread_set_layer(t->irm, t->layer);
         irm_layer_set_info(t->layer, &t->info);
+        peer_seal(t);
         assert_int_equal(o7s_flow_alloc("layered", qos, 0, TIMEOUT_USEC, &t->flow), 0);
         t->channel = irm_layer_take_channel(t->layer);
         assert_non_null(t->channel);
@@ -72,6 +94,7 @@ static void test_close(Test *t) {
         t->flow = o7s_flow_unref(t->flow);
         t->channel = channel_free(t->channel);
         t->peer = frct_free(t->peer);
+        t->seal = seal_free(t->seal);
         t->irm = irm_thread_free(t->irm);
         t->layer = irm_layer_free(t->layer);
 }
@@ -98,19 +121,56 @@ static void layer_deliver(Test *t, const void *packet, size_t size) {
         (void) channel_push(t->channel, &part, 1);              /* no room: lost, as layers do it */
 }
 
+static void peer_take(Test *t, const uint8_t *packet, size_t size) {
+        uint8_t content[PACKET_MAX];
+        ssize_t n;
+
+        if (has_trailers() && !checksum_is_good(packet, size))
+                return;
+        if (has_trailers())
+                size -= CHECKSUM_BYTES;
+
+        if (t->seal) {
+                n = seal_open(t->seal, time_now_nsec(), packet, size, content, sizeof(content));
+                if (n <= 0)
+                        return;
+                packet = content;
+                size = (size_t) n;
+        }
+        frct_receive(t->peer, packet, size, false, time_now_nsec());
+}
+
 static void peer_hear(Test *t) {
         uint8_t packet[2 * PACKET_MAX];
         ssize_t size;
 
         while ((size = channel_read(t->channel, packet, sizeof(packet), NULL)) > 0) {
                 assert_true((size_t) size <= PACKET_MAX);
-                assert_true(checksum_is_good(packet, (size_t) size));           /* all of ours have one */
+                if (has_trailers())
+                        assert_true(checksum_is_good(packet, (size_t) size));   /* all of ours have one */
 
                 for (unsigned times = path(t, packet, (size_t) size); times > 0; times--)
-                        if (checksum_is_good(packet, (size_t) size))
-                                frct_receive(t->peer, packet, (size_t) size - CHECKSUM_BYTES, false, time_now_nsec());
+                        peer_take(t, packet, (size_t) size);
         }
         (void) channel_release(t->channel);
+}
+
+/* What FRCT made becomes what is on the wire. Returns its size. */
+static size_t peer_wrap(Test *t, uint8_t packet[PACKET_MAX], size_t size, bool bare) {
+        uint8_t content[PACKET_MAX];
+        ssize_t n;
+
+        if (t->seal) {
+                memcpy(content, packet, size);
+                n = seal_protect(t->seal, time_now_nsec(), content, size, packet, PACKET_MAX);
+                assert_int_equal(n, size + seal_overhead(t->seal));
+                size = (size_t) n;
+        }
+        if (!has_trailers() || bare)
+                return size;
+
+        checksum_write(packet + size, checksum_add(0, packet, size));
+        return size + CHECKSUM_BYTES;
 }
 
 static void peer_speak(Test *t) {
@@ -118,13 +178,10 @@ static void peer_speak(Test *t) {
         size_t size;
 
         frct_expire(t->peer, time_now_nsec());
-        while ((size = frct_transmit(t->peer, packet, PACKET_MAX - CHECKSUM_BYTES, time_now_nsec())) > 0) {
+        while ((size = frct_transmit(t->peer, packet, PACKET_MAX - irm_thread_overhead(true), time_now_nsec())) > 0) {
                 bool bare = !(t->info.transfer & IRM_TRANSFER_EXTENDED) && size == FRCT_HEADER_BYTES;
 
-                if (!bare) {
-                        checksum_write(packet + size, checksum_add(0, packet, size));
-                        size += CHECKSUM_BYTES;
-                }
+                size = peer_wrap(t, packet, size, bare);
                 t->n_untrailed += bare;
                 for (unsigned times = path(t, packet, size); times > 0; times--)
                         layer_deliver(t, packet, size);
@@ -249,15 +306,18 @@ static void test_faults(void **state) {
                 exchange_run(&t, &x);
 
                 assert_int_equal(o7s_flow_stats(t.flow, &stats), 0);
-                assert_int_equal(stats.drops[O7S_DROP_MALFORMED] > 0, t.faults.damaged > 0);
+                assert_int_equal(stats.drops[has_trailers() ? O7S_DROP_MALFORMED : O7S_DROP_FORGED] > 0, t.faults.damaged > 0);
                 assert_true(stats.retransmitted > 0 || (t.faults.lost == 0 && t.faults.damaged == 0));
-                assert_true(stats.duplicates > 0 || t.faults.repeated == 0);
+                if (irm_thread_protects())
+                        assert_int_equal(stats.drops[O7S_DROP_REPLAYED] > 0, t.faults.repeated > 0);
+                else
+                        assert_true(stats.duplicates > 0 || t.faults.repeated == 0);
         }
 }
 
 /* A peer of 0.23.0 has no trailers on packets without data. */
 static void test_bare_packets(void **state) {
-        Exchange x = { .n = 100, .size_max = PACKET_MAX - FRCT_HEADER_BYTES - CHECKSUM_BYTES };
+        Exchange x = { .n = 100, .size_max = PACKET_MAX - FRCT_HEADER_BYTES - irm_thread_overhead(true) };
         _cleanup_test_ Test t;
 
         test_open(&t, 0, &data);
@@ -359,7 +419,7 @@ static void test_made_up(void **state) {
 
         exchange_run(&t, &x);
         assert_int_equal(o7s_flow_stats(t.flow, &stats), 0);
-        assert_true(stats.drops[O7S_DROP_MALFORMED] >= 50);
+        assert_true(stats.drops[has_trailers() ? O7S_DROP_MALFORMED : O7S_DROP_FORGED] >= 50);
 }
 
 int main(void) {
