@@ -326,7 +326,7 @@ static void send_reset(Unicast *u, const FlowMessage *lost, const LowerFlow *fro
                 .receiver_eid = lost->sender_eid,
         };
 
-        if (lost->receiver_eid < EID_FLOWS || lost->receiver_eid == UINT64_MAX)
+        if (lost->receiver_eid < EID_FLOWS || lost->receiver_eid == UINT64_MAX || lost->sender == u->address)
                 return;
         if (!limit_take(&u->reset_limit, &neighbour, sizeof(neighbour), now))
                 return counters_drop(&u->counters, DROP_LIMIT);

@@ -8,7 +8,7 @@ uint64_t net_address(unsigned number) {
 
 static NetMember *member_at(Net *net, uint64_t address) {
         for (unsigned i = 0; i < NET_MEMBERS_MAX; i++)
-                if (net_address(i) == address)
+                if (net->members[i].unicast.address == address)
                         return &net->members[i];
 
         return NULL;
@@ -28,6 +28,12 @@ static void enqueue(Net *net, NetMember *from, NetMember *to, uint64_t eid, uint
 
         if (net->n_lost > 0) {
                 net->n_lost--;
+                return;
+        }
+
+        net->seed = net->seed * 1664525U + 1013904223U;
+        if (net->seed >> 16 < 65536U * net->loss_percent / 100) {
+                net->n_data_lost[from->number] += eid != EID_FLOW_ALLOCATOR && size > 0;
                 return;
         }
 
@@ -55,6 +61,14 @@ bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const 
                 return false;
 
         member->net->n_codes[data[58]]++;
+        if (data[58] >= FLOW_MESSAGE_CLOSE || (data[58] == FLOW_MESSAGE_UPDATE && size > FLOW_MESSAGE_HEADER_BYTES)) {
+                NetKept *kept = &member->net->kept[member->net->n_kept++ % NET_KEPT_MAX];
+
+                *kept = (NetKept) { .from = member->number, .to = to->number, .size = size };
+                memcpy(kept->bytes, data, size);
+                if (member->net->swallow)
+                        return true;
+        }
         for (unsigned i = 0; i < member->net->n_copies; i++)
                 enqueue(member->net, member, to, eid, 0, data, size);
         return true;
@@ -76,6 +90,7 @@ bool unicast_send_data(Unicast *u, UnicastFlow *flow, Packet *packet, usec_t now
                 return false;
 
         enqueue(member->net, member, to, flow->peer_eid, member->net->ecn, packet->head, packet_size(packet));
+        flow_probe(flow, now);
         return true;
 }
 
@@ -403,6 +418,73 @@ void net_connect(Net *net, uint64_t flow_id) {
         net_establish(b, flow_id + 1000, 0, 0, 0);
         net_run(net, 2 * NET_DELAY_USEC);
         net_establish(a, flow_id, 0, 0xA1, 0xB2);
+}
+
+/* -- flows whose ends have control keys -- */
+
+void net_prepare(NetMember *member, uint64_t flow_id, uint32_t attempt, uint64_t reference, uint8_t name) {
+        static LayerMessage order;
+
+        order = (LayerMessage) {
+                .type = LAYER_PREPARE,
+                .flow_id = flow_id,
+                .attempt = attempt,
+                .reference = reference,
+                .qos = O7S_QOS_RAW,
+                .hash_size = 32,
+        };
+        memcpy(order.hash, net_hash(name), order.hash_size);
+        unicast_prepare(&member->unicast, &order, member->net->now);
+}
+
+LayerControl net_keys(bool asked) {
+        LayerControl keys = { .present = true };
+
+        memset(keys.send, asked ? 0xC2 : 0x2C, sizeof(keys.send));
+        memset(keys.receive, asked ? 0x2C : 0xC2, sizeof(keys.receive));
+        return keys;
+}
+
+void net_connect_with_keys(Net *net, uint64_t flow_id, size_t oap_size) {
+        static LayerMessage order;
+        NetMember *a = &net->members[0], *b = &net->members[1];
+        const LayerControl keys = net_keys(true);
+        LayerFlow *flow;
+
+        if (unicast_register(&b->unicast, net_hash('n'), 32, net->now) < 0)
+                abort();
+
+        net_prepare(a, flow_id, 0, 0, 'n');
+        net_run(net, 2 * NET_DELAY_USEC);
+        order = (LayerMessage) { .type = LAYER_REQUEST, .flow_id = flow_id, .qos = O7S_QOS_RAW, .hash_size = 32, .oap_size = oap_size };
+        memcpy(order.hash, net_hash('n'), order.hash_size);
+        memcpy(order.oap, &flow_id, sizeof(flow_id));
+        unicast_request(&a->unicast, &order, net->now);
+        net_run(net, 2 * USEC_PER_SEC);
+
+        net_prepare(b, flow_id + 1000, 0, b->incoming[(b->n_incoming - 1) % NET_LOG_MAX], 'n');
+        if (a->prepared.result < 0 || b->prepared.result < 0 || !b->prepared.have_lock)
+                abort();
+        order = (LayerMessage) {
+                .type = LAYER_ACCEPT,
+                .reference = b->prepared.reference,
+                .flow_id = flow_id + 1000,
+                .tokens = make_tokens(0xB2, 0xA1),
+                .control = net_keys(false),
+                .oap_size = oap_size,
+        };
+        if (unicast_accept(&b->unicast, &order, net->now) < 0)
+                abort();
+        net_establish(b, flow_id + 1000, 0, 0, 0);
+        net_run(net, 2 * USEC_PER_SEC);
+
+        /* As layer.c does before it tells the layer. */
+        flow = &net_flow(a, flow_id, 0)->layer;
+        flow_control_init(&flow->control, &keys, true);
+        flow->have_lock = true;
+        memcpy(flow->lock, b->prepared.lock, sizeof(flow->lock));
+        net_establish(a, flow_id, 0, 0xA1, 0xB2);
+        net_run(net, 4 * NET_DELAY_USEC);
 }
 
 static int member_init(Net *net, unsigned number, CongestionPolicy congestion) {

@@ -87,6 +87,15 @@ typedef struct NetMessage {
         uint8_t bytes[];
 } NetMessage;
 
+#define NET_KEPT_MAX 64U
+
+/* A message about a flow, as it went by. */
+typedef struct NetKept {
+        unsigned from, to;
+        size_t size;
+        uint8_t bytes[FLOW_MESSAGE_BYTES_MAX];
+} NetKept;
+
 struct Net {
         usec_t now;
         NetMember members[NET_MEMBERS_MAX];
@@ -94,6 +103,12 @@ struct Net {
         unsigned n_codes[256];          /* of the allocator's messages that were sent */
         unsigned n_keepalives;
         unsigned n_lost;                /* of what is sent next: how many get lost */
+        unsigned loss_percent;          /* of everything */
+        uint32_t seed;
+        unsigned n_data_lost[NET_MEMBERS_MAX];  /* by sender */
+        NetKept kept[NET_KEPT_MAX];
+        unsigned n_kept;
+        bool swallow;                   /* these messages get no further */
         unsigned n_copies;              /* of each message of the allocator; 1 */
         uint8_t ecn;                    /* how data is marked on its way */
 };
@@ -133,3 +148,14 @@ void net_write(NetMember *member, uint64_t flow_id, const char *text);
 /* A flow from member 0 to member 1, established at both ends: flow_id there, flow_id + 1000 here; tokens 0xA1 (shown by 1 to
  * close the end of 0) and 0xB2. */
 void net_connect(Net *net, uint64_t flow_id);
+
+/* -- flows whose ends have control keys -- */
+
+/* An attempt (reference 0), or an answer to a request; the outcome is in NetMember.prepared. */
+void net_prepare(NetMember *member, uint64_t flow_id, uint32_t attempt, uint64_t reference, uint8_t name);
+
+/* Keys of one end: the one that asked for the flow, or the other. */
+LayerControl net_keys(bool asked);
+
+/* As net_connect(), prepared at both ends, and with keys. oap_size: of the request and of the reply, at least 16. */
+void net_connect_with_keys(Net *net, uint64_t flow_id, size_t oap_size);

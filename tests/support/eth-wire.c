@@ -385,3 +385,71 @@ void wire_connect(Wire *wire, Station *a, Station *b, uint64_t flow_id, uint32_t
         wire_run(wire, 10 * USEC_PER_MSEC);
         station_establish(a, flow_id, 0, o7s ? 0xA1 : 0, o7s ? 0xB2 : 0);
 }
+
+/* -- flows whose ends have control keys -- */
+
+void station_prepare(Station *station, uint64_t flow_id, uint64_t reference, uint8_t name, uint32_t timeout_ms) {
+        LayerMessage order = {
+                .type = LAYER_PREPARE,
+                .flow_id = flow_id,
+                .reference = reference,
+                .qos = { .loss = 1, .ber = 1, .delay_ms = UINT32_MAX, .max_gap_ms = UINT32_MAX, .timeout_ms = timeout_ms },
+                .hash_size = 32,
+        };
+
+        memcpy(order.hash, wire_hash(name), 32);
+        ethernet_prepare(&station->ethernet, &order, station->wire->now);
+}
+
+LayerControl wire_keys(bool asked) {
+        LayerControl keys = { .present = true };
+
+        memset(keys.send, asked ? 0xC2 : 0x2C, sizeof(keys.send));
+        memset(keys.receive, asked ? 0x2C : 0xC2, sizeof(keys.receive));
+        return keys;
+}
+
+void station_learn(Station *station, uint64_t flow_id, const uint8_t lock[FLOW_RESET_BYTES]) {
+        const LayerControl keys = wire_keys(true);
+        LayerFlow *flow = layer_flows_get(&station->ethernet.flows, flow_id, 0);
+
+        assert(flow);
+        flow_control_init(&flow->control, &keys, true);
+        flow->have_lock = true;
+        memcpy(flow->lock, lock, sizeof(flow->lock));
+}
+
+void wire_connect_with_keys(Wire *wire, Station *a, Station *b, uint64_t flow_id, uint32_t timeout_ms, size_t oap_size) {
+        LayerMessage order = { .type = LAYER_ACCEPT, .flow_id = flow_id + 1000, .tokens = tokens(0xB2, 0xA1), .control = wire_keys(false) };
+        uint8_t oap[LAYER_OAP_BYTES_MAX] = {};
+        uint8_t lock[FLOW_RESET_BYTES];
+        int r;
+
+        memcpy(oap, &flow_id, sizeof(flow_id));
+        for (size_t i = sizeof(flow_id); i < oap_size; i++)
+                oap[i] = (uint8_t) (i * 31 + i / 256);
+        r = ethernet_register(&b->ethernet, wire_hash('n'), 32);
+        assert(r >= 0);
+
+        station_prepare(a, flow_id, 0, 'n', timeout_ms);
+        wire_run(wire, 10 * USEC_PER_MSEC);
+        assert(a->prepared.flow_id == flow_id && a->prepared.result == 0);
+        station_request(a, flow_id, 0, 'n', oap, oap_size, timeout_ms);
+        wire_run(wire, 2 * USEC_PER_SEC);
+        assert(b->n_incoming > 0);
+
+        order.reference = b->incoming[(b->n_incoming - 1) % WIRE_LOG_MAX];
+        station_prepare(b, flow_id + 1000, order.reference, 'n', timeout_ms);
+        assert(b->prepared.reference == order.reference && b->prepared.result == 0 && b->prepared.have_lock);
+        memcpy(lock, b->prepared.lock, sizeof(lock));
+        order.oap_size = oap_size;
+        memcpy(order.oap, oap, oap_size);
+        r = ethernet_accept(&b->ethernet, &order, wire->now);
+        assert(r >= 0);
+        station_establish(b, flow_id + 1000, 0, 0, 0);
+
+        wire_run(wire, 2 * USEC_PER_SEC);
+        station_learn(a, flow_id, lock);
+        station_establish(a, flow_id, 0, 0xA1, 0xB2);
+        wire_run(wire, 10 * USEC_PER_MSEC);
+}

@@ -133,3 +133,17 @@ unsigned station_write(Station *station, uint64_t flow_id, const char *text, siz
 /* A flow from a to b, established at both ends. Its number is flow_id at a and flow_id + 1000 at b; the tokens are 0xA1
  * (shown by b to close a's end) and 0xB2. o7s false: without tokens. */
 void wire_connect(Wire *wire, Station *a, Station *b, uint64_t flow_id, uint32_t timeout_ms, bool o7s);
+
+/* -- flows whose ends have control keys -- */
+
+/* An attempt (reference 0), or an answer to a request, is prepared; the outcome is in Station.prepared. */
+void station_prepare(Station *station, uint64_t flow_id, uint64_t reference, uint8_t name, uint32_t timeout_ms);
+
+/* Keys of one end: the one that asked for the flow, or the other. */
+LayerControl wire_keys(bool asked);
+
+/* What layer.c does before it tells the layer: the end that asked knows keys and lock. */
+void station_learn(Station *station, uint64_t flow_id, const uint8_t lock[FLOW_RESET_BYTES]);
+
+/* As wire_connect(), with tokens, prepared at both ends, and with keys. oap_size: of the request and of the reply. */
+void wire_connect_with_keys(Wire *wire, Station *a, Station *b, uint64_t flow_id, uint32_t timeout_ms, size_t oap_size);
