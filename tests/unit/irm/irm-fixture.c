@@ -250,6 +250,28 @@ int fixture_make_lane(void) {
         return fd;
 }
 
+void fixture_client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+        int none[IRM_FDS_MAX];
+
+        assert_int_equal(poll(&pfd, 1, WAIT_MSEC), 1);
+        assert_int_equal(irm_message_receive(fd, ret, ret_fds ? ret_fds : none), 0);
+        assert_int_equal(ret->type, type);
+}
+
+int fixture_hear_outcome(int doorbell, IrmMessage *ret) {
+        struct pollfd pfd = { .fd = doorbell, .events = POLLIN };
+        int lane = -1;
+
+        assert_int_equal(poll(&pfd, 1, 2 * WAIT_MSEC), 1);
+        assert_int_equal(irm_message_receive_outcome(doorbell, ret, &lane), 0);
+        assert_int_equal(lane >= 0, ret->result == 0);
+        if (lane >= 0)
+                (void) close(lane);
+        (void) close(doorbell);
+        return ret->result;
+}
+
 /* -- a layer -- */
 
 int fixture_connect_layer(IrmFixture *f) {
@@ -280,6 +302,19 @@ void layer_hears_nothing(int fd) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
         assert_int_equal(poll(&pfd, 1, QUIET_MSEC), 0);
+}
+
+void layer_drain(int fd) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+        int fds[LAYER_FDS_MAX];
+        LayerMessage message;
+
+        while (poll(&pfd, 1, QUIET_MSEC) > 0) {
+                assert_int_equal(layer_message_receive(fd, &message, fds), 0);
+                for (unsigned i = 0; i < LAYER_FDS_MAX; i++)
+                        if (fds[i] >= 0)
+                                (void) close(fds[i]);
+        }
 }
 
 void layer_come_online(int fd, const char *name) {

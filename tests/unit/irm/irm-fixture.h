@@ -44,6 +44,12 @@ void fixture_collect(IrmFixture *f);
 int fixture_connect_client(void);
 int fixture_make_lane(void);
 
+/* What the IRM says next, which must be of that type; descriptors are the caller's (NULL: there is none). */
+void fixture_client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]);
+
+/* The outcome on a doorbell, which is closed then; with a lane where it is good, which is closed, too. Returns: its result. */
+int fixture_hear_outcome(int doorbell, IrmMessage *ret);
+
 /* A connection, as a layer has one. Messages are waited for, at most a few seconds; the test fails otherwise. */
 int fixture_connect_layer(IrmFixture *f);
 void layer_say(int fd, const LayerMessage *message, const int *fds, unsigned n_fds);
@@ -51,6 +57,9 @@ void layer_hear(int fd, LayerMessageType type, LayerMessage *ret, int ret_fds[LA
 
 /* Nothing comes for a while that is long for a socket pair. */
 void layer_hears_nothing(int fd);
+
+/* Whatever comes in that while is passed over. */
+void layer_drain(int fd);
 
 /* HELLO, STATE(online); hears WELCOME. */
 void layer_come_online(int fd, const char *name);

@@ -33,15 +33,6 @@ typedef struct Host {
 
 /* -- a host -- */
 
-static void client_hear(int fd, IrmMessageType type, IrmMessage *ret, int fds[IRM_FDS_MAX]) {
-        struct pollfd pfd = { .fd = fd, .events = POLLIN };
-        int none[IRM_FDS_MAX];
-
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
-        assert_int_equal(irm_message_receive(fd, ret, fds ? fds : none), 0);
-        assert_int_equal(ret->type, type);
-}
-
 static void client_hears_nothing(int fd) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
@@ -54,7 +45,7 @@ static int listen_on(const char *name) {
 
         (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
         assert_int_equal(irm_message_send(fd, &message, NULL, 0), 0);
-        client_hear(fd, IRM_REPLY, &message, NULL);
+        fixture_client_hear(fd, IRM_REPLY, &message, NULL);
         assert_int_equal(message.result, 0);
         return fd;
 }
@@ -145,7 +136,7 @@ static void accept_offer(Host *host, IrmMessage *ret_offer) {
         IrmMessage lane = { .type = IRM_LANE };
         int fd = fixture_make_lane();
 
-        client_hear(host->listener, IRM_OFFER, ret_offer, NULL);
+        fixture_client_hear(host->listener, IRM_OFFER, ret_offer, NULL);
         lane.flow_id = ret_offer->flow_id;
         assert_int_equal(irm_message_send(host->listener, &lane, &fd, 1), 0);
         (void) close(fd);
@@ -233,7 +224,7 @@ static void test_accepted(void **state) {
         lane = fixture_make_lane();
         layer_say(host->layer, &reply, &lane, 1);
         (void) close(lane);
-        client_hear(host->listener, IRM_ESTABLISHED, &message, fds);
+        fixture_client_hear(host->listener, IRM_ESTABLISHED, &message, fds);
         assert_memory_equal(&message.keys, &answer.keys, sizeof(answer.keys));
         assert_string_equal(message.info.key_exchange, "X25519");
         assert_string_equal(message.info.protection, "aes-256-gcm");
@@ -289,7 +280,7 @@ static void test_replayed(void **state) {
         IrmMessage offer;
 
         (void) admit(host, 1, 0x31);
-        client_hear(host->listener, IRM_OFFER, &offer, NULL);
+        fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
 
         ask_for(host, "here", 2, 0x31);
         auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
@@ -346,7 +337,7 @@ static void test_flood(void **state) {
         }
 
         IrmMessage offer;
-        client_hear(host->listener, IRM_OFFER, &offer, NULL);
+        fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
 }
 
 /* -- plain names -- */
@@ -365,7 +356,7 @@ static void test_plain(void **state) {
         n = oap_request_build(random, time_realtime_nsec(), 0, NULL, oap, sizeof(oap), &request);
         assert_true(n > 0);
         say_incoming(host, "plain", 1, oap, (size_t) n);
-        client_hear(listener, IRM_OFFER, &offer, NULL);
+        fixture_client_hear(listener, IRM_OFFER, &offer, NULL);
         assert_string_equal(offer.info.protection, "none");
         assert_string_equal(offer.info.peer, "02:00:00:00:00:07");
         assert_false(offer.info.verified);
@@ -526,7 +517,7 @@ static void test_answer_fails(void **state) {
                 auth_message_done(&question);
                 auth_hear_forget(&host->auth, SESSION + i + 1);
                 hear_refusal(host, i + 1, 0);
-                client_hear(host->listener, IRM_WITHDRAWN, &message, NULL);
+                fixture_client_hear(host->listener, IRM_WITHDRAWN, &message, NULL);
         }
 }
 
@@ -553,7 +544,7 @@ static void test_irm_restarts(void **state) {
         client_hears_nothing(host->listener);
 
         (void) admit(host, 1, 0xd2);
-        client_hear(host->listener, IRM_OFFER, &offer, NULL);
+        fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
 }
 
 int main(int argc, char **argv) {

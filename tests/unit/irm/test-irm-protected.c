@@ -117,18 +117,6 @@ static int ask(Host *host, const char *name) {
         return fds[0];
 }
 
-static int hear_outcome(int doorbell, IrmMessage *ret) {
-        struct pollfd pfd = { .fd = doorbell, .events = POLLIN };
-        int lane = -1;
-
-        assert_int_equal(poll(&pfd, 1, 9000), 1);
-        assert_int_equal(irm_message_receive_outcome(doorbell, ret, &lane), 0);
-        assert_int_equal(lane >= 0, ret->result == 0);
-        (void) safe_close(lane);
-        (void) close(doorbell);
-        return ret->result;
-}
-
 /* The layer says what its request will say. */
 static void prepare(Host *host, LayerMessage *ret) {
         LayerMessage answer = { .type = LAYER_PREPARED, .binding = "as on the wire", .binding_size = 14 };
@@ -238,7 +226,7 @@ static void test_established(void **state) {
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
 
-        assert_int_equal(hear_outcome(doorbell, &outcome), 0);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), 0);
         assert_string_equal(outcome.info.peer, "o7s:name:far.example");
         assert_true(outcome.info.verified);
         assert_string_equal(outcome.info.protection, "aes-128-gcm");
@@ -312,7 +300,7 @@ static void test_keys_are_wiped(void **state) {
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
 
-        assert_int_equal(hear_outcome(doorbell, &outcome), 0);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), 0);
         layer_hear(host->layer, LAYER_ESTABLISHED, &message, fds);
         auth_hear_forget(&host->auth, SESSION);
         auth_hears_nothing(&host->auth);
@@ -347,7 +335,7 @@ static void test_policy_of_file(void **state) {
         auth_say(&host->auth, &(AuthMessage) { .type = AUTH_REQUEST_BUILT, .id = question.id, .result = -ENOKEY, .text = "No key" });
         auth_message_done(&question);
         layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -ENOKEY);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
         assert_non_null(strstr(outcome.text, "No key"));
 }
 
@@ -357,7 +345,7 @@ static void test_broken_file(void **state) {
         int doorbell = ask(host, "broken.example");
         IrmMessage outcome;
 
-        assert_int_equal(hear_outcome(doorbell, &outcome), -EKEYREJECTED);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -EKEYREJECTED);
         assert_non_null(strstr(outcome.text, "o7sctl verify broken.example.name"));
         auth_hears_nothing(&host->auth);
         layer_hears_nothing(host->layer);
@@ -405,7 +393,7 @@ static void test_plain(void **state) {
 
                 layer_say(host->layer, &reply, &lane, 1);
                 (void) close(lane);
-                assert_int_equal(hear_outcome(doorbell, &outcome), cases[i].result);
+                assert_int_equal(fixture_hear_outcome(doorbell, &outcome), cases[i].result);
                 if (cases[i].result == 0) {
                         assert_string_equal(outcome.info.protection, "none");
                         assert_false(outcome.info.verified);
@@ -431,7 +419,7 @@ static void test_no_service(void **state) {
 
         prepare(host, &message);
         layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -ENOKEY);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
         assert_non_null(strstr(outcome.text, "authentication service does not run"));
 }
 
@@ -466,7 +454,7 @@ static void test_bad_answers(void **state) {
                 auth_message_done(&question);
 
                 layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-                assert_int_equal(hear_outcome(doorbell, &outcome), cases[i].error);
+                assert_int_equal(fixture_hear_outcome(doorbell, &outcome), cases[i].error);
                 assert_non_null(strstr(outcome.text, cases[i].text));
                 assert_int_equal(outcome.keys.suite, SEAL_NONE);
                 auth_hear_forget(&host->auth, SESSION);
@@ -491,7 +479,7 @@ static void test_second_answer(void **state) {
         answer = good_answer(question.id);
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
-        assert_int_equal(hear_outcome(doorbell, &outcome), 0);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), 0);
         layer_hear(host->layer, LAYER_ESTABLISHED, &message, fds);
         (void) close(fds[0]);
         (void) close(fds[1]);
@@ -519,7 +507,7 @@ static void test_service_ends_while_building(void **state) {
         auth_greet(&host->auth);                /* and the one after that is not */
         auth_hears_nothing(&host->auth);
         layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -ENOKEY);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
         assert_non_null(strstr(outcome.text, "ended over it"));
 }
 
@@ -534,7 +522,7 @@ static void test_service_ends_between(void **state) {
         auth_greet(&host->auth);
         say_reply(host, &message);
         layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -ENOKEY);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
         auth_hears_nothing(&host->auth);
 }
 
@@ -556,7 +544,7 @@ static void test_keys_again(void **state) {
         }
 
         layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -ENOKEY);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
         assert_non_null(strstr(outcome.text, "o7s-keyd does not answer"));
 }
 
@@ -629,7 +617,7 @@ static void test_layer_goes(void **state) {
         say_reply(host, &message);
         auth_hear(&host->auth, AUTH_CHECK_RESPONSE, &question);
         (void) close(host->layer);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -ENETDOWN);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENETDOWN);
 
         answer = good_answer(question.id);
         auth_say(&host->auth, &answer);
@@ -672,7 +660,7 @@ static void test_layer_cannot_prepare(void **state) {
         answer.flow_id = message.flow_id;
         layer_say(host->layer, &answer, NULL, 0);
         layer_hear(host->layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(hear_outcome(doorbell, &outcome), -EMFILE);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -EMFILE);
         auth_hears_nothing(&host->auth);
 }
 
