@@ -11,6 +11,7 @@
  *   world.c             all members and links          member.c            a core in a simulated shell
  *   network.c           links that delay, lose, double and reorder         topology.c          who is linked with whom
  *   frct-exchange.c     one flow, short; frct-scenario.c: paths with a name: frct-run.c, frct-end.c, frct-program.c, frct-path.c
+ *   handshake-sequence.c     handshakes, and who is on the path: handshake-world.c, handshake-check.c
  *   timeline.c          virtual time                   dice.h, seeded.c    chance, from the seed
  *   trace.h             what happened, as a number     verdict.c           what was found wrong
  *   report.c, chart.c   tables and curves
@@ -51,10 +52,10 @@ static int help(void) {
                "     --jitter=MSEC       added delay (5)\n"
                "     --exchanges=N       flows, before and after the storm (100)\n"
                "     --directory         directories alone, without a layer\n"
-               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths: runs that are given\n"
+               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths, handshake: runs that are given\n"
                "     --path=NAME         ordered flows on the path of that name; \"list\" shows all\n"
                "     --twice             run it twice, and once with another seed, and compare the traces\n"
-               "     --sabotage          bend the routes of two members, and fail unless that is found out\n"
+               "     --sabotage          bend the routes of two members, or let Mallory have another's name, and fail unless that is found out\n"
                "     --svg=DIRECTORY     draw charts there\n"
                "  -v --verbose           print what members say\n"
                "  -h --help              show this help\n");
@@ -292,6 +293,9 @@ static int run_described(Report *report) {
 static int run_once(Report *report) {
         if (arg_path)
                 return suite_path(arg_path, arg_scenario.world.seed, report);
+
+        if (arg_suite == SUITE_HANDSHAKE)
+                return suite_handshakes(arg_scenario.world.seed, arg_n_seeds, arg_scenario.sabotage, report);
 
         return (int) arg_suite >= 0 ? suite_run(arg_suite, arg_shape, arg_scenario.world.seed, arg_n_seeds, report)
                                    : run_described(report);

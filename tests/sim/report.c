@@ -95,6 +95,14 @@ void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, 
         r->n_runs += (unsigned) exchanges->n_runs - 1;
 }
 
+void report_handshakes(Report *r, uint64_t seed, const HandshakeSequences *sequences, const Verdict *verdict) {
+        printf("%" PRIu64 " sequences from seed %" PRIu64 ": both ends agreed %" PRIu64 " times, messages refused %" PRIu64
+               ", unproven and taken %" PRIu64 ", trace %016" PRIx64 "\n", sequences->n_runs, seed, sequences->n_agreed,
+               sequences->n_refused, sequences->n_unproven, sequences->digest);
+        report_verdict(r, sequences->digest, verdict);
+        r->n_runs += (unsigned) sequences->n_runs - 1;
+}
+
 void report_verdict(Report *r, uint64_t digest, const Verdict *verdict) {
         count(r, digest, verdict->n_failed, verdict->n_checked);
 }

@@ -6,6 +6,7 @@
 #include "tests/sim/chart.h"
 #include "tests/sim/directory-run.h"
 #include "tests/sim/frct-exchange.h"
+#include "tests/sim/handshake-sequence.h"
 #include "tests/sim/scenario.h"
 
 typedef struct Report {
@@ -26,6 +27,7 @@ void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioRe
 void report_directory(Report *r, const DirectoryRun *run);
 
 void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, const Verdict *verdict);
+void report_handshakes(Report *r, uint64_t seed, const HandshakeSequences *sequences, const Verdict *verdict);
 /* What has said it all already. */
 void report_verdict(Report *r, uint64_t digest, const Verdict *verdict);
 

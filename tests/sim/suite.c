@@ -2,6 +2,7 @@
 
 #include "tests/sim/frct-exchange.h"
 #include "tests/sim/frct-scenario.h"
+#include "tests/sim/handshake-sequence.h"
 #include "tests/sim/seeded.h"
 #include "tests/sim/suite.h"
 
@@ -12,6 +13,7 @@ static const char *const suite_table[_SUITE_MAX] = {
         [SUITE_GROWTH] = "growth",
         [SUITE_FRCT] = "frct",
         [SUITE_PATHS] = "paths",
+        [SUITE_HANDSHAKE] = "handshake",
 };
 
 DEFINE_ENUM_NAMES(suite, Suite);
@@ -144,6 +146,19 @@ static int run_exchanges(uint64_t seed, unsigned n_seeds, Report *report) {
         return 0;
 }
 
+int suite_handshakes(uint64_t seed, unsigned n_seeds, bool sabotage, Report *report) {
+        Verdict verdict = {};
+        HandshakeSequences sequences;
+        int r;
+
+        r = handshake_sequences_run(seed, n_seeds, sabotage, &verdict, &sequences);
+        if (r < 0)
+                return r;
+
+        report_handshakes(report, seed, &sequences, &verdict);
+        return 0;
+}
+
 int suite_path(const char *name, uint64_t seed, Report *report) {
         Verdict verdict = {};
         uint64_t digest;
@@ -160,6 +175,8 @@ int suite_path(const char *name, uint64_t seed, Report *report) {
 int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds, Report *report) {
         if (suite == SUITE_FRCT)
                 return run_exchanges(seed, n_seeds, report);
+        if (suite == SUITE_HANDSHAKE)
+                return suite_handshakes(seed, n_seeds, false, report);
 
         for (unsigned i = 0; i < n_seeds; i++) {
                 int r = -EINVAL;
@@ -187,6 +204,7 @@ int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds,
                         break;
 
                 case SUITE_FRCT:
+                case SUITE_HANDSHAKE:
                 case _SUITE_MAX:
                 case _SUITE_INVALID:
                         break;

@@ -28,7 +28,7 @@ static int describe(TestIdentity *identity, const char *name, bool authority) {
         int r;
 
         r = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial));
-        serial[0] &= 0x7f;
+        serial[0] = (uint8_t) (0x40 | (serial[0] & 0x3f));         /* of one length */
         r |= gnutls_x509_crt_set_version(crt, 3);
         r |= gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
         r |= gnutls_x509_crt_set_activation_time(crt, (time_t) TEST_NOW_SEC - DAY_SEC);
