@@ -44,7 +44,7 @@ FOLDERS = [
 # Which files may include (or call) what belongs to a library; a pattern matches the path from the source root.
 Library = namedtuple('Library', 'name headers calls files why')
 
-MESSAGE_FILES = ['*-message.c', '*-message-*.c', 'tests/*']
+MESSAGE_FILES = ['*-message.c', '*-message-*.c', '*-message-internal.h', 'tests/*']
 KERNEL_FILES = ['services/ipcp-*/socket*.c', 'services/ipcp-*/link.c', 'tests/*']
 MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'libo7s/seal-memory.c', 'basic/log-journal.c', 'services/irm/state*.c',
                 'services/common/state*.c', 'services/ipcp-*/socket*.c', 'tests/*']

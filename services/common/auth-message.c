@@ -8,7 +8,7 @@
 
 #include <sys/socket.h>
 
-#include "services/common/auth-internal.h"
+#include "services/common/auth-message-internal.h"
 
 #define ERRNO_MAX 4095
 

@@ -2,7 +2,7 @@
 
 /* The parts of a message between the IRM and the authentication service, in protobuf and back. Both processes distrust what they read. */
 
-#include "services/common/auth-internal.h"
+#include "services/common/auth-message-internal.h"
 
 #define ERRNO_MAX 4095
 
