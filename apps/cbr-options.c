@@ -5,12 +5,15 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "apps/argument.h"
 #include "apps/cbr.h"
-#include "apps/complain.h"
-#include "apps/preset.h"
 #include "apps/units.h"
 
 #define INTERVAL_USEC_MIN 100000U
+
+#define PROGRAM "o7s-cbr"
+
+enum { ARG_VERSION = 0x100, ARG_SERVE, ARG_SPIN, ARG_QOS, ARG_JSON };
 
 static int help(void) {
         (void) printf("o7s-cbr [OPTIONS...] NAME\n"
@@ -33,42 +36,25 @@ static int help(void) {
         return 0;
 }
 
-static int check_options(CbrOptions *o, int argc, char *argv[]) {
-        if (argc - optind > 1 || (argc == optind && !o->serve))
-                return -complain_usage("o7s-cbr", argc == optind ? "Which name?" : "One name at a time.");
-
-        o->name = argv[optind];
-        return 1;
-}
-
 /* One option with a value. Returns: 0; the negated exit status. */
 static int parse_value(int c, const char *text, CbrOptions *o) {
         switch (c) {
         case 'd':
-                if (duration_parse(text, &o->duration_usec) < 0 || o->duration_usec == 0)
-                        return -complain_usage("o7s-cbr", "'%s' is not a time such as 500ms or 5s.", text);
-                return 0;
+                return argument_time(PROGRAM, text, &o->duration_usec);
         case 'i':
-                if (duration_parse(text, &o->interval_usec) < 0 || o->interval_usec < INTERVAL_USEC_MIN)
-                        return -complain_usage("o7s-cbr", "'%s' is not an interval of 100ms or more.", text);
-                return 0;
+                return argument_interval(PROGRAM, text, INTERVAL_USEC_MIN, &o->interval_usec);
         case 'r':
-                if (rate_parse(text, &o->rate_bps) < 0 || o->rate_bps == 0)
-                        return -complain_usage("o7s-cbr", "'%s' is not a rate such as 800K or 10M.", text);
-                return 0;
+                return argument_rate(PROGRAM, text, &o->rate_bps);
         case 's':
-                if (size_parse(text, CBR_MESSAGE_BYTES_MAX, &o->size) < 0 || o->size < CBR_HEADER_BYTES)
-                        return -complain_usage("o7s-cbr", "'%s' is not a size of %u to %u bytes.", text, CBR_HEADER_BYTES,
-                                               CBR_MESSAGE_BYTES_MAX);
-                return 0;
+                return argument_size(PROGRAM, text, CBR_HEADER_BYTES, CBR_MESSAGE_BYTES_MAX, &o->size);
+        case ARG_QOS:
+                return argument_qos(PROGRAM, text, &o->qos);
         default:
-                (void) fprintf(stderr, "See 'o7s-cbr --help'.\n");
-                return -EXIT_USAGE;
+                return argument_unknown(PROGRAM);
         }
 }
 
 int cbr_options_parse(int argc, char *argv[], CbrOptions *ret) {
-        enum { ARG_VERSION = 0x100, ARG_SERVE, ARG_SPIN, ARG_QOS, ARG_JSON };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -97,17 +83,12 @@ int cbr_options_parse(int argc, char *argv[], CbrOptions *ret) {
                 case 'h':
                         return help();
                 case ARG_VERSION:
-                        (void) printf("o7s-cbr %s\n", o7s_version());
-                        return 0;
+                        return argument_version(PROGRAM);
                 case ARG_SERVE:
                         o.serve = true;
                         break;
                 case ARG_SPIN:
                         o.spin = true;
-                        break;
-                case ARG_QOS:
-                        if (preset_parse(optarg, &o.qos) < 0)
-                                return -complain_usage("o7s-cbr", "'%s' is none of " PRESET_NAMES ".", optarg);
                         break;
                 case ARG_JSON:
                         o.json = true;
@@ -121,8 +102,10 @@ int cbr_options_parse(int argc, char *argv[], CbrOptions *ret) {
                                 return r;
                 }
 
-        r = check_options(&o, argc, argv);
-        if (r > 0)
-                *ret = o;
-        return r;
+        r = argument_name(PROGRAM, argc, argv, o.serve, &o.name);
+        if (r < 0)
+                return r;
+
+        *ret = o;
+        return 1;
 }

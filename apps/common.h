@@ -18,6 +18,8 @@
  *   perf-stream.c   one flow under test: the test's course, from the request to the reports
  *   perf-sending.c  its sending half; perf-receiving.c its receiving half; perf-frame.c finds messages in a byte stream
  *   perf-*.c        its command line, its messages byte by byte, what it shows
+ *   argument.c      values of options that several of them have
+ *   message.c       what their messages have alike
  *   preset.c        qualities of service by name
  *   complain.c      errors as a sentence, and the exit status that goes with them
  *   wait.c          sleeping until a descriptor or a time

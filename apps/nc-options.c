@@ -5,10 +5,13 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "apps/argument.h"
 #include "apps/complain.h"
 #include "apps/nc-options.h"
 #include "apps/preset.h"
 #include "apps/units.h"
+
+#define PROGRAM "o7s-nc"
 
 static int help(void) {
         (void) printf("o7s-nc [OPTIONS...] NAME\n"
@@ -35,18 +38,20 @@ static int help(void) {
 }
 
 static int check_options(NcOptions *o, bool qos_given, int argc, char *argv[]) {
-        if (argc - optind > 1 || (argc == optind && !o->listen))
-                return -complain_usage("o7s-nc", argc == optind ? "Which name?" : "One name at a time.");
-        if (o->keep_open && !o->listen)
-                return -complain_usage("o7s-nc", "--keep-open is for --listen.");
-        if (o->only_look && o->listen)
-                return -complain_usage("o7s-nc", "--zero is not for --listen.");
-        if (qos_given && o->listen)
-                return -complain_usage("o7s-nc", "Who opens the flow chooses --qos.");
-        if (qos_given && !o->messages && !preset_is_reliable(&o->qos))
-                return -complain_usage("o7s-nc", "A stream of bytes may lose nothing: use --messages with this --qos.");
+        int r;
 
-        o->name = argv[optind];
+        r = argument_name(PROGRAM, argc, argv, o->listen, &o->name);
+        if (r < 0)
+                return r;
+        if (o->keep_open && !o->listen)
+                return -complain_usage(PROGRAM, "--keep-open is for --listen.");
+        if (o->only_look && o->listen)
+                return -complain_usage(PROGRAM, "--zero is not for --listen.");
+        if (qos_given && o->listen)
+                return -complain_usage(PROGRAM, "Who opens the flow chooses --qos.");
+        if (qos_given && !o->messages && !preset_is_reliable(&o->qos))
+                return -complain_usage(PROGRAM, "A stream of bytes may lose nothing: use --messages with this --qos.");
+
         return 1;
 }
 
@@ -75,8 +80,7 @@ int nc_options_parse(int argc, char *argv[], NcOptions *ret) {
                 case 'h':
                         return help();
                 case ARG_VERSION:
-                        (void) printf("o7s-nc %s\n", o7s_version());
-                        return 0;
+                        return argument_version(PROGRAM);
                 case 'l':
                         o.listen = true;
                         break;
@@ -88,19 +92,21 @@ int nc_options_parse(int argc, char *argv[], NcOptions *ret) {
                         break;
                 case 'q':
                         if (duration_parse(optarg, &o.quit_usec) < 0)
-                                return -complain_usage("o7s-nc", "'%s' is not a time such as 500ms or 5s.", optarg);
+                                return -complain_usage(PROGRAM, "'%s' is not a time such as 500ms or 5s.", optarg);
                         break;
                 case 'm':
                         o.messages = true;
                         break;
                 case ARG_QOS:
-                        if (preset_parse(optarg, &o.qos) < 0)
-                                return -complain_usage("o7s-nc", "'%s' is none of " PRESET_NAMES ".", optarg);
+                        r = argument_qos(PROGRAM, optarg, &o.qos);
+                        if (r < 0)
+                                return r;
                         qos_given = true;
                         break;
                 case 'w':
-                        if (duration_parse(optarg, &o.timeout_usec) < 0 || o.timeout_usec == 0)
-                                return -complain_usage("o7s-nc", "'%s' is not a time such as 500ms or 5s.", optarg);
+                        r = argument_time(PROGRAM, optarg, &o.timeout_usec);
+                        if (r < 0)
+                                return r;
                         break;
                 case 'z':
                         o.only_look = true;
@@ -109,8 +115,7 @@ int nc_options_parse(int argc, char *argv[], NcOptions *ret) {
                         o.verbose = true;
                         break;
                 default:
-                        (void) fprintf(stderr, "See 'o7s-nc --help'.\n");
-                        return -EXIT_USAGE;
+                        return argument_unknown(PROGRAM);
                 }
 
         r = check_options(&o, qos_given, argc, argv);

@@ -3,28 +3,13 @@
 /* The messages of o7s-perf, written and read byte by byte. */
 
 #include "apps/common.h"
+#include "apps/message.h"
 #include "apps/perf-message.h"
 
 #define PERF_MAGIC 0x6f377066U          /* "o7pf" */
 #define PERF_VERSION 2U
 
-static uint8_t *store(uint8_t *p, uint64_t value, unsigned n_bytes) {
-        for (unsigned i = n_bytes; i > 0; i--) {
-                p[i - 1] = (uint8_t) value;
-                value >>= 8;
-        }
-
-        return p + n_bytes;
-}
-
-static uint64_t load(const uint8_t **p, unsigned n_bytes) {
-        uint64_t value = 0;
-
-        for (unsigned i = 0; i < n_bytes; i++)
-                value = value << 8 | *(*p)++;
-
-        return value;
-}
+static const MessageKind kind = { .magic = PERF_MAGIC, .version = PERF_VERSION, .n_types = PERF_REPORT };
 
 /* Bytes that follow the header at least. */
 static size_t body_bytes(PerfType type) {
@@ -50,35 +35,30 @@ size_t perf_message_bytes(PerfType type, size_t size) {
 }
 
 size_t perf_message_write(const PerfMessage *message, void *buffer) {
-        uint8_t *p = buffer;
-
-        p = store(p, PERF_MAGIC, 4);
-        p = store(p, PERF_VERSION, 1);
-        p = store(p, message->type, 1);
-        p = store(p, 0, 2);
-        p = store(p, message->test, 8);
-        p = store(p, message->sequence, 8);
-        p = store(p, message->sent_nsec, 8);
+        MessageHeader header = {
+                .type = (uint8_t) message->type, .run = message->test, .sequence = message->sequence, .sent_nsec = message->sent_nsec,
+        };
+        uint8_t *p = message_header_write(&kind, &header, buffer);
 
         if (message->type == PERF_REQUEST) {
-                p = store(p, message->request.mode, 4);
-                p = store(p, message->request.size, 4);
-                p = store(p, message->request.duration_usec, 8);
-                p = store(p, message->request.rate_bps, 8);
-                p = store(p, message->request.n_bytes, 8);
+                p = message_store(p, message->request.mode, 4);
+                p = message_store(p, message->request.size, 4);
+                p = message_store(p, message->request.duration_usec, 8);
+                p = message_store(p, message->request.rate_bps, 8);
+                p = message_store(p, message->request.n_bytes, 8);
         } else if (message->type == PERF_END) {
-                p = store(p, message->end.n_messages, 8);
-                p = store(p, message->end.n_retransmitted, 8);
-                p = store(p, message->end.rtt_nsec, 8);
+                p = message_store(p, message->end.n_messages, 8);
+                p = message_store(p, message->end.n_retransmitted, 8);
+                p = message_store(p, message->end.rtt_nsec, 8);
         } else if (message->type == PERF_REPORT) {
-                p = store(p, message->report.n_messages, 8);
-                p = store(p, message->report.n_bytes, 8);
-                p = store(p, message->report.n_out_of_order, 8);
-                p = store(p, message->report.duration_usec, 8);
-                p = store(p, message->report.cpu_usec, 8);
-                p = store(p, message->report.cpu_permille, 8);
-                p = store(p, message->report.n_duplicates, 8);
-                p = store(p, message->report.n_marked, 8);
+                p = message_store(p, message->report.n_messages, 8);
+                p = message_store(p, message->report.n_bytes, 8);
+                p = message_store(p, message->report.n_out_of_order, 8);
+                p = message_store(p, message->report.duration_usec, 8);
+                p = message_store(p, message->report.cpu_usec, 8);
+                p = message_store(p, message->report.cpu_permille, 8);
+                p = message_store(p, message->report.n_duplicates, 8);
+                p = message_store(p, message->report.n_marked, 8);
         }
 
         return (size_t) (p - (uint8_t *) buffer);
@@ -99,58 +79,56 @@ static int request_check(const PerfRequest *request) {
 }
 
 int perf_message_peek(const void *data, size_t size, PerfType *ret) {
-        const uint8_t *p = data;
-        uint64_t magic, version, type;
+        MessageHeader header;
+        const uint8_t *body;
+        int r;
 
-        if (size < PERF_HEADER_BYTES)
-                return -EBADMSG;
+        r = message_header_parse(&kind, data, size, &header, &body);
+        if (r < 0)
+                return r;
 
-        magic = load(&p, 4);
-        version = load(&p, 1);
-        type = load(&p, 1);
-        if (magic != PERF_MAGIC || version != PERF_VERSION || type < PERF_REQUEST || type > PERF_REPORT)
-                return -EBADMSG;
-
-        *ret = (PerfType) type;
+        *ret = (PerfType) header.type;
         return 0;
 }
 
 int perf_message_parse(const void *data, size_t size, PerfMessage *ret) {
         PerfMessage message = {};
-        const uint8_t *p = (const uint8_t *) data + 8;
+        MessageHeader header;
+        const uint8_t *p;
         int r;
 
-        r = perf_message_peek(data, size, &message.type);
+        r = message_header_parse(&kind, data, size, &header, &p);
         if (r < 0)
                 return r;
 
-        message.test = load(&p, 8);
-        message.sequence = load(&p, 8);
-        message.sent_nsec = load(&p, 8);
+        message.type = (PerfType) header.type;
+        message.test = header.run;
+        message.sequence = header.sequence;
+        message.sent_nsec = header.sent_nsec;
         if (size - PERF_HEADER_BYTES < body_bytes(message.type))
                 return -EBADMSG;
 
         if (message.type == PERF_REQUEST) {
-                message.request.mode = (uint32_t) load(&p, 4);
-                message.request.size = (uint32_t) load(&p, 4);
-                message.request.duration_usec = load(&p, 8);
-                message.request.rate_bps = load(&p, 8);
-                message.request.n_bytes = load(&p, 8);
+                message.request.mode = (uint32_t) message_load(&p, 4);
+                message.request.size = (uint32_t) message_load(&p, 4);
+                message.request.duration_usec = message_load(&p, 8);
+                message.request.rate_bps = message_load(&p, 8);
+                message.request.n_bytes = message_load(&p, 8);
                 if (request_check(&message.request) < 0)
                         return -EPROTO;
         } else if (message.type == PERF_END) {
-                message.end.n_messages = load(&p, 8);
-                message.end.n_retransmitted = load(&p, 8);
-                message.end.rtt_nsec = load(&p, 8);
+                message.end.n_messages = message_load(&p, 8);
+                message.end.n_retransmitted = message_load(&p, 8);
+                message.end.rtt_nsec = message_load(&p, 8);
         } else if (message.type == PERF_REPORT) {
-                message.report.n_messages = load(&p, 8);
-                message.report.n_bytes = load(&p, 8);
-                message.report.n_out_of_order = load(&p, 8);
-                message.report.duration_usec = load(&p, 8);
-                message.report.cpu_usec = load(&p, 8);
-                message.report.cpu_permille = load(&p, 8);
-                message.report.n_duplicates = load(&p, 8);
-                message.report.n_marked = load(&p, 8);
+                message.report.n_messages = message_load(&p, 8);
+                message.report.n_bytes = message_load(&p, 8);
+                message.report.n_out_of_order = message_load(&p, 8);
+                message.report.duration_usec = message_load(&p, 8);
+                message.report.cpu_usec = message_load(&p, 8);
+                message.report.cpu_permille = message_load(&p, 8);
+                message.report.n_duplicates = message_load(&p, 8);
+                message.report.n_marked = message_load(&p, 8);
         }
 
         *ret = message;

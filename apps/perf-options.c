@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/argument.h"
 #include "apps/complain.h"
 #include "apps/perf-options.h"
 #include "apps/preset.h"
@@ -16,6 +17,8 @@
 #define TIME_USEC_DEFAULT (10ULL * USEC_PER_SEC)
 #define INTERVAL_USEC_MIN 100000U
 #define BYTES_MAX (1ULL << 50)
+
+#define PROGRAM "o7s-perf"
 
 static int help(void) {
         (void) printf("o7s-perf [OPTIONS...] NAME\n"
@@ -48,14 +51,16 @@ static int help(void) {
 /* Options that exclude each other, and defaults that depend on others. Returns: > 0; the negated exit status. */
 static int check_options(PerfOptions *o, bool stream, bool qos_given, int argc, char *argv[]) {
         PerfRequest *request = &o->request;
+        int r;
 
-        if (argc - optind != 1)
-                return -complain_usage("o7s-perf", argc == optind ? "Which name?" : "One name at a time.");
+        r = argument_name(PROGRAM, argc, argv, false, &o->name);
+        if (r < 0)
+                return r;
         if ((request->mode & PERF_LATENCY) && request->mode != PERF_LATENCY)
                 return -complain_usage(
                         "o7s-perf", "--latency measures both ways already: no --reverse or --bidir with it.");
         if (stream && qos_given && !preset_is_reliable(&o->qos))
-                return -complain_usage("o7s-perf", "A stream of bytes may lose nothing: --stream is for --qos=data.");
+                return -complain_usage(PROGRAM, "A stream of bytes may lose nothing: --stream is for --qos=data.");
 
         if (stream) {
                 request->mode |= PERF_STREAM;
@@ -67,7 +72,6 @@ static int check_options(PerfOptions *o, bool stream, bool qos_given, int argc, 
         if (request->duration_usec == 0)
                 request->duration_usec = request->n_bytes > 0 ? PERF_DURATION_USEC_MAX : TIME_USEC_DEFAULT;
 
-        o->name = argv[optind];
         return 1;
 }
 
@@ -85,44 +89,37 @@ static int parse_percent(const char *text, double *ret) {
 /* One option with a value. Returns: 0; the negated exit status. */
 static int parse_value(int c, const char *text, PerfOptions *o) {
         uint64_t value = 0;
+        int r;
 
         switch (c) {
         case 't':
                 if (duration_parse(text, &value) < 0 || value == 0 || value > PERF_DURATION_USEC_MAX)
-                        return -complain_usage("o7s-perf", "'%s' is not a time of up to 1h, such as 10s.", text);
+                        return -complain_usage(PROGRAM, "'%s' is not a time of up to 1h, such as 10s.", text);
                 o->request.duration_usec = value;
                 return 0;
         case 'n':
                 if (size_parse(text, BYTES_MAX, &value) < 0 || value == 0)
-                        return -complain_usage("o7s-perf", "'%s' is not a number of bytes such as 100M.", text);
+                        return -complain_usage(PROGRAM, "'%s' is not a number of bytes such as 100M.", text);
                 o->request.n_bytes = value;
                 return 0;
         case 's':
-                if (size_parse(text, PERF_MESSAGE_BYTES_MAX, &value) < 0 || value < PERF_HEADER_BYTES)
-                        return -complain_usage("o7s-perf", "'%s' is not a size of %u to %u bytes.", text,
-                                               PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX);
-                o->request.size = (uint32_t) value;
-                return 0;
+                r = argument_size(PROGRAM, text, PERF_HEADER_BYTES, PERF_MESSAGE_BYTES_MAX, &value);
+                if (r == 0)
+                        o->request.size = (uint32_t) value;
+                return r;
         case 'r':
         case 'b':
-                if (rate_parse(text, &value) < 0 || value == 0)
-                        return -complain_usage("o7s-perf", "'%s' is not a rate such as 800K or 10M.", text);
-                o->request.rate_bps = value;
-                return 0;
+                return argument_rate(PROGRAM, text, &o->request.rate_bps);
         case 'P':
                 if (size_parse(text, PERF_PARALLEL_MAX, &value) < 0 || value == 0)
-                        return -complain_usage("o7s-perf", "'%s' is not a number from 1 to %u.", text,
+                        return -complain_usage(PROGRAM, "'%s' is not a number from 1 to %u.", text,
                                                PERF_PARALLEL_MAX);
                 o->parallel = (unsigned) value;
                 return 0;
         case 'i':
-                if (duration_parse(text, &value) < 0 || value < INTERVAL_USEC_MIN)
-                        return -complain_usage("o7s-perf", "'%s' is not an interval of 100ms or more.", text);
-                o->interval_usec = value;
-                return 0;
+                return argument_interval(PROGRAM, text, INTERVAL_USEC_MIN, &o->interval_usec);
         default:
-                (void) fprintf(stderr, "See 'o7s-perf --help'.\n");
-                return -EXIT_USAGE;
+                return argument_unknown(PROGRAM);
         }
 }
 
@@ -156,19 +153,19 @@ int perf_options_parse(PerfOptions *o, int argc, char *argv[]) {
                 case 'h':
                         return help();
                 case ARG_VERSION:
-                        (void) printf("o7s-perf %s\n", o7s_version());
-                        return 0;
+                        return argument_version(PROGRAM);
                 case ARG_SERVE:
                         o->serve = true;
                         break;
                 case ARG_QOS:
-                        if (preset_parse(optarg, &o->qos) < 0)
-                                return -complain_usage("o7s-perf", "'%s' is none of " PRESET_NAMES ".", optarg);
+                        r = argument_qos(PROGRAM, optarg, &o->qos);
+                        if (r < 0)
+                                return r;
                         qos_given = true;
                         break;
                 case ARG_MAX_LOSS:
                         if (parse_percent(optarg, &o->max_loss_percent) < 0)
-                                return -complain_usage("o7s-perf", "'%s' is not a number from 0 to 100.", optarg);
+                                return -complain_usage(PROGRAM, "'%s' is not a number from 0 to 100.", optarg);
                         break;
                 case 'S':
                         stream = true;

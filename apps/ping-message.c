@@ -2,34 +2,19 @@
 
 /* The messages of o7s-ping, and the account of what became of them. No I/O, no clock. */
 
-#include <endian.h>
-#include <string.h>
-
-#include "apps/common.h"
+#include "apps/message.h"
 #include "apps/ping-message.h"
-
-static void store_be64(uint8_t *to, uint64_t value) {
-        value = htobe64(value);
-        (void) memcpy(to, &value, sizeof(value));
-}
-
-static uint64_t load_be64(const uint8_t *from) {
-        uint64_t value;
-
-        (void) memcpy(&value, from, sizeof(value));
-        return be64toh(value);
-}
 
 void ping_message_write(const PingMessage *message, void *buffer, size_t size) {
         uint8_t *p = buffer;
 
-        store_be64(p, message->session);
-        store_be64(p + 8, message->sequence);
-        store_be64(p + 16, message->sent_nsec);
+        p = message_store(p, message->session, 8);
+        p = message_store(p, message->sequence, 8);
+        p = message_store(p, message->sent_nsec, 8);
 
         /* A pattern rather than zeroes: a layer that compresses or pads wrongly shows. */
         for (size_t i = PING_BYTES_MIN; i < size; i++)
-                p[i] = (uint8_t) i;
+                *p++ = (uint8_t) i;
 }
 
 bool ping_message_parse(const void *data, size_t size, PingMessage *ret) {
@@ -38,11 +23,9 @@ bool ping_message_parse(const void *data, size_t size, PingMessage *ret) {
         if (size < PING_BYTES_MIN)
                 return false;
 
-        *ret = (PingMessage) {
-                .session = load_be64(p),
-                .sequence = load_be64(p + 8),
-                .sent_nsec = load_be64(p + 16),
-        };
+        ret->session = message_load(&p, 8);
+        ret->sequence = message_load(&p, 8);
+        ret->sent_nsec = message_load(&p, 8);
         return true;
 }
 

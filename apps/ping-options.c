@@ -6,14 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/argument.h"
 #include "apps/complain.h"
 #include "apps/ping-message.h"
 #include "apps/ping-options.h"
-#include "apps/preset.h"
 #include "apps/units.h"
 
 #define INTERVAL_USEC_MIN 1000U         /* more often is --flood, or a job for o7s-perf */
 #define FLOOD_INTERVAL_USEC 10000U
+
+#define PROGRAM "o7s-ping"
+
+enum { ARG_VERSION = 0x100, ARG_QOS, ARG_TIMEOUT, ARG_JSON, ARG_UNTIL_UP, ARG_HISTOGRAM };
 
 static int help(void) {
         (void) printf("o7s-ping [OPTIONS...] NAME\n"
@@ -45,7 +49,7 @@ static int parse_size(const char *text, PingOptions *o) {
         if (o->size_is_mtu)
                 return 0;
         if (size_parse(text, PING_MESSAGE_BYTES_MAX, &o->size) < 0 || o->size < PING_BYTES_MIN)
-                return -complain_usage("o7s-ping", "'%s' is not a size of %u to %u bytes, nor 'mtu'.", text,
+                return -complain_usage(PROGRAM, "'%s' is not a size of %u to %u bytes, nor 'mtu'.", text,
                                        PING_BYTES_MIN, PING_MESSAGE_BYTES_MAX);
         return 0;
 }
@@ -55,35 +59,24 @@ static int parse_value(int c, const char *text, PingOptions *o) {
         switch (c) {
         case 'c':
                 if (size_parse(text, UINT32_MAX, &o->count) < 0 || o->count == 0)
-                        return -complain_usage("o7s-ping", "'%s' is not a number of messages.", text);
+                        return -complain_usage(PROGRAM, "'%s' is not a number of messages.", text);
                 return 0;
         case 'd':
-                if (duration_parse(text, &o->duration_usec) < 0 || o->duration_usec == 0)
-                        return -complain_usage("o7s-ping", "'%s' is not a time such as 500ms or 5s.", text);
-                return 0;
+                return argument_time(PROGRAM, text, &o->duration_usec);
         case 'i':
-                if (duration_parse(text, &o->interval_usec) < 0 || o->interval_usec < INTERVAL_USEC_MIN)
-                        return -complain_usage("o7s-ping", "'%s' is not an interval of 1ms or more.", text);
-                return 0;
+                return argument_interval(PROGRAM, text, INTERVAL_USEC_MIN, &o->interval_usec);
         case 's':
                 return parse_size(text, o);
+        case ARG_QOS:
+                return argument_qos(PROGRAM, text, &o->qos);
+        case ARG_TIMEOUT:
+                return argument_time(PROGRAM, text, &o->timeout_usec);
         default:
-                return 0;
+                return argument_unknown(PROGRAM);
         }
 }
 
-static int check_options(PingOptions *o, int argc, char *argv[]) {
-        if (argc - optind > 1 || (argc == optind && !o->listen))
-                return -complain_usage("o7s-ping", argc == optind ? "Which name?" : "One name at a time.");
-
-        if (o->interval_usec == 0)
-                o->interval_usec = o->flood ? FLOOD_INTERVAL_USEC : USEC_PER_SEC;
-        o->name = argv[optind];
-        return 1;
-}
-
 int ping_options_parse(int argc, char *argv[], PingOptions *ret) {
-        enum { ARG_VERSION = 0x100, ARG_QOS, ARG_TIMEOUT, ARG_JSON, ARG_UNTIL_UP, ARG_HISTOGRAM };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -110,8 +103,7 @@ int ping_options_parse(int argc, char *argv[], PingOptions *ret) {
                 case 'h':
                         return help();
                 case ARG_VERSION:
-                        (void) printf("o7s-ping %s\n", o7s_version());
-                        return 0;
+                        return argument_version(PROGRAM);
                 case 'l':
                         o.listen = true;
                         break;
@@ -133,25 +125,18 @@ int ping_options_parse(int argc, char *argv[], PingOptions *ret) {
                 case ARG_JSON:
                         o.json = true;
                         break;
-                case ARG_QOS:
-                        if (preset_parse(optarg, &o.qos) < 0)
-                                return -complain_usage("o7s-ping", "'%s' is none of " PRESET_NAMES ".", optarg);
-                        break;
-                case ARG_TIMEOUT:
-                        if (duration_parse(optarg, &o.timeout_usec) < 0 || o.timeout_usec == 0)
-                                return -complain_usage("o7s-ping", "'%s' is not a time such as 500ms or 5s.", optarg);
-                        break;
-                case '?':
-                        (void) fprintf(stderr, "See 'o7s-ping --help'.\n");
-                        return -EXIT_USAGE;
                 default:
                         r = parse_value(c, optarg, &o);
                         if (r < 0)
                                 return r;
                 }
 
-        r = check_options(&o, argc, argv);
-        if (r > 0)
-                *ret = o;
-        return r;
+        r = argument_name(PROGRAM, argc, argv, o.listen, &o.name);
+        if (r < 0)
+                return r;
+
+        if (o.interval_usec == 0)
+                o.interval_usec = o.flood ? FLOOD_INTERVAL_USEC : USEC_PER_SEC;
+        *ret = o;
+        return 1;
 }
