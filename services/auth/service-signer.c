@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -10,8 +11,14 @@ void signer_done(Signer *signer) {
 }
 
 void signer_connect(Signer *signer, int fd) {
+        int flags = fcntl(fd, F_GETFL);
+
         signer_done(signer);
         signer->fd = fd;
+
+        /* Waiting is ours to do, since it has an end. */
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                signer_done(signer);
 }
 
 /* Returns: 0: it is ready; -ETIMEDOUT; another errno of poll(). */
