@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A whole station under fire: it serves a name, has a flow to a peer and a request under way, and hears whatever the input
+ * A whole station under fire: it serves a name, has a flow to a peer, one with control keys, and a request under way, and hears whatever the input
  * says, as a sequence of { framing is the first byte } { from, wait, length, frame } records. Frames of the right kind get
  * the station's address and EtherType, so that most of them reach the code behind the first checks.
  */
@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         wire_init(wire, cursor_u8(&c) & 1 ? FRAMING_LLC : FRAMING_DIX, 2);
         wire_connect(wire, &wire->stations[0], &wire->stations[1], 1, 4000, true);
+        wire_connect_with_keys(wire, &wire->stations[0], &wire->stations[1], 3, 4000, 36);
         (void) ethernet_register(&wire->stations[0].ethernet, wire_hash('s'), 32);
         station_request(&wire->stations[0], 2, 0, 'n', "0123456789abcdef", 16, 4000);
         ethernet_query(&wire->stations[0].ethernet, 1, wire_hash('q'), 32, wire->now);
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         /* Whatever it heard: in the end it holds nothing that it should not. */
         wire_run(wire, 600 * USEC_PER_SEC);
-        if (wire->stations[0].ethernet.n_early != 0 || !list_is_empty(&wire->stations[0].ethernet.incoming))
+        if (wire->stations[0].ethernet.n_early != 0 || !list_is_empty(&wire->stations[0].ethernet.incoming) ||
+            wire->stations[0].ethernet.reassembly.n_messages != 0)
                 abort();
 
         wire_done(wire);

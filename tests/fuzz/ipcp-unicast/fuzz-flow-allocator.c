@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * An allocator under fire: it serves a name, has a flow to a peer, a request under way and one that its IRM gave up, and
- * hears whatever the input says, as a sequence of { kind, wait, length, bytes } records. Bit 7 of the kind lets an IRM act
+ * An allocator under fire: it serves a name, has a flow to a peer, another one with control keys, a request under way and one that
+ * its IRM gave up, and hears whatever the input says, as a sequence of { kind, wait, length, bytes } records. Bit 7 of the kind lets an IRM act
  * between them, bits 4 to 6 choose whose endpoint id the message is for, so that most of them reach the code behind the
  * first checks; the low bits choose the neighbour, or data in place of a message.
  */
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define N_FLOWS 4U
+#define N_FLOWS 5U
 #define RECEIVER_EID_OFFSET 8U
 
 static uint64_t eid_of(const NetMember *m, unsigned which) {
@@ -76,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         net_request(m, 2, 0, 'n', "0123456789abcdef2");
         net_request(m, 3, 0, 'n', "0123456789abcdef3");
         net_abort(m, 3, 0, 0xA1, 0);
+        net_connect_with_keys(net, 5, 36);
         m->directory.slow = true;
         net_request(m, 4, 0, 'm', "0123456789abcdef4");
 
@@ -96,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         unicast_irm_lost(&m->unicast, net->now);
         net_run(net, 600 * USEC_PER_SEC);
         if (m->unicast.n_early != 0 || m->unicast.n_closing != 0 || !list_is_empty(&m->unicast.incoming) ||
-            !list_is_empty(&m->unicast.lookups))
+            !list_is_empty(&m->unicast.lookups) || m->unicast.reassembly.n_messages != 0)
                 abort();
 
         return 0;

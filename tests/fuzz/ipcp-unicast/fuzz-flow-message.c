@@ -10,7 +10,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool says_the_same(const FlowMessage *a, const FlowMessage *b) {
-        if (a->code != b->code || a->hash_size != b->hash_size || a->oap_size != b->oap_size)
+        if (a->code != b->code || a->hash_size != b->hash_size || a->oap_size != b->oap_size || a->piece_size != b->piece_size ||
+            a->has_proof != b->has_proof)
+                return false;
+        if (a->has_proof && (a->proof.counter != b->proof.counter || memcmp(a->proof.tag, b->proof.tag, sizeof(a->proof.tag)) != 0))
                 return false;
         if (a->hash_size > 0 && memcmp(a->hash, b->hash, a->hash_size) != 0)
                 return false;
@@ -34,6 +37,19 @@ static bool says_the_same(const FlowMessage *a, const FlowMessage *b) {
         case FLOW_MESSAGE_CLOSE:
                 return a->receiver_eid == b->receiver_eid && a->sender_eid == b->sender_eid &&
                        memcmp(a->token, b->token, CLOSE_TOKEN_BYTES) == 0;
+
+        case FLOW_MESSAGE_ROTATE:
+        case FLOW_MESSAGE_MOVE:
+                return a->sender == b->sender && a->receiver_eid == b->receiver_eid && a->sender_eid == b->sender_eid &&
+                       a->notice.acknowledges == b->notice.acknowledges && a->notice.value == b->notice.value &&
+                       memcmp(a->notice.lock, b->notice.lock, sizeof(a->notice.lock)) == 0;
+
+        case FLOW_MESSAGE_RESET:
+                return a->receiver_eid == b->receiver_eid && a->sender_eid == b->sender_eid &&
+                       memcmp(a->reset, b->reset, sizeof(a->reset)) == 0;
+
+        case FLOW_MESSAGE_PIECE:
+                return a->sender == b->sender && (a->piece_size == 0 || memcmp(a->piece, b->piece, a->piece_size) == 0);
         }
 
         return false;
