@@ -1,45 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * Signatures as OAP makes them: RSA with PKCS#1 v1.5, ECDSA in DER, Ed25519 and Ed448 by themselves. The kind follows from the key, the
- * digest from the message; EdDSA brings its own and has none in the message. RSA-PSS keys have no place in OAP.
- */
+/* Whether a signature is that of a certificate; by which algorithm, oap-signature.h says. */
 
 #include "services/auth/certificate-internal.h"
+#include "services/common/oap-signature.h"
 
 #define ED25519_SIGNATURE_BYTES 64U
 #define ED448_SIGNATURE_BYTES 114U
-
-static const struct {
-        int hash;               /* HashAlgorithm */
-        gnutls_sign_algorithm_t rsa;
-        gnutls_sign_algorithm_t ecdsa;
-} algorithms[] = {
-        { HASH_SHA256,   GNUTLS_SIGN_RSA_SHA256,   GNUTLS_SIGN_ECDSA_SHA256   },
-        { HASH_SHA384,   GNUTLS_SIGN_RSA_SHA384,   GNUTLS_SIGN_ECDSA_SHA384   },
-        { HASH_SHA512,   GNUTLS_SIGN_RSA_SHA512,   GNUTLS_SIGN_ECDSA_SHA512   },
-        { HASH_SHA3_256, GNUTLS_SIGN_RSA_SHA3_256, GNUTLS_SIGN_ECDSA_SHA3_256 },
-        { HASH_SHA3_384, GNUTLS_SIGN_RSA_SHA3_384, GNUTLS_SIGN_ECDSA_SHA3_384 },
-        { HASH_SHA3_512, GNUTLS_SIGN_RSA_SHA3_512, GNUTLS_SIGN_ECDSA_SHA3_512 },
-};
-
-static int algorithm_of(gnutls_pk_algorithm_t key, uint16_t digest) {
-        int hash;
-
-        if (key == GNUTLS_PK_EDDSA_ED25519)
-                return digest == 0 ? (int) GNUTLS_SIGN_EDDSA_ED25519 : -EOPNOTSUPP;
-        if (key == GNUTLS_PK_EDDSA_ED448)
-                return digest == 0 ? (int) GNUTLS_SIGN_EDDSA_ED448 : -EOPNOTSUPP;
-        if (key != GNUTLS_PK_RSA && key != GNUTLS_PK_ECDSA)
-                return -EOPNOTSUPP;
-
-        hash = digest == 0 ? (int) HASH_SHA256 : oap_digest_to_hash(digest);
-        for (size_t i = 0; i < ELEMENTSOF(algorithms); i++)
-                if (algorithms[i].hash == hash)
-                        return (int) (key == GNUTLS_PK_RSA ? algorithms[i].rsa : algorithms[i].ecdsa);
-
-        return -EOPNOTSUPP;
-}
 
 int certificate_check_signature(const Certificate *certificate, uint16_t digest, const void *data, size_t size, const void *signature,
                                 size_t signature_size) {
@@ -59,7 +26,7 @@ int certificate_check_signature(const Certificate *certificate, uint16_t digest,
         if (r < 0)
                 return r;
 
-        algorithm = algorithm_of((gnutls_pk_algorithm_t) gnutls_pubkey_get_pk_algorithm(certificate->key, NULL), digest);
+        algorithm = oap_signature_algorithm(gnutls_pubkey_get_pk_algorithm(certificate->key, NULL), digest);
         if (algorithm < 0)
                 return algorithm;
         if ((algorithm == GNUTLS_SIGN_EDDSA_ED25519 && signature_size != ED25519_SIGNATURE_BYTES) ||
@@ -71,12 +38,12 @@ int certificate_check_signature(const Certificate *certificate, uint16_t digest,
 }
 
 int certificate_digest(const Certificate *certificate, uint16_t wanted) {
-        gnutls_pk_algorithm_t key = (gnutls_pk_algorithm_t) gnutls_pubkey_get_pk_algorithm(certificate->key, NULL);
+        int key = gnutls_pubkey_get_pk_algorithm(certificate->key, NULL);
         int algorithm;
 
         if (key == GNUTLS_PK_EDDSA_ED25519 || key == GNUTLS_PK_EDDSA_ED448)
                 return 0;
 
-        algorithm = algorithm_of(key, wanted);
+        algorithm = oap_signature_algorithm(key, wanted);
         return algorithm < 0 ? algorithm : (int) wanted;
 }

@@ -238,7 +238,7 @@ int key_message_send(int socket_fd, const KeyMessage *message) {
                 return (int) size;
 
         do
-                n = send(socket_fd, buffer, (size_t) size, MSG_NOSIGNAL);
+                n = send(socket_fd, buffer, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
 
         if (n < 0)
@@ -259,7 +259,7 @@ int key_message_receive(int socket_fd, KeyMessage *ret) {
         part = (struct iovec) { .iov_base = buffer, .iov_len = KEY_MESSAGE_BYTES_MAX };
 
         do
-                n = recvmsg(socket_fd, &header, MSG_CMSG_CLOEXEC);
+                n = recvmsg(socket_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
 
         if (n < 0)

@@ -54,7 +54,7 @@ typedef struct KeyMessage {
 
 void key_message_done(KeyMessage *message);
 
-/* As auth_message_*(), without descriptors. */
+/* As auth_message_*(), without descriptors: never waits. */
 ssize_t key_message_pack(const KeyMessage *message, void *buffer, size_t size);
 int key_message_parse(const void *data, size_t size, KeyMessage *ret);
 int key_message_send(int socket_fd, const KeyMessage *message);
