@@ -54,7 +54,7 @@ int seal_aead_init(SealAead *aead, SealCipher cipher, const uint8_t *key) {
         return 0;
 }
 
-/* The library frees a key's schedule, of which a key is a part, without wiping it for each of its ciphers: so another key overwrites it. */
+/* The library does not promise to wipe what it made of a key, and of which the key is a part: so another key overwrites it. */
 void seal_aead_done(SealAead *aead) {
         static const uint8_t nothing[SEAL_SECRET_BYTES];
         gnutls_datum_t datum = { (unsigned char *) (uintptr_t) nothing, (unsigned) aead->key_bytes };

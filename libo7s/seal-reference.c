@@ -83,6 +83,7 @@ static void advance(SealReference *s, nsec_t now) {
         add_key(s);
         s->epoch++;
         s->n_proven = 0;
+        s->has_turned = false;
         s->previous_until = nsec_add(now, PREVIOUS_NSEC);
         if (s->ahead)
                 s->ahead = false;               /* it follows us */
@@ -128,15 +129,25 @@ void seal_reference_done(SealReference *s) {
 
 /* -- out -- */
 
-/* Whether the peer is bound to follow: it rotates on a packet of the next phase once three quarters of 2^20 packets were sent by it or arrived
- * at it. Of what it sent we know; after 2^32 of ours it takes a loss beyond all reason for less to have arrived. */
+/*
+ * Whether the peer is bound to follow, and at a good moment. It rotates on a packet of the next phase once three quarters of an
+ * interval were sent by it or arrived at it; of what it sent we know. It also rotates by itself when its count passes a whole
+ * interval with a packet that it sends. Two rotations in a row leave what is under way behind: so we ask for one just after its
+ * count has passed with a packet that it received, which shows in its phase bit, or where it cannot be one that rotates by itself.
+ */
 static bool may_go_ahead(const SealReference *s) {
         uint64_t n = s->limits.epoch_packets;
 
         if (s->ahead || !s->keys[KEY_NEXT].handle)
                 return false;
+        if (s->n_sent >= s->limits.generation_packets)  /* less than that has arrived only with a loss beyond all reason */
+                return true;
+        if (s->age < n)
+                return false;
+        if (s->has_turned)
+                return s->n_proven >= n - n / 4 && s->age - s->turned_at < n / 8;
 
-        return (s->age >= n && s->n_proven >= n - n / 4) || s->n_sent >= s->limits.generation_packets;
+        return s->n_proven >= n + n / 4;
 }
 
 ssize_t seal_reference_protect(SealReference *s, const void *content, size_t content_size, void *packet, size_t size) {
@@ -207,6 +218,15 @@ static int open_far(SealReference *s, nsec_t now, const uint8_t *packet, size_t 
         return -EBADMSG;
 }
 
+/* Of each packet with the newest key: whether its phase bit is another than that of the packet before. */
+static void look_at_phase(SealReference *s, bool phase) {
+        if (s->n_proven > 0 && phase != s->phase) {
+                s->has_turned = true;
+                s->turned_at = s->age;
+        }
+        s->phase = phase;
+}
+
 ssize_t seal_reference_open(SealReference *s, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size) {
         int key;
 
@@ -237,7 +257,10 @@ ssize_t seal_reference_open(SealReference *s, nsec_t now, const void *packet, si
                 advance(s, now);
         seal_nonces_add(&s->nonces, packet);
         s->age++;
-        s->n_proven += key != KEY_PREVIOUS;
+        if (key != KEY_PREVIOUS) {
+                look_at_phase(s, *(const uint8_t *) packet & PHASE);
+                s->n_proven++;
+        }
         s->counters->n_opened++;
         return (ssize_t) (packet_size - SEAL_REFERENCE_OVERHEAD);
 }

@@ -14,8 +14,9 @@
  *     only once a tag was right. A peer that ran further ahead during a black-out is looked for, with pauses.
  *   - It sends with the newest that the peer has used: the peer has that one, as its current or as its previous key. The phase bit
  *     is the parity of that key, so that the peer never takes it for a request to rotate.
- *   - It goes ahead by itself only when the peer is bound to follow: after 2^20 packets both ways of which the peer itself has sent
- *     so many with this key that its own count, lost packets or not, lets it rotate. To a peer that says nothing one key serves for long.
+ *   - It goes ahead by itself only when the peer is bound to follow: after 2^20 packets both ways of which the peer itself has
+ *     sent so many with this key that its own count, lost packets or not, lets it rotate; and not when the peer is about to
+ *     rotate by itself. To a peer that says nothing one key serves for long.
  *
  * What the others do not have and cannot see: nonces that were seen are remembered, so that a packet is opened once; and our nonces are a
  * permutation of a counter, so that they never repeat, and a packet of ours that comes back is known as such.
@@ -40,6 +41,9 @@ typedef struct SealReference {
         uint64_t age;                   /* packets both ways since we send with this key */
         uint64_t n_sent;                /* with this key */
         uint64_t n_proven;              /* of the peer, with its newest */
+        bool phase;                     /* of the last of them */
+        bool has_turned;                /* it was another one before */
+        uint64_t turned_at;             /* age */
         nsec_t previous_until;
         nsec_t look_ahead_from;
         SealNonces nonces;

@@ -11,8 +11,8 @@
 #define SEAL_WINDOW 8192U               /* packets that may overtake each other */
 #define SEAL_WINDOW_WORDS (SEAL_WINDOW / 64U + 1U)
 
-#define SEAL_NONCES 65536U              /* that are remembered */
-#define SEAL_NONCE_WAYS 8U              /* places that one nonce may have; the oldest of them goes */
+#define SEAL_NONCES 65536U              /* that are remembered at most; of the newest quarter one in many millions is not */
+#define SEAL_NONCE_WAYS 16U             /* places that one nonce may have; the oldest of them goes */
 
 typedef struct SealReplay {
         uint64_t end;                   /* above the largest counter seen */
