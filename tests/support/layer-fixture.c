@@ -62,6 +62,23 @@ static void op_order(void *userdata, const LayerMessage *order, usec_t now) {
         ((LayerFixture *) userdata)->last = *order;
 }
 
+static void op_prepare(void *userdata, const LayerMessage *order, usec_t now) {
+        static const uint8_t lock[FLOW_RESET_BYTES] = "lock";
+        const FlowBinding binding = { .size = 7, .bytes = "binding" };
+        LayerFixture *f = userdata;
+        const LayerPrepared prepared = {
+                .flow_id = order->flow_id,
+                .attempt = order->attempt,
+                .reference = order->reference,
+                .binding = &binding,
+                .lock = order->reference != 0 ? lock : NULL,
+        };
+
+        f->last = *order;
+        if (!f->late)
+                layer_prepared(f->layer, &prepared);
+}
+
 static int op_accept(void *userdata, const LayerMessage *order, usec_t now) {
         return -ESTALE;
 }
@@ -71,8 +88,11 @@ static void op_abort(void *userdata, LayerFlow *flow, const CloseTokens *tokens,
 }
 
 static void op_established(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now) {
+        LayerFixture *f = userdata;
+
         layer_flow_set_state(flow, LAYER_FLOW_ESTABLISHED);
-        ((LayerFixture *) userdata)->n_established++;
+        f->at_established = *flow;
+        f->n_established++;
 }
 
 static void op_close(void *userdata, LayerFlow *flow, usec_t now) {
@@ -110,6 +130,7 @@ static const LayerOps ops = {
         .register_name = op_register,
         .unregister_name = op_unregister,
         .query = op_order,
+        .prepare = op_prepare,
         .request = op_order,
         .accept = op_accept,
         .refuse = op_order,

@@ -22,6 +22,8 @@ typedef struct LayerFixture {
         LayerState lower_state;
         Capture *capture;                       /* that wants to see packets */
         LayerMessage last;
+        bool late;                              /* prepare is answered by the test */
+        LayerFlow at_established;               /* f->flow, as it was then */
 } LayerFixture;
 
 /* For cmocka: the state of a test is a LayerFixture, whose layer is connected. */

@@ -96,6 +96,85 @@ static void test_queue(void **state) {
         }
 }
 
+/* At once or later; what it is bound to goes to the IRM as it is. */
+static void test_prepare(void **state) {
+        LayerFixture *f = *state;
+        LayerMessage order = { .type = LAYER_PREPARE, .flow_id = 7, .attempt = 2, .hash_size = 32 }, m;
+        const LayerPrepared failed = { .flow_id = 9, .result = -ENOENT };
+
+        assert_int_equal(fake_irm_send(&f->irm, &order), 0);
+        layer_fixture_pump(f);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_PREPARED, &m, NULL), 0);
+        assert_int_equal(m.flow_id, 7);
+        assert_int_equal(m.attempt, 2);
+        assert_int_equal(m.result, 0);
+        assert_int_equal(m.binding_size, 7);
+        assert_memory_equal(m.binding, "binding", 7);
+        assert_false(m.have_reset);
+
+        order = (LayerMessage) { .type = LAYER_PREPARE, .flow_id = 8, .reference = 3, .hash_size = 32 };
+        assert_int_equal(fake_irm_send(&f->irm, &order), 0);
+        layer_fixture_pump(f);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_PREPARED, &m, NULL), 0);
+        assert_int_equal(m.reference, 3);
+        assert_true(m.have_reset);
+        assert_memory_equal(m.reset, "lock", 4);
+
+        f->late = true;
+        order.flow_id = 9;
+        order.reference = 0;
+        assert_int_equal(fake_irm_send(&f->irm, &order), 0);
+        layer_fixture_pump(f);
+        assert_int_equal(f->last.flow_id, 9);
+        layer_prepared(f->layer, &failed);
+        assert_int_equal(fake_irm_expect(&f->irm, LAYER_PREPARED, &m, NULL), 0);
+        assert_int_equal(m.result, -ENOENT);
+        assert_int_equal(m.binding_size, 0);
+}
+
+/* Keys and lock are in the flow by the time the layer hears of it; those that it had are not replaced; closed, it has none. */
+static void test_keys(void **state) {
+        static const FlowControl none;
+        const LayerMessage template = { .type = LAYER_ESTABLISHED, .flow_id = 7, .control = { .present = true, .send = "to", .receive = "from" },
+                                        .have_reset = true, .reset = "lock" };
+
+        for (unsigned had = 0; had < 2; had++) {
+                LayerFixture *f = *state;
+                LayerMessage reply, established = template;
+                int fds[2], fd;
+                Lane *lane;
+
+                f->flow = (LayerFlow) { .lane_class = LANE_NORMAL };
+                assert_int_equal(layer_flows_add(&f->flows, &f->flow, 7, 0), 0);
+                layer_flow_set_state(&f->flow, LAYER_FLOW_ANSWERED);
+                if (had)
+                        flow_control_init(&f->flow.control, &(LayerControl) { .present = true, .send = "mine" }, false);
+                assert_int_equal(layer_reply(f->layer, &f->flow, 0, NULL, 0, NULL), 0);
+                assert_int_equal(fake_irm_expect(&f->irm, LAYER_REPLY, &reply, &fd), 0);
+                (void) close(fd);
+
+                assert_int_equal(doorbell_pair(fds), 0);
+                assert_int_equal(lane_new(LANE_NORMAL, &lane, &fd), 0);
+                assert_int_equal(layer_message_send(f->irm.fd, &established, (const int[]) { fd, fds[1] }, 2), 0);
+                (void) close(fd);
+                (void) close(fds[1]);
+                layer_fixture_pump(f);
+                assert_int_equal(f->n_established, had + 1);
+                assert_true(f->at_established.control.present);
+                assert_int_equal(f->at_established.control.confirmed, !had);
+                assert_memory_equal(f->at_established.control.send, had ? "mine" : "to\0", 4 - !had);
+                assert_true(f->at_established.have_lock);
+                assert_memory_equal(f->at_established.lock, "lock", 4);
+
+                upper_flow_close(&f->flow, CLOSE_NORMAL);
+                layer_flow_set_state(&f->flow, LAYER_FLOW_CLOSED);
+                assert_memory_equal(&f->flow.control, &none, sizeof(none));
+                layer_flows_remove(&f->flows, &f->flow);
+                lane_free(lane);
+                (void) close(fds[0]);
+        }
+}
+
 static void test_lower(void **state) {
         LayerFixture *f = *state;
         const LayerMessage message = {
@@ -250,6 +329,8 @@ int main(void) {
                 WITH_LAYER(test_orders),
                 WITH_LAYER(test_reconnect),
                 WITH_LAYER(test_queue),
+                WITH_LAYER(test_prepare),
+                WITH_LAYER(test_keys),
                 WITH_LAYER(test_lower),
                 WITH_LAYER(test_capture),
                 WITH_LAYER(test_bad_lane),

@@ -191,6 +191,22 @@ static const struct {
         { "close, token cut",           0x40, 0, OK_EID,     0,           7,    -EBADMSG },
         { "close from EID 0",           0x40, 0, 0,          0,           8,    -EPROTO },
         { "close from all ones",        0x40, 0, UINT64_MAX, 0,           8,    -EPROTO },
+        { "close with half a proof",    0x40, 0, OK_EID,     0,           20,   0 },
+        { "close with a proof",         0x40, 0, OK_EID,     0,           32,   0 },
+        { "update with a proof",        0x02, 0, OK_EID,     0,           24,   0 },
+        { "update with half a proof",   0x02, 0, OK_EID,     0,           23,   0 },
+        { "rotate",                     0x41, 1, OK_EID,     0,           49,   0 },
+        { "rotate, proof cut",          0x41, 1, OK_EID,     0,           48,   -EBADMSG },
+        { "rotate, notice cut",         0x41, 1, OK_EID,     0,           24,   -EBADMSG },
+        { "rotate from a component",    0x41, 1, 63,         0,           49,   -EPROTO },
+        { "move",                       0x42, 1, OK_EID,     0,           49,   0 },
+        { "move from no address",       0x42, 0, OK_EID,     0,           49,   -EPROTO },
+        { "reset",                      0x43, 0, OK_EID,     0,           16,   0 },
+        { "reset, token cut",           0x43, 0, OK_EID,     0,           15,   -EBADMSG },
+        { "reset from EID 0",           0x43, 0, 0,          0,           16,   -EPROTO },
+        { "piece",                      0x44, 1, 0,          0,           500,  0 },
+        { "piece from no address",      0x44, 0, 0,          0,           500,  -EPROTO },
+        { "unknown code of ours",       0x45, 1, OK_EID,     0,           49,   -EPROTO },
 };
 
 static void write_be64(uint8_t *to, uint64_t value) {
