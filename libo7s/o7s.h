@@ -219,8 +219,9 @@ typedef struct o7s_error {
  *
  * Returns: 0; -ENOENT: no layer knows the name; -ECONNREFUSED: the other side refused; -ETIMEDOUT; -EPERM,
  * -EACCES: not allowed; -EDQUOT: a limit of this user, named in o7s_last_error(); -EHOSTUNREACH;
- * -EKEYREJECTED: authentication; -EHOSTDOWN: the IRM does not run; -EINVAL: also O7S_STREAM without in_order
- * and loss == 0; -ENOMEM, -EMFILE. */
+ * -EKEYREJECTED: the other side did not prove who it is, or one of both may not; -EPROTO: no common protection; -ETIME: the
+ * clocks differ; -ENOKEY: this host's own certificates, keys or authentication service; -EHOSTDOWN: the IRM does not
+ * run; -EINVAL: also O7S_STREAM without in_order and loss == 0; -ENOMEM, -EMFILE. */
 int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
 /* As o7s_flow_alloc(), without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info,

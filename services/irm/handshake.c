@@ -96,6 +96,7 @@ int handshake_error(int result) {
         case -ECONNRESET:
                 return -ENOKEY;
         case -EBADMSG:
+        case -EOPNOTSUPP:
                 return -EPROTO;
         case -EACCES:
         case -EALREADY:

@@ -434,7 +434,7 @@ static void test_bad_answers(void **state) {
                 { "wrong",              -EPROTO,       "The confirmation is wrong",               -EPROTO       },
                 { "no message",         -EBADMSG,      "It cannot be read",                       -EPROTO       },
                 { "old",                -ETIME,        "It is an hour old",                       -ETIME        },
-                { "algorithms",         -EOPNOTSUPP,   "AES-CTR is refused",                      -EOPNOTSUPP   },
+                { "algorithms",         -EOPNOTSUPP,   "AES-CTR is refused",                      -EPROTO       },
         };
         Host *host = *state;
 
