@@ -106,15 +106,11 @@ int ethernet_init(Ethernet *e, const EthernetConfig *config, const EthernetEvent
         return r;
 }
 
-static bool flow_is_live(const LayerFlow *flow) {
-        return flow->state == LAYER_FLOW_ANSWERED || flow->state == LAYER_FLOW_ESTABLISHED;
-}
-
 void ethernet_close_all(Ethernet *e, usec_t now) {
         LayerFlow *flow, *following;
 
         list_for_each_safe(flow, following, &e->flows.all, by_table)
-                if (flow_is_live(flow))
+                if (flow_is_live(ethernet_flow(flow)))
                         ethernet_flow_down(ethernet_flow(flow), CLOSE_LAYER_DOWN, now);
 }
 
@@ -123,7 +119,7 @@ static void address_changed(Ethernet *e, usec_t now) {
         LayerFlow *flow, *following;
 
         list_for_each_safe(flow, following, &e->flows.all, by_table) {
-                if (!flow_is_live(flow) || frame_address_equal(&ethernet_flow(flow)->local, &e->link.address))
+                if (!flow_is_live(ethernet_flow(flow)) || frame_address_equal(&ethernet_flow(flow)->local, &e->link.address))
                         continue;
                 if (flow->state == LAYER_FLOW_ESTABLISHED && flow->control.confirmed)
                         flow_follow_address(ethernet_flow(flow), now);

@@ -125,8 +125,27 @@ void ethernet_binding(const Ethernet *e, const FrameAddress *asking, const Frame
 
 /* Messages that peers send, authentic or not. */
 void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
-void flow_notice_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
 void flow_reset_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
+
+/* To a peer that understands it. flow_seal_close() comes before, while there are keys. */
+void flow_seal_close(EthernetFlow *flow);
+void flow_send_close(EthernetFlow *flow, usec_t now);
+
+/* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
+int flow_own_lock(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
+
+/* For flow-notice.c. check: returns 0 where a message is the peer's own; else drop_unproven() counts it. */
+int flow_check_proof(EthernetFlow *flow, const ManagementMessage *message);
+void flow_drop_unproven(EthernetFlow *flow, int r);
+void flow_send_reset(Ethernet *e, const Frame *frame, const ManagementMessage *lost, usec_t now);
+
+static inline bool flow_is_live(const EthernetFlow *flow) {
+        return flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED;
+}
+
+/* -- flow-notice.c -- */
+
+void flow_notice_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
 
 /* Its keys are there: from now on there is something to keep up. */
 void flow_upkeep_begin(EthernetFlow *flow, usec_t now);
@@ -139,13 +158,6 @@ void flow_follow_address(EthernetFlow *flow, usec_t now);
 
 /* The peer has been silent for a while, and we are sending. */
 void flow_probe(EthernetFlow *flow, usec_t now);
-
-/* To a peer that understands it. flow_seal_close() comes before, while there are keys. */
-void flow_seal_close(EthernetFlow *flow);
-void flow_send_close(EthernetFlow *flow, usec_t now);
-
-/* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
-int flow_own_lock(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
 
 /* -- from receive.c -- */
 

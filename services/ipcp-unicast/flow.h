@@ -12,7 +12,8 @@
  *
  *   flow.c            a flow's life: tables, end, time
  *   flow-allocator.c  the allocator's messages come in here, and go out; those that are too large, in pieces
- *   flow-peer.c       what peers say about them: close, update, rotate, move, reset
+ *   flow-peer.c       what ends a flow at the peer's word, or slows it down: close, update, reset
+ *   flow-notice.c     other endpoint ids and addresses, and silence: rotate, move
  *   flow-restore.c    what outlives our process
  *   flow-data.c       what arrives for it
  *   flow-request.c    outgoing: from the IRM's order to the peer's reply
@@ -184,12 +185,10 @@ void unicast_flow_end(UnicastFlow *flow, usec_t now);
 /* The same for one whose end the IRM does not know yet. */
 void unicast_flow_down(UnicastFlow *flow, CloseReason reason, usec_t now);
 
-/* -- flow-peer.c -- */
+/* -- flow-peer.c: messages that peers send, authentic or not -- */
 
-/* Messages that peers send, authentic or not. */
 void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 void flow_close_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
-void flow_notice_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 void flow_reset_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 
 /* To a peer that understands it. flow_seal_close() comes before, while there are keys. */
@@ -202,6 +201,22 @@ void flow_send_update(UnicastFlow *flow, uint16_t level, usec_t now);
 
 /* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
 int flow_own_lock(const UnicastFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
+
+/* For flow-notice.c. prove: with our next counter, which is kept before anybody sees it; without keys nothing happens. check: returns 0
+ * where a message is the peer's own; else drop_unproven() counts it. */
+void flow_prove(UnicastFlow *flow, FlowMessage *message);
+int flow_check_proof(UnicastFlow *flow, const FlowMessage *message);
+void flow_drop_unproven(UnicastFlow *flow, int r);
+void flow_send_reset(Unicast *u, const FlowMessage *lost, const LowerFlow *from, usec_t now);
+void flow_changed(UnicastFlow *flow);
+
+static inline bool flow_is_live(const UnicastFlow *flow) {
+        return flow->layer.state == LAYER_FLOW_ESTABLISHED || flow->layer.state == LAYER_FLOW_ANSWERED;
+}
+
+/* -- flow-notice.c -- */
+
+void flow_notice_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 
 /* Its keys are there: from now on there is something to keep up; and what is due of it. */
 void flow_upkeep_begin(UnicastFlow *flow, usec_t now);
