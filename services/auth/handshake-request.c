@@ -265,6 +265,7 @@ int handshake_check_request(Handshake *h, uint64_t now_realtime_nsec, const void
         if (r < 0)
                 return handshake_fail(h, r);
 
+        text[0] = '\0';         /* of a way that led nowhere, beside one that did */
         (void) handshake_enter(h, HANDSHAKE_FRESH, HANDSHAKE_CHECKED);
         return 0;
 }

@@ -322,6 +322,7 @@ int handshake_check_response(Handshake *h, uint64_t now_realtime_nsec, const voi
         if (r < 0)
                 return handshake_fail(h, r);
 
+        text[0] = '\0';         /* of a way that led nowhere, beside one that did */
         (void) handshake_enter(h, HANDSHAKE_WAITING, HANDSHAKE_COMPLETE);
         return 0;
 }
