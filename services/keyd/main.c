@@ -64,7 +64,7 @@ static int find_user(uid_t *ret) {
 static int run(Daemon *daemon) {
         _cleanup_(key_store_freep) KeyStore *keys = NULL;
         _cleanup_(service_freep) Service *service = NULL;
-        uid_t user;
+        uid_t user = (uid_t) -1;
         int r;
 
         r = daemon_init(daemon, "o7s-keyd");

@@ -119,7 +119,7 @@ int key_sign(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec
              char text[KEY_TEXT_BYTES_MAX]) {
         _cleanup_free_ uint8_t *message = NULL;
         int algorithm, r;
-        size_t size;
+        size_t size = 0;
 
         r = check_header(key, header, now_realtime_nsec, text);
         if (r < 0)
