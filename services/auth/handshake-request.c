@@ -17,6 +17,9 @@ static int offer_key_exchange(Handshake *h) {
         size_t size;
         int r;
 
+        if (h->terms.encryption == ENCRYPTION_NO && h->terms.n_suites == 0)
+                return 0;
+
         r = handshake_make_key(h, h->terms.key_exchange);
         if (r < 0)
                 return r;
@@ -53,7 +56,7 @@ static int fill_request_extension(Handshake *h, const void *binding, size_t bind
         e->capabilities = h->capabilities;
         e->n_suites = h->terms.n_suites;
         memcpy(e->suites, h->terms.suites, sizeof(e->suites));
-        e->have_nonce = true;
+        e->have_nonce = e->n_suites > 0;
         memcpy(e->nonce, RANDOM_OF_NONCE(h), sizeof(e->nonce));
         e->have_token = true;
         memcpy(e->token, h->token, sizeof(e->token));

@@ -248,7 +248,7 @@ static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension
         size_t spki_size = in_header ? header->key_exchange_size : extension->share_size;
         int r;
 
-        if ((in_header ? extension->share_size : header->key_exchange_size) > 0)
+        if ((in_header ? extension->share_size : header->key_exchange_size) > 0 || (!h->exchange && spki_size > 0))
                 return handshake_refuse(text, -EPROTO, "The response has a key that nobody asked for.");
         if (spki_size == 0)
                 return accept_plain(h, header, extension, text);

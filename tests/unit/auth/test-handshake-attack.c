@@ -575,6 +575,39 @@ static void test_raw_bits(void **state) {
                 }
 }
 
+/* A public key in the answer to who sent none. */
+static void test_key_not_asked_for(void **state) {
+        static const char *const settings[] = { "Encryption=no", "Cipher=aes-192-gcm", NULL };
+        const World *w = *state;
+        _cleanup_(test_side_done) TestSide client = {};
+        _cleanup_(test_side_done) TestSide server = {};
+        uint8_t data[OAP_EXTENSION_BYTES_MAX];
+        OapExtension extension;
+        Message request, response;
+        OapHeader header;
+        size_t size;
+        ssize_t n;
+
+        assert_int_equal(test_side_init(&client, false, NAME, NULL, NULL, settings), 0);
+        set_binding(client.binding, &client.binding_size, 'q');
+        set_binding(client.seen, &client.seen_size, 'r');
+        start(&client, 1);
+        make_request(&client, &request);
+        assert_int_equal(answer(&server, w, MODE_KEYS, &request, &response), 0);
+
+        size = hash_size_of(&request);
+        assert_int_equal(oap_header_parse(response.bytes, response.size, size, &header), 0);
+        assert_int_equal(oap_extension_parse(header.data, header.data_size, true, &extension), 0);
+        extension.share = (const uint8_t *) "share";
+        extension.share_size = 5;
+        n = oap_extension_pack(&extension, true, data, sizeof(data));
+        assert_true(n > 0);
+        header.data = data;
+        header.data_size = (size_t) n;
+        rewrite(&response, &header);
+        assert_int_equal(test_side_check_response(&client, response.bytes, response.size), -EPROTO);
+}
+
 /* After an error nothing works any more, and no key is left. */
 static void test_closed(void **state) {
         const World *w = *state;
@@ -624,6 +657,7 @@ int main(void) {
                 cmocka_unit_test(test_binding_of_response),
                 cmocka_unit_test(test_suites),
                 cmocka_unit_test(test_raw_bits),
+                cmocka_unit_test(test_key_not_asked_for),
                 cmocka_unit_test(test_closed),
         };
 
