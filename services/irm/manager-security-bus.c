@@ -64,9 +64,9 @@ int method_set_name_security(sd_bus_message *message, void *userdata, sd_bus_err
         char *settings[2 * NAME_SETTINGS_MAX];
         const char *name, *side_name, *key = "", *problem = NULL;
         Manager *m = userdata;
-        SecuritySide side;
+        SecuritySide side = SECURITY_SERVER;
         uint64_t flags;
-        size_t n_settings;
+        size_t n_settings = 0;
         Name *n;
         int r;
 
@@ -118,7 +118,7 @@ int method_test_security(sd_bus_message *message, void *userdata, sd_bus_error *
         char text[IRM_TEXT_BYTES_MAX] = "";
         const char *name, *side_name;
         Manager *m = userdata;
-        SecuritySide side;
+        SecuritySide side = SECURITY_SERVER;
         uid_t uid;
         int r;
 
