@@ -61,7 +61,8 @@ bool name_is_dns_like(const char *name);
 
 /* -- trust-name.c -- */
 
-/* By which of its names the certificate is what it must be, and whether that one may. *ret_identity lives as long as the certificate. Returns: 0; -EKEYREJECTED. */
+/* By which of its names the certificate is what it must be, and whether that one may. *ret_identity lives as long as the certificate. Returns: 0; -EKEYREJECTED;
+ * -EACCES: denied or not allowed, *ret_identity is who, if the rest is good. */
 int trust_check_names(const Certificate *certificate, const Expectation *expected, const Identity **ret_identity, char text[AUTH_TEXT_BYTES_MAX]);
 
 /* -- trust-chain.c -- */

@@ -206,6 +206,7 @@ int service_check_request(Service *s, ServicePeer *peer, AuthMessage *message, S
         if (r < 0) {
                 handshake_peer(session->handshake, &who);
                 (void) session_free(&s->sessions, session);
+                answer->peer = who;             /* with an identity where that is proven: then the peer may know */
                 return failed(s, now, message->name, &who, r, answer);
         }
 

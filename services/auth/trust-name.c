@@ -70,12 +70,12 @@ static int refuse_nameless(const Certificate *certificate, const SecurityPolicy 
         return trust_refuse(text, "The certificate of %s has no name, or several, none of which could be an identity", subject);
 }
 
-static int check_denied(const Candidates *candidates, const ConfStrings *deny, char text[AUTH_TEXT_BYTES_MAX]) {
+static const Identity *find_denied(const Candidates *candidates, const ConfStrings *deny) {
         for (unsigned i = 0; i < candidates->n; i++)
                 if (matches_any(candidates->items + i, deny))
-                        return trust_refuse(text, "The peer %s is denied (DenyPeer=)", candidates->items[i].text);
+                        return candidates->items + i;
 
-        return 0;
+        return NULL;
 }
 
 /* The one that was called, else the first that is allowed. */
@@ -102,18 +102,23 @@ int trust_check_names(const Certificate *certificate, const Expectation *expecte
         const SecurityPolicy *policy = expected->policy;
         const Identity *identity;
         Candidates candidates;
-        int r;
 
         candidates = candidates_of(certificate, policy);
         if (candidates.n == 0)
                 return refuse_nameless(certificate, policy, text);
 
-        r = check_denied(&candidates, &policy->deny, text);
-        if (r < 0)
-                return r;
+        identity = find_denied(&candidates, &policy->deny);
+        if (identity) {
+                (void) trust_refuse(text, "The peer %.200s is denied (DenyPeer=)", identity->text);
+                *ret_identity = identity;
+                return -EACCES;
+        }
 
-        if (!any_is_allowed(&candidates, &policy->allow))
-                return trust_refuse(text, "The peer %.200s is none of those that are allowed (AllowPeer=)", candidates.items[0].text);
+        if (!any_is_allowed(&candidates, &policy->allow)) {
+                (void) trust_refuse(text, "The peer %.200s is none of those that are allowed (AllowPeer=)", candidates.items[0].text);
+                *ret_identity = candidates.items;
+                return -EACCES;
+        }
 
         identity = choose(&candidates, expected->name, &policy->allow);
         if (!identity)

@@ -201,8 +201,9 @@ static int check_proof(const Trust *trust, const Certificate *certificate, const
 
 int trust_verify(const Trust *trust, const Certificate *certificate, const Expectation *expected, char ret_identity[AUTH_IDENTITY_BYTES_MAX],
                  char text[AUTH_TEXT_BYTES_MAX]) {
+        char reason[AUTH_TEXT_BYTES_MAX] = "";
         const Identity *identity;
-        int r;
+        int r, may;
 
         assert(certificate);
         assert(expected);
@@ -220,14 +221,21 @@ int trust_verify(const Trust *trust, const Certificate *certificate, const Expec
         if (r < 0)
                 return r;
 
-        r = trust_check_names(certificate, expected, &identity, text);
-        if (r < 0)
-                return r;
+        may = trust_check_names(certificate, expected, &identity, reason);
+        if (may < 0 && may != -EACCES) {
+                (void) copy_string(text, AUTH_TEXT_BYTES_MAX, reason);
+                return may;
+        }
 
         r = check_proof(trust, certificate, expected, identity, text);
         if (r < 0)
                 return r;
 
-        (void) copy_string(ret_identity, AUTH_IDENTITY_BYTES_MAX, identity->text);      /* it fits: trust_check_names() */
+        (void) copy_string(ret_identity, AUTH_IDENTITY_BYTES_MAX, identity->text);
+        if (may < 0) {
+                (void) copy_string(text, AUTH_TEXT_BYTES_MAX, reason);
+                return -EKEYREJECTED;
+        }
+
         return 0;
 }

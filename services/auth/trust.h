@@ -43,7 +43,8 @@ typedef struct Expectation {
         uint64_t now_realtime_nsec;
 } Expectation;
 
-/* Returns: 0: proven, *ret_identity as in AuthPeer; -EKEYREJECTED: text says which check failed, of whom, by whom issued; -ENOMEM. trust NULL: only pins can prove it. */
+/* Returns: 0: proven, *ret_identity as in AuthPeer; -EKEYREJECTED: text says which check failed, of whom, by whom issued, and *ret_identity is set all the
+ * same where it is proven, but denied or not allowed; -ENOMEM. trust NULL: only pins can prove it. */
 int trust_verify(const Trust *trust, const Certificate *certificate, const Expectation *expected, char ret_identity[AUTH_IDENTITY_BYTES_MAX],
                  char text[AUTH_TEXT_BYTES_MAX]);
 

@@ -52,14 +52,18 @@ static void refuse(Layer *l, Name *n, const IncomingRequest *request, int error,
         layer_send(l, &answer, NULL, 0);
 }
 
-/* Who has shown a certificate that is good, and whose handshake is, may know that he is the one who is not wanted. */
-static int wire_error_for(int error, const AuthPeer *peer) {
-        if (isempty(peer->identity))
-                return 0;
-        if (error == -EACCES)
-                return OAP_WIRE_ERROR_AUTHENTICATION;
+/* Who has proven himself, which is when there is an identity beside a refusal, may know that he is the one who is not wanted; but once, since whoever has
+ * seen his request can send it again. */
+static int wire_error_for(Layer *l, const IncomingRequest *request, int error, const AuthPeer *peer) {
+        OapHeader header;
 
-        return peer->verified && error == -EOPNOTSUPP ? OAP_WIRE_ERROR_CRYPTO : 0;
+        if (isempty(peer->identity) || (error != -EKEYREJECTED && error != -EOPNOTSUPP))
+                return 0;
+        if (oap_header_parse(request->oap, request->oap_size, 0, &header) < 0 ||
+            oap_replay_check(l->manager->replay, &header, time_realtime_nsec()) < 0)
+                return 0;
+
+        return error == -EOPNOTSUPP ? OAP_WIRE_ERROR_CRYPTO : OAP_WIRE_ERROR_AUTHENTICATION;
 }
 
 /* -- a good request becomes a flow -- */
@@ -235,19 +239,19 @@ static void request_checked(void *userdata, AuthSession session, AuthMessage *an
                 .session = session,
                 .peer = &answer->peer,
         };
-        int r = answer->result, wire_error;
+        int r = answer->result, wire_error = 0;
 
         a->question = 0;
         memcpy(asked.header.id, answer->oap_id, sizeof(asked.header.id));
-        wire_error = wire_error_for(r, &answer->peer);
-
-        if (r >= 0)
+        if (r < 0)
+                wire_error = wire_error_for(a->layer, &a->request, r, &answer->peer);
+        else
                 r = admit(a->layer, a->name, &a->request, &asked);
         if (r >= 0)
                 return;
 
         auth_link_forget(link, &session);
-        refuse(a->layer, a->name, &a->request, r, answer->text, wire_error);
+        refuse(a->layer, a->name, &a->request, wire_error == OAP_WIRE_ERROR_AUTHENTICATION ? -EACCES : r, answer->text, wire_error);
 }
 
 static int admission_new(Layer *l, Name *n, const IncomingRequest *request, Admission **ret) {

@@ -83,6 +83,7 @@ static int verdict_of(const Corpus *corpus, const CorpusRow *row, const Blob *de
 /* Returns: whether it is as the row says. */
 static bool check_row(const Corpus *corpus, const CorpusRow *row) {
         static const int results[] = { [GOOD] = 0, [REFUSED] = -EKEYREJECTED, [UNREADABLE] = -EBADMSG };
+        bool proven = row->verdict == REFUSED && strstr(row->says, "Peer=");    /* but not allowed: who it is is known then */
         const char *identity_wanted = row->verdict != GOOD ? "untouched" : row->identity ? row->identity : "o7s:name:" CORPUS_NAME;
         char identity[AUTH_IDENTITY_BYTES_MAX] = "untouched", text[AUTH_TEXT_BYTES_MAX] = "";
         _cleanup_(blob_done) Blob der = {};
@@ -90,8 +91,8 @@ static bool check_row(const Corpus *corpus, const CorpusRow *row) {
 
         corpus_make(row, &der);
         r = verdict_of(corpus, row, &der, identity, text);
-        if (r == results[row->verdict] && (row->verdict != REFUSED || strstr(text, row->says)) && streq(identity, identity_wanted) &&
-            text_is_clean(text))
+        if (r == results[row->verdict] && (row->verdict != REFUSED || strstr(text, row->says)) &&
+            (proven ? !streq(identity, "untouched") : streq(identity, identity_wanted)) && text_is_clean(text))
                 return true;
 
         print_error("%s: %d, \"%s\", \"%s\", not %d, \"%s\", \"%s\"\n", row->name, r, identity, text, results[row->verdict], identity_wanted,
