@@ -11,6 +11,7 @@
  *   world.c             all members and links          member.c            a core in a simulated shell
  *   network.c           links that delay, lose, double and reorder         topology.c          who is linked with whom
  *   frct-exchange.c     one flow, short; frct-scenario.c: paths with a name: frct-run.c, frct-end.c, frct-program.c, frct-path.c
+ *   seal-suite.c        protected flows: seal-run.c
  *   handshake-sequence.c     handshakes, and who is on the path: handshake-world.c, handshake-check.c
  *   timeline.c          virtual time                   dice.h, seeded.c    chance, from the seed
  *   trace.h             what happened, as a number     verdict.c           what was found wrong
@@ -26,6 +27,7 @@
 
 #define MEMBERS_MAX 20000U
 #define SEEDS_MAX 100000000U
+#define PACKETS_MAX 10000000000U
 
 static ScenarioOptions arg_scenario;
 static Suite arg_suite = _SUITE_INVALID;
@@ -33,6 +35,7 @@ static TopologyShape arg_shape = _TOPOLOGY_SHAPE_INVALID;
 static bool arg_directory;
 static bool arg_twice;
 static unsigned arg_n_seeds = 1;
+static uint64_t arg_n_packets = 100000;
 static const char *arg_svg;
 static const char *arg_path;
 
@@ -52,7 +55,8 @@ static int help(void) {
                "     --jitter=MSEC       added delay (5)\n"
                "     --exchanges=N       flows, before and after the storm (100)\n"
                "     --directory         directories alone, without a layer\n"
-               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths, handshake: runs that are given\n"
+               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths, handshake, seal: runs that are given\n"
+               "     --packets=N         of suite seal: packets each way (100000)\n"
                "     --path=NAME         ordered flows on the path of that name; \"list\" shows all\n"
                "     --twice             run it twice, and once with another seed, and compare the traces\n"
                "     --sabotage          bend the routes of two members, or let Mallory have another's name, and fail unless that is found out\n"
@@ -108,6 +112,7 @@ enum {
         ARG_REORDER,
         ARG_JITTER,
         ARG_EXCHANGES,
+        ARG_PACKETS,
         ARG_DIRECTORY,
         ARG_SUITE,
         ARG_PATH,
@@ -129,6 +134,7 @@ static const struct option options[] = {
         { "reorder",   required_argument, NULL, ARG_REORDER   },
         { "jitter",    required_argument, NULL, ARG_JITTER    },
         { "exchanges", required_argument, NULL, ARG_EXCHANGES },
+        { "packets",   required_argument, NULL, ARG_PACKETS   },
         { "directory", no_argument,       NULL, ARG_DIRECTORY },
         { "suite",     required_argument, NULL, ARG_SUITE     },
         { "path",      required_argument, NULL, ARG_PATH      },
@@ -149,6 +155,7 @@ static int parse_count(int option, const char *name, const char *text) {
                 [ARG_STORM - ARG_MEMBERS] = 86400,
                 [ARG_JITTER - ARG_MEMBERS] = 10000,
                 [ARG_EXCHANGES - ARG_MEMBERS] = 100000,
+                [ARG_PACKETS - ARG_MEMBERS] = PACKETS_MAX,
         };
         uint64_t value;
         int r;
@@ -167,6 +174,8 @@ static int parse_count(int option, const char *name, const char *text) {
                 arg_scenario.storm_usec = value * USEC_PER_SEC;
         else if (option == ARG_JITTER)
                 arg_scenario.bad.jitter_usec = value * USEC_PER_MSEC;
+        else if (option == ARG_PACKETS)
+                arg_n_packets = value;
         else
                 arg_scenario.n_exchanges = (unsigned) value;
 
@@ -201,6 +210,7 @@ static int parse_arguments(int argc, char *argv[]) {
                 case ARG_STORM:
                 case ARG_JITTER:
                 case ARG_EXCHANGES:
+                case ARG_PACKETS:
                         r = parse_count(c, options[index].name, optarg);
                         break;
 
@@ -294,6 +304,8 @@ static int run_once(Report *report) {
         if (arg_path)
                 return suite_path(arg_path, arg_scenario.world.seed, report);
 
+        if (arg_suite == SUITE_SEAL)
+                return suite_seals(arg_scenario.world.seed, arg_n_packets, arg_scenario.sabotage, report);
         if (arg_suite == SUITE_HANDSHAKE)
                 return suite_handshakes(arg_scenario.world.seed, arg_n_seeds, arg_scenario.sabotage, report);
 

@@ -103,6 +103,12 @@ void report_handshakes(Report *r, uint64_t seed, const HandshakeSequences *seque
         r->n_runs += (unsigned) sequences->n_runs - 1;
 }
 
+void report_seals(Report *r, const SealSuiteResult *result, const Verdict *verdict) {
+        printf("%" PRIu64 " protected packets, %" PRIu64 " opened, trace %016" PRIx64 "\n", result->n_sent, result->n_opened, result->digest);
+        report_verdict(r, result->digest, verdict);
+        r->n_runs += (unsigned) result->n_runs - 1;
+}
+
 void report_verdict(Report *r, uint64_t digest, const Verdict *verdict) {
         count(r, digest, verdict->n_failed, verdict->n_checked);
 }

@@ -8,6 +8,7 @@
 #include "tests/sim/frct-exchange.h"
 #include "tests/sim/handshake-sequence.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/seal-suite.h"
 
 typedef struct Report {
         bool has_heading;
@@ -27,6 +28,7 @@ void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioRe
 void report_directory(Report *r, const DirectoryRun *run);
 
 void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, const Verdict *verdict);
+void report_seals(Report *r, const SealSuiteResult *result, const Verdict *verdict);
 void report_handshakes(Report *r, uint64_t seed, const HandshakeSequences *sequences, const Verdict *verdict);
 /* What has said it all already. */
 void report_verdict(Report *r, uint64_t digest, const Verdict *verdict);

@@ -3,6 +3,7 @@
 #include "tests/sim/frct-exchange.h"
 #include "tests/sim/frct-scenario.h"
 #include "tests/sim/handshake-sequence.h"
+#include "tests/sim/seal-suite.h"
 #include "tests/sim/seeded.h"
 #include "tests/sim/suite.h"
 
@@ -14,6 +15,7 @@ static const char *const suite_table[_SUITE_MAX] = {
         [SUITE_FRCT] = "frct",
         [SUITE_PATHS] = "paths",
         [SUITE_HANDSHAKE] = "handshake",
+        [SUITE_SEAL] = "seal",
 };
 
 DEFINE_ENUM_NAMES(suite, Suite);
@@ -146,6 +148,19 @@ static int run_exchanges(uint64_t seed, unsigned n_seeds, Report *report) {
         return 0;
 }
 
+int suite_seals(uint64_t seed, uint64_t n_packets, bool sabotage, Report *report) {
+        Verdict verdict = {};
+        SealSuiteResult result;
+        int r;
+
+        r = seal_suite_run(seed, n_packets, sabotage, &verdict, &result);
+        if (r < 0)
+                return r;
+
+        report_seals(report, &result, &verdict);
+        return 0;
+}
+
 int suite_handshakes(uint64_t seed, unsigned n_seeds, bool sabotage, Report *report) {
         Verdict verdict = {};
         HandshakeSequences sequences;
@@ -205,6 +220,7 @@ int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds,
 
                 case SUITE_FRCT:
                 case SUITE_HANDSHAKE:
+                case SUITE_SEAL:
                 case _SUITE_MAX:
                 case _SUITE_INVALID:
                         break;

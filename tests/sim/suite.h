@@ -13,11 +13,12 @@ typedef enum Suite {
         SUITE_FRCT,                     /* ordered flows: short exchanges, each seed another one */
         SUITE_PATHS,                    /* ordered flows: paths and peers with a name */
         SUITE_HANDSHAKE,                /* handshakes, and Mallory: each seed another sequence */
+        SUITE_SEAL,                     /* protected flows */
         _SUITE_MAX,
         _SUITE_INVALID = -EINVAL,
 } Suite;
 
-DECLARE_ENUM_NAMES(suite, Suite);       /* "fifty", "thousand", "directory", "growth", "frct", "paths", "handshake" */
+DECLARE_ENUM_NAMES(suite, Suite);       /* "fifty", "thousand", "directory", "growth", "frct", "paths", "handshake", "seal" */
 
 /* The storm of the suites: flapping links, dying members and a network that spares nothing. */
 void suite_storm(ScenarioOptions *options);
@@ -30,6 +31,9 @@ int suite_directory(uint32_t n_members, uint64_t seed, double loss, double dupli
 int suite_path(const char *name, uint64_t seed, Report *report);
 
 /* sabotage: Mallory has what she must not have, and has to be found out. Returns: 0; < 0. */
+/* n_packets: each way. */
+int suite_seals(uint64_t seed, uint64_t n_packets, bool sabotage, Report *report);
+
 int suite_handshakes(uint64_t seed, unsigned n_seeds, bool sabotage, Report *report);
 
 /* shape: of the layer, where the suite has several; _TOPOLOGY_SHAPE_INVALID: all of them. seed: of the first of n_seeds runs. */

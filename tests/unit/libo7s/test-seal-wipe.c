@@ -52,9 +52,17 @@ static void search_region(Search *s, int fd, uint64_t start, uint64_t end) {
         for (uint64_t at = start; at < end; at += CHUNK - KEY_BYTES) {
                 ssize_t n = pread(fd, s->chunk, (size_t) MIN(end - at, (uint64_t) CHUNK), (off_t) at);
 
-                for (ssize_t i = 0; i + (ssize_t) KEY_BYTES <= n; i++)
+                for (ssize_t i = 0; i + (ssize_t) KEY_BYTES <= n; i++) {
+                        uint64_t word;
+
+                        memcpy(&word, s->chunk + i, sizeof(word));
+                        if (word == 0) {                /* most of memory, and of no key */
+                                i += 7;
+                                continue;
+                        }
                         for (size_t w = 0; w < s->n; w++)
                                 s->found[w] += is_at(&s->wanted[w], s->chunk + i);
+                }
         }
         explicit_bzero(s->chunk, CHUNK);
 }
