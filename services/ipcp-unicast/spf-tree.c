@@ -271,7 +271,7 @@ static void settle_shorter(SpfTree *t, uint32_t node) {
         n->gathers = false;
 
         /* The root's estimate is 0, below any offer. Most offers are none: this is where the time of a computation goes. */
-        for (const SpfEdge *e = g->edges, *end = e + g->n_edges; e < end; e++) {
+        for (const SpfEdge *e = g->edges, *end = e ? e + g->n_edges : e; e < end; e++) {
                 uint64_t offer = distance + e->cost_out;
 
                 if (offer <= nodes[e->node].estimate)
