@@ -53,7 +53,6 @@ static void wipe(Handshake *h) {
 
 int handshake_fail(Handshake *h, int error) {
         wipe(h);
-        h->peer.verified = false;
         set_state(h, HANDSHAKE_FAILED);
         return error;
 }

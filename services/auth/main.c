@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "basic/log.h"
+#include "services/auth/key-exchange.h"
 #include "services/auth/server.h"
 #include "services/common/daemon.h"
 
@@ -129,6 +130,7 @@ int main(int argc, char *argv[]) {
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
+        key_exchange_wipe_memory();
         r = run(&daemon);
         daemon_done(&daemon);
         return r;
