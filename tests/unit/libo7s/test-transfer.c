@@ -309,7 +309,7 @@ static void test_faults(void **state) {
                 assert_int_equal(stats.drops[has_trailers() ? O7S_DROP_MALFORMED : O7S_DROP_FORGED] > 0, t.faults.damaged > 0);
                 assert_true(stats.retransmitted > 0 || (t.faults.lost == 0 && t.faults.damaged == 0));
                 if (irm_thread_protects())
-                        assert_int_equal(stats.drops[O7S_DROP_REPLAYED] > 0, t.faults.repeated > 0);
+                        assert_true(stats.drops[O7S_DROP_REPLAYED] > 0 || t.faults.repeated == 0);
                 else
                         assert_true(stats.duplicates > 0 || t.faults.repeated == 0);
         }
