@@ -175,7 +175,10 @@ static void fail_lost(AuthLink *link) {
 }
 
 static void link_lost(AuthLink *link, int error) {
-        log_warning_errno(error, "The connection to the authentication service is lost: %m");
+        if (list_is_empty(&link->asked))
+                log_debug_errno(error, "The connection to the authentication service is lost: %m");
+        else
+                log_warning_errno(error, "The authentication service ended over questions of ours: %m");
         link_close(link);
         fail_lost(link);
         if (link->n_questions > 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Two hosts, each with an o7s-irm and an o7s-auth of its own, both real; between them a layer that the test plays, which can change what it carries. A flow is there
- * at both ends, with keys that fit, or at neither.
+ * Two hosts, each with an o7s-irm, an o7s-auth and an o7s-keyd of its own, all real; between them a layer that the test plays, which can change what it
+ * carries. A flow is there at both ends, with keys that fit, or at neither.
  */
 
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <pwd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,17 +25,24 @@
 #include "basic/time.h"
 #include "services/common/hash.h"
 #include "services/common/oap.h"
+#include "tests/support/handshake-side.h"
 #include "tests/unit/irm/irm-fixture.h"
 
 #define LONG (10 * USEC_PER_SEC)
 
 static const char *arg_irm;
 static const char *arg_auth;
+static const char *arg_keyd;
+
+typedef struct Child {
+        pid_t pid;
+        int fd;                 /* its listening socket */
+} Child;
 
 typedef struct Host {
         IrmFixture irm;
-        int auth_fd;
-        pid_t auth;
+        Child auth;
+        Child keyd;
         int layer;
 } Host;
 
@@ -46,76 +54,137 @@ typedef struct Pair {
 
 /* -- hosts -- */
 
-static int bind_auth_socket(const Host *host) {
+static int bind_socket(const Host *host, const char *name) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
         assert_true(fd >= 0);
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/auth.sock", host->irm.directory);
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock", host->irm.directory, name);
         assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
         assert_int_equal(listen(fd, 16), 0);
         return fd;
 }
 
-/* As systemd starts it. */
-static void run_auth(Host *host) {
+/* As systemd starts it, but that it answers the user of this test. */
+static void start_child(const Host *host, const char *program, const char *name, const char *argument, Child *child) {
         const struct passwd *user = getpwuid(geteuid());
-        char root[128], name[128], pid[16];
+        char option[128], pid[16];
 
         assert_non_null(user);
-        (void) snprintf(name, sizeof(name), "--user=%s", user->pw_name);
-        (void) snprintf(root, sizeof(root), "--root=%s", host->irm.directory);
-
-        host->auth = fork();
-        assert_true(host->auth >= 0);
-        if (host->auth > 0)
+        (void) snprintf(option, sizeof(option), "--user=%s", user->pw_name);
+        child->fd = bind_socket(host, name);
+        child->pid = fork();
+        assert_true(child->pid >= 0);
+        if (child->pid > 0)
                 return;
 
         (void) snprintf(pid, sizeof(pid), "%d", (int) getpid());
         (void) setenv("LISTEN_FDS", "1", 1);
         (void) setenv("LISTEN_PID", pid, 1);
-        (void) setenv("LISTEN_FDNAMES", "auth", 1);
-        if (host->auth_fd == 3)
+        (void) setenv("LISTEN_FDNAMES", name, 1);
+        if (child->fd == 3)
                 (void) fcntl(3, F_SETFD, 0);
         else
-                (void) dup2(host->auth_fd, 3);
-        execl(arg_auth, arg_auth, root, name, (char *) NULL);
+                (void) dup2(child->fd, 3);
+        execl(program, program, option, argument, (char *) NULL);
         _exit(127);
 }
 
-static void start_host(Host *host, const char *name_file) {
+static void stop_child(Child *child) {
+        int status;
+
+        assert_int_equal(kill(child->pid, SIGTERM), 0);
+        assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        (void) close(child->fd);
+}
+
+/* -- certificates -- */
+
+/* From an hour ago until tomorrow. issuer: NULL for an authority. */
+static void issue(TestIdentity *identity, const char *name, const TestIdentity *issuer) {
+        const TestIdentity *signer = issuer ? issuer : identity;
+
+        assert_int_equal(test_identity_init(identity, TEST_KEY_P256, name, issuer, false), 0);
+        assert_int_equal(gnutls_x509_crt_set_activation_time(identity->crt, time(NULL) - 3600), 0);
+        assert_int_equal(gnutls_x509_crt_set_expiration_time(identity->crt, time(NULL) + 86400), 0);
+        assert_int_equal(gnutls_x509_crt_sign2(identity->crt, signer->crt, signer->x509_key, GNUTLS_DIG_SHA256, 0), 0);
+}
+
+static void write_certificate(Host *host, const char *path, const TestIdentity *identity) {
+        gnutls_datum_t pem;
+
+        assert_int_equal(gnutls_x509_crt_export2(identity->crt, GNUTLS_X509_FMT_PEM, &pem), 0);
+        fixture_write(&host->irm, path, (const char *) pem.data);
+        gnutls_free(pem.data);
+}
+
+static void write_key(Host *host, const char *path, const TestIdentity *identity) {
+        gnutls_datum_t pem;
+        char whole[256];
+
+        assert_int_equal(gnutls_x509_privkey_export2_pkcs8(identity->x509_key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem), 0);
+        fixture_write(&host->irm, path, (const char *) pem.data);
+        gnutls_free(pem.data);
+        (void) snprintf(whole, sizeof(whole), "%s/etc/o7s/%s", host->irm.directory, path);
+        assert_int_equal(chmod(whole, 0400), 0);
+}
+
+/* What a host has of the other: NULL is nothing. */
+typedef struct Setup {
+        const char *policy;                     /* of its side of the name */
+        const TestIdentity *shows;
+        const TestIdentity *trusts;
+} Setup;
+
+static void write_security(Host *host, const char *side, const Setup *setup) {
+        char path[128];
+
+        if (setup->trusts)
+                write_certificate(host, "security/cacert/ca.pem", setup->trusts);
+        if (!setup->shows)
+                return;
+
+        (void) snprintf(path, sizeof(path), "security/%s/web.example/crt.pem", side);
+        write_certificate(host, path, setup->shows);
+        (void) snprintf(path, sizeof(path), "security/%s/web.example/key.pem", side);
+        write_key(host, path, setup->shows);
+}
+
+/* -- both of them -- */
+
+static void start_host(Host *host, const char *name_file, const char *side, const Setup *setup) {
+        char root[128];
+
         fixture_start(&host->irm, arg_irm);
-        host->auth_fd = bind_auth_socket(host);
         fixture_write(&host->irm, "names/web.example.name", name_file);
-        run_auth(host);
+        write_security(host, side, setup);
+        (void) snprintf(root, sizeof(root), "--root=%s", host->irm.directory);
+        start_child(host, arg_auth, "auth", root, &host->auth);
+        start_child(host, arg_keyd, "keyd", NULL, &host->keyd);
         fixture_run(&host->irm);
         host->layer = fixture_connect_layer(&host->irm);
         layer_come_online(host->layer, "lan");
 }
 
 static void stop_host(Host *host) {
-        int status;
-
         (void) close(host->layer);
-        assert_int_equal(kill(host->auth, SIGTERM), 0);
-        assert_int_equal(waitpid(host->auth, &status, 0), host->auth);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), 0);
-        (void) close(host->auth_fd);
+        stop_child(&host->auth);
+        stop_child(&host->keyd);
         fixture_stop(&host->irm);
 }
 
-/* client and server: sections of the name's file. */
-static void start_pair(Pair *pair, const char *client, const char *server) {
+static void start_pair(Pair *pair, const Setup *client, const Setup *server) {
         IrmMessage message = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION, .info.name = "web.example" };
         LayerMessage registration;
         char text[512];
 
         *pair = (Pair) {};
-        (void) snprintf(text, sizeof(text), "[Name]\nLocal=no\n[Client]\n%s", client);
-        start_host(&pair->asking, text);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\n%s", geteuid(), server);
-        start_host(&pair->asked, text);
+        (void) snprintf(text, sizeof(text), "[Name]\nLocal=no\n[Client]\n%s", client->policy);
+        start_host(&pair->asking, text, "client", client);
+        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\n%s", geteuid(), server->policy);
+        start_host(&pair->asked, text, "server", server);
         layer_hear(pair->asked.layer, LAYER_REGISTER, &registration, NULL);
 
         pair->listener = fixture_connect_client();      /* of the host that was started last */
@@ -146,6 +215,7 @@ typedef enum Tamper {
 typedef struct Outcome {
         int result;
         bool offered;
+        int refusal;            /* what the asked host says to the other one; 0: nothing */
         IrmMessage asking;
         IrmMessage asked;
         LayerControl asking_control;
@@ -236,7 +306,7 @@ static bool is_offered(Pair *pair, Outcome *outcome) {
         assert_true(poll(pfds, ELEMENTSOF(pfds), 5000) > 0);
         if (pfds[1].revents) {
                 layer_hear(pair->asked.layer, LAYER_REFUSE, &refusal, NULL);
-                assert_int_equal(refusal.result, 0);
+                outcome->refusal = refusal.result;
                 return false;
         }
 
@@ -301,7 +371,14 @@ static void finish(Pair *pair, int doorbell, Outcome *outcome) {
                 (void) safe_close(fds[i]);
 }
 
-/* Without an offer the asking side gives up after a while, as toward a name that is not there. */
+/* The asked host's no, back. */
+static void carry_refusal(Pair *pair, const LayerMessage *request, int refusal) {
+        const LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt, .result = refusal };
+
+        layer_say(pair->asking.layer, &reply, NULL, 0);
+}
+
+/* Where the asked host says nothing the asking side gives up after a while, as toward a name that is not there. */
 static void run_flow(Pair *pair, Tamper tamper, Outcome *ret) {
         Outcome outcome = {};
         LayerMessage request;
@@ -309,8 +386,11 @@ static void run_flow(Pair *pair, Tamper tamper, Outcome *ret) {
 
         carry_request(pair, tamper, &request);
         outcome.offered = is_offered(pair, &outcome);
-        if (outcome.offered) {
-                carry_reply(pair, tamper, &request, &outcome);
+        if (outcome.offered || outcome.refusal < 0) {
+                if (outcome.offered)
+                        carry_reply(pair, tamper, &request, &outcome);
+                else
+                        carry_refusal(pair, &request, outcome.refusal);
                 finish(pair, doorbell, &outcome);
         } else {
                 (void) close(doorbell);
@@ -349,7 +429,7 @@ static void test_opportunistic(void **state) {
         Outcome first, second;
         Pair pair;
 
-        start_pair(&pair, "", "");
+        start_pair(&pair, &(Setup) { .policy = "" }, &(Setup) { .policy = "" });
         run_flow(&pair, HONEST, &first);
         assert_int_equal(first.result, 0);
         check_keys(&first, false);
@@ -385,7 +465,7 @@ static void test_policies(void **state) {
                 Pair pair;
 
                 print_message("%s\n", cases[i].name);
-                start_pair(&pair, cases[i].client, cases[i].server);
+                start_pair(&pair, &(Setup) { .policy = cases[i].client }, &(Setup) { .policy = cases[i].server });
                 run_flow(&pair, HONEST, &outcome);
                 assert_int_equal(outcome.offered, cases[i].offered);
                 assert_int_equal(outcome.result, cases[i].result);
@@ -412,7 +492,7 @@ static void test_tampered(void **state) {
         };
         Pair pair;
 
-        start_pair(&pair, "Encryption=required\n", "");
+        start_pair(&pair, &(Setup) { .policy = "Encryption=required\n" }, &(Setup) { .policy = "" });
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 Outcome outcome;
 
@@ -427,19 +507,123 @@ static void test_tampered(void **state) {
         stop_pair(&pair);
 }
 
+/* -- with certificates -- */
+
+typedef enum Who {
+        NOBODY,
+        CA,
+        OTHER_CA,
+        WEB,
+        OTHER_WEB,
+        IMPOSTOR,
+        ALICE,
+        _WHO_MAX,
+} Who;
+
+static int make_identities(void **state) {
+        TestIdentity *all = calloc(_WHO_MAX, sizeof(*all));
+
+        assert_non_null(all);
+        issue(&all[CA], "the authority", NULL);
+        issue(&all[OTHER_CA], "another authority", NULL);
+        issue(&all[WEB], "o7s:name:web.example", &all[CA]);
+        issue(&all[OTHER_WEB], "o7s:name:mail.example", &all[CA]);
+        issue(&all[IMPOSTOR], "o7s:name:web.example", &all[OTHER_CA]);
+        issue(&all[ALICE], "o7s:name:alice", &all[CA]);
+        *state = all;
+        return 0;
+}
+
+static int drop_identities(void **state) {
+        TestIdentity *all = *state;
+
+        for (Who who = CA; who < _WHO_MAX; who++)
+                test_identity_done(&all[who]);
+        free(all);
+        return 0;
+}
+
+static Setup setup_of(const TestIdentity *all, const char *policy, Who shows, Who trusts) {
+        return (Setup) {
+                .policy = policy,
+                .shows = shows == NOBODY ? NULL : &all[shows],
+                .trusts = trusts == NOBODY ? NULL : &all[trusts],
+        };
+}
+
+static void test_identities(void **state) {
+        static const struct {
+                const char *name;
+                struct {
+                        const char *policy;
+                        Who shows;
+                        Who trusts;
+                } client, server;
+                Tamper tamper;
+                bool offered;
+                int refusal;
+                int result;
+                const char *server_is;          /* as the asking side has proof of; NULL: none */
+                const char *client_is;          /* as the listener has */
+        } cases[] = {
+                { "a server that is trusted", { "", NOBODY, CA }, { "", WEB, NOBODY }, HONEST, true, 0, 0, "o7s:name:web.example", NULL },
+                { "no proof, and none wanted", { "", NOBODY, NOBODY }, { "", WEB, NOBODY }, HONEST, true, 0, 0, NULL, NULL },
+                { "a server that shows nothing", { "", NOBODY, CA }, { "", NOBODY, NOBODY }, HONEST, true, 0, -EKEYREJECTED, NULL, NULL },
+                { "of another name", { "", NOBODY, CA }, { "", OTHER_WEB, NOBODY }, HONEST, true, 0, -EKEYREJECTED, NULL, NULL },
+                { "of another authority", { "", NOBODY, CA }, { "", IMPOSTOR, NOBODY }, HONEST, true, 0, -EKEYREJECTED, NULL, NULL },
+                { "both prove themselves", { "", ALICE, CA }, { "Authentication=mutual\nAllowPeer=o7s:name:alice\n", WEB, CA }, HONEST, true, 0,
+                  0, "o7s:name:web.example", "o7s:name:alice" },
+                { "a client that is not allowed", { "", ALICE, CA }, { "Authentication=mutual\nAllowPeer=o7s:name:bob\n", WEB, CA }, HONEST, false,
+                  -1009, -EKEYREJECTED, NULL, NULL },
+                { "a client that shows nothing", { "", NOBODY, CA }, { "Authentication=mutual\n", WEB, CA }, HONEST, false, 0, -ETIMEDOUT, NULL, NULL },
+                { "a request that was altered", { "", ALICE, CA }, { "Authentication=mutual\n", WEB, CA }, REQUEST_BYTE, false, 0, -ETIMEDOUT, NULL,
+                  NULL },
+                { "a reply that was altered", { "", NOBODY, CA }, { "", WEB, NOBODY }, REPLY_BYTE, true, 0, -EKEYREJECTED, NULL, NULL },
+                { "not encrypted, all the same proven", { "Encryption=no\n", NOBODY, CA }, { "Encryption=no\n", WEB, NOBODY }, HONEST, true, 0, 0,
+                  "o7s:name:web.example", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Setup client = setup_of(*state, cases[i].client.policy, cases[i].client.shows, cases[i].client.trusts);
+                Setup server = setup_of(*state, cases[i].server.policy, cases[i].server.shows, cases[i].server.trusts);
+                Outcome outcome;
+                Pair pair;
+
+                print_message("%s\n", cases[i].name);
+                start_pair(&pair, &client, &server);
+                run_flow(&pair, cases[i].tamper, &outcome);
+                assert_int_equal(outcome.offered, cases[i].offered);
+                assert_int_equal(outcome.refusal, cases[i].refusal);
+                assert_int_equal(outcome.result, cases[i].result);
+                if (outcome.offered && cases[i].client_is)
+                        assert_string_equal(outcome.asked.info.peer, cases[i].client_is);
+                if (outcome.offered)
+                        assert_int_equal(outcome.asked.info.verified, cases[i].client_is != NULL);
+                if (outcome.result == 0) {
+                        check_keys(&outcome, streq(outcome.asking.info.protection, "mac"));
+                        assert_int_equal(outcome.asking.info.verified, cases[i].server_is != NULL);
+                        if (cases[i].server_is)
+                                assert_string_equal(outcome.asking.info.peer, cases[i].server_is);
+                }
+                stop_pair(&pair);
+        }
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_opportunistic),
                 cmocka_unit_test(test_policies),
                 cmocka_unit_test(test_tampered),
+                cmocka_unit_test_setup_teardown(test_identities, make_identities, drop_identities),
         };
 
-        if (argc < 3)
+        if (argc < 4)
                 return 2;
-        if (argc > 3)
-                cmocka_set_test_filter(argv[3]);
+        if (argc > 4)
+                cmocka_set_test_filter(argv[4]);
 
         arg_irm = argv[1];
         arg_auth = argv[2];
+        arg_keyd = argv[3];
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
