@@ -11,18 +11,19 @@
 #include "apps/complain.h"
 #include "apps/nc-options.h"
 #include "apps/nc-relay.h"
+#include "apps/show.h"
 #include "apps/units.h"
 #include "apps/wait.h"
 
 static void say_flow(const NcOptions *o, o7s_flow *flow) {
         struct o7s_flow_info info = { .size = sizeof(info) };
+        char text[FLOW_CHARS_MAX];
 
         if (!o->verbose || o7s_flow_info(flow, &info) < 0)
                 return;
 
-        (void) fprintf(stderr, "%s %s, %s%s%s\n", o->listen ? "flow to" : "open:", info.name,
-                       info.is_local ? "on this host" : "via ", info.is_local ? "" : info.layer,
-                       info.peer_verified ? ", authenticated" : "");
+        flow_format(text, sizeof(text), &info);
+        (void) fprintf(stderr, "%s %s, %s\n", o->listen ? "flow to" : "open:", info.name, text);
 }
 
 /* What the flow is decides where we are asked; where we ask, the options did. Returns: 0; the exit status. */

@@ -10,19 +10,31 @@
 
 #define BAR_CHARS_MAX 50
 
-void show_flow(const char *name, const struct o7s_flow_info *info) {
-        (void) printf("%s ", name);
+/* Within a host there is nobody on the way. */
+static const char *protection_of(const struct o7s_flow_info *info) {
+        if (!info->protection[0] || strcmp(info->protection, "none") == 0)
+                return info->is_local ? "" : ", not protected";
 
-        if (info->is_local)
-                (void) printf("on this host");
-        else
-                (void) printf("via %s", info->layer[0] ? info->layer : "?");
-        if (info->peer[0])
-                (void) printf(", %s", info->peer);
-        if (info->protection[0] && strcmp(info->protection, "none") != 0)
-                (void) printf(", %s", info->protection);
-        if (info->peer_verified)
-                (void) printf(", authenticated");
+        return strcmp(info->protection, "mac") == 0 ? ", authentic but readable" : "";
+}
+
+void flow_format(char *buffer, size_t size, const struct o7s_flow_info *info) {
+        bool has_cipher = info->protection[0] && strcmp(info->protection, "none") != 0 && strcmp(info->protection, "mac") != 0;
+        const char *layer = info->layer[0] ? info->layer : "?";
+
+        (void) snprintf(buffer, size, "%s%s%s%s%s%s%s%s%s%s%s",
+                        info->is_local ? "on this host" : "via ", info->is_local ? "" : layer,
+                        info->peer[0] ? ", " : "", info->peer,
+                        info->peer_verified ? (info->peer[0] ? " (authenticated)" : ", authenticated") : "",
+                        protection_of(info), has_cipher ? ", " : "", has_cipher ? info->protection : "",
+                        info->key_exchange[0] ? " (" : "", info->key_exchange, info->key_exchange[0] ? ")" : "");
+}
+
+void show_flow(const char *name, const struct o7s_flow_info *info) {
+        char text[FLOW_CHARS_MAX];
+
+        flow_format(text, sizeof(text), info);
+        (void) printf("%s %s", name, text);
 }
 
 /* All values in the unit of the median, so that they compare at a glance. */
@@ -127,6 +139,7 @@ void show_flow_json(json_object *line, const struct o7s_flow_info *info) {
         show_add(line, "peer", json_object_new_string(info->peer));
         show_add(line, "authenticated", json_object_new_boolean(info->peer_verified != 0));
         show_add(line, "protection", json_object_new_string(info->protection));
+        show_add(line, "key_exchange", json_object_new_string(info->key_exchange));
         show_add(line, "stream", json_object_new_boolean(info->is_stream != 0));
         show_add(line, "granted", qos_json(&info->qos_granted));
         show_add(line, "mtu", json_object_new_uint64(info->mtu));

@@ -8,7 +8,12 @@
 #include "apps/common.h"
 #include "apps/histogram.h"
 
-/* "NAME via lan, beta, aes-128-gcm, authenticated" without an end of line. */
+#define FLOW_CHARS_MAX 512
+
+/* Who is at the other end, and how the flow is protected: "via lan, beta (authenticated), aes-128-gcm (X25519)". */
+void flow_format(char *buffer, size_t size, const struct o7s_flow_info *info);
+
+/* The same after the name, without an end of line. */
 void show_flow(const char *name, const struct o7s_flow_info *info);
 
 /* " min 1.28  p50 1.29  p99 1.31  max 1.31 ms" after the title, nothing where there are no values (nanoseconds). */
