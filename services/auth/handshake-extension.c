@@ -3,10 +3,13 @@
 /*
  * What two o7s hosts agree on besides OAP's header.
  *
- *   T    SHA-256("o7s transcript" || u32 size || request || u32 size || response || request's binding || response's binding)
- *        the request with its signature; the response without, and with zeroes where its confirmation goes; a binding that is none: zeroes
+ *   T    SHA-256("o7s transcript" || u32 size || request || u32 size || response || request's || response's binding)
  *
- * Each side takes the bindings as its own layer has them, so that a message that came another way leads to other keys even where nobody signs.
+ * The request with its signature; the response without, and with zeroes where its confirmation goes; zeroes for a
+ * binding that is none.
+ *
+ * Each side takes the bindings as its own layer has them, so that a message that came another way leads to other keys
+ * even where nobody signs.
  */
 
 #include <gnutls/gnutls.h>
@@ -89,7 +92,8 @@ int handshake_read_extension(Handshake *h, const OapHeader *header, OapExtension
         if (extension.present && !(h->server ? request_is_whole(header, &extension) : response_is_whole(&extension)))
                 return handshake_refuse(text, -EPROTO, "The peer's o7s extension is incomplete: somebody altered it.");
 
-        /* The reference sends no data. Whoever signs may; else it is more likely an extension of ours that was broken. */
+        /* The reference sends no data. Whoever signs may; else it is more likely an extension of ours that was
+         * broken. */
         if (!extension.present && header->data_size > 0 && header->certificate_size == 0)
                 return handshake_refuse(text, -EBADMSG, "The peer's message carries data that nobody signs.");
         if (!extension.present && h->terms.peer == PEER_O7S)
@@ -105,7 +109,9 @@ int handshake_check_binding(const OapExtension *extension, const uint8_t seen[OA
 
         if (extension->have_binding && gnutls_memcmp(extension->binding, seen, OAP_DIGEST_BYTES) != 0)
                 return handshake_refuse(text, -EKEYREJECTED,
-                                        "The %s came another way, or for another flow, than its sender says: somebody altered or relayed it.", which);
+                                        "The %s came another way, or for another flow, than its sender says: somebody "
+                                        "altered or relayed it.",
+                                        which);
         if (!extension->have_binding && seen_any)
                 return handshake_refuse(text, -EKEYREJECTED, "The %s does not say for which flow it is.", which);
 
@@ -161,15 +167,16 @@ void handshake_describe_keys(Handshake *h) {
         const OapAlgorithm *cipher = h->cipher ? h->cipher : oap_cipher_by_id(h->suite & ~OAP_SUITE_MAC_ONLY);
         const char *protection = h->suite & OAP_SUITE_MAC_ONLY ? "mac" : cipher->name;
 
-        (void) snprintf(h->peer.key_exchange, sizeof(h->peer.key_exchange), "%s", oap_key_exchange_to_string(h->key_exchange));
+        (void) snprintf(h->peer.key_exchange, sizeof(h->peer.key_exchange), "%s",
+                        oap_key_exchange_to_string(h->key_exchange));
         (void) snprintf(h->peer.protection, sizeof(h->peer.protection), "%s", protection);
 }
 
 int handshake_derive_suite(Handshake *h, const uint8_t transcript[OAP_DIGEST_BYTES]) {
         int r;
 
-        r = derive_flow_secrets((HashAlgorithm) h->derivation->hash, h->shared, h->shared_size, transcript, OAP_DIGEST_BYTES, !h->server,
-                                &h->secrets);
+        r = derive_flow_secrets((HashAlgorithm) h->derivation->hash, h->shared, h->shared_size, transcript,
+                                OAP_DIGEST_BYTES, !h->server, &h->secrets);
         explicit_bzero(h->shared, sizeof(h->shared));
         if (r < 0)
                 return r;
@@ -186,8 +193,8 @@ int handshake_derive_reference(Handshake *h, const uint8_t *spki, size_t spki_si
         int r;
 
         ours = key_exchange_spki(h->exchange, &ours_size);
-        r = derive_reference_key((HashAlgorithm) h->derivation->hash, h->shared, h->shared_size, ours, ours_size, spki, spki_size,
-                                 seal->send);
+        r = derive_reference_key((HashAlgorithm) h->derivation->hash, h->shared, h->shared_size, ours, ours_size, spki,
+                                 spki_size, seal->send);
         explicit_bzero(h->shared, sizeof(h->shared));
         if (r < 0)
                 return r;

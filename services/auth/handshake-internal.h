@@ -114,8 +114,8 @@ void handshake_describe_keys(Handshake *h);
 /* -- handshake-peer.c -- */
 
 /* Certificate, signature, identity, whatever is there or has to be. header: parsed from message. */
-int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHeader *header, const uint8_t *message, size_t size,
-                         const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]);
+int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHeader *header, const uint8_t *message,
+                         size_t size, const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]);
 
 /* What outlives the peer's message. */
 void handshake_keep_peer(Handshake *h, const OapHeader *header, const OapExtension *extension);

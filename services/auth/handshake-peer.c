@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Who the peer is. A message without a certificate is anonymous, and refused where the policy wants to know; one with a certificate is signed, and the
- * signature has to be right whether we know the issuer or not.
+ * Who the peer is. A message without a certificate is anonymous, and refused where the policy wants to know; one with
+ * a certificate is signed, and the signature has to be right whether we know the issuer or not.
  */
 
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "services/auth/handshake-internal.h"
 
 /* Of the digests that our policy takes. EdDSA has none to choose. */
-static int check_digest(const Handshake *h, const Certificate *certificate, uint16_t digest, char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_digest(const Handshake *h, const Certificate *certificate, uint16_t digest,
+                        char text[AUTH_TEXT_BYTES_MAX]) {
         const OapAlgorithm *algorithm = digest == 0 ? oap_digest_by_name("sha256") : oap_digest_by_id(digest);
 
         if (certificate_digest(certificate, h->terms.digest->id) == 0)
@@ -22,8 +23,8 @@ static int check_digest(const Handshake *h, const Certificate *certificate, uint
         return 0;
 }
 
-static int check_signature(const Handshake *h, const Certificate *certificate, const OapHeader *header, const uint8_t *message, size_t size,
-                           char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_signature(const Handshake *h, const Certificate *certificate, const OapHeader *header,
+                           const uint8_t *message, size_t size, char text[AUTH_TEXT_BYTES_MAX]) {
         int r;
 
         if (header->signature_size == 0)
@@ -33,12 +34,15 @@ static int check_signature(const Handshake *h, const Certificate *certificate, c
         if (r < 0)
                 return r;
 
-        r = certificate_check_signature(certificate, header->digest, message, size - header->signature_size, header->signature,
-                                        header->signature_size);
+        r = certificate_check_signature(certificate, header->digest, message, size - header->signature_size,
+                                        header->signature, header->signature_size);
         if (r == -EKEYREJECTED)
-                return handshake_refuse(text, r, "The signature is not of the certificate's key: somebody altered the message, or has not the key.");
+                return handshake_refuse(text, r,
+                                        "The signature is not of the certificate's key: somebody altered the message, "
+                                        "or has not the key.");
         if (r < 0)
-                return handshake_refuse(text, r, "The peer's signature is of a kind that the libraries of this host do not carry.");
+                return handshake_refuse(
+                        text, r, "The peer's signature is of a kind that the libraries of this host do not carry.");
 
         return 0;
 }
@@ -65,8 +69,8 @@ static int check_identity(Handshake *h, const Certificate *certificate, uint64_t
         return 0;
 }
 
-int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHeader *header, const uint8_t *message, size_t size,
-                         const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]) {
+int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHeader *header, const uint8_t *message,
+                         size_t size, const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]) {
         _cleanup_(certificate_freep) Certificate *certificate = NULL;
         int r;
 
@@ -74,7 +78,8 @@ int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHead
 
         if (header->certificate_size == 0) {
                 if (h->terms.want_peer)
-                        return handshake_refuse(text, -EKEYREJECTED, "The peer shows no certificate, and the policy asks for one.");
+                        return handshake_refuse(text, -EKEYREJECTED,
+                                                "The peer shows no certificate, and the policy asks for one.");
                 return 0;
         }
 
@@ -89,7 +94,8 @@ int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHead
                 return r;
         if (certificate_promises_o7s(certificate) && !extension->present)
                 return handshake_refuse(text, -EKEYREJECTED,
-                                        "The peer's certificate promises o7s, and its message has no o7s extension: somebody took it away.");
+                                        "The peer's certificate promises o7s, and its message has no o7s extension: "
+                                        "somebody took it away.");
 
         return check_identity(h, certificate, now_realtime_nsec, text);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The request, from both sides. Who is asked does everything here that can fail for the peer's fault, the shared secret included: what is woken afterwards is
- * woken for somebody.
+ * The request, from both sides. Who is asked does everything here that can fail for the peer's fault, the shared
+ * secret included: what is woken afterwards is woken for somebody.
  */
 
 #include <gnutls/gnutls.h>
@@ -11,7 +11,8 @@
 
 /* -- who asks -- */
 
-/* With encryption the key goes into the header, where every peer looks for it; without, only o7s hosts have a use for one. */
+/* With encryption the key goes into the header, where every peer looks for it; without, only o7s hosts have a use for
+ * one. */
 static int offer_key_exchange(Handshake *h) {
         const uint8_t *spki;
         size_t size;
@@ -65,8 +66,8 @@ static int fill_request_extension(Handshake *h, const void *binding, size_t bind
         return 0;
 }
 
-int handshake_build_request(Handshake *h, uint64_t now_realtime_nsec, const void *binding, size_t binding_size, OapHeader *ret,
-                            bool *ret_signs) {
+int handshake_build_request(Handshake *h, uint64_t now_realtime_nsec, const void *binding, size_t binding_size,
+                            OapHeader *ret, bool *ret_signs) {
         int r;
 
         assert(h);
@@ -121,14 +122,19 @@ static int read_header(Handshake *h, uint64_t now, OapHeader *ret, char text[AUT
         if (r < 0)
                 return handshake_refuse(text, r, "The request is malformed.");
         if (header.key_exchange_raw || header.client_encapsulates)
-                return handshake_refuse(text, -EOPNOTSUPP, "The request asks for a post-quantum key exchange, which the libraries of this host do not carry.");
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "The request asks for a post-quantum key exchange, which the libraries of this "
+                                        "host do not carry.");
         if (!oap_stamp_is_timely(header.timestamp, now))
-                return handshake_refuse(text, -ETIME, "The request's time stamp is out of the window: a replay, or the clocks of both hosts differ.");
+                return handshake_refuse(
+                        text, -ETIME,
+                        "The request's time stamp is out of the window: a replay, or the clocks of both hosts differ.");
 
         /* The answer carries this digest of the request. */
         algorithm = oap_digest_to_hash(header.digest);
         if (algorithm < 0)
-                return handshake_refuse(text, -EOPNOTSUPP, "The request's digest %s is not carried by the libraries of this host.",
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "The request's digest %s is not carried by the libraries of this host.",
                                         oap_digest_by_id(header.digest)->name);
         n = hash_compute((HashAlgorithm) algorithm, h->request, h->request_size, h->request_hash);
         if (n < 0)
@@ -160,25 +166,29 @@ static int agree_on_protection(Handshake *h, const OapHeader *header, const OapE
                                char text[AUTH_TEXT_BYTES_MAX]) {
         h->derivation = negotiation_derivation(&h->terms, header->kdf);
         if (!h->derivation)
-                return handshake_refuse(text, -EOPNOTSUPP, "There is no key derivation that the peer and our policy both take.");
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "There is no key derivation that the peer and our policy both take.");
 
         if (!handshake_offers_suites(extension)) {
                 h->cipher = negotiation_cipher(&h->terms, header->cipher);
                 if (!h->cipher)
-                        return handshake_refuse(text, -EOPNOTSUPP, "There is no cipher that the peer and our policy both take.");
+                        return handshake_refuse(text, -EOPNOTSUPP,
+                                                "There is no cipher that the peer and our policy both take.");
                 return 0;
         }
 
         h->suite = negotiation_suite(&h->terms, extension->suites, extension->n_suites, in_header);
         if (h->suite == 0)
-                return handshake_refuse(text, -EOPNOTSUPP, "There is no way to protect the flow that the peer and our policy both take.");
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "There is no way to protect the flow that the peer and our policy both take.");
         if (in_header)
                 h->cipher = oap_cipher_by_id(h->suite);
 
         return 0;
 }
 
-static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]) {
+static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapExtension *extension,
+                               char text[AUTH_TEXT_BYTES_MAX]) {
         bool in_header = header->key_exchange_size > 0;
         const uint8_t *spki = in_header ? header->key_exchange : extension->share;
         size_t size = in_header ? header->key_exchange_size : extension->share_size;
@@ -186,7 +196,8 @@ static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapE
 
         if (size == 0) {
                 if (h->terms.encryption == ENCRYPTION_REQUIRED)
-                        return handshake_refuse(text, -EOPNOTSUPP, "The peer asks for no encryption, and Encryption=required here.");
+                        return handshake_refuse(text, -EOPNOTSUPP,
+                                                "The peer asks for no encryption, and Encryption=required here.");
                 return 0;
         }
 
@@ -196,7 +207,8 @@ static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapE
         if (kex < 0)
                 return handshake_refuse(text, -EPROTO, "The request's key for the key exchange is malformed.");
         if (!negotiation_takes_key_exchange(&h->terms, (OapKeyExchange) kex))
-                return handshake_refuse(text, -EOPNOTSUPP, "The key exchange %s of the request is below what our policy takes.",
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "The key exchange %s of the request is below what our policy takes.",
                                         oap_key_exchange_to_string((OapKeyExchange) kex));
 
         r = agree_on_protection(h, header, extension, in_header, text);
@@ -210,8 +222,8 @@ static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapE
         return handshake_share_secret(h, spki, size, text);
 }
 
-static int check_request(Handshake *h, uint64_t now, const void *oap, size_t size, const void *binding, size_t binding_size,
-                         char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_request(Handshake *h, uint64_t now, const void *oap, size_t size, const void *binding,
+                         size_t binding_size, char text[AUTH_TEXT_BYTES_MAX]) {
         OapExtension extension;
         OapHeader header;
         int r;
@@ -249,8 +261,8 @@ static int check_request(Handshake *h, uint64_t now, const void *oap, size_t siz
         return 0;
 }
 
-int handshake_check_request(Handshake *h, uint64_t now_realtime_nsec, const void *oap, size_t size, const void *binding, size_t binding_size,
-                            char text[AUTH_TEXT_BYTES_MAX]) {
+int handshake_check_request(Handshake *h, uint64_t now_realtime_nsec, const void *oap, size_t size, const void *binding,
+                            size_t binding_size, char text[AUTH_TEXT_BYTES_MAX]) {
         int r;
 
         assert(h);

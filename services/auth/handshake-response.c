@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The response, from both sides. It carries a digest of the whole request, so that whoever altered that also has to alter this; with a signature he cannot.
- * Between o7s hosts it also proves that the keys came out the same at both ends.
+ * The response, from both sides. It carries a digest of the whole request, so that whoever altered that also has to
+ * alter this; with a signature he cannot. Between o7s hosts it also proves that the keys came out the same at both
+ * ends.
  */
 
 #include <gnutls/gnutls.h>
@@ -11,7 +12,8 @@
 
 /* -- who is asked -- */
 
-static void fill_response_extension(Handshake *h, uint32_t grants, const uint8_t *token, const uint8_t *reset, bool have_binding) {
+static void fill_response_extension(Handshake *h, uint32_t grants, const uint8_t *token, const uint8_t *reset,
+                                    bool have_binding) {
         OapExtension *e = &h->extension;
 
         e->capabilities = grants;
@@ -54,8 +56,8 @@ static void answer_key_exchange(Handshake *h) {
 
 /* The response without its signature. */
 static int hash_own_response(Handshake *h, uint8_t ret[OAP_DIGEST_BYTES]) {
-        size_t size = OAP_HEADER_BYTES + h->header.certificate_size + h->header.key_exchange_size + h->header.data_size +
-                      h->header.request_hash_size;
+        size_t size = OAP_HEADER_BYTES + h->header.certificate_size + h->header.key_exchange_size +
+                      h->header.data_size + h->header.request_hash_size;
         _cleanup_free_ uint8_t *bytes = NULL;
         ssize_t n;
 
@@ -99,8 +101,8 @@ static int derive_of_request(Handshake *h) {
         return handshake_derive_reference(h, header.key_exchange, header.key_exchange_size);
 }
 
-static int build_response(Handshake *h, uint64_t now, uint32_t grants, const uint8_t *token, const uint8_t *reset, const void *binding,
-                          size_t binding_size) {
+static int build_response(Handshake *h, uint64_t now, uint32_t grants, const uint8_t *token, const uint8_t *reset,
+                          const void *binding, size_t binding_size) {
         int r;
 
         memcpy(h->header.id, h->peer_header.id, sizeof(h->header.id));
@@ -127,8 +129,9 @@ static int build_response(Handshake *h, uint64_t now, uint32_t grants, const uin
         return h->exchange ? derive_of_request(h) : 0;
 }
 
-int handshake_build_response(Handshake *h, uint64_t now_realtime_nsec, uint32_t grants, const uint8_t *token, const uint8_t *reset,
-                             const void *binding, size_t binding_size, OapHeader *ret, bool *ret_signs) {
+int handshake_build_response(Handshake *h, uint64_t now_realtime_nsec, uint32_t grants, const uint8_t *token,
+                             const uint8_t *reset, const void *binding, size_t binding_size, OapHeader *ret,
+                             bool *ret_signs) {
         int r;
 
         assert(h);
@@ -163,14 +166,17 @@ static int read_header(Handshake *h, const uint8_t *oap, size_t size, OapHeader 
                 return handshake_refuse(text, -EPROTO, "The response has another key exchange than was asked for.");
         if (gnutls_memcmp(header.id, h->header.id, sizeof(header.id)) != 0 ||
             gnutls_memcmp(header.request_hash, h->request_hash, h->request_hash_size) != 0)
-                return handshake_refuse(text, -EKEYREJECTED, "The response is not to our request: somebody altered one of them, or it is another's.");
+                return handshake_refuse(
+                        text, -EKEYREJECTED,
+                        "The response is not to our request: somebody altered one of them, or it is another's.");
 
         *ret = header;
         return 0;
 }
 
 /* An answer without keys. */
-static int accept_plain(Handshake *h, const OapHeader *header, const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]) {
+static int accept_plain(Handshake *h, const OapHeader *header, const OapExtension *extension,
+                        char text[AUTH_TEXT_BYTES_MAX]) {
         if (h->terms.encryption == ENCRYPTION_REQUIRED)
                 return handshake_refuse(text, -EOPNOTSUPP, "The peer does not encrypt, and Encryption=required here.");
         if (header->cipher != 0 || extension->n_suites > 0 || extension->have_confirmation)
@@ -180,17 +186,22 @@ static int accept_plain(Handshake *h, const OapHeader *header, const OapExtensio
 }
 
 /* What ranks below what we asked for is somebody else's choice. */
-static int check_reference_terms(Handshake *h, const OapHeader *header, const OapExtension *extension, char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_reference_terms(Handshake *h, const OapHeader *header, const OapExtension *extension,
+                                 char text[AUTH_TEXT_BYTES_MAX]) {
         if (extension->n_suites > 0 || extension->have_confirmation)
-                return handshake_refuse(text, -EPROTO, "The peer wants to protect the flow in a way that we did not offer.");
+                return handshake_refuse(text, -EPROTO,
+                                        "The peer wants to protect the flow in a way that we did not offer.");
 
         h->cipher = oap_cipher_by_id(header->cipher);
         if (!h->cipher)
                 return handshake_refuse(text, -EPROTO, "The response has a key and no cipher.");
         if (!negotiation_takes_cipher(&h->terms, h->cipher) || h->cipher->rank < h->terms.cipher->rank)
-                return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the cipher %s, which our policy does not take.", h->cipher->name);
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "The peer wants the cipher %s, which our policy does not take.",
+                                        h->cipher->name);
         if (h->derivation->rank < h->terms.derivation->rank)
-                return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the key derivation %s, which is below ours.", h->derivation->name);
+                return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the key derivation %s, which is below ours.",
+                                        h->derivation->name);
 
         return 0;
 }
@@ -198,7 +209,9 @@ static int check_reference_terms(Handshake *h, const OapHeader *header, const Oa
 static int check_suite(Handshake *h, const OapHeader *header, const OapExtension *extension, bool in_header,
                        char text[AUTH_TEXT_BYTES_MAX]) {
         if (extension->n_suites != 1)
-                return handshake_refuse(text, -EPROTO, "The peer runs o7s and its response is incomplete: somebody took away what we had said.");
+                return handshake_refuse(
+                        text, -EPROTO,
+                        "The peer runs o7s and its response is incomplete: somebody took away what we had said.");
 
         h->suite = negotiation_suite(&h->terms, extension->suites, 1, in_header);
         for (unsigned i = 0; i < h->terms.n_suites; i++)
@@ -212,8 +225,8 @@ static int check_suite(Handshake *h, const OapHeader *header, const OapExtension
 }
 
 /* Proves that the keys came out the same, and with them everything that both have seen. */
-static int check_confirmation(Handshake *h, const OapHeader *header, const OapExtension *extension, const uint8_t *oap, size_t size,
-                              char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_confirmation(Handshake *h, const OapHeader *header, const OapExtension *extension, const uint8_t *oap,
+                              size_t size, char text[AUTH_TEXT_BYTES_MAX]) {
         size_t signed_size = size - header->signature_size;
         uint8_t transcript[OAP_DIGEST_BYTES], confirmation[OAP_DIGEST_BYTES];
         _cleanup_free_ uint8_t *bytes = NULL;
@@ -237,11 +250,12 @@ static int check_confirmation(Handshake *h, const OapHeader *header, const OapEx
 
         r = gnutls_memcmp(confirmation, extension->confirmation, sizeof(confirmation)) == 0 ? 0 : -EKEYREJECTED;
         explicit_bzero(confirmation, sizeof(confirmation));
-        return r < 0 ? handshake_refuse(text, r, "The peer does not have our keys: somebody altered the handshake.") : 0;
+        return r < 0 ? handshake_refuse(text, r, "The peer does not have our keys: somebody altered the handshake.")
+                     : 0;
 }
 
-static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension *extension, const uint8_t *oap, size_t size,
-                       char text[AUTH_TEXT_BYTES_MAX]) {
+static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension *extension, const uint8_t *oap,
+                       size_t size, char text[AUTH_TEXT_BYTES_MAX]) {
         bool in_header = h->header.key_exchange_size > 0;
         bool suite = extension->present && handshake_offers_suites(&h->extension);
         const uint8_t *spki = in_header ? header->key_exchange : extension->share;
@@ -255,10 +269,12 @@ static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension
 
         h->derivation = header->kdf == 0 ? oap_digest_by_name("sha256") : oap_digest_by_id(header->kdf);
         if (!negotiation_takes_derivation(&h->terms, h->derivation))
-                return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the key derivation %s, which our policy does not take.",
+                return handshake_refuse(text, -EOPNOTSUPP,
+                                        "The peer wants the key derivation %s, which our policy does not take.",
                                         h->derivation->name);
 
-        r = suite ? check_suite(h, header, extension, in_header, text) : check_reference_terms(h, header, extension, text);
+        r = suite ? check_suite(h, header, extension, in_header, text)
+                  : check_reference_terms(h, header, extension, text);
         if (r < 0)
                 return r;
         r = handshake_share_secret(h, spki, spki_size, text);
@@ -266,11 +282,12 @@ static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension
                 return r;
 
         handshake_describe_keys(h);
-        return suite ? check_confirmation(h, header, extension, oap, size, text) : handshake_derive_reference(h, spki, spki_size);
+        return suite ? check_confirmation(h, header, extension, oap, size, text)
+                     : handshake_derive_reference(h, spki, spki_size);
 }
 
-static int check_response(Handshake *h, uint64_t now, const uint8_t *oap, size_t size, const void *binding, size_t binding_size,
-                          char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_response(Handshake *h, uint64_t now, const uint8_t *oap, size_t size, const void *binding,
+                          size_t binding_size, char text[AUTH_TEXT_BYTES_MAX]) {
         OapExtension extension;
         OapHeader header;
         int r;
@@ -303,8 +320,8 @@ static int check_response(Handshake *h, uint64_t now, const uint8_t *oap, size_t
         return 0;
 }
 
-int handshake_check_response(Handshake *h, uint64_t now_realtime_nsec, const void *oap, size_t size, const void *binding, size_t binding_size,
-                             char text[AUTH_TEXT_BYTES_MAX]) {
+int handshake_check_response(Handshake *h, uint64_t now_realtime_nsec, const void *oap, size_t size,
+                             const void *binding, size_t binding_size, char text[AUTH_TEXT_BYTES_MAX]) {
         int r;
 
         assert(h);

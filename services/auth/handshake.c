@@ -9,7 +9,7 @@
  *   handshake-extension.c   what o7s hosts say besides, the transcript, the key schedule
  *   handshake-peer.c        who the peer is: certificate, signature, name
  *   negotiation.c           what we ask for and take           key-exchange*.c, spki.c     shared secrets
- *   key-derivation.c        keys out of them                   trust*.c, credentials*.c    whom we trust, and what we show
+ *   key-derivation.c        keys out of them                   trust*.c, credentials*.c    whom we trust, what we show
  *   service*.c              the program around it
  *
  * Nothing of the peer is believed before its signature is, where it has one; nothing is kept of a message that fails.
@@ -78,11 +78,14 @@ static int choose_digest(Handshake *h, char text[AUTH_TEXT_BYTES_MAX]) {
 
         r = certificate_parse(h->certificate, h->certificate_size, &certificate);
         if (r < 0)
-                return r == -ENOMEM ? r : handshake_refuse(text, -ENOKEY, "Our own certificate for this name cannot be read.");
+                return r == -ENOMEM
+                               ? r
+                               : handshake_refuse(text, -ENOKEY, "Our own certificate for this name cannot be read.");
 
         r = certificate_digest(certificate, h->digest);
         if (r < 0)
-                return handshake_refuse(text, -ENOKEY, "The key of our certificate for this name cannot sign with %s.", h->terms.digest->name);
+                return handshake_refuse(text, -ENOKEY, "The key of our certificate for this name cannot sign with %s.",
+                                        h->terms.digest->name);
 
         h->digest = (uint16_t) r;
         return 0;
@@ -113,7 +116,8 @@ static int copy_name(Handshake *h, const char *name) {
         return 0;
 }
 
-int handshake_new(const HandshakeParameters *parameters, const uint8_t random[HANDSHAKE_RANDOM_BYTES], Handshake **ret) {
+int handshake_new(const HandshakeParameters *parameters, const uint8_t random[HANDSHAKE_RANDOM_BYTES],
+                  Handshake **ret) {
         _cleanup_(handshake_freep) Handshake *h = NULL;
         char unread[AUTH_TEXT_BYTES_MAX], *text;
         int r;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * GnuTLS has HKDF, but not over SHA-3; so HMAC and HKDF are put together here from its digests, the same way for all of them.
+ * GnuTLS has HKDF, but not over SHA-3; so HMAC and HKDF are put together here from its digests, the same way for all
+ * of them.
  *
  *   reference   K = Expand(Extract(salt = SHA-256(both public keys, the smaller first), Z), "o7s-ossl-dhe", 32)
  *   o7s         prk = Extract(salt = transcript, Z); each key = Expand(prk, "o7s v1 " purpose, 32)
  *
- * An o7s key is of one direction and one purpose, and of this exchange alone: whatever either side saw differently is in the transcript, and makes
- * other keys of it.
+ * An o7s key is of one direction and one purpose, and of this exchange alone: whatever either side saw differently is
+ * in the transcript, and makes other keys of it.
  */
 
 #include <gnutls/crypto.h>
@@ -94,20 +95,23 @@ static int hmac_parts(HashAlgorithm hash, const Part *key, const Part parts[3], 
         return r;
 }
 
-ssize_t hmac_compute(HashAlgorithm hash, const void *key, size_t key_size, const void *data, size_t size, uint8_t ret[HASH_BYTES_MAX]) {
+ssize_t hmac_compute(HashAlgorithm hash, const void *key, size_t key_size, const void *data, size_t size,
+                     uint8_t ret[HASH_BYTES_MAX]) {
         int r;
 
         r = hmac_parts(hash, &(Part) { key, key_size }, (Part[3]) { { data, size } }, ret);
         return r < 0 ? r : (ssize_t) hash_size(hash);
 }
 
-int hkdf_extract(HashAlgorithm hash, const void *salt, size_t salt_size, const void *ikm, size_t ikm_size, uint8_t ret[HASH_BYTES_MAX]) {
+int hkdf_extract(HashAlgorithm hash, const void *salt, size_t salt_size, const void *ikm, size_t ikm_size,
+                 uint8_t ret[HASH_BYTES_MAX]) {
         assert(ret);
 
         return hmac_parts(hash, &(Part) { salt, salt_size }, (Part[3]) { { ikm, ikm_size } }, ret);
 }
 
-int hkdf_expand(HashAlgorithm hash, const void *prk, size_t prk_size, const void *info, size_t info_size, void *ret, size_t size) {
+int hkdf_expand(HashAlgorithm hash, const void *prk, size_t prk_size, const void *info, size_t info_size, void *ret,
+                size_t size) {
         uint8_t block[HASH_BYTES_MAX] = {}, *to = ret;
         size_t block_size = hash_size(hash), previous = 0;
         int r = 0;
@@ -122,7 +126,8 @@ int hkdf_expand(HashAlgorithm hash, const void *prk, size_t prk_size, const void
         for (uint8_t i = 1; r >= 0 && size > 0; i++) {
                 size_t n = MIN(size, block_size);
 
-                r = hmac_parts(hash, &(Part) { prk, prk_size }, (Part[3]) { { block, previous }, { info, info_size }, { &i, 1 } }, block);
+                r = hmac_parts(hash, &(Part) { prk, prk_size },
+                               (Part[3]) { { block, previous }, { info, info_size }, { &i, 1 } }, block);
                 if (r >= 0)
                         memcpy(to, block, n);
                 to += n;
@@ -154,14 +159,15 @@ int derive_reference_key(HashAlgorithm hash, const void *secret, size_t secret_s
         if (r >= 0)
                 r = hkdf_extract(hash, salt, hash_size(HASH_SHA256), secret, secret_size, prk);
         if (r >= 0)
-                r = hkdf_expand(hash, prk, hash_size(hash), DERIVATION_INFO_EXCHANGE, STRLEN(DERIVATION_INFO_EXCHANGE), ret,
-                                SEAL_SECRET_BYTES);
+                r = hkdf_expand(hash, prk, hash_size(hash), DERIVATION_INFO_EXCHANGE, STRLEN(DERIVATION_INFO_EXCHANGE),
+                                ret, SEAL_SECRET_BYTES);
 
         explicit_bzero(prk, sizeof(prk));
         return r;
 }
 
-static int expand_purpose(HashAlgorithm hash, const uint8_t prk[HASH_BYTES_MAX], const char *purpose, uint8_t *ret, size_t size) {
+static int expand_purpose(HashAlgorithm hash, const uint8_t prk[HASH_BYTES_MAX], const char *purpose, uint8_t *ret,
+                          size_t size) {
         uint8_t secret[SEAL_SECRET_BYTES];
         char info[INFO_BYTES_MAX];
         Writer w = writer_to(info, sizeof(info));
@@ -180,8 +186,8 @@ static int expand_purpose(HashAlgorithm hash, const uint8_t prk[HASH_BYTES_MAX],
         return r;
 }
 
-int derive_flow_secrets(HashAlgorithm hash, const void *secret, size_t secret_size, const void *transcript, size_t transcript_size,
-                        bool client, FlowSecrets *ret) {
+int derive_flow_secrets(HashAlgorithm hash, const void *secret, size_t secret_size, const void *transcript,
+                        size_t transcript_size, bool client, FlowSecrets *ret) {
         FlowSecrets secrets = { .seal.suite = SEAL_O7S, .seal.client = client, .control.present = true };
         const struct {
                 const char *purpose;
@@ -213,14 +219,16 @@ int derive_flow_secrets(HashAlgorithm hash, const void *secret, size_t secret_si
         return r;
 }
 
-int derive_confirmation(const FlowSecrets *secrets, const void *transcript, size_t transcript_size, uint8_t ret[OAP_DIGEST_BYTES]) {
+int derive_confirmation(const FlowSecrets *secrets, const void *transcript, size_t transcript_size,
+                        uint8_t ret[OAP_DIGEST_BYTES]) {
         uint8_t mac[HASH_BYTES_MAX];
         ssize_t n;
 
         assert(secrets);
         assert(ret);
 
-        n = hmac_compute(HASH_SHA256, secrets->confirmation, sizeof(secrets->confirmation), transcript, transcript_size, mac);
+        n = hmac_compute(HASH_SHA256, secrets->confirmation, sizeof(secrets->confirmation), transcript, transcript_size,
+                         mac);
         if (n < 0)
                 return (int) n;
 

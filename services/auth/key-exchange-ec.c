@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * P-256, P-384 and P-521 by nettle, whose multiplication takes the same time for all scalars. These curves have a prime order: a point that is on the curve, and the
- * point at infinity cannot be written, has it, so that there is nothing of small order to look for.
+ * P-256, P-384 and P-521 by nettle, whose multiplication takes the same time for all scalars. These curves have a
+ * prime order: a point that is on the curve, and the point at infinity cannot be written, has it, so that there is
+ * nothing of small order to look for.
  */
 
 #include <nettle/ecc-curve.h>
@@ -34,7 +35,8 @@ typedef struct Stretched {
         uint8_t n_drawn;
 } Stretched;
 
-/* nettle draws until a number is below the order, which hardly ever takes a second time: SHAKE256(random || how often). */
+/* nettle draws until a number is below the order, which hardly ever takes a second time: SHAKE256(random || how
+ * often). */
 static void stretch(void *context, size_t size, uint8_t *to) {
         Stretched *stretched = context;
         struct sha3_256_ctx hash;
@@ -59,7 +61,8 @@ static void get_point(const struct ecc_point *point, uint8_t *ret, size_t size) 
         number_get(y, ret + size, size);
 }
 
-int key_exchange_ec_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size) {
+int key_exchange_ec_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                             uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size) {
         _cleanup_(scalar_done) struct ecc_scalar scalar;
         _cleanup_(point_done) struct ecc_point point;
         _cleanup_(number_done) mpz_t number;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Finite fields (RFC 7919). Each prime p is 2q + 1 with a prime q, and 2 generates the q squares: so a public key y of 2 to p - 2 that is a square is in the
- * group, and nothing smaller can be. The secret loses its leading zeros, which is what the wire has here, and only here.
+ * Finite fields (RFC 7919). Each prime p is 2q + 1 with a prime q, and 2 generates the q squares: so a public key y
+ * of 2 to p - 2 that is a square is in the group, and nothing smaller can be. The secret loses its leading zeros,
+ * which is what the wire has here, and only here.
  */
 
 #include "services/auth/key-exchange-internal.h"
 
 #define GENERATOR 2U
 
-/* Bytes of a private key: twice the strength of the group and more (RFC 7919, Appendix A asks for 225, 275 and 325 bits). */
+/* Bytes of a private key: twice the strength of the group and more (RFC 7919, Appendix A asks for 225, 275 and 325
+ * bits). */
 static size_t exponent_bytes(OapKeyExchange kex) {
         return kex == OAP_FFDHE2048 ? 32 : kex == OAP_FFDHE3072 ? 40 : 48;
 }
@@ -22,8 +24,8 @@ static void set_prime(mpz_t ret, OapKeyExchange kex) {
         number_set(ret, prime, size);
 }
 
-int key_exchange_ffdhe_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX],
-                                size_t *ret_size) {
+int key_exchange_ffdhe_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                                uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size) {
         _cleanup_(number_done) mpz_t p;
         _cleanup_(number_done) mpz_t exponent;
         _cleanup_(number_done) mpz_t y;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The kinds of key exchanges behind one face: each makes a pair of keys from random bytes, and a shared secret from its private key and a peer's public one. */
+/* The kinds of key exchanges behind one face: each makes a pair of keys from random bytes, and a shared secret from
+ * its private key and a peer's public one. */
 
 #include <gmp.h>
 
@@ -20,19 +21,21 @@ struct KeyExchange {
 };
 
 /* Fill private_key; the public key goes to ret, *ret_size bytes as in Spki. Return: 0; -EOPNOTSUPP. */
-typedef int (*KeyExchangeGenerate)(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX],
-                                   size_t *ret_size);
+typedef int (*KeyExchangeGenerate)(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                                   uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size);
 /* Return: bytes of the secret; -EBADMSG. */
 typedef ssize_t (*KeyExchangeDerive)(const KeyExchange *x, const Spki *peer, uint8_t ret[KEY_EXCHANGE_SECRET_MAX]);
 
-int key_exchange_x_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size);
+int key_exchange_x_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                            uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size);
 ssize_t key_exchange_x_derive(const KeyExchange *x, const Spki *peer, uint8_t ret[KEY_EXCHANGE_SECRET_MAX]);
 
-int key_exchange_ec_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size);
+int key_exchange_ec_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                             uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size);
 ssize_t key_exchange_ec_derive(const KeyExchange *x, const Spki *peer, uint8_t ret[KEY_EXCHANGE_SECRET_MAX]);
 
-int key_exchange_ffdhe_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX],
-                                size_t *ret_size);
+int key_exchange_ffdhe_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                                uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size);
 ssize_t key_exchange_ffdhe_derive(const KeyExchange *x, const Spki *peer, uint8_t ret[KEY_EXCHANGE_SECRET_MAX]);
 
 /* For _cleanup_: numbers that may be secret leave nothing behind. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * X25519 and X448 (RFC 7748). Any bytes are a private key and a public one; what a peer cannot send is a point of small order: the secret
- * would be zero whatever our key is.
+ * X25519 and X448 (RFC 7748). Any bytes are a private key and a public one; what a peer cannot send is a point of
+ * small order: the secret would be zero whatever our key is.
  */
 
 #include <gnutls/gnutls.h>
@@ -11,7 +11,8 @@
 
 #include "services/auth/key-exchange-internal.h"
 
-int key_exchange_x_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size) {
+int key_exchange_x_generate(KeyExchange *x, const uint8_t random[KEY_EXCHANGE_RANDOM_BYTES],
+                            uint8_t ret[PUBLIC_BYTES_MAX], size_t *ret_size) {
         x->private_size = spki_field_bytes(x->kex);
         memcpy(x->private_key, random, x->private_size);
 

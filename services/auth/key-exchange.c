@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One key pair, used once. key-exchange-x.c has the Montgomery curves, key-exchange-ec.c the NIST ones, key-exchange-ffdhe.c the finite
- * fields, spki.c how public keys are written.
+ * One key pair, used once. key-exchange-x.c has the Montgomery curves, key-exchange-ec.c the NIST ones,
+ * key-exchange-ffdhe.c the finite fields, spki.c how public keys are written.
  */
 
 #include "services/auth/key-exchange-internal.h"
@@ -98,7 +98,8 @@ int key_exchange_of_spki(const uint8_t *spki, size_t size) {
         return r < 0 ? r : (int) parsed.kex;
 }
 
-ssize_t key_exchange_derive(const KeyExchange *x, const uint8_t *spki, size_t size, uint8_t ret[KEY_EXCHANGE_SECRET_MAX]) {
+ssize_t key_exchange_derive(const KeyExchange *x, const uint8_t *spki, size_t size,
+                            uint8_t ret[KEY_EXCHANGE_SECRET_MAX]) {
         Spki peer;
         int r;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Ephemeral key exchange: X25519, X448, P-256, P-384, P-521, ffdhe2048/3072/4096, each public key as the DER SubjectPublicKeyInfo of the
- * wire. Pure: randomness comes as an argument, in constant time where nettle is.
+ * Ephemeral key exchange: X25519, X448, P-256, P-384, P-521, ffdhe2048/3072/4096, each public key as the DER
+ * SubjectPublicKeyInfo of the wire. Pure: randomness comes as an argument, in constant time where nettle is.
  */
 
 #include "basic/macro.h"
@@ -15,7 +15,8 @@
 
 typedef struct KeyExchange KeyExchange;
 
-/* Once, at the start of a program that makes keys: the library of numbers, and nettle which takes its memory from it, wipes what it gives back. */
+/* Once, at the start of a program that makes keys: the library of numbers, and nettle which takes its memory from it,
+ * wipes what it gives back. */
 void key_exchange_wipe_memory(void);
 
 /* Returns: 0; -EOPNOTSUPP: not one of ours; -ENOMEM. */
@@ -28,10 +29,11 @@ DEFINE_CLEANUP(KeyExchange, key_exchange_free);
 /* Ours, as it goes out; lives as long as x. */
 const uint8_t *key_exchange_spki(const KeyExchange *x, size_t *ret_size);
 
-/* Which one a peer's key is for. Returns: an OapKeyExchange; -EBADMSG: no public key, or not on its curve's or group's list;
- * -EOPNOTSUPP. */
+/* Which one a peer's key is for. Returns: an OapKeyExchange; -EBADMSG: no public key, or not on its curve's or
+ * group's list; -EOPNOTSUPP. */
 int key_exchange_of_spki(const uint8_t *spki, size_t size);
 
-/* The shared secret as the wire has it (wire: leading zeros only stripped with ffdhe). The caller wipes it. Returns: its bytes; -EBADMSG: the peer's key is
- * malformed, of another exchange, of small order, or not on the curve. */
-ssize_t key_exchange_derive(const KeyExchange *x, const uint8_t *spki, size_t size, uint8_t ret[KEY_EXCHANGE_SECRET_MAX]);
+/* The shared secret as the wire has it (wire: leading zeros only stripped with ffdhe). The caller wipes it. Returns:
+ * its bytes; -EBADMSG: the peer's key is malformed, of another exchange, of small order, or not on the curve. */
+ssize_t key_exchange_derive(const KeyExchange *x, const uint8_t *spki, size_t size,
+                            uint8_t ret[KEY_EXCHANGE_SECRET_MAX]);

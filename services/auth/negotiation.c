@@ -22,7 +22,8 @@ static int refuse(char text[AUTH_TEXT_BYTES_MAX], const char *key, const char *n
 
 /* -- what is asked for, and what is taken -- */
 
-static int init_key_exchange(Negotiation *n, const ConfStrings *list, const char *configured, char text[AUTH_TEXT_BYTES_MAX]) {
+static int init_key_exchange(Negotiation *n, const ConfStrings *list, const char *configured,
+                             char text[AUTH_TEXT_BYTES_MAX]) {
         const char *refusal = NULL, *refused = NULL;
         bool found = false;
 
@@ -61,8 +62,8 @@ typedef struct Kind {
         FindRank not_below;
 } Kind;
 
-static int init_algorithm(const Kind *kind, const ConfStrings *list, const char *configured, const OapAlgorithm **ret_asked,
-                          uint32_t *ret_taken, char text[AUTH_TEXT_BYTES_MAX]) {
+static int init_algorithm(const Kind *kind, const ConfStrings *list, const char *configured,
+                          const OapAlgorithm **ret_asked, uint32_t *ret_taken, char text[AUTH_TEXT_BYTES_MAX]) {
         const OapAlgorithm *asked = NULL, *refused = NULL;
         uint32_t taken = 0;
 
@@ -85,9 +86,11 @@ static int init_algorithm(const Kind *kind, const ConfStrings *list, const char 
         if (list->n == 0) {
                 asked = kind->by_name(configured ? configured : kind->fallback);
                 if (!asked || asked->refusal)
-                        return refuse(text, kind->key, configured, asked ? asked->refusal : "there is no such algorithm");
+                        return refuse(text, kind->key, configured,
+                                      asked ? asked->refusal : "there is no such algorithm");
 
-                for (const OapAlgorithm *a = kind->not_below(configured ? asked->rank : 0); a; a = kind->not_below(a->rank + 1U))
+                for (const OapAlgorithm *a = kind->not_below(configured ? asked->rank : 0); a;
+                     a = kind->not_below(a->rank + 1U))
                         taken |= bit(a->rank);
         }
 
@@ -108,7 +111,8 @@ static void add_suite(Negotiation *n, const OapAlgorithm *cipher, uint16_t flag)
                 n->suites[n->n_suites++] = cipher->id | flag;
 }
 
-/* What is asked for stands first, then the others that are taken. Who wants no encryption takes it from whoever needs it. */
+/* What is asked for stands first, then the others that are taken. Who wants no encryption takes it from whoever needs
+ * it. */
 static void init_suites(Negotiation *n, const ConfStrings *list) {
         static const uint16_t flags[] = { OAP_SUITE_MAC_ONLY, 0 };
 
@@ -126,7 +130,8 @@ static void init_suites(Negotiation *n, const ConfStrings *list) {
         }
 }
 
-static int init_algorithms(Negotiation *n, const SecurityPolicy *policy, const Credentials *credentials, char text[AUTH_TEXT_BYTES_MAX]) {
+static int init_algorithms(Negotiation *n, const SecurityPolicy *policy, const Credentials *credentials,
+                           char text[AUTH_TEXT_BYTES_MAX]) {
         static const Kind cipher = { "Cipher", DEFAULT_CIPHER, oap_cipher_by_name, oap_cipher_not_below };
         static const Kind derivation = { "Key derivation", DEFAULT_DIGEST, oap_digest_by_name, oap_digest_not_below };
         static const Kind digest = { "Digest", DEFAULT_DIGEST, oap_digest_by_name, oap_digest_not_below };
@@ -138,7 +143,8 @@ static int init_algorithms(Negotiation *n, const SecurityPolicy *policy, const C
         r = init_algorithm(&cipher, &policy->ciphers, credentials->cipher, &n->cipher, &n->ciphers, text);
         if (r < 0)
                 return r;
-        r = init_algorithm(&derivation, &policy->derivations, credentials->derivation, &n->derivation, &n->derivations, text);
+        r = init_algorithm(&derivation, &policy->derivations, credentials->derivation, &n->derivation, &n->derivations,
+                           text);
         if (r < 0)
                 return r;
 
@@ -182,20 +188,24 @@ int negotiation_init(const SecurityPolicy *policy, const Credentials *credential
         assert(ret);
         assert(text);
 
-        n.authentication = policy->authentication != AUTHENTICATION_DEFAULT ? policy->authentication : credentials->authentication;
+        n.authentication =
+                policy->authentication != AUTHENTICATION_DEFAULT ? policy->authentication : credentials->authentication;
         n.encryption = resolve_encryption(policy, credentials);
         n.peer = policy->peer != PEER_DEFAULT ? policy->peer : credentials->peer;
         n.show = policy->authentication != AUTHENTICATION_NONE && credentials->certificate;
-        n.want_peer = n.authentication == AUTHENTICATION_MUTUAL || (n.authentication == AUTHENTICATION_SERVER && !server) ||
-                      lists_peers(policy);
+        n.want_peer = n.authentication == AUTHENTICATION_MUTUAL ||
+                      (n.authentication == AUTHENTICATION_SERVER && !server) || lists_peers(policy);
 
         r = init_algorithms(&n, policy, credentials, text);
         if (r < 0)
                 return r;
 
-        /* A server without a certificate only fails where somebody said that it has to have one; that there are anchors on the host says nothing about it. */
-        if (!n.show && (n.authentication == AUTHENTICATION_MUTUAL || (server && policy->authentication == AUTHENTICATION_SERVER))) {
-                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "Authentication=%s needs a certificate of ours for this name, and there is none.",
+        /* A server without a certificate only fails where somebody said that it has to have one; that there are
+         * anchors on the host says nothing about it. */
+        if (!n.show && (n.authentication == AUTHENTICATION_MUTUAL ||
+                        (server && policy->authentication == AUTHENTICATION_SERVER))) {
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX,
+                                "Authentication=%s needs a certificate of ours for this name, and there is none.",
                                 n.authentication == AUTHENTICATION_MUTUAL ? "mutual" : "server");
                 return -ENOKEY;
         }
@@ -239,7 +249,8 @@ const OapAlgorithm *negotiation_cipher(const Negotiation *n, uint16_t id) {
 const OapAlgorithm *negotiation_derivation(const Negotiation *n, uint16_t id) {
         const OapAlgorithm *asked = oap_digest_by_id(id);
 
-        return choose(n->derivations, MAX(asked ? asked->rank : 0U, (unsigned) n->derivation->rank), oap_digest_not_below);
+        return choose(n->derivations, MAX(asked ? asked->rank : 0U, (unsigned) n->derivation->rank),
+                      oap_digest_not_below);
 }
 
 uint16_t negotiation_suite(const Negotiation *n, const uint16_t *suites, unsigned n_suites, bool header) {

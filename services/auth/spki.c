@@ -121,7 +121,8 @@ static Cursor der_take(Cursor *c, uint8_t tag) {
 static Cursor der_take_number(Cursor *c) {
         Cursor value = der_take(c, DER_INTEGER);
 
-        if (c->bad || value.left == 0 || value.p[0] >= 0x80 || (value.left > 1 && value.p[0] == 0 && value.p[1] < 0x80)) {
+        if (c->bad || value.left == 0 || value.p[0] >= 0x80 ||
+            (value.left > 1 && value.p[0] == 0 && value.p[1] < 0x80)) {
                 c->bad = true;
                 return (Cursor) {};
         }

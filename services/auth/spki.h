@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Public keys for key exchanges as DER SubjectPublicKeyInfo (RFC 5280, 5480, 8410; PKCS#3 for ffdhe): nothing but DER, each length in its shortest form,
- * nothing behind the end, one algorithm out of our list with just its parameters. Whether a number is a point of its curve is not known here.
+ * Public keys for key exchanges as DER SubjectPublicKeyInfo (RFC 5280, 5480, 8410; PKCS#3 for ffdhe): nothing but
+ * DER, each length in its shortest form, nothing behind the end, one algorithm out of our list with just its
+ * parameters. Whether a number is a point of its curve is not known here.
  */
 
 #include "services/common/oap-algorithm.h"
@@ -12,11 +13,13 @@
 
 typedef struct Spki {
         OapKeyExchange kex;
-        const uint8_t *key;             /* in the parsed buffer: X25519, X448 as they are; a curve's X || Y; ffdhe: y without leading zeros */
+        /* In the parsed buffer: X25519, X448 as they are; a curve's X || Y; ffdhe: y without leading zeros. */
+        const uint8_t *key;
         size_t key_size;
 } Spki;
 
-/* Returns: 0; -EBADMSG: not DER, or with parameters that its algorithm has not; -EOPNOTSUPP: an algorithm, curve or group that we have not. */
+/* Returns: 0; -EBADMSG: not DER, or with parameters that its algorithm has not; -EOPNOTSUPP: an algorithm, curve or
+ * group that we have not. */
 int spki_parse(const uint8_t *data, size_t size, Spki *ret);
 
 /* Returns: bytes written; -ENOBUFS. */

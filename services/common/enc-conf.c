@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One line after the other; what is wrong anywhere fails the file, since a line that is passed over might be the one that asks for more. */
+/* One line after the other; what is wrong anywhere fails the file, since a line that is passed over might be the one
+ * that asks for more. */
 
 #include "services/common/enc-conf.h"
 

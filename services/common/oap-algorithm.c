@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The numbers are the wire's: those that OpenSSL gave its objects. SHA-3 is one higher than a header of the reference says; what
- * it sends is what counts, and 1096 is none.
+ * The numbers are the wire's: those that OpenSSL gave its objects. SHA-3 is one higher than a header of the reference
+ * says; what it sends is what counts, and 1096 is none.
  *
- * A rank orders what two hosts ask for: the higher one is used. What we refuse keeps its number and rank, since a peer may ask
- * for it, and is then answered with something not weaker.
+ * A rank orders what two hosts ask for: the higher one is used. What we refuse keeps its number and rank, since a
+ * peer may ask for it, and is then answered with something not weaker.
  */
 
 #include "services/common/oap-algorithm.h"

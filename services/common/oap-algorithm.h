@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The algorithms that OAP can name: numbers on the wire, names in files, ranks, and whether our libraries (or our rules) have them.
- * docs/WIRE.md has the tables. The wire has no number for key exchanges: they follow from the key.
+ * The algorithms that OAP can name: numbers on the wire, names in files, ranks, and whether our libraries (or our
+ * rules) have them. docs/WIRE.md has the tables. The wire has no number for key exchanges: they follow from the key.
  */
 
 #include "basic/enum.h"

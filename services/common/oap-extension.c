@@ -21,11 +21,12 @@
  *             83 share                 84 epoch 16           85 confirmation 32
  *             86 reset token 16        87 the suite chosen u16
  *
- * Bits 0 and 1 of the capabilities (close, extended FRCT) say what a host can and are always shown; bits 2 and 3 (checksum,
- * stream) are wishes for this flow in a request, and grants in its response. Others are of the future, and passed over.
+ * Bits 0 and 1 of the capabilities (close, extended FRCT) say what a host can and are always shown; bits 2 and 3
+ * (checksum, stream) are wishes for this flow in a request, and grants in its response. Others are of the future, and
+ * passed over.
  *
- * Reading is all or nothing: a peer that gets one record wrong is not trusted with the others. A record's bytes are bounded by
- * the record, the records by the length in front, and that by the data field.
+ * Reading is all or nothing: a peer that gets one record wrong is not trusted with the others. A record's bytes are
+ * bounded by the record, the records by the length in front, and that by the data field.
  */
 
 #include "services/common/oap.h"
@@ -137,7 +138,8 @@ static bool read_response_record(OapExtension *extension, uint16_t type, Cursor 
 
         case RESPONSE_CONFIRMATION:
                 extension->confirmation_place = value->p;
-                read_fixed(value, extension->confirmation, sizeof(extension->confirmation), &extension->have_confirmation);
+                read_fixed(value, extension->confirmation, sizeof(extension->confirmation),
+                           &extension->have_confirmation);
                 return true;
 
         case RESPONSE_RESET:
@@ -158,7 +160,8 @@ static bool read_response_record(OapExtension *extension, uint16_t type, Cursor 
 
 /* One record, whose value must be used up. Returns: 0; -EBADMSG; -EOPNOTSUPP: unknown, and that matters. */
 static int read_record(OapExtension *extension, uint16_t type, bool response, Cursor *value) {
-        bool known = response ? read_response_record(extension, type, value) : read_request_record(extension, type, value);
+        bool known =
+                response ? read_response_record(extension, type, value) : read_request_record(extension, type, value);
 
         if (!known)
                 return type & TYPE_CRITICAL ? -EOPNOTSUPP : 0;

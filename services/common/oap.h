@@ -69,7 +69,8 @@ typedef struct OapHeader {
         size_t signature_size;
 } OapHeader;
 
-/* The extension of o7s peers. Types ascend; 00-7f in requests, 80-ff in responses. Bit 15 set: whoever does not know the type must refuse. */
+/* The extension of o7s peers. Types ascend; 00-7f in requests, 80-ff in responses. Bit 15 set: whoever does not know
+ * the type must refuse. */
 #define OAP_DIGEST_BYTES 32U            /* bindings and confirmations: SHA-256 */
 #define OAP_NONCE_BYTES 32U
 #define OAP_EPOCH_BYTES 16U
@@ -94,7 +95,7 @@ typedef struct OapExtension {
         uint16_t suites[OAP_SUITES_MAX];                /* TLV 04, by preference; TLV 87: the one chosen */
         bool have_nonce;
         uint8_t nonce[OAP_NONCE_BYTES];                 /* TLV 05, request only */
-        const uint8_t *share;                           /* TLV 06 or 83: a public key as DER SubjectPublicKeyInfo where the header shows none; in the parsed buffer */
+        const uint8_t *share;                           /* TLV 06 or 83: a public key, where the header has none; in the parsed buffer */
         size_t share_size;
         bool have_epoch;
         uint8_t epoch[OAP_EPOCH_BYTES];                 /* TLV 84, response only: of the server's host since it started */
@@ -120,9 +121,9 @@ int oap_digest_to_hash(uint16_t digest);
 /* Whether a time stamp lies within the window. */
 bool oap_stamp_is_timely(uint64_t stamp, uint64_t now_realtime_nsec);
 
-/* Unknown types are skipped, unless bit 15 says that this may not be (-EOPNOTSUPP: refuse the message); duplicates, descending types,
- * overruns, another version and unknown flags reject the whole extension (-EBADMSG; a plain message itself is still good, its
- * peer is then "not known to be o7s"). No magic: 0 with present = false. */
+/* Unknown types are skipped, unless bit 15 says that this may not be (-EOPNOTSUPP: refuse the message); duplicates,
+ * descending types, overruns, another version and unknown flags reject the whole extension (-EBADMSG; a plain message
+ * itself is still good, its peer is then "not known to be o7s"). No magic: 0 with present = false. */
 int oap_extension_parse(const uint8_t *data, size_t size, bool response, OapExtension *ret);
 ssize_t oap_extension_pack(const OapExtension *extension, bool response, void *buffer, size_t size);
 
@@ -146,8 +147,8 @@ ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], 
 int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec, OapHeader *ret_header,
                       OapExtension *ret_extension);
 
-/* Server: the plain response to a request of these bytes. grants: of OAP_CAPABILITIES_OF_FLOW. Returns: bytes written; -ENOBUFS; -EBADMSG, -EPROTO: no
- * request; -EOPNOTSUPP: its digest is not in our libraries. */
+/* Server: the plain response to a request of these bytes. grants: of OAP_CAPABILITIES_OF_FLOW. Returns: bytes
+ * written; -ENOBUFS; -EBADMSG, -EPROTO: no request; -EOPNOTSUPP: its digest is not in our libraries. */
 ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES], uint32_t grants,
                            uint64_t now_realtime_nsec, void *buffer, size_t size);
 

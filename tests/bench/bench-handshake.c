@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whole handshakes, both roles in one thread, from the policy to the keys: without the services, the sockets and the layers between them. Against the bare
- * operations of nettle and GnuTLS that any such handshake is made of: two key pairs, two shared secrets; per signature one made and one checked, per
- * certificate one read and one chain verified.
+ * Whole handshakes, both roles in one thread, from the policy to the keys: without the services, the sockets and the
+ * layers between them. Against the bare operations of nettle and GnuTLS that any such handshake is made of: two key
+ * pairs, two shared secrets; per signature one made and one checked, per certificate one read and one chain verified.
  *
  *   handshake.per-s.keys              nobody signs
  *   handshake.per-s.server-ed25519    the server does
@@ -83,7 +83,8 @@ static int exchange_keys(Bench *b) {
 static int sign_and_verify(Bench *b, const TestIdentity *identity) {
         uint8_t message[700];
         gnutls_datum_t data = { message, sizeof(message) }, signature = {};
-        gnutls_sign_algorithm_t algorithm = identity->kind == TEST_KEY_P256 ? GNUTLS_SIGN_ECDSA_SHA256 : GNUTLS_SIGN_EDDSA_ED25519;
+        gnutls_sign_algorithm_t algorithm =
+                identity->kind == TEST_KEY_P256 ? GNUTLS_SIGN_ECDSA_SHA256 : GNUTLS_SIGN_EDDSA_ED25519;
         gnutls_x509_crt_t crt = NULL;
         gnutls_pubkey_t key = NULL;
         unsigned status = 1;
@@ -96,7 +97,8 @@ static int sign_and_verify(Bench *b, const TestIdentity *identity) {
         if (r >= 0)
                 r = gnutls_x509_crt_import(crt, &identity->der, GNUTLS_X509_FMT_DER);
         if (r >= 0)
-                r = gnutls_x509_trust_list_verify_crt2(b->list, &crt, 1, NULL, 0, GNUTLS_VERIFY_DISABLE_TIME_CHECKS, &status, NULL);
+                r = gnutls_x509_trust_list_verify_crt2(b->list, &crt, 1, NULL, 0, GNUTLS_VERIFY_DISABLE_TIME_CHECKS,
+                                                       &status, NULL);
         if (r >= 0)
                 r = gnutls_pubkey_import_x509(key, crt, 0);
         if (r >= 0)
@@ -178,11 +180,15 @@ static int bench_init(Bench *b, const Kind *kind) {
         if (r >= 0)
                 r = gnutls_x509_trust_list_init(&b->list, 0);
         if (r >= 0)
-                r = gnutls_x509_trust_list_add_trust_mem(b->list, &b->authority.der, NULL, GNUTLS_X509_FMT_DER, 0, 0) == 1 ? 0 : -EIO;
+                r = gnutls_x509_trust_list_add_trust_mem(b->list, &b->authority.der, NULL, GNUTLS_X509_FMT_DER, 0, 0);
+        if (r == 0)
+                r = -EIO;
         if (r >= 0)
-                r = test_side_init(b->sides, false, NAME, kind->mutual ? &b->client : NULL, kind->signs ? b->trust : NULL, kind->settings);
+                r = test_side_init(b->sides, false, NAME, kind->mutual ? &b->client : NULL,
+                                   kind->signs ? b->trust : NULL, kind->settings);
         if (r >= 0)
-                r = test_side_init(b->sides + 1, true, NAME, kind->signs ? &b->server : NULL, kind->mutual ? b->trust : NULL, kind->settings);
+                r = test_side_init(b->sides + 1, true, NAME, kind->signs ? &b->server : NULL,
+                                   kind->mutual ? b->trust : NULL, kind->settings);
 
         return r;
 }

@@ -3,9 +3,11 @@
 /*
  * What must hold whenever an end accepts:
  *
- *   both ends    an o7s flow, or one whose peer is verified, has another end that answered, with the very same request, response, bindings, keys and
- *                policy in force; what is not verified may be Mallory's, and if it is the reference's packets, nobody's: her doing, and her loss
- *   policy       who wants certificates has one of the right name, never Mallory's; who requires encryption has it; who wants o7s has that
+ *   both ends    an o7s flow, or one whose peer is verified, has another end that answered, with the very same
+ *                request, response, bindings, keys and policy in force; what is not verified may be Mallory's, and
+ *                if it is the reference's packets, nobody's: her doing, and her loss
+ *   policy       who wants certificates has one of the right name, never Mallory's; who requires encryption has it;
+ *                who wants o7s has that
  *   requests     what was asked of one host on one way is taken by no other, and on no other
  */
 
@@ -29,8 +31,9 @@ static bool keys_mirror(const TestSide *client, const TestSide *server) {
         if (handshake_keys(client->h, &c, &cc) < 0 || handshake_keys(server->h, &s, &cs) < 0)
                 return false;
 
-        return c.suite == s.suite && c.cipher == s.cipher && c.mac_only == s.mac_only && memcmp(c.send, s.receive, sizeof(c.send)) == 0 &&
-               memcmp(c.receive, s.send, sizeof(c.send)) == 0 && memcmp(c.agreement, s.agreement, sizeof(c.agreement)) == 0 &&
+        return c.suite == s.suite && c.cipher == s.cipher && c.mac_only == s.mac_only &&
+               memcmp(c.send, s.receive, sizeof(c.send)) == 0 && memcmp(c.receive, s.send, sizeof(c.send)) == 0 &&
+               memcmp(c.agreement, s.agreement, sizeof(c.agreement)) == 0 &&
                memcmp(c.label, s.label, sizeof(c.label)) == 0 && cc.present == cs.present &&
                memcmp(cc.send, cs.receive, sizeof(cc.send)) == 0 && memcmp(cc.receive, cs.send, sizeof(cc.send)) == 0;
 }
@@ -46,7 +49,8 @@ static void require(HandshakeWorld *w, bool condition, const char *what, uint8_t
 }
 
 /* The other end of a call, whose every byte is the same. NULL: there is none. */
-static const HandshakeAnswer *find_answer(const HandshakeWorld *w, const HandshakeCall *call, const HandshakeMessage *response) {
+static const HandshakeAnswer *find_answer(const HandshakeWorld *w, const HandshakeCall *call,
+                                          const HandshakeMessage *response) {
         for (unsigned i = 0; i < w->n_answers; i++) {
                 const HandshakeAnswer *a = w->answers + i;
 
@@ -62,9 +66,11 @@ static void check_policy(HandshakeWorld *w, const HandshakeCall *call, const Aut
         const HandshakeProfile *profile = w->profiles[call->from];
 
         if (profile->certified)
-                require(w, peer->verified && identity_is(peer, call->to), "called somebody, and takes another's word", call->from);
+                require(w, peer->verified && identity_is(peer, call->to), "called somebody, and takes another's word",
+                        call->from);
         if (profile->required)
-                require(w, keys->suite != SEAL_NONE && !keys->mac_only, "requires encryption, and has none", call->from);
+                require(w, keys->suite != SEAL_NONE && !keys->mac_only, "requires encryption, and has none",
+                        call->from);
         if (profile->only_o7s)
                 require(w, peer->o7s, "wants o7s, and has another", call->from);
 }

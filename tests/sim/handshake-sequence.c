@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A sequence is a dozen events or two: a host calls, and Mallory, through whose hands everything goes, does with any message ever said what she likes. To drop
- * one is not to do anything with it; to reorder, to take another first.
+ * A sequence is a dozen events or two: a host calls, and Mallory, through whose hands everything goes, does with any
+ * message ever said what she likes. To drop one is not to do anything with it; to reorder, to take another first.
  */
 
 #include "tests/sim/handshake-sequence.h"
@@ -29,7 +29,8 @@ static void cut_or_grow(HandshakeWorld *w, HandshakeMessage *m) {
 /* A piece of another message, at the same place. */
 static void splice(HandshakeWorld *w, HandshakeMessage *m) {
         const HandshakeMessage *other = w->messages + dice_below(&w->dice, w->n_messages);
-        size_t common = MIN(m->size, other->size), from = dice_below(&w->dice, common), n = dice_between(&w->dice, 1, common - from);
+        size_t common = MIN(m->size, other->size), from = dice_below(&w->dice, common),
+               n = dice_between(&w->dice, 1, common - from);
 
         memcpy(m->bytes + from, other->bytes + from, n);
 }
@@ -51,11 +52,13 @@ static size_t request_hash(const HandshakeMessage *request, uint8_t ret[HASH_BYT
 }
 
 /* The parts of a message, as one who knows the protocol sees them. */
-static bool take_apart(const HandshakeWorld *w, const HandshakeMessage *m, HandshakeMessage *copy, OapHeader *ret, size_t *ret_hash_size) {
+static bool take_apart(const HandshakeWorld *w, const HandshakeMessage *m, HandshakeMessage *copy, OapHeader *ret,
+                       size_t *ret_hash_size) {
         uint8_t hash[HASH_BYTES_MAX];
 
         *copy = *m;
-        *ret_hash_size = m->response && m->way.call < w->n_calls ? request_hash(&w->calls[m->way.call].request, hash) : 0;
+        *ret_hash_size =
+                m->response && m->way.call < w->n_calls ? request_hash(&w->calls[m->way.call].request, hash) : 0;
         return oap_header_parse(copy->bytes, copy->size, *ret_hash_size, ret) >= 0;
 }
 

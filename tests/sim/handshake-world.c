@@ -13,7 +13,7 @@ static const HandshakeProfile profiles[] = {
         { "open MAC", { "Encryption=no" } },
         { "old",      { "Cipher=aes-192-gcm" }, .certified = true },     /* the reference's packets */
         { "old open", { "Cipher=aes-192-gcm" } },
-        { "friends",  { "AllowPeer=o7s:name:node*", "Encryption=required" }, .certified = true, .mutual = true, .required = true },
+        { "friends",  { "AllowPeer=o7s:name:node*" }, .certified = true, .mutual = true },
 };
 
 const char *handshake_world_name(uint8_t node) {
@@ -23,15 +23,17 @@ const char *handshake_world_name(uint8_t node) {
 }
 
 int handshake_identities_init(HandshakeIdentities *identities, bool cheating) {
-        static const char *const uris[] = { "o7s:name:node0", "o7s:name:node1", "o7s:name:node2", "o7s:name:node3", "o7s:name:mallory" };
+        static const char *const uris[] = {
+                "o7s:name:node0", "o7s:name:node1", "o7s:name:node2", "o7s:name:node3", "o7s:name:mallory",
+        };
         const TestIdentity *anchors[] = { &identities->authority };
         int r;
 
         *identities = (HandshakeIdentities) {};
         r = test_identity_init(&identities->authority, TEST_KEY_ED25519, "Authority", NULL, false);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(uris); i++)
-                r = test_identity_init(identities->nodes + i, TEST_KEY_ED25519, uris[i == HANDSHAKE_MALLORY && cheating ? 1 : i],
-                                       &identities->authority, false);
+                r = test_identity_init(identities->nodes + i, TEST_KEY_ED25519,
+                                       uris[i == HANDSHAKE_MALLORY && cheating ? 1 : i], &identities->authority, false);
         if (r >= 0)
                 r = test_trust_new(anchors, 1, &identities->trust);
 
@@ -99,7 +101,8 @@ static int start(HandshakeWorld *w, TestSide *side, bool server, uint8_t node, u
 
         dice_bytes(&w->dice, random, sizeof(random));
         r = test_side_init(side, server, handshake_world_name(name), shows ? w->identities->nodes + node : NULL,
-                           node != HANDSHAKE_MALLORY && profile->certified ? w->identities->trust : NULL, profile->settings);
+                           node != HANDSHAKE_MALLORY && profile->certified ? w->identities->trust : NULL,
+                           profile->settings);
         if (r >= 0)
                 r = test_side_start(side, random, NULL);
         if (r < 0)
@@ -122,7 +125,8 @@ void handshake_world_call(HandshakeWorld *w, bool by_mallory) {
                 return;
 
         way.to = (uint8_t) dice_below(&w->dice, w->n_nodes);
-        way.from = by_mallory ? HANDSHAKE_MALLORY : (uint8_t) ((way.to + 1 + dice_below(&w->dice, w->n_nodes - 1U)) % w->n_nodes);
+        way.from = by_mallory ? HANDSHAKE_MALLORY
+                              : (uint8_t) ((way.to + 1 + dice_below(&w->dice, w->n_nodes - 1U)) % w->n_nodes);
         call->from = way.from;
         call->to = way.to;
         if (start(w, &call->side, false, way.from, way.to) < 0)
@@ -170,7 +174,8 @@ static void deliver_request(HandshakeWorld *w, const HandshakeMessage *m, bool f
         n = test_side_response(&a->side, a->response.bytes, sizeof(a->response.bytes));
         w->n_answers++;
         if (n < 0) {
-                verdict_fail(w->verdict, w->step, "%s accepts a request and cannot answer: %zd", handshake_world_name(a->at), n);
+                verdict_fail(w->verdict, w->step, "%s accepts a request and cannot answer: %zd",
+                             handshake_world_name(a->at), n);
                 return;
         }
 

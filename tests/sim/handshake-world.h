@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Hosts that call each other, and what is on its way between them. The handshakes are the real objects; a layer is its binding, which is made of the way that
- * a message came; signing is done here, by keys that live as long as the program. One of the hosts is Mallory, who may do what she likes with
- * messages, and has a certificate of her own.
+ * Hosts that call each other, and what is on its way between them. The handshakes are the real objects; a layer is
+ * its binding, which is made of the way that a message came; signing is done here, by keys that live as long as the
+ * program. One of the hosts is Mallory, who may do what she likes with messages, and has a certificate of her own.
  */
 
 #include "tests/sim/dice.h"
@@ -61,7 +61,8 @@ typedef struct HandshakeIdentities {
         Trust *trust;
 } HandshakeIdentities;
 
-/* cheating: Mallory's certificate is for the name of host 1. A checker that does not find that checks nothing. Returns: 0; -EIO. */
+/* cheating: Mallory's certificate is for the name of host 1. A checker that does not find that checks nothing.
+ * Returns: 0; -EIO. */
 int handshake_identities_init(HandshakeIdentities *identities, bool cheating);
 void handshake_identities_done(HandshakeIdentities *identities);
 
@@ -75,7 +76,7 @@ typedef struct HandshakeWorld {
         unsigned n_calls;
         HandshakeAnswer answers[HANDSHAKE_ANSWERS_MAX];
         unsigned n_answers;
-        HandshakeMessage messages[HANDSHAKE_MESSAGES_MAX];      /* everything that was ever said: Mallory forgets nothing */
+        HandshakeMessage messages[HANDSHAKE_MESSAGES_MAX];      /* all that was ever said: Mallory forgets nothing */
         unsigned n_messages;
         uint64_t step;
         uint64_t n_agreed, n_refused, n_unproven;

@@ -123,7 +123,8 @@ ssize_t test_identity_sign(const TestIdentity *identity, const OapHeader *header
                 return n;
 
         data = (gnutls_datum_t) { .data = bytes, .size = (unsigned) n };
-        r = gnutls_privkey_sign_data2(identity->key, sign_algorithm(identity->kind, header->digest), 0, &data, &signature);
+        r = gnutls_privkey_sign_data2(identity->key, sign_algorithm(identity->kind, header->digest), 0, &data,
+                                      &signature);
         if (r < 0)
                 return -EIO;
 
@@ -237,8 +238,8 @@ ssize_t test_side_response(TestSide *side, uint8_t *buffer, size_t size) {
         bool signs;
         int r;
 
-        r = handshake_build_response(side->h, side->now, OAP_CAPABILITIES_OF_HOST, token, reset, side->binding, side->binding_size, &header,
-                                     &signs);
+        r = handshake_build_response(side->h, side->now, OAP_CAPABILITIES_OF_HOST, token, reset, side->binding,
+                                     side->binding_size, &header, &signs);
         return r < 0 ? r : finish(side, &header, signs, buffer, size);
 }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Handshakes for tests: an authority that certifies, identities with keys that sign as o7s-keyd would, and the two sides of a handshake around
- * the real object. Certificates are made at the start, by GnuTLS; everything else follows from the caller's random bytes.
+ * Handshakes for tests: an authority that certifies, identities with keys that sign as o7s-keyd would, and the two
+ * sides of a handshake around the real object. Certificates are made at the start, by GnuTLS; everything else follows
+ * from the caller's random bytes.
  */
 
 #include <gnutls/abstract.h>
@@ -31,7 +32,8 @@ typedef struct TestIdentity {
         gnutls_datum_t der;
 } TestIdentity;
 
-/* issuer NULL: an authority, signed by itself; else a leaf with this SAN URI. o7s: with the extension that promises o7s. Returns: 0; -EIO. */
+/* issuer NULL: an authority, signed by itself; else a leaf with this SAN URI. o7s: with the extension that promises
+ * o7s. Returns: 0; -EIO. */
 int test_identity_init(TestIdentity *identity, TestKey kind, const char *name, const TestIdentity *issuer, bool o7s);
 void test_identity_done(TestIdentity *identity);
 

@@ -6,7 +6,8 @@
  *   bit 0     we asked, and this is the response; else it is a request
  *   bit 1     what follows are changes to a genuine message: offset u16, value u8, and so on; else it is the message
  *   bit 2     Encryption=no           bit 3   Peer=o7s           bit 4   Encryption=required
- *   bit 5     of a message: identifier, digest of the request and time stamp are put right, so that what comes after them is reached
+ *   bit 5     of a message: identifier, digest of the request and time stamp are put right, so that what comes after
+ *             them is reached
  *   bit 6     changes to what a peer without the extension says
  *
  * Whoever changes a genuine message of an o7s host gets nowhere: if a response that differs is taken, the fuzzer stops.

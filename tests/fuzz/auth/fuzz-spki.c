@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A public key from a stranger. DER has one form for each value: what is read and written again is the same, but for the length of a private key that DH
- * may carry. It is then used: whatever it is, a secret of the right size comes out, or none.
+ * A public key from a stranger. DER has one form for each value: what is read and written again is the same, but for
+ * the length of a private key that DH may carry. It is then used: whatever it is, a secret of the right size comes
+ * out, or none.
  */
 
 #include "services/auth/key-exchange.h"

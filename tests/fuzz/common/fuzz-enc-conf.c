@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A file of the reference, of anybody's making. What is read means something, and text that ends in the middle of nowhere is no trap. */
+/* A file of the reference, of anybody's making. What is read means something, and text that ends in the middle of
+ * nowhere is no trap. */
 
 #include "services/common/enc-conf.h"
 

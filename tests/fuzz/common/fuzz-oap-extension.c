@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The o7s extension from a stranger, read as a request's and as a response's. What is read points into the message, survives being written and read
- * again, and cannot be read any more once a byte of it is missing.
+ * The o7s extension from a stranger, read as a request's and as a response's. What is read points into the message,
+ * survives being written and read again, and cannot be read any more once a byte of it is missing.
  */
 
 #include "services/common/oap.h"
@@ -15,13 +15,16 @@ static void require(bool condition) {
 }
 
 static bool same(const OapExtension *a, const OapExtension *b) {
-        return a->capabilities == b->capabilities && a->have_token == b->have_token && a->have_replaced == b->have_replaced &&
-               a->have_destination == b->have_destination && a->have_binding == b->have_binding && a->have_nonce == b->have_nonce &&
-               a->have_epoch == b->have_epoch && a->have_confirmation == b->have_confirmation && a->have_reset == b->have_reset &&
-               a->n_suites == b->n_suites && a->share_size == b->share_size && memcmp(a->token, b->token, sizeof(a->token)) == 0 &&
+        return a->capabilities == b->capabilities && a->have_token == b->have_token &&
+               a->have_replaced == b->have_replaced && a->have_destination == b->have_destination &&
+               a->have_binding == b->have_binding && a->have_nonce == b->have_nonce && a->have_epoch == b->have_epoch &&
+               a->have_confirmation == b->have_confirmation && a->have_reset == b->have_reset &&
+               a->n_suites == b->n_suites && a->share_size == b->share_size &&
+               memcmp(a->token, b->token, sizeof(a->token)) == 0 &&
                memcmp(a->replaced, b->replaced, sizeof(a->replaced)) == 0 &&
                memcmp(a->destination, b->destination, sizeof(a->destination)) == 0 &&
-               memcmp(a->binding, b->binding, sizeof(a->binding)) == 0 && memcmp(a->suites, b->suites, sizeof(a->suites)) == 0 &&
+               memcmp(a->binding, b->binding, sizeof(a->binding)) == 0 &&
+               memcmp(a->suites, b->suites, sizeof(a->suites)) == 0 &&
                memcmp(a->nonce, b->nonce, sizeof(a->nonce)) == 0 && memcmp(a->epoch, b->epoch, sizeof(a->epoch)) == 0 &&
                memcmp(a->confirmation, b->confirmation, sizeof(a->confirmation)) == 0 &&
                memcmp(a->reset, b->reset, sizeof(a->reset)) == 0 &&
@@ -43,7 +46,8 @@ static void check(const uint8_t *data, size_t size, bool response) {
         if (extension.share_size > 0)
                 require(extension.share >= data && extension.share + extension.share_size <= data + size);
         if (extension.have_confirmation)
-                require(extension.confirmation_place >= data && extension.confirmation_place + OAP_DIGEST_BYTES <= data + size);
+                require(extension.confirmation_place >= data &&
+                        extension.confirmation_place + OAP_DIGEST_BYTES <= data + size);
 
         n = oap_extension_pack(&extension, response, packed, sizeof(packed));
         require(n > 0 && oap_extension_parse(packed, (size_t) n, response, &again) == 0);

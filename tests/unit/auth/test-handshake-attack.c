@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whoever is on the path between two o7s hosts. Each test names what he may do; what has to come out is that one end refuses, or both
- * agree on the very same thing. Where there are keys, every byte of both messages is in the transcript: there is no byte that may be altered, signature or not.
- * Without signatures he may still be the peer himself, towards both ends; test_middle() says where that is possible, and where it is not.
+ * Whoever is on the path between two o7s hosts. Each test names what he may do; what has to come out is that one end
+ * refuses, or both agree on the very same thing. Where there are keys, every byte of both messages is in the
+ * transcript: there is no byte that may be altered, signature or not. Without signatures he may still be the peer
+ * himself, towards both ends; test_middle() says where that is possible, and where it is not.
  */
 
 #include <setjmp.h>
@@ -290,7 +291,8 @@ static void test_cut_off(void **state) {
         assert_int_equal(test_side_check_response(&client, response.bytes, AUTH_OAP_BYTES_MAX + 1), -EBADMSG);
 }
 
-/* Without the extension a response is one of the reference. Whoever signs, signs it; whoever does not, must say Peer=o7s to be safe from this. */
+/* Without the extension a response is one of the reference. Whoever signs, signs it; whoever does not, must say
+ * Peer=o7s to be safe from this. */
 static void test_strip_extension(void **state) {
         const World *w = *state;
 
@@ -340,7 +342,8 @@ static void test_strip_both(void **state) {
                 strip_extension(&response, hash_size_of(&stripped));
                 repair_hash(&response, hash_size_of(&stripped), &request);
 
-                /* Nobody signs, and any peer will do: they end up as two hosts of the reference, with a key that he does not have. */
+                /* Nobody signs, and any peer will do: they end up as two hosts of the reference, with a key that he
+                 * does not have. */
                 assert_int_equal(test_side_check_response(&client, response.bytes, response.size), strict ? -EKEYREJECTED : 0);
                 if (strict)
                         continue;
@@ -476,7 +479,8 @@ static void test_forged_reply(void **state) {
         }
 }
 
-/* Mallory answers one and asks the other. Only where neither proves anything that works, which is what Authentication= is for. */
+/* Mallory answers one and asks the other. Only where neither proves anything that works, which is what
+ * Authentication= is for. */
 static void test_middle(void **state) {
         const World *w = *state;
 
@@ -516,7 +520,8 @@ static void test_binding_of_response(void **state) {
                 }
 }
 
-/* One suite less, one preference turned round: in the request it changes the transcript, in the response it was never offered. */
+/* One suite less, one preference turned round: in the request it changes the transcript, in the response it was never
+ * offered. */
 static void test_suites(void **state) {
         const World *w = *state;
         Message request, altered;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Against a peer of the reference, which is put together here from the protocol's parts: header, key exchange, its key derivation, its order of
- * checks; nothing of the handshake object. Both roles, each key exchange, each cipher and digest, and what has to be refused.
+ * Against a peer of the reference, which is put together here from the protocol's parts: header, key exchange, its
+ * key derivation, its order of checks; nothing of the handshake object. Both roles, each key exchange, each cipher
+ * and digest, and what has to be refused.
  */
 
 #include <setjmp.h>
@@ -398,8 +399,9 @@ static void test_signed_request(void **state) {
 }
 
 /*
- * A response of the reference, altered by one who does not sign. Not protected by the protocol: the time stamp, the digest's number, and what is as strong
- * (a cipher or derivation that ranks not lower); everything else is refused or makes other keys, which then open nothing.
+ * A response of the reference, altered by one who does not sign. Not protected by the protocol: the time stamp, the
+ * digest's number, and what is as strong (a cipher or derivation that ranks not lower); everything else is refused or
+ * makes other keys, which then open nothing.
  */
 static void test_flips(void **state) {
         const World *w = *state;

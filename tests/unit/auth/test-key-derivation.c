@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* HKDF and the key schedules: known answers of RFC 5869 and of the reference's library, and that o7s keys depend on everything that they have to. */
+/* HKDF and the key schedules: known answers of RFC 5869 and of the reference's library, and that o7s keys depend on
+ * everything that they have to. */
 
 #include <setjmp.h>
 #include <stdarg.h>

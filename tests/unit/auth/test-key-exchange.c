@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Key exchanges. tests/data/key-exchange has, for each, the public key that the random bytes 1, 2, 3, ... 80 make here, a public key that OpenSSL 3.0 made, and the
- * secret that OpenSSL derived from its private key and ours.
+ * Key exchanges. tests/data/key-exchange has, for each, the public key that the random bytes 1, 2, 3, ... 80 make
+ * here, a public key that OpenSSL 3.0 made, and the secret that OpenSSL derived from its private key and ours.
  */
 
 #include <setjmp.h>
