@@ -126,6 +126,12 @@ start_layer lan alpha
 # the sandboxes
 check 'the IRM: exposure 2.0 or less' score_at_most 20 o7s-irm.service
 check 'the Ethernet IPCP: exposure 2.0 or less' score_at_most 20 o7s-ipcp@lan.service
+for service in auth keyd; do
+        check "o7s-$service: exposure 1.5 or less" score_at_most 15 "o7s-$service.service"
+        check "o7s-$service: its socket is there, and the resource manager's alone" prints 'srw------- o7s o7s' \
+                lab_exec alpha stat -c '%A %U %G' "/run/o7s/$service.sock"
+        check "o7s-$service is not root" prints "o7s-$service" lab_exec alpha systemctl show -P User "o7s-$service.service"
+done
 check 'the IRM runs without any capability' prints 0000000000000000 capability_of alpha o7s-irm.service CapBnd
 check 'the Ethernet IPCP has CAP_NET_RAW and no other' prints 0000000000002000 \
         capability_of alpha o7s-ipcp@lan.service CapBnd
