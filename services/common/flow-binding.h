@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * What of a flow request or reply both hosts see alike and nobody may change on its way (docs/WIRE.md). The sender makes it
- * from what it will send, the receiver from what came, and the handshake compares a digest of it: whoever changes a field
- * ends up with two different ones. It names what the message leaves to the network below, the two addresses, and what the
- * reply does not repeat, the name and the quality; of the message itself it has the whole fixed part. Pure.
+ * What of a flow request or reply both hosts see alike and nobody may change on its way (docs/WIRE.md). The sender
+ * makes it from what it will send, the receiver from what came, and the handshake compares a digest of it: whoever
+ * changes a field ends up with two different ones. It names what the message leaves to the network below, the two
+ * addresses, and what the reply does not repeat, the name and the quality; of the message itself it has the whole
+ * fixed part. Pure.
  */
 
 #include "services/common/layer-message.h"

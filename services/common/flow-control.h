@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * What proves that a message about a flow comes from its peer: a counter and a tag, HMAC-SHA-256 cut to 16 bytes, under a key
- * for each direction that the handshake agreed on. Counters rise strictly, so that nothing counts twice, and what was
- * overtaken does not count either: whoever needs an answer repeats himself under a new counter. Pure; wiped by its owner.
+ * What proves that a message about a flow comes from its peer: a counter and a tag, HMAC-SHA-256 cut to 16 bytes,
+ * under a key for each direction that the handshake agreed on. Counters rise strictly, so that nothing counts twice,
+ * and what was overtaken does not count either: whoever needs an answer repeats himself under a new counter. Pure;
+ * wiped by its owner.
  *
- * The other half of this page is for hosts that have lost a flow, with its keys: the reset token of an endpoint id follows
- * from a key of the layer, and what the peer was given in the handshake is a lock, the digest of the token. So who saw
- * the handshake cannot end the flow.
+ * The other half of this page is for hosts that have lost a flow, with its keys: the reset token of an endpoint id
+ * follows from a key of the layer, and what the peer was given in the handshake is a lock, the digest of the token.
+ * So who saw the handshake cannot end the flow.
  */
 
 #include "basic/cursor.h"

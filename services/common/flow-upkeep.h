@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What is done about an established flow between two o7s hosts that have control keys (flow-control.h), beside carrying data:
+ * What is done about an established flow between two o7s hosts that have control keys (flow-control.h), beside
+ * carrying data:
  *
  *   rotate   our endpoint id is exchanged for a new one, so that who saw the old one knows nothing. The old one is good until
  *            the peer knows the new one, and then for two round trips and what packets overtake each other by.
@@ -10,9 +11,9 @@
  *   probe    the peer is silent while we send: a move to where we are. The peer acknowledges it, or ends the flow, should it
  *            have lost it (reset).
  *
- * Rotations and moves are said again until the peer acknowledges them, which times the round trip. This is the schedule of
- * all that, and the bytes of what is said; ids, addresses and messages are the layer's. Nothing here needs a timer while
- * data flows: probes are due only where something is sent. Pure.
+ * Rotations and moves are said again until the peer acknowledges them, which times the round trip. This is the
+ * schedule of all that, and the bytes of what is said; ids, addresses and messages are the layer's. Nothing here
+ * needs a timer while data flows: probes are due only where something is sent. Pure.
  */
 
 #include "services/common/flow-control.h"
@@ -68,10 +69,11 @@ typedef struct FlowUpkeep {
 
 typedef enum FlowUpkeepEvent {
         FLOW_UPKEEP_NOTHING,
-        FLOW_UPKEEP_ROTATE,             /* take a new endpoint id, then flow_upkeep_rotate(), or flow_upkeep_rotate_later() */
-        FLOW_UPKEEP_SAY_ROTATE,         /* send the notice; it counts as said */
+        FLOW_UPKEEP_ROTATE,     /* take a new endpoint id, then flow_upkeep_rotate(), or
+                                   flow_upkeep_rotate_later() */
+        FLOW_UPKEEP_SAY_ROTATE, /* send the notice; it counts as said */
         FLOW_UPKEEP_SAY_MOVE,
-        FLOW_UPKEEP_FORGET_OLD,         /* the endpoint id before this one is given back */
+        FLOW_UPKEEP_FORGET_OLD, /* the endpoint id before this one is given back */
 } FlowUpkeepEvent;
 
 /* The flow is established, and the peer has the keys. */
@@ -79,7 +81,8 @@ void flow_upkeep_init(FlowUpkeep *upkeep, const FlowUpkeepLimits *limits, usec_t
 
 /* -- what happened -- */
 
-/* Packets for our endpoint id arrived. Returns whether flow_upkeep_expire() is to be called: it has had enough of them. */
+/* Packets for our endpoint id arrived. Returns whether flow_upkeep_expire() is to be called: it has had enough of
+ * them. */
 static inline bool flow_upkeep_received(FlowUpkeep *upkeep, unsigned n) {
         upkeep->n_packets += n;
         return upkeep->active && upkeep->n_packets >= upkeep->limits.packets && upkeep->old_until == 0;
@@ -98,8 +101,8 @@ void flow_upkeep_rotate_later(FlowUpkeep *upkeep, usec_t now);
 /* We are at this address; the peer is to be told at once. */
 void flow_upkeep_move(FlowUpkeep *upkeep, uint64_t address, usec_t now);
 
-/* The peer acknowledged it. heard: when something else than this was last heard of it. Returns whether this is what was said,
- * and not known to have arrived. */
+/* The peer acknowledged it. heard: when something else than this was last heard of it. Returns whether this is what
+ * was said, and not known to have arrived. */
 bool flow_upkeep_acknowledged(FlowUpkeep *upkeep, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now);
 
 /* What is due, until there is nothing. */

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Pieces of an allocation message that no frame carries as a whole (docs/WIRE.md). The message is cut as it is, with its fixed
- * part; every piece but the last has the same size, and all say how long the whole is:
+ * Pieces of an allocation message that no frame carries as a whole (docs/WIRE.md). The message is cut as it is, with
+ * its fixed part; every piece but the last has the same size, and all say how long the whole is:
  *
  *    0  8  id of the message, random
  *    8  2  bytes of the whole
@@ -11,9 +11,9 @@
  *   12  1  number of this one, from 0
  *   13     its bytes
  *
- * reassembly.h puts them together again. Nothing acknowledges a piece: whoever sends them repeats all of them some times,
- * as long as no answer came (FragmentRepeats). Only o7s hosts understand them, and only what does not fit is cut: a host
- * that understands none could not have taken it either. Pure.
+ * reassembly.h puts them together again. Nothing acknowledges a piece: whoever sends them repeats all of them some
+ * times, as long as no answer came (FragmentRepeats). Only o7s hosts understand them, and only what does not fit is
+ * cut: a host that understands none could not have taken it either. Pure.
  */
 
 #include "basic/cursor.h"
@@ -36,12 +36,12 @@ typedef struct Fragment {
         size_t content_size;
 } Fragment;
 
-/* What follows the fixed part of a message with the code of a fragment. Returns: 0; -EBADMSG: cut short, or not exactly the
- * bytes of that piece; -EPROTO: no message is cut like that. */
+/* What follows the fixed part of a message with the code of a fragment. Returns: 0; -EBADMSG: cut short, or not
+ * exactly the bytes of that piece; -EPROTO: no message is cut like that. */
 int fragment_parse(const uint8_t *data, size_t size, Fragment *ret);
 
-/* How many pieces a message has, where room bytes are free behind the fixed part. Returns: pieces; -EMSGSIZE: too many, or
- * too large for any. */
+/* How many pieces a message has, where room bytes are free behind the fixed part. Returns: pieces; -EMSGSIZE: too
+ * many, or too large for any. */
 int fragment_count(size_t size, size_t room);
 
 /* Writes one piece of a message, as large as there is room. number is below the count. */

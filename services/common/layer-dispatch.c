@@ -91,8 +91,8 @@ static void accepted(Layer *layer, const LayerMessage *message, usec_t now) {
                 layer_failed(layer, message->flow_id, 0, r);
 }
 
-/* By the operator, or because its owner died or closed it: all attempts of the flow. Word of a close may overtake what the owner
- * wrote before, which goes out all the same. */
+/* By the operator, or because its owner died or closed it: all attempts of the flow. Word of a close may overtake
+ * what the owner wrote before, which goes out all the same. */
 static void closed(Layer *layer, const LayerMessage *message, usec_t now) {
         for (uint32_t attempt = 0; attempt < LAYER_ATTEMPTS_MAX; attempt++) {
                 LayerFlow *flow = layer_flows_get(layer->flows, message->flow_id, attempt);

@@ -87,8 +87,8 @@ LayerFlow *layer_flows_get_established(const LayerFlows *flows, uint64_t flow_id
 /* Whether the table of legal moves has this one. */
 bool layer_flow_state_may_follow(LayerFlowState from, LayerFlowState to);
 
-/* The one place where a flow's state changes. One that is closed is no longer kept, and its keys are gone: what is to be said with
- * them about its end is made before. */
+/* The one place where a flow's state changes. One that is closed is no longer kept, and its keys are gone: what is to
+ * be said with them about its end is made before. */
 void layer_flow_set_state(LayerFlow *flow, LayerFlowState state);
 
 /* Compares in constant time. Returns whether the peer showed our token. */

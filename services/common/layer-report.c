@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a layer tells the IRM. Without a connection all of it is dropped: hello, state and flows are told at the next one. */
+/* What a layer tells the IRM. Without a connection all of it is dropped: hello, state and flows are told at the next
+ * one. */
 
 #include <inttypes.h>
 
@@ -77,7 +78,8 @@ void layer_prepared(Layer *layer, const LayerPrepared *prepared) {
         layer_send(layer, &message);
 }
 
-int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size, const FlowBinding *binding) {
+int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                const FlowBinding *binding) {
         _cleanup_close_ int fd = -1;
         LayerMessage message = {
                 .type = LAYER_REPLY,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The records of layer-restore.h. In the store there are no enums and no booleans: what is read there may be any bytes. */
+/* The records of layer-restore.h. In the store there are no enums and no booleans: what is read there may be any
+ * bytes. */
 
 #include "basic/log.h"
 #include "basic/random.h"

@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * What an IPCP knows in its next life: its established flows, one block of bytes of the layer itself, and the key of its
- * reset tokens. All are in a memfd that the service manager keeps (state-store.h), written before anybody is told of what
- * they are about. An orderly end closes all flows, and leaves nothing but the key.
+ * What an IPCP knows in its next life: its established flows, one block of bytes of the layer itself, and the key of
+ * its reset tokens. All are in a memfd that the service manager keeps (state-store.h), written before anybody is told
+ * of what they are about. An orderly end closes all flows, and leaves nothing but the key.
  *
- * Of a flow: what is common, and up to LAYER_FLOW_BYTES_MAX bytes that mean something to the layer alone (endpoint ids,
- * the peer's address). What is read back was checked for range here; the layer checks its own bytes. State that makes its
- * process end all the same would do so for ever: after LAYER_TRIALS_MAX quick ends in a row it is given up, with its flows.
+ * Of a flow: what is common, and up to LAYER_FLOW_BYTES_MAX bytes that mean something to the layer alone (endpoint
+ * ids, the peer's address). What is read back was checked for range here; the layer checks its own bytes. State that
+ * makes its process end all the same would do so for ever: after LAYER_TRIALS_MAX quick ends in a row it is given up,
+ * with its flows.
  */
 
 #include "basic/time.h"
@@ -68,8 +69,8 @@ int layer_store_next_flow(StateStore *store, uint32_t *position, LayerFlowRecord
  * application is not attached. */
 void layer_flow_restore(LayerFlow *flow, const LayerFlowRecord *record, StateStore *store, uint32_t slot);
 
-/* The key of reset tokens: of before, or a new one, which is then kept. A host that had to give up its state has it still: it is
- * for flows that were lost that it is there. Returns: 0; an error of getrandom(). */
+/* The key of reset tokens: of before, or a new one, which is then kept. A host that had to give up its state has it
+ * still: it is for flows that were lost that it is there. Returns: 0; an error of getrandom(). */
 int layer_store_key(StateStore *store, uint8_t ret_key[FLOW_RESET_KEY_BYTES]);
 
 /* Keeps the bytes of the layer; they replace those of before. Returns: 0; -EMSGSIZE. */

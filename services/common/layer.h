@@ -5,11 +5,12 @@
  * What every IPCP shares: the connection to the IRM (layer-message.h), the layer's state in words, and the upper side
  * of its flows (upper.h). What a layer does by itself is behind LayerOps; all calls of it carry the time.
  *
- * The connection comes back by itself, at once, when the IRM was restarted: what is established goes on and is told to
- * the new IRM with RESUME, everything half made is forgotten on both sides (LayerOps.irm_lost).
+ * The connection comes back by itself, at once, when the IRM was restarted: what is established goes on and is told
+ * to the new IRM with RESUME, everything half made is forgotten on both sides (LayerOps.irm_lost).
  *
- * A process that is killed leaves its established flows in the state of layer-restore.h. The next one makes them again and
- * tells the IRM with REATTACH; until the application has attached again, a flow has no upper side and drops what comes for it.
+ * A process that is killed leaves its established flows in the state of layer-restore.h. The next one makes them
+ * again and tells the IRM with REATTACH; until the application has attached again, a flow has no upper side and drops
+ * what comes for it.
  */
 
 #include "services/common/capture.h"
@@ -37,11 +38,12 @@ typedef struct LayerOps {
 
         /* Orders; answered by layer_query_done(), layer_reply(), layer_failed(), later or from within. */
         void (*query)(void *userdata, const LayerMessage *order, usec_t now);
-        /* Takes the endpoint id that the flow will have, and finds out what both hosts will see of its request or reply; answered
-         * by layer_prepared(), later or from within. NULL: a layer that binds nothing. */
+        /* Takes the endpoint id that the flow will have, and finds out what both hosts will see of its request or
+         * reply; answered by layer_prepared(), later or from within. NULL: a layer that binds nothing. */
         void (*prepare)(void *userdata, const LayerMessage *order, usec_t now);
         void (*request)(void *userdata, const LayerMessage *order, usec_t now);
-        int (*accept)(void *userdata, const LayerMessage *order, usec_t now);   /* < 0: no flow, and the IRM is to be told */
+        int (*accept)(void *userdata, const LayerMessage *order,
+                      usec_t now); /* < 0: no flow, and the IRM is to be told */
         void (*refuse)(void *userdata, const LayerMessage *order, usec_t now);
         void (*abort)(void *userdata, LayerFlow *flow, const CloseTokens *tokens, usec_t now);
 
@@ -54,8 +56,8 @@ typedef struct LayerOps {
         /* All counters back to 0, those of flows aside. NULL: it has none. */
         void (*reset_statistics)(void *userdata);
 
-        /* The largest packet of a flow from now on, as MaxPacketSize= of the file; 0: as the network below allows. What comes of
-         * it is told by layer_set_packet_max(). NULL: it is fixed. */
+        /* The largest packet of a flow from now on, as MaxPacketSize= of the file; 0: as the network below allows.
+         * What comes of it is told by layer_set_packet_max(). NULL: it is fixed. */
         void (*want_packet_max)(void *userdata, uint32_t packet_max);
 
         /* Packets are to be shown to this, each by the interface that it is one of; NULL: nobody looks (any more). */
@@ -75,12 +77,13 @@ typedef struct LayerOps {
          * restore_flow() needs to know beside what is common. Returns: how many bytes; < 0: it cannot be kept. */
         ssize_t (*save_flow)(void *userdata, const LayerFlow *flow, uint8_t ret_bytes[LAYER_FLOW_BYTES_MAX]);
 
-        /* What a process before us kept by layer_keep_block(), before its flows. Checked as little as these. Not called where
-         * there is none; may be NULL. */
+        /* What a process before us kept by layer_keep_block(), before its flows. Checked as little as these. Not
+         * called where there is none; may be NULL. */
         void (*restore_block)(void *userdata, const uint8_t *bytes, size_t size, usec_t now);
 
-        /* Makes that flow again, in the layer's table and with its endpoint id; what is common follows by itself, but may be
-         * looked at. The bytes passed a checksum and are not to be trusted further. Returns: 0; < 0: it is over. */
+        /* Makes that flow again, in the layer's table and with its endpoint id; what is common follows by itself, but
+         * may be looked at. The bytes passed a checksum and are not to be trusted further. Returns: 0; < 0: it is
+         * over. */
         int (*restore_flow)(void *userdata, const LayerFlowRecord *record, usec_t now, LayerFlow **ret);
 
         /* A layer below us (Over= of our file) is now in this state; NULL where there never is one. */
@@ -97,7 +100,8 @@ typedef struct LayerPrepared {
         uint64_t reference;
         int32_t result;                 /* < 0: no flow */
         const FlowBinding *binding;     /* NULL: there is none */
-        const uint8_t *lock;            /* reference: of the token by which we can end the flow after we lost it (flow-control.h); NULL: none */
+        const uint8_t *lock; /* reference: of the token by which we can end the flow after we lost it
+                                (flow-control.h); NULL: none */
 } LayerPrepared;
 
 /* flows belong to the implementation. */
@@ -112,12 +116,12 @@ int layer_restore(Layer *layer);
 /* The key of our reset tokens, FLOW_RESET_KEY_BYTES; after layer_restore(). */
 const uint8_t *layer_reset_key(const Layer *layer);
 
-/* What the layer has to say of an established flow to a process after us changed: it is kept before this returns. Where that
- * fails, and for a flow in any other state, nothing happens: it ends with our process. */
+/* What the layer has to say of an established flow to a process after us changed: it is kept before this returns.
+ * Where that fails, and for a flow in any other state, nothing happens: it ends with our process. */
 void layer_keep_flow(Layer *layer, LayerFlow *flow);
 
-/* Bytes of the layer itself for a process after us; they replace those of before. size 0: nothing. Kept once this returns,
- * if layer_restore() was called before. Returns: 0; -EMSGSIZE: more than LAYER_BLOCK_BYTES_MAX. */
+/* Bytes of the layer itself for a process after us; they replace those of before. size 0: nothing. Kept once this
+ * returns, if layer_restore() was called before. Returns: 0; -EMSGSIZE: more than LAYER_BLOCK_BYTES_MAX. */
 int layer_keep_block(Layer *layer, const void *bytes, size_t size);
 
 /* Connects, or begins to try. */
@@ -134,8 +138,8 @@ Upper *layer_upper(Layer *layer);
  * -ENOMEM: all is as it was, and may be tried again. */
 int layer_set_packet_max(Layer *layer, uint32_t packet_max);
 
-/* Our address in the layer, 0: we are no member (any more), and which layer it is (NULL: that is not known). Told to the IRM
- * where it is new. */
+/* Our address in the layer, 0: we are no member (any more), and which layer it is (NULL: that is not known). Told to
+ * the IRM where it is new. */
 void layer_set_member(Layer *layer, uint64_t address, const uint8_t id[LAYER_ID_BYTES]);
 
 /* -- what the implementation reports -- */
@@ -144,13 +148,15 @@ void layer_set_member(Layer *layer, uint64_t address, const uint8_t id[LAYER_ID_
 void layer_order_done(Layer *layer, uint64_t query_id, int32_t result, const char *text);
 
 /* A neighbour is new, other than before, or (LAYER_NEIGHBOUR_DOWN) gone. lower and text may be "". */
-void layer_neighbour(Layer *layer, const LayerNeighbour *neighbour, const char *name, const char *lower, const char *text);
+void layer_neighbour(Layer *layer, const LayerNeighbour *neighbour, const char *name, const char *lower,
+                     const char *text);
 
 void layer_prepared(Layer *layer, const LayerPrepared *prepared);
 
-/* Result 0 makes our lane and hands it to the IRM. binding: as the reply came; may be NULL. Returns: 0; < 0: no lane, and the
- * IRM knows. */
-int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size, const FlowBinding *binding);
+/* Result 0 makes our lane and hands it to the IRM. binding: as the reply came; may be NULL. Returns: 0; < 0: no lane,
+ * and the IRM knows. */
+int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
+                const FlowBinding *binding);
 void layer_failed(Layer *layer, uint64_t flow_id, uint32_t attempt, int32_t result);
 void layer_incoming(Layer *layer, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
                     const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer);

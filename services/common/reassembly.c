@@ -78,13 +78,18 @@ static int make_room(Reassembly *reassembly, unsigned bucket, size_t size) {
         if (reassembly->n_messages >= REASSEMBLY_MESSAGES_MAX)
                 forget_completed(reassembly, REASSEMBLY_BUCKETS);
 
-        return b->n_messages < REASSEMBLY_SENDER_MESSAGES_MAX && reassembly->n_messages < REASSEMBLY_MESSAGES_MAX &&
-                       b->bytes + size <= REASSEMBLY_SENDER_BYTES_MAX && reassembly->bytes + size <= REASSEMBLY_BYTES_MAX ? 0 : -EBUSY;
+        if (b->n_messages >= REASSEMBLY_SENDER_MESSAGES_MAX || reassembly->n_messages >= REASSEMBLY_MESSAGES_MAX)
+                return -EBUSY;
+        if (b->bytes + size > REASSEMBLY_SENDER_BYTES_MAX || reassembly->bytes + size > REASSEMBLY_BYTES_MAX)
+                return -EBUSY;
+
+        return 0;
 }
 
 static int assembled_new(Reassembly *reassembly, const ReassemblySender *sender, const Fragment *fragment, usec_t now,
                          Assembled **ret) {
-        unsigned bucket = (unsigned) (siphash24(reassembly->key, sender->charged, sender->charged_size) % REASSEMBLY_BUCKETS);
+        unsigned bucket = (unsigned) (siphash24(reassembly->key, sender->charged, sender->charged_size) %
+                                      REASSEMBLY_BUCKETS);
         _cleanup_free_ uint8_t *bytes = NULL;
         Assembled *a;
         int r;
@@ -119,8 +124,8 @@ static int assembled_new(Reassembly *reassembly, const ReassemblySender *sender,
         return 0;
 }
 
-int reassembly_add(Reassembly *reassembly, const ReassemblySender *sender, const Fragment *fragment, usec_t now, uint8_t **ret,
-                   size_t *ret_size) {
+int reassembly_add(Reassembly *reassembly, const ReassemblySender *sender, const Fragment *fragment,
+                   usec_t now, uint8_t **ret, size_t *ret_size) {
         uint8_t bit = (uint8_t) (1U << fragment->number % 8);
         Assembled *a = find(reassembly, sender, fragment->id);
         int r;

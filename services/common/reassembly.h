@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Messages that arrive in pieces (fragment.h). What senders can make us keep is bounded in all, and for each of them; who
- * a sender is says the layer, by what he cannot choose freely. A message whose pieces do not all come within
- * REASSEMBLY_KEEP_USEC is forgotten without a word, and one that is complete is remembered as long, so that copies of it are
- * known. Senders who share a bucket share its bound; which one that is, is decided under a key of ours. Pure.
+ * Messages that arrive in pieces (fragment.h). What senders can make us keep is bounded in all, and for each of them;
+ * who a sender is says the layer, by what he cannot choose freely. A message whose pieces do not all come within
+ * REASSEMBLY_KEEP_USEC is forgotten without a word, and one that is complete is remembered as long, so that copies of
+ * it are known. Senders who share a bucket share its bound; which one that is, is decided under a key of ours. Pure.
  */
 
 #include "basic/list.h"
@@ -22,7 +22,8 @@
 
 /* Who says it, and to which bucket that is charged. */
 typedef struct ReassemblySender {
-        uint8_t name[REASSEMBLY_SENDER_BYTES];  /* tells messages with equal ids apart; zero behind what the layer fills in */
+        uint8_t name[REASSEMBLY_SENDER_BYTES]; /* tells messages with equal ids apart; zero behind what the
+                                                  layer fills in */
         const void *charged;
         size_t charged_size;
 } ReassemblySender;
@@ -45,11 +46,11 @@ typedef struct Reassembly {
 void reassembly_init(Reassembly *reassembly, const uint8_t key[SIPHASH_KEY_BYTES]);
 void reassembly_done(Reassembly *reassembly);
 
-/* Returns: 1: the message is complete, *ret is the caller's to free; 0: more is missing; -EALREADY: a piece that was there, or of
- * a message that is complete; -EPROTO: it contradicts the pieces before it; -EBUSY: no room for this sender, or for anybody;
- * -ENOMEM. */
-int reassembly_add(Reassembly *reassembly, const ReassemblySender *sender, const Fragment *fragment, usec_t now, uint8_t **ret,
-                   size_t *ret_size);
+/* Returns: 1: the message is complete, *ret is the caller's to free; 0: more is missing; -EALREADY: a piece that was
+ * there, or of a message that is complete; -EPROTO: it contradicts the pieces before it; -EBUSY: no room for this
+ * sender, or for anybody; -ENOMEM. */
+int reassembly_add(Reassembly *reassembly, const ReassemblySender *sender, const Fragment *fragment,
+                   usec_t now, uint8_t **ret, size_t *ret_size);
 
 void reassembly_expire(Reassembly *reassembly, usec_t now);
 usec_t reassembly_next(const Reassembly *reassembly);

@@ -114,12 +114,14 @@ void ethernet_close_all(Ethernet *e, usec_t now) {
                         ethernet_flow_down(ethernet_flow(flow), CLOSE_LAYER_DOWN, now);
 }
 
-/* Peers that can be told go with us; towards the others there are no flows any more. The closes carry the address that they know. */
+/* Peers that can be told go with us; towards the others there are no flows any more. The closes carry the address
+ * that they know. */
 static void address_changed(Ethernet *e, usec_t now) {
         LayerFlow *flow, *following;
 
         list_for_each_safe(flow, following, &e->flows.all, by_table) {
-                if (!flow_is_live(ethernet_flow(flow)) || frame_address_equal(&ethernet_flow(flow)->local, &e->link.address))
+                if (!flow_is_live(ethernet_flow(flow)) ||
+                    frame_address_equal(&ethernet_flow(flow)->local, &e->link.address))
                         continue;
                 if (flow->state == LAYER_FLOW_ESTABLISHED && flow->control.confirmed)
                         flow_follow_address(ethernet_flow(flow), now);

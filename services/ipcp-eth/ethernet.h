@@ -15,8 +15,8 @@
  *   incoming.c       requests that the IRM thinks about        pieces.c       requests and replies that fit no frame
  *   name-query.c     who serves a name                         ethernet.c     the layer's object, link, expiry
  *
- * Around the core, and the only files with descriptors: socket.c (frames), link.c (rtnetlink), service.c (joins the core
- * with these and with the IRM), ethernet-bus.c (D-Bus), main.c.
+ * Around the core, and the only files with descriptors: socket.c (frames), link.c (rtnetlink), service.c (joins the
+ * core with these and with the IRM), ethernet-bus.c (D-Bus), main.c.
  */
 
 #include "basic/map.h"
@@ -31,18 +31,20 @@
 
 #define ETHERNET_BURST_MAX 32U
 
-/* Requests that we know: as many as 4 096 flows of one user may be opened at once. Answered ones give way to new ones. */
+/* Requests that we know: as many as 4 096 flows of one user may be opened at once. Answered ones give way to new
+ * ones. */
 #define ETHERNET_INCOMING_MAX 8192U
 #define ETHERNET_INCOMING_KEEP_USEC (25 * USEC_PER_SEC)
 
 /* Names that the IRM may have in question at a time. */
 #define ETHERNET_QUERIES_MAX 4096U
 
-/* Requests and queries that we look at, per second. What one station may send within the window of time stamps fits into
- * the IRM's replay cache (ethernet.c asserts it), so that no station alone can keep the others' requests out. Several
- * that conspire, or one that invents addresses, are held to the total rate, and that can fill it: then requests that are
- * new meet silence, and are tried again, until stamps expire. Nothing that was seen is forgotten for them: whoever
- * floods gets refusals, never a replay. The rates are a layer's, the cache is the host's: layers add up. */
+/* Requests and queries that we look at, per second. What one station may send within the window of time stamps fits
+ * into the IRM's replay cache (ethernet.c asserts it), so that no station alone can keep the others' requests out.
+ * Several that conspire, or one that invents addresses, are held to the total rate, and that can fill it: then
+ * requests that are new meet silence, and are tried again, until stamps expire. Nothing that was seen is forgotten
+ * for them: whoever floods gets refusals, never a replay. The rates are a layer's, the cache is the host's: layers
+ * add up. */
 #define ETHERNET_SENDER_RATE 4000U
 #define ETHERNET_SENDER_BURST 8000U
 #define ETHERNET_TOTAL_RATE 8000U
@@ -66,13 +68,14 @@ typedef struct EthernetEvents {
         /* Data for an established flow. The packets stay the caller's. */
         void (*deliver)(void *userdata, EthernetFlow *flow, Packet *const *packets, unsigned n);
 
-        /* An attempt has its endpoint id, or an answer to a request of another host; or it will not. binding and lock may be
-         * NULL; see LayerPrepared. */
+        /* An attempt has its endpoint id, or an answer to a request of another host; or it will not. binding and lock
+         * may be NULL; see LayerPrepared. */
         void (*prepared)(void *userdata, uint64_t flow_id, uint32_t attempt, uint64_t reference, int32_t result,
                          const FlowBinding *binding, const uint8_t *lock);
 
-        /* The outcome of a request, or (without oap and binding) that an accepted flow is about to be answered; result 0 needs a
-         * lane. Returns: 0; a negative errno: there is no lane, the flow will not come to be, and the IRM knows. */
+        /* The outcome of a request, or (without oap and binding) that an accepted flow is about to be answered;
+         * result 0 needs a lane. Returns: 0; a negative errno: there is no lane, the flow will not come to be, and
+         * the IRM knows. */
         int (*reply)(void *userdata, LayerFlow *flow, int32_t result, const uint8_t *oap, size_t oap_size,
                      const FlowBinding *binding);
 
@@ -167,7 +170,8 @@ void ethernet_reset_statistics(Ethernet *e);
 /* The largest packet of a flow from now on, where the link allows it; 0: what the link allows. */
 void ethernet_want_packet_max(Ethernet *e, uint32_t packet_max);
 
-/* News of the interface. Peers check our hardware address: with a new one, flows whose peers can be told go on, and the others end. */
+/* News of the interface. Peers check our hardware address: with a new one, flows whose peers can be told go on, and
+ * the others end. */
 void ethernet_link_changed(Ethernet *e, const EthernetLink *link, usec_t now);
 
 /* Does all that is due. */
@@ -192,10 +196,10 @@ void eth_receive(Ethernet *e, Packet *const *frames, unsigned n, usec_t now);
 /* transmit.c. Returns whether the message went out. */
 bool eth_send_message(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const ManagementMessage *message);
 
-/* pieces.c: the same for a request or reply of any size. One that fits no frame goes out in pieces, and stays in *ret for their
- * repetitions (ret NULL: there are none). */
-bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const ManagementMessage *message, usec_t now,
-                         FragmentedMessage *ret);
+/* pieces.c: the same for a request or reply of any size. One that fits no frame goes out in pieces, and stays in *ret
+ * for their repetitions (ret NULL: there are none). */
+bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress *from,
+                         const ManagementMessage *message, usec_t now, FragmentedMessage *ret);
 void eth_send_pieces(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const FragmentedMessage *message);
 
 /* Whether a request with so much of OAP could be sent at all. */
@@ -231,7 +235,8 @@ void incoming_expire(Ethernet *e, usec_t now);
 usec_t incoming_next(const Ethernet *e);
 void incoming_forget(Ethernet *e);
 
-/* An answer to a request of another host: takes the endpoint id of our side. The outcome is the event prepared, from within. */
+/* An answer to a request of another host: takes the endpoint id of our side. The outcome is the event prepared, from
+ * within. */
 void incoming_prepare(Ethernet *e, const LayerMessage *order, usec_t now);
 
 /* The flow that was prepared is gone. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What goes on between two hosts that have control keys while a flow of theirs carries data: another endpoint id now and then,
- * another address where a host has one, and a question where the other one is silent (services/common/flow-upkeep.h is the
- * schedule). Addresses are numbers in these notices.
+ * What goes on between two hosts that have control keys while a flow of theirs carries data: another endpoint id now
+ * and then, another address where a host has one, and a question where the other one is silent
+ * (services/common/flow-upkeep.h is the schedule). Addresses are numbers in these notices.
  */
 
 #include "services/ipcp-eth/flow.h"
@@ -177,7 +177,8 @@ static int peer_moved(EthernetFlow *flow, uint64_t value, const Frame *frame, us
         return 0;
 }
 
-static void notice_genuine(EthernetFlow *flow, const Frame *frame, const ManagementMessage *message, usec_t heard, usec_t now) {
+static void notice_genuine(EthernetFlow *flow, const Frame *frame, const ManagementMessage *message,
+                           usec_t heard, usec_t now) {
         FlowNoticeKind kind = message->code == MANAGEMENT_ROTATE ? FLOW_NOTICE_ROTATE : FLOW_NOTICE_MOVE;
         uint64_t value = message->notice.value;
         int r = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What ends a flow at the other host's word, and how it is proven. Where the handshake gave them control keys, everything has its proof, and what
- * has none counts for nothing but in the statistics; a peer without keys can close the flow by its token, as ever, and that is all.
- * Who answered a request has to take a close without proof until it knows that the other one has the keys too.
+ * What ends a flow at the other host's word, and how it is proven. Where the handshake gave them control keys,
+ * everything has its proof, and what has none counts for nothing but in the statistics; a peer without keys can close
+ * the flow by its token, as ever, and that is all. Who answered a request has to take a close without proof until it
+ * knows that the other one has the keys too.
  *
  * A reset is the answer of a host that lost the flow, and with it the keys: it has a token instead.
  */
@@ -69,7 +70,10 @@ static int close_is_genuine(EthernetFlow *flow, const ManagementMessage *message
         if (r >= 0 || flow->layer.control.confirmed)
                 return r;
 
-        return flow->peer_endpoint == message->sender && layer_flow_token_matches(&flow->layer, message->token) ? 0 : -EKEYREJECTED;
+        if (flow->peer_endpoint == message->sender && layer_flow_token_matches(&flow->layer, message->token))
+                return 0;
+
+        return -EKEYREJECTED;
 }
 
 void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
@@ -104,7 +108,8 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
 static int own_token(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
         uint16_t endpoint = flow->next_endpoint != 0 ? flow->next_endpoint : flow->endpoint;
 
-        return flow_reset_token(flow->ethernet->reset_key, endpoint, flow->peer.bytes, FRAME_ADDRESS_BYTES, flow->peer_endpoint, ret);
+        return flow_reset_token(flow->ethernet->reset_key, endpoint, flow->peer.bytes, FRAME_ADDRESS_BYTES,
+                                flow->peer_endpoint, ret);
 }
 
 int flow_own_lock(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
@@ -130,7 +135,8 @@ void flow_send_reset(Ethernet *e, const Frame *frame, const ManagementMessage *l
 
         if (!limit_take(&e->reset_limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
                 return counters_drop(&e->counters, DROP_LIMIT);
-        if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES, lost->sender, token) >= 0)
+        if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES,
+                             lost->sender, token) >= 0)
                 (void) eth_send_message(e, &frame->source, &e->link.address, &message);
 }
 
@@ -153,7 +159,8 @@ void flow_reset_received(Ethernet *e, const Frame *frame, const ManagementMessag
 bool flow_is_from_peer(const EthernetFlow *flow, const Frame *frame, usec_t now) {
         bool old = now < flow->old_peer_until;
 
-        if (!frame_address_equal(&frame->source, &flow->peer) && !(old && frame_address_equal(&frame->source, &flow->old_peer)))
+        if (!frame_address_equal(&frame->source, &flow->peer) &&
+            !(old && frame_address_equal(&frame->source, &flow->old_peer)))
                 return false;
 
         return !flow->ethernet->framing->carries_sender || frame->sender == flow->peer_endpoint ||

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Outgoing flows: from the IRM's order over the station that serves the name to its reply. Where the request is to be bound to what
- * both hosts will see of it, the IRM has it prepared first: the name is found then, and the request goes to that
- * station from that endpoint id or not at all.
+ * Outgoing flows: from the IRM's order over the station that serves the name to its reply. Where the request is to be
+ * bound to what both hosts will see of it, the IRM has it prepared first: the name is found then, and the request
+ * goes to that station from that endpoint id or not at all.
  */
 
 #include "services/common/oap.h"
@@ -12,7 +12,8 @@
 static void answer_prepared(EthernetFlow *flow, int32_t result, const FlowBinding *binding) {
         const LayerFlowKey *key = &flow->layer.key;
 
-        flow->ethernet->events->prepared(flow->ethernet->userdata, key->flow_id, (uint32_t) key->attempt, 0, result, binding, NULL);
+        flow->ethernet->events->prepared(flow->ethernet->userdata, key->flow_id, (uint32_t) key->attempt, 0,
+                                         result, binding, NULL);
 }
 
 static void request_failed(EthernetFlow *flow, int result, usec_t now) {
@@ -26,8 +27,9 @@ static void request_failed(EthernetFlow *flow, int result, usec_t now) {
 
 /* -- what both hosts see -- */
 
-void ethernet_binding(const Ethernet *e, const FrameAddress *asking, const FrameAddress *answering, const ManagementMessage *message,
-                      const uint8_t *hash, const o7s_qos *qos, const uint8_t *fixed, FlowBinding *ret) {
+void ethernet_binding(const Ethernet *e, const FrameAddress *asking, const FrameAddress *answering,
+                      const ManagementMessage *message, const uint8_t *hash, const o7s_qos *qos,
+                      const uint8_t *fixed, FlowBinding *ret) {
         bool is_request = message->code == MANAGEMENT_FLOW_REQUEST;
         const FlowBindingParts parts = {
                 .layer = e->framing->layer_type,
@@ -65,7 +67,8 @@ static void prepare_request(EthernetFlow *flow, usec_t now) {
         FlowBinding binding;
 
         (void) management_pack_fixed(flow->ethernet->framing, &message, fixed);
-        ethernet_binding(flow->ethernet, &flow->local, &flow->peer, &message, flow->hash, &flow->layer.qos, fixed, &binding);
+        ethernet_binding(flow->ethernet, &flow->local, &flow->peer, &message, flow->hash, &flow->layer.qos,
+                         fixed, &binding);
 
         flow->stage = FLOW_STAGE_PREPARED;
         (void) ethernet_flow_watch(flow, usec_add(now, FLOW_PREPARED_KEEP_USEC));
@@ -237,7 +240,8 @@ static void reply_accepted(EthernetFlow *flow, const Frame *frame, const Managem
         liveness_init(&flow->liveness, flow->layer.qos.timeout_ms, now);
 
         /* The IRM answers with what it takes to close the peer's end, if it no longer wants the flow. */
-        ethernet_binding(e, &frame->destination, &frame->source, message, flow->hash, &flow->layer.qos, message->fixed, &binding);
+        ethernet_binding(e, &frame->destination, &frame->source, message, flow->hash, &flow->layer.qos,
+                         message->fixed, &binding);
         r = e->events->reply(e->userdata, &flow->layer, 0, message->oap, message->oap_size, &binding);
         if (r < 0 || flow->layer.state == LAYER_FLOW_ABANDONED)
                 return ethernet_flow_end(flow, now);

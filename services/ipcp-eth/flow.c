@@ -135,7 +135,8 @@ void ethernet_flow_end(EthernetFlow *flow, usec_t now) {
                 flow->n_close_repeats = FLOW_CLOSE_REPEATS;
                 flow->ethernet->n_closing++;
         }
-        if (ethernet_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->ethernet) : FLOW_CLOSED_KEEP_USEC)) < 0)
+        if (ethernet_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->ethernet)
+                                                           : FLOW_CLOSED_KEEP_USEC)) < 0)
                 ethernet_flow_free(flow);
 }
 

@@ -3,8 +3,9 @@
 
 /*
  * A flow over Ethernet, one attempt of it. It has an endpoint id of ours from its beginning, and keeps it for a while
- * after its end: late replies, repeated closes and data from a peer that missed our close are told apart from strangers'
- * by it. With a peer that has control keys it changes its endpoint id now and then, and its address when it must.
+ * after its end: late replies, repeated closes and data from a peer that missed our close are told apart from
+ * strangers' by it. With a peer that has control keys it changes its endpoint id now and then, and its address when
+ * it must.
  */
 
 #include "services/common/early-packets.h"
@@ -83,8 +84,8 @@ DEFINE_CLEANUP(EthernetFlow, ethernet_flow_free);
 /* One without an endpoint id. */
 int ethernet_flow_new_bare(Ethernet *e, uint64_t flow_id, uint32_t attempt, EthernetFlow **ret);
 
-/* When its state is due; what else is due comes in between. Room for its entry is made when it first gets one. Returns: 0; -ENOMEM: it
- * cannot be watched, and is not to be kept. */
+/* When its state is due; what else is due comes in between. Room for its entry is made when it first gets one.
+ * Returns: 0; -ENOMEM: it cannot be watched, and is not to be kept. */
 int ethernet_flow_watch(EthernetFlow *flow, usec_t when);
 
 /* What is due changed, its state's time aside. */
@@ -112,14 +113,16 @@ void ethernet_flow_down(EthernetFlow *flow, CloseReason reason, usec_t now);
 void ethernet_flow_found(EthernetFlow *flow, const FrameAddress *peer, usec_t now);
 void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now);
 
-/* flow-restore.c: what a flow of before a restart needs beside what all layers keep: addresses and endpoint ids. save: returns
- * how many bytes. restore: a flow in state starting. Returns: 0; -EBADMSG: not such bytes; -EEXIST; -ENOMEM. */
+/* flow-restore.c: what a flow of before a restart needs beside what all layers keep: addresses and endpoint ids.
+ * save: returns how many bytes. restore: a flow in state starting. Returns: 0; -EBADMSG: not such bytes; -EEXIST;
+ * -ENOMEM. */
 size_t ethernet_flow_save(const EthernetFlow *flow, uint8_t bytes[LAYER_FLOW_BYTES_MAX]);
 int ethernet_flow_restore(Ethernet *e, const LayerFlowRecord *record, usec_t now, EthernetFlow **ret);
 
 /* What both hosts see alike of a request or reply whose fixed part is this. */
-void ethernet_binding(const Ethernet *e, const FrameAddress *asking, const FrameAddress *answering, const ManagementMessage *message,
-                      const uint8_t *hash, const o7s_qos *qos, const uint8_t *fixed, FlowBinding *ret);
+void ethernet_binding(const Ethernet *e, const FrameAddress *asking, const FrameAddress *answering,
+                      const ManagementMessage *message, const uint8_t *hash, const o7s_qos *qos,
+                      const uint8_t *fixed, FlowBinding *ret);
 
 /* -- flow-peer.c -- */
 

@@ -28,7 +28,8 @@ struct Incoming {
         o7s_qos qos;
         uint8_t id[REQUEST_ID_BYTES];
         uint8_t hash[HASH_BYTES_MAX];   /* of the name */
-        EthernetFlow *prepared;         /* what will be ours of the flow; owned, and in the table of flows; NULL: not yet */
+        EthernetFlow *prepared; /* what will be ours of the flow; owned, and in the table of flows; NULL: not
+                                   yet */
 };
 
 void incoming_flow_gone(Incoming *incoming) {
@@ -141,7 +142,8 @@ void incoming_request_received(Ethernet *e, const Frame *frame, const Management
         if (incoming_new(e, frame, message, now, &incoming) < 0)
                 return counters_drop(&e->counters, DROP_LIMIT);
 
-        ethernet_binding(e, &frame->source, &frame->destination, message, message->hash, &message->qos, message->fixed, &binding);
+        ethernet_binding(e, &frame->source, &frame->destination, message, message->hash, &message->qos,
+                         message->fixed, &binding);
         e->events->incoming(e->userdata, incoming->reference, message->hash, message, &binding, &frame->source);
 }
 
@@ -180,7 +182,8 @@ static int make_flow(Ethernet *e, const Incoming *incoming, uint64_t flow_id, Et
         return 0;
 }
 
-static int prepare(Ethernet *e, Incoming *incoming, uint64_t flow_id, FlowBinding *ret_binding, uint8_t ret_lock[FLOW_RESET_BYTES]) {
+static int prepare(Ethernet *e, Incoming *incoming, uint64_t flow_id, FlowBinding *ret_binding,
+                   uint8_t ret_lock[FLOW_RESET_BYTES]) {
         _cleanup_(ethernet_flow_freep) EthernetFlow *flow = NULL;
         uint8_t fixed[MANAGEMENT_FIXED_BYTES_MAX];
         ManagementMessage message;
@@ -198,7 +201,8 @@ static int prepare(Ethernet *e, Incoming *incoming, uint64_t flow_id, FlowBindin
 
         message = reply_message(incoming, flow->endpoint, 0);
         (void) management_pack_fixed(e->framing, &message, fixed);
-        ethernet_binding(e, &incoming->address, &incoming->local, &message, incoming->hash, &incoming->qos, fixed, ret_binding);
+        ethernet_binding(e, &incoming->address, &incoming->local, &message, incoming->hash, &incoming->qos,
+                         fixed, ret_binding);
 
         flow->incoming = incoming;
         incoming->prepared = TAKE_PTR(flow);

@@ -181,7 +181,8 @@ int management_parse(const FrameOps *ops, size_t hash_size, const uint8_t *data,
         return size > MANAGEMENT_BYTES_MAX ? -EBADMSG : parse(ops, hash_size, data, size, ret);
 }
 
-int management_parse_whole(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret) {
+int management_parse_whole(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size,
+                           ManagementMessage *ret) {
         ManagementMessage message;
         int r;
 
@@ -209,7 +210,8 @@ static void write_trailer(Writer *w, size_t hash_size, const ManagementMessage *
                 writer_bytes(w, m->piece, m->piece_size);
 }
 
-void management_text(const ManagementMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX], FlowControlText *ret) {
+void management_text(const ManagementMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX],
+                     FlowControlText *ret) {
         Writer w = writer_to(content, FLOW_CONTROL_CONTENT_BYTES_MAX);
 
         assert(!message->hash && !message->oap);        /* these prove themselves */
@@ -224,7 +226,8 @@ void management_text(const ManagementMessage *message, uint8_t content[FLOW_CONT
         };
 }
 
-ssize_t management_pack(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, void *buffer, size_t size) {
+ssize_t management_pack(const FrameOps *ops, size_t hash_size, const ManagementMessage *message,
+                        void *buffer, size_t size) {
         Writer w = writer_to(buffer, size);
 
         ops->write_management(&w, message);
@@ -235,7 +238,8 @@ ssize_t management_pack(const FrameOps *ops, size_t hash_size, const ManagementM
         return w.bad ? -EMSGSIZE : (ssize_t) w.written;
 }
 
-size_t management_pack_fixed(const FrameOps *ops, const ManagementMessage *message, uint8_t ret[MANAGEMENT_FIXED_BYTES_MAX]) {
+size_t management_pack_fixed(const FrameOps *ops, const ManagementMessage *message,
+                             uint8_t ret[MANAGEMENT_FIXED_BYTES_MAX]) {
         Writer w = writer_to(ret, MANAGEMENT_FIXED_BYTES_MAX);
 
         ops->write_management(&w, message);
@@ -245,7 +249,8 @@ size_t management_pack_fixed(const FrameOps *ops, const ManagementMessage *messa
 int management_push(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, Packet *packet) {
         ssize_t n;
 
-        n = management_pack(ops, hash_size, message, packet->tail, MIN(packet_room(packet), (size_t) MANAGEMENT_BYTES_MAX));
+        n = management_pack(ops, hash_size, message, packet->tail,
+                            MIN(packet_room(packet), (size_t) MANAGEMENT_BYTES_MAX));
         if (n < 0)
                 return (int) n;
 

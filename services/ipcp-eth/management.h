@@ -16,8 +16,9 @@
  *   43 reset             token, 16 bytes                    sender, receiver
  *   44 piece             see fragment.h
  *
- * Those from 40 on are understood by o7s hosts only and never sent to others, but for pieces: a host that understands none of
- * them could not have taken the message as a whole either. Notices and proofs are those of flow-upkeep.h and flow-control.h.
+ * Those from 40 on are understood by o7s hosts only and never sent to others, but for pieces: a host that understands
+ * none of them could not have taken the message as a whole either. Notices and proofs are those of flow-upkeep.h and
+ * flow-control.h.
  */
 
 #include "basic/cursor.h"
@@ -68,16 +69,20 @@ struct ManagementMessage {
 int management_parse(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret);
 
 /* The same for one that came in pieces, which may be larger, and is no piece itself. */
-int management_parse_whole(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size, ManagementMessage *ret);
+int management_parse_whole(const FrameOps *ops, size_t hash_size, const uint8_t *data, size_t size,
+                           ManagementMessage *ret);
 
 /* Returns: bytes; -EMSGSIZE: there is no room. */
-ssize_t management_pack(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, void *buffer, size_t size);
+ssize_t management_pack(const FrameOps *ops, size_t hash_size, const ManagementMessage *message,
+                        void *buffer, size_t size);
 
 /* The fixed part alone. Returns: bytes. */
-size_t management_pack_fixed(const FrameOps *ops, const ManagementMessage *message, uint8_t ret[MANAGEMENT_FIXED_BYTES_MAX]);
+size_t management_pack_fixed(const FrameOps *ops, const ManagementMessage *message,
+                             uint8_t ret[MANAGEMENT_FIXED_BYTES_MAX]);
 
 /* What a proof of this message is over; content is the caller's memory for it. */
-void management_text(const ManagementMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX], FlowControlText *ret);
+void management_text(const ManagementMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX],
+                     FlowControlText *ret);
 
 /* Fills an empty packet. Returns: 0; -EMSGSIZE: larger than the packet or the limit. */
 int management_push(const FrameOps *ops, size_t hash_size, const ManagementMessage *message, Packet *packet);

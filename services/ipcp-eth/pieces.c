@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Requests and replies of any size: what fits no frame is cut into pieces (services/common/fragment.h). A piece says nothing in
- * its fixed part but its code; the message that comes of them is treated as one that came as a whole, from the station that
- * sent the last of them.
+ * Requests and replies of any size: what fits no frame is cut into pieces (services/common/fragment.h). A piece says
+ * nothing in its fixed part but its code; the message that comes of them is treated as one that came as a whole, from
+ * the station that sent the last of them.
  */
 
 #include "services/ipcp-eth/flow.h"
@@ -43,8 +43,8 @@ void eth_send_pieces(Ethernet *e, const FrameAddress *to, const FrameAddress *fr
         }
 }
 
-bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress *from, const ManagementMessage *message, usec_t now,
-                         FragmentedMessage *ret) {
+bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress *from,
+                         const ManagementMessage *message, usec_t now, FragmentedMessage *ret) {
         FragmentedMessage whole = { .size = size_of(e, message) };
 
         if (fits(e, whole.size))

@@ -324,8 +324,8 @@ static int socket_follow(Service *s, const LinkInfo *info) {
                 s->socket_mtu = info->mtu;
         }
 
-        /* What the older socket had no room for goes out through this one. Where there is none it is dropped: flows that
-         * wait for room could not even end. */
+        /* What the older socket had no room for goes out through this one. Where there is none it is dropped: flows
+         * that wait for room could not even end. */
         upper_resume(layer_upper(s->layer));
         return r;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Messages of the flow allocator, both ways, whole and in pieces. Nothing on the wire says who sent a packet: an endpoint id, a
- * token or a proof is what lets a message in.
+ * Messages of the flow allocator, both ways, whole and in pieces. Nothing on the wire says who sent a packet: an
+ * endpoint id, a token or a proof is what lets a message in.
  *
- * A message that is too large for a reference member, or for the way, goes out in pieces (services/common/fragment.h). What of
- * them comes back together is treated as a message that came as a whole, from the neighbour that brought the last one.
+ * A message that is too large for a reference member, or for the way, goes out in pieces
+ * (services/common/fragment.h). What of them comes back together is treated as a message that came as a whole, from
+ * the neighbour that brought the last one.
  */
 
 #include <syslog.h>
@@ -93,8 +94,8 @@ bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *messa
         return sent;
 }
 
-void unicast_binding(const Unicast *u, const FlowEnds *addresses, const FlowMessage *message, const uint8_t *hash, const o7s_qos *qos,
-                     const uint8_t header[], FlowBinding *ret) {
+void unicast_binding(const Unicast *u, const FlowEnds *addresses, const FlowMessage *message,
+                     const uint8_t *hash, const o7s_qos *qos, const uint8_t header[], FlowBinding *ret) {
         bool is_request = message->code == FLOW_MESSAGE_REQUEST;
         uint8_t asking[sizeof(uint64_t)], answering[sizeof(uint64_t)];
         Writer first = writer_to(asking, sizeof(asking)), second = writer_to(answering, sizeof(answering));

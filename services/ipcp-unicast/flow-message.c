@@ -158,10 +158,12 @@ ssize_t flow_message_pack(const FlowMessage *message, void *buffer, size_t size)
 }
 
 /* The header says no more than codes and ids, but in an update, whose level is all that it is about. */
-void flow_message_text(const FlowMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX], FlowControlText *ret) {
+void flow_message_text(const FlowMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX],
+                       FlowControlText *ret) {
         Writer w = writer_to(content, FLOW_CONTROL_CONTENT_BYTES_MAX);
 
-        assert(message->code != FLOW_MESSAGE_REQUEST && message->code != FLOW_MESSAGE_REPLY);   /* these prove themselves */
+        assert(message->code != FLOW_MESSAGE_REQUEST &&
+               message->code != FLOW_MESSAGE_REPLY); /* these prove themselves */
 
         if (message->code == FLOW_MESSAGE_UPDATE)
                 writer_be16(&w, message->level);

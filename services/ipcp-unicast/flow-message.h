@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The messages of the flow allocator, component EID 0 (docs/WIRE.md): a packed header of 61 bytes, all big-endian, then hash
- * and OAP request, or OAP response, or nothing. Between o7s members: a close with its token, notices (flow-upkeep.h) with their
- * proof (flow-control.h), resets, pieces of messages that are too large for one (fragment.h), and updates with a proof.
+ * The messages of the flow allocator, component EID 0 (docs/WIRE.md): a packed header of 61 bytes, all big-endian,
+ * then hash and OAP request, or OAP response, or nothing. Between o7s members: a close with its token, notices
+ * (flow-upkeep.h) with their proof (flow-control.h), resets, pieces of messages that are too large for one
+ * (fragment.h), and updates with a proof.
  */
 
 #include "basic/cursor.h"
@@ -21,11 +22,12 @@ typedef enum FlowMessageCode {
         FLOW_MESSAGE_REQUEST = 0,
         FLOW_MESSAGE_REPLY = 1,
         FLOW_MESSAGE_UPDATE = 2,
-        FLOW_MESSAGE_CLOSE = 0x40,      /* this and the next three: never sent to a peer that has not shown the capability */
+        FLOW_MESSAGE_CLOSE =
+                0x40, /* this and the next three: never sent to a peer that has not shown the capability */
         FLOW_MESSAGE_ROTATE = 0x41,
         FLOW_MESSAGE_MOVE = 0x42,
         FLOW_MESSAGE_RESET = 0x43,
-        FLOW_MESSAGE_PIECE = 0x44,      /* of a message that no member could take as a whole */
+        FLOW_MESSAGE_PIECE = 0x44, /* of a message that no member could take as a whole */
 } FlowMessageCode;
 
 typedef struct FlowMessage FlowMessage;
@@ -52,7 +54,8 @@ struct FlowMessage {
         size_t piece_size;
 };
 
-/* Fields that the code does not use go out as zero. Returns: bytes; -ENOBUFS; -EMSGSIZE: beyond FLOW_MESSAGE_BYTES_MAX. */
+/* Fields that the code does not use go out as zero. Returns: bytes; -ENOBUFS; -EMSGSIZE: beyond
+ * FLOW_MESSAGE_BYTES_MAX. */
 ssize_t flow_message_pack(const FlowMessage *message, void *buffer, size_t size);
 
 /* The same without that limit, for one that goes out in pieces. */
@@ -62,11 +65,12 @@ ssize_t flow_message_pack_whole(const FlowMessage *message, void *buffer, size_t
 void flow_message_pack_header(const FlowMessage *message, uint8_t ret[FLOW_MESSAGE_HEADER_BYTES]);
 
 /* What a proof of this message is over; content is the caller's memory for it. */
-void flow_message_text(const FlowMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX], FlowControlText *ret);
+void flow_message_text(const FlowMessage *message, uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX],
+                       FlowControlText *ret);
 
-/* hash_size: of the layer. Whether the receiver's endpoint id is one of ours is for the table of ids to say, in constant
- * time. Returns: 0; -EBADMSG: shorter than its code needs, or longer than any; -EPROTO: a code that we do not know, a
- * sender that no member can be, or a response that is neither yes nor no. */
+/* hash_size: of the layer. Whether the receiver's endpoint id is one of ours is for the table of ids to say, in
+ * constant time. Returns: 0; -EBADMSG: shorter than its code needs, or longer than any; -EPROTO: a code that we do
+ * not know, a sender that no member can be, or a response that is neither yes nor no. */
 int flow_message_parse(const void *data, size_t size, size_t hash_size, FlowMessage *ret);
 
 /* The same for a request or reply that came in pieces, and may be larger. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What goes on between two members that have control keys while a flow of theirs carries data: another endpoint id now and then,
- * another address where a member had to take one, and a question where the other one is silent (services/common/flow-upkeep.h
- * is the schedule).
+ * What goes on between two members that have control keys while a flow of theirs carries data: another endpoint id
+ * now and then, another address where a member had to take one, and a question where the other one is silent
+ * (services/common/flow-upkeep.h is the schedule).
  */
 
 #include "services/ipcp-unicast/flow-message.h"
@@ -96,7 +96,8 @@ void flows_follow_address(Unicast *u, usec_t now) {
 }
 
 void flow_probe(UnicastFlow *flow, usec_t now) {
-        if (flow->unicast->is_member && flow_upkeep_should_probe(&flow->upkeep, &flow->liveness, now) && flow->layer.control.confirmed)
+        if (flow->unicast->is_member && flow_upkeep_should_probe(&flow->upkeep, &flow->liveness, now) &&
+            flow->layer.control.confirmed)
                 flow_follow_address(flow, now);
 }
 

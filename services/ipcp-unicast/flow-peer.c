@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What ends a flow at the other member's word, or slows it down, and how it is proven. Where the handshake gave them control keys, everything has its proof, and
- * what has none counts for nothing but in the statistics; a peer without keys can close the flow by its token and report
- * congestion, as ever, and that is all. Who answered a request has to take a close without proof until it knows that the
- * other one has the keys too.
+ * What ends a flow at the other member's word, or slows it down, and how it is proven. Where the handshake gave them
+ * control keys, everything has its proof, and what has none counts for nothing but in the statistics; a peer without
+ * keys can close the flow by its token and report congestion, as ever, and that is all. Who answered a request has to
+ * take a close without proof until it knows that the other one has the keys too.
  *
  * A reset is the answer of a member that lost the flow, and with it the keys: it has a token instead.
  */
@@ -86,8 +86,8 @@ int flow_own_lock(const UnicastFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
         int r;
 
         writer_be64(&w, flow->peer_address);
-        r = flow_reset_token(flow->unicast->reset_key, flow->next_eid != 0 ? flow->next_eid : flow->eid, peer, sizeof(peer),
-                             flow->peer_eid, token);
+        r = flow_reset_token(flow->unicast->reset_key, flow->next_eid != 0 ? flow->next_eid : flow->eid,
+                             peer, sizeof(peer), flow->peer_eid, token);
         if (r >= 0)
                 r = flow_reset_lock(token, ret);
         explicit_bzero(token, sizeof(token));
@@ -128,15 +128,18 @@ void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlo
         congestion_update(&flow->congestion, message->level, now);
 }
 
-/* By its proof, or, from a peer that may have no keys, by the token that nobody else has; the other id says that the peer means
- * this flow. */
+/* By its proof, or, from a peer that may have no keys, by the token that nobody else has; the other id says that the
+ * peer means this flow. */
 static int close_is_genuine(UnicastFlow *flow, const FlowMessage *message) {
         int r = flow_check_proof(flow, message);
 
         if (r >= 0 || flow->layer.control.confirmed)
                 return r;
 
-        return flow->peer_eid == message->sender_eid && layer_flow_token_matches(&flow->layer, message->token) ? 0 : -EKEYREJECTED;
+        if (flow->peer_eid == message->sender_eid && layer_flow_token_matches(&flow->layer, message->token))
+                return 0;
+
+        return -EKEYREJECTED;
 }
 
 void flow_close_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {

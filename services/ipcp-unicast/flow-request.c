@@ -3,12 +3,12 @@
 /*
  * Outgoing flows: from the IRM's order over the addresses of the name to the peer's reply.
  *
- * A name may be served by several members. The first one to which there is a way gets the request; when it does not answer,
- * the IRM makes another attempt, which doubts that address and goes to one that no attempt before went to. A request is
- * never repeated as it is: the peer would have to take that for a replay.
+ * A name may be served by several members. The first one to which there is a way gets the request; when it does not
+ * answer, the IRM makes another attempt, which doubts that address and goes to one that no attempt before went to. A
+ * request is never repeated as it is: the peer would have to take that for a replay.
  *
- * Where the request is to be bound to what both members will see of it, the IRM has it prepared first: the name is looked up
- * then, and the request goes to that address from that endpoint id or not at all.
+ * Where the request is to be bound to what both members will see of it, the IRM has it prepared first: the name is
+ * looked up then, and the request goes to that address from that endpoint id or not at all.
  */
 
 #include "services/common/oap.h"
@@ -18,7 +18,8 @@
 static void answer_prepared(UnicastFlow *flow, int32_t result, const FlowBinding *binding) {
         const LayerFlowKey *key = &flow->layer.key;
 
-        flow->unicast->events->prepared(flow->unicast->userdata, key->flow_id, (uint32_t) key->attempt, 0, result, binding, NULL);
+        flow->unicast->events->prepared(flow->unicast->userdata, key->flow_id, (uint32_t) key->attempt, 0,
+                                        result, binding, NULL);
 }
 
 static void request_failed(UnicastFlow *flow, int result, usec_t now) {
@@ -130,7 +131,8 @@ static bool is_another_member(const UnicastFlow *flow, uint64_t address) {
 static bool send_request(UnicastFlow *flow, uint64_t address, usec_t now) {
         const FlowMessage message = request_message(flow);
 
-        return is_another_member(flow, address) && flow_send_allocation(flow->unicast, address, &message, now, &flow->message);
+        return is_another_member(flow, address) &&
+               flow_send_allocation(flow->unicast, address, &message, now, &flow->message);
 }
 
 /* Takes the request there; one that is only being prepared looks whether it could go. */
@@ -141,9 +143,11 @@ static bool try_address(UnicastFlow *flow, uint64_t address, usec_t now) {
         return send_request(flow, address, now);
 }
 
-/* One to which there is a way: among those that were not tried yet, or else among the others. Each flow begins at another one:
- * who takes flows and is of no use, such as somebody who waits to be a member himself, must not be asked for ever. */
-static uint64_t request_one_of(UnicastFlow *flow, const uint64_t *addresses, size_t n_addresses, bool tried, usec_t now) {
+/* One to which there is a way: among those that were not tried yet, or else among the others. Each flow begins at
+ * another one: who takes flows and is of no use, such as somebody who waits to be a member himself, must not be asked
+ * for ever. */
+static uint64_t request_one_of(UnicastFlow *flow, const uint64_t *addresses, size_t n_addresses, bool tried,
+                               usec_t now) {
         size_t first = n_addresses > 0 ? (flow->eid >> EID_SLOT_BITS) % n_addresses : 0;
 
         for (size_t i = 0; i < n_addresses; i++) {
@@ -156,8 +160,8 @@ static uint64_t request_one_of(UnicastFlow *flow, const uint64_t *addresses, siz
         return ADDRESS_NONE;
 }
 
-/* All of them may be of members that are gone, while others know who serves the name now. Not from within the directory's
- * answer: it is told of them, and asked again, a moment later. */
+/* All of them may be of members that are gone, while others know who serves the name now. Not from within the
+ * directory's answer: it is told of them, and asked again, a moment later. */
 static bool remember_unreachable(UnicastFlow *flow, const uint64_t *addresses, size_t n_addresses, usec_t now) {
         if (++flow->n_lookups >= FLOW_LOOKUPS_MAX)
                 return false;
@@ -320,7 +324,8 @@ static void reply_accepted(UnicastFlow *flow, const FlowMessage *message, usec_t
 void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
         UnicastFlow *flow = eids_get(u->eids, message->receiver_eid);
 
-        /* Once, and only while it is awaited; whether it answers what was asked is for the IRM to say, from the OAP in it. */
+        /* Once, and only while it is awaited; whether it answers what was asked is for the IRM to say, from the OAP
+         * in it. */
         if (!flow || (flow->layer.state != LAYER_FLOW_REQUESTED && flow->layer.state != LAYER_FLOW_ABANDONED))
                 return flow_unknown_eid(u, from);
 

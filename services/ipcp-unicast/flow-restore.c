@@ -56,8 +56,8 @@ static int saved_parse(const Unicast *u, const LayerFlowRecord *record, Saved *r
         saved.own_address = cursor_be64(&c);
         saved.other_eid = cursor_be64(&c);
         what = cursor_u8(&c);
-        if (c.bad || c.left > 0 || what > 1 || saved.peer_eid < EID_FLOWS || !unicast_address_fits(u, saved.peer_address) ||
-            !unicast_address_fits(u, saved.own_address))
+        if (c.bad || c.left > 0 || what > 1 || saved.peer_eid < EID_FLOWS ||
+            !unicast_address_fits(u, saved.peer_address) || !unicast_address_fits(u, saved.own_address))
                 return -EBADMSG;
 
         saved.is_next = what == 1;
@@ -75,7 +75,8 @@ static int take_again(UnicastFlow *flow, uint64_t eid, uint64_t *ret) {
         return 0;
 }
 
-/* The keys come with what is common. A rotation that had begun goes on, for the peer may know of it or not; and so does a move. */
+/* The keys come with what is common. A rotation that had begun goes on, for the peer may know of it or not; and so
+ * does a move. */
 static void restore_upkeep(UnicastFlow *flow, const LayerFlowRecord *record, usec_t now) {
         if (!record->control.present)
                 return;

@@ -59,7 +59,8 @@ int unicast_take_eid(UnicastFlow *flow, uint64_t *ret) {
         return eids_take(u->eids, random, flow, ret);
 }
 
-int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret) {
+int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now,
+                          UnicastFlow **ret) {
         _cleanup_(unicast_flow_freep) UnicastFlow *flow = NULL;
         int r;
 
@@ -165,7 +166,8 @@ void unicast_flow_end(UnicastFlow *flow, usec_t now) {
                 flow->n_close_repeats = FLOW_CLOSE_REPEATS;
                 flow->unicast->n_closing++;
         }
-        if (unicast_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->unicast) : FLOW_CLOSED_KEEP_USEC)) < 0)
+        if (unicast_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->unicast)
+                                                          : FLOW_CLOSED_KEEP_USEC)) < 0)
                 unicast_flow_free(flow);
 }
 

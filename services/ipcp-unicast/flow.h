@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * A flow over a unicast layer, one attempt of it. It has an endpoint id of ours from its beginning, and keeps it for a while
- * after its end: late replies, repeated closes and data from a peer that missed our close are told apart from strangers'
- * by it.
+ * A flow over a unicast layer, one attempt of it. It has an endpoint id of ours from its beginning, and keeps it for
+ * a while after its end: late replies, repeated closes and data from a peer that missed our close are told apart from
+ * strangers' by it.
  *
  * What may change it, and when: a reply counts once, only while one is awaited, only where it fits in full; an update
- * changes nothing but the congestion level; addresses and endpoint ids change where a peer that has control keys proves that it says
- * so, and so does an update of such a peer. Everything else is dropped and counted, without a word.
+ * changes nothing but the congestion level; addresses and endpoint ids change where a peer that has control keys
+ * proves that it says so, and so does an update of such a peer. Everything else is dropped and counted, without a
+ * word.
  *
  *   flow.c            a flow's life: tables, end, time
  *   flow-allocator.c  the allocator's messages come in here, and go out; those that are too large, in pieces
@@ -107,13 +108,13 @@ static inline UnicastFlow *unicast_flow(LayerFlow *flow) {
 /* One more endpoint id for this flow. Returns: 0; -ENOSPC; -ENOMEM; an error of the source of randomness. */
 int unicast_take_eid(UnicastFlow *flow, uint64_t *ret);
 
-/* A flow with an endpoint id, in state starting. Returns: 0; -ENOSPC: no endpoint id is free; -EEXIST; -ENOMEM; an error of
- * the source of randomness. */
+/* A flow with an endpoint id, in state starting. Returns: 0; -ENOSPC: no endpoint id is free; -EEXIST; -ENOMEM; an
+ * error of the source of randomness. */
 int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret);
 
-/* What a flow of before a restart needs beside what all layers keep: endpoint ids and the peer's address. save: returns how
- * many bytes. restore: a flow in state starting, of a layer that we are a member of. Returns: 0; -EBADMSG: not such bytes;
- * -EEXIST; -ENOMEM. */
+/* What a flow of before a restart needs beside what all layers keep: endpoint ids and the peer's address. save:
+ * returns how many bytes. restore: a flow in state starting, of a layer that we are a member of. Returns: 0;
+ * -EBADMSG: not such bytes; -EEXIST; -ENOMEM. */
 size_t unicast_flow_save(const UnicastFlow *flow, uint8_t bytes[LAYER_FLOW_BYTES_MAX]);
 int unicast_flow_restore(Unicast *u, const LayerFlowRecord *record, usec_t now, UnicastFlow **ret);
 
@@ -152,8 +153,8 @@ void flow_allocator_done(Unicast *u);
 /* Returns whether the message is on its way, or in a queue. */
 bool flow_send_message(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now);
 
-/* The same for a request or reply of any size. One that is too large for a message goes out in pieces, and stays in *ret for their
- * repetitions (ret NULL: there are none). */
+/* The same for a request or reply of any size. One that is too large for a message goes out in pieces, and stays in
+ * *ret for their repetitions (ret NULL: there are none). */
 bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now, FragmentedMessage *ret);
 bool flow_send_pieces(Unicast *u, uint64_t address, const FragmentedMessage *message, usec_t now);
 
@@ -166,14 +167,15 @@ typedef struct FlowEnds {
         uint64_t answering;
 } FlowEnds;
 
-void unicast_binding(const Unicast *u, const FlowEnds *addresses, const FlowMessage *message, const uint8_t *hash, const o7s_qos *qos,
-                  const uint8_t header[], FlowBinding *ret);
+void unicast_binding(const Unicast *u, const FlowEnds *addresses, const FlowMessage *message,
+                     const uint8_t *hash, const o7s_qos *qos, const uint8_t header[], FlowBinding *ret);
 
 /* One without an endpoint id. */
-int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret);
+int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now,
+                          UnicastFlow **ret);
 
-/* When its state is due; what else is due comes in between. Room for a flow's entry is made when it first gets one. Returns: 0;
- * -ENOMEM. */
+/* When its state is due; what else is due comes in between. Room for a flow's entry is made when it first gets one.
+ * Returns: 0; -ENOMEM. */
 int unicast_flow_watch(UnicastFlow *flow, usec_t when);
 
 /* What is due changed, its state's time aside. */
@@ -202,8 +204,8 @@ void flow_send_update(UnicastFlow *flow, uint16_t level, usec_t now);
 /* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
 int flow_own_lock(const UnicastFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
 
-/* For flow-notice.c. prove: with our next counter, which is kept before anybody sees it; without keys nothing happens. check: returns 0
- * where a message is the peer's own; else drop_unproven() counts it. */
+/* For flow-notice.c. prove: with our next counter, which is kept before anybody sees it; without keys nothing
+ * happens. check: returns 0 where a message is the peer's own; else drop_unproven() counts it. */
 void flow_prove(UnicastFlow *flow, FlowMessage *message);
 int flow_check_proof(UnicastFlow *flow, const FlowMessage *message);
 void flow_drop_unproven(UnicastFlow *flow, int r);
@@ -242,8 +244,8 @@ void flow_addresses_found(UnicastFlow *flow, int error, const uint64_t *addresse
 void flow_look_up_again(UnicastFlow *flow, usec_t now);
 void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);
 
-/* incoming.c: an answer to a request of another member: takes the endpoint id of our side. The outcome is the event prepared, from
- * within. */
+/* incoming.c: an answer to a request of another member: takes the endpoint id of our side. The outcome is the event
+ * prepared, from within. */
 void incoming_prepare(Unicast *u, const LayerMessage *order, usec_t now);
 void incoming_flow_gone(Incoming *incoming);
 void incoming_request_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flow requests of other members. A request for a name that is not registered here meets silence. One that is goes to the
- * IRM under a number of ours, and is remembered, answered or not, for as long as the network may repeat it: a copy must
- * not look like a second request, which the IRM would have to take for a replay.
+ * Flow requests of other members. A request for a name that is not registered here meets silence. One that is goes to
+ * the IRM under a number of ours, and is remembered, answered or not, for as long as the network may repeat it: a
+ * copy must not look like a second request, which the IRM would have to take for a replay.
  *
- * The sender's address is what it says it is. What a request costs is therefore charged to the neighbour that passed it
- * on: it may be innocent, but whoever floods reaches us through somebody, and the others' requests get in.
+ * The sender's address is what it says it is. What a request costs is therefore charged to the neighbour that passed
+ * it on: it may be innocent, but whoever floods reaches us through somebody, and the others' requests get in.
  */
 
 #include <stdio.h>
@@ -34,7 +34,8 @@ struct Incoming {
         o7s_qos qos;
         uint8_t id[REQUEST_ID_BYTES];
         uint8_t hash[HASH_BYTES_MAX];   /* of the name */
-        UnicastFlow *prepared;          /* what will be ours of the flow; owned, and in the table of flows; NULL: not yet */
+        UnicastFlow *prepared; /* what will be ours of the flow; owned, and in the table of flows; NULL: not
+                                  yet */
 };
 
 void incoming_flow_gone(Incoming *incoming) {
@@ -152,8 +153,8 @@ void incoming_request_received(Unicast *u, const FlowMessage *message, const Low
 
         (void) snprintf(name, sizeof(name), "%08" PRIx64, message->sender);
         unicast_binding(u, &ends, message, message->hash, &message->qos, message->fixed, &binding);
-        u->events->incoming(u->userdata, incoming->reference, message->hash, message->hash_size, &message->qos, message->oap,
-                            message->oap_size, &binding, name);
+        u->events->incoming(u->userdata, incoming->reference, message->hash, message->hash_size,
+                            &message->qos, message->oap, message->oap_size, &binding, name);
 }
 
 /* -- the IRM's decision -- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The member as a whole: what it is made of before it joined (ways down, names, tables of flows) and what it gets when it
- * did (an address, routing, forwarding, the directory), and how these tell each other what happens.
+ * The member as a whole: what it is made of before it joined (ways down, names, tables of flows) and what it gets
+ * when it did (an address, routing, forwarding, the directory), and how these tell each other what happens.
  */
 
 #include <stdio.h>

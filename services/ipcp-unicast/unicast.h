@@ -3,9 +3,9 @@
 
 /*
  * The core of a unicast layer: one member of it, with everything that it knows and decides, without a descriptor, a
- * clock, a source of randomness or a bus. What happens below and above, orders of the IRM and the time come in as calls;
- * what is to be done goes out through UnicastEvents. So three members forward packets to each other inside a test, and
- * thousands of them inside o7s-sim.
+ * clock, a source of randomness or a bus. What happens below and above, orders of the IRM and the time come in as
+ * calls; what is to be done goes out through UnicastEvents. So three members forward packets to each other inside a
+ * test, and thousands of them inside o7s-sim.
  *
  *   unicast.c         the object: what a member is made of, before and after it joined
  *
@@ -21,8 +21,8 @@
  *   directory.c, dht-*.c                                                who serves a name
  *   flow*.c, incoming.c, eid.c                                          the flow allocator
  *
- * Around the core, and the only files with descriptors: service.c (joins the core with the IRM and the clock), lower.c
- * (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
+ * Around the core, and the only files with descriptors: service.c (joins the core with the IRM and the clock),
+ * lower.c (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
  */
 
 #include "basic/map.h"
@@ -83,15 +83,15 @@ typedef struct UnicastFlow UnicastFlow;
 typedef struct UnicastEvents {
         /* -- layers below -- */
 
-        /* Begin to allocate a flow over the layer flow->lower to flow->name, quality cube_lower_qos(flow->cube).
-         * Ends in unicast_lower_allocated() or unicast_lower_failed(), never from within. Returns: 0; < 0: not even begun. */
+        /* Begin to allocate a flow over the layer flow->lower to flow->name, quality cube_lower_qos(flow->cube). Ends
+         * in unicast_lower_allocated() or unicast_lower_failed(), never from within. Returns: 0; < 0: not even begun. */
         int (*lower_allocate)(void *userdata, LowerFlow *flow);
 
         /* Let go of what carries the flow, in whatever state; nothing more is reported for it. */
         void (*lower_release)(void *userdata, LowerFlow *flow);
 
-        /* Packets or messages. They stay the caller's. Returns how many, from the first, were taken; fewer than n: there is no
-         * room, unicast_lower_writable() will follow. */
+        /* Packets or messages. They stay the caller's. Returns how many, from the first, were taken; fewer than n:
+         * there is no room, unicast_lower_writable() will follow. */
         unsigned (*lower_send)(void *userdata, LowerFlow *flow, Packet *const *packets, unsigned n);
 
         /* Packets that the flow took and that are not on their way yet. */
@@ -248,7 +248,8 @@ struct Unicast {
         Map *incoming_by_peer;
         List incoming;
         List answered;
-        unsigned n_incoming[UNICAST_INCOMING_BUCKETS];  /* that the IRM thinks about, by the neighbour that passed them on */
+        unsigned n_incoming[UNICAST_INCOMING_BUCKETS]; /* that the IRM thinks about, by the neighbour that
+                                                          passed them on */
         Limit limit;
         Limit reset_limit;
         Reassembly reassembly;
@@ -298,9 +299,10 @@ void unicast_lower_changed(Unicast *u, unsigned lower, bool up, usec_t now);
 void unicast_lower_allocated(LowerFlow *flow, uint32_t packet_max, usec_t now);
 void unicast_lower_failed(LowerFlow *flow, int error, const char *text, usec_t now);
 
-/* Another member opened a flow to us. qos: as granted. Returns: 0; -EBUSY: too many in all; -EDQUOT: this host has too many. */
-int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max, const char *peer, usec_t now,
-                           LowerFlow **ret);
+/* Another member opened a flow to us. qos: as granted. Returns: 0; -EBUSY: too many in all; -EDQUOT: this host has
+ * too many. */
+int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max,
+                           const char *peer, usec_t now, LowerFlow **ret);
 
 /* Packets or messages that arrived. They stay the caller's, and are garbage afterwards. May release the flow. */
 void unicast_lower_received(LowerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
@@ -378,6 +380,6 @@ void unicast_update_state(Unicast *u, usec_t now);
 /* Makes us a member: address, routing, directory, forwarding. config: decided (bootstrap) or learned. */
 int unicast_become_member(Unicast *u, const LayerConfig *config, usec_t now);
 
-/* Another member has our address: draws a new one and joins again. Flows of applications end, but for those whose peers can be
- * told where we are then. */
+/* Another member has our address: draws a new one and joins again. Flows of applications end, but for those whose
+ * peers can be told where we are then. */
 void unicast_address_conflict(Unicast *u, const char *where, usec_t now);

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Flow allocators of several members, in virtual time, with nothing else of a member around them: what routing, neighbours and
- * the directory would do is a small double here, in place of transmit.c and directory.c. A test plays the IRMs.
+ * Flow allocators of several members, in virtual time, with nothing else of a member around them: what routing,
+ * neighbours and the directory would do is a small double here, in place of transmit.c and directory.c. A test plays
+ * the IRMs.
  */
 
 #include "services/ipcp-unicast/flow-message.h"
@@ -145,8 +146,8 @@ UnicastFlow *net_flow(const NetMember *member, uint64_t flow_id, uint32_t attemp
 /* Sends one packet of data. */
 void net_write(NetMember *member, uint64_t flow_id, const char *text);
 
-/* A flow from member 0 to member 1, established at both ends: flow_id there, flow_id + 1000 here; tokens 0xA1 (shown by 1 to
- * close the end of 0) and 0xB2. */
+/* A flow from member 0 to member 1, established at both ends: flow_id there, flow_id + 1000 here; tokens 0xA1 (shown
+ * by 1 to close the end of 0) and 0xB2. */
 void net_connect(Net *net, uint64_t flow_id);
 
 /* -- flows whose ends have control keys -- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Pieces of messages from several senders, as a sequence of { sender, wait, length:u16, bytes } records. What must hold: a message
- * that is complete is as large as its pieces said, and consists of what they brought; what is kept stays within its bounds; and when
- * time has passed, nothing is kept.
+ * Pieces of messages from several senders, as a sequence of { sender, wait, length:u16, bytes } records. What must
+ * hold: a message that is complete is as large as its pieces said, and consists of what they brought; what is kept
+ * stays within its bounds; and when time has passed, nothing is kept.
  */
 
 #include "services/common/reassembly.h"

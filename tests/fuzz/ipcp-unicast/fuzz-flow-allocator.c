@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * An allocator under fire: it serves a name, has a flow to a peer, another one with control keys, a request under way and one that
- * its IRM gave up, and hears whatever the input says, as a sequence of { kind, wait, length, bytes } records. Bit 7 of the kind lets an IRM act
- * between them, bits 4 to 6 choose whose endpoint id the message is for, so that most of them reach the code behind the
- * first checks; the low bits choose the neighbour, or data in place of a message.
+ * An allocator under fire: it serves a name, has a flow to a peer, another one with control keys, a request under way
+ * and one that its IRM gave up, and hears whatever the input says, as a sequence of { kind, wait, length, bytes }
+ * records. Bit 7 of the kind lets an IRM act between them, bits 4 to 6 choose whose endpoint id the message is for,
+ * so that most of them reach the code behind the first checks; the low bits choose the neighbour, or data in place of
+ * a message.
  */
 
 #include "tests/support/allocator-net.h"

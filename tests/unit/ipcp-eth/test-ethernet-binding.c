@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows whose endpoint ids are taken before anything is sent: what both hosts see of request and reply is the same, and no byte
- * of it can be changed on the way without showing. And requests and replies that fit no frame.
+ * Flows whose endpoint ids are taken before anything is sent: what both hosts see of request and reply is the same,
+ * and no byte of it can be changed on the way without showing. And requests and replies that fit no frame.
  */
 
 #include <setjmp.h>

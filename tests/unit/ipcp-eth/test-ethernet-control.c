@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What hosts with control keys say to each other about a flow of theirs, and what others say in their place: closes, rotations,
- * moves and resets, forged, replayed, reflected, lost and late.
+ * What hosts with control keys say to each other about a flow of theirs, and what others say in their place: closes,
+ * rotations, moves and resets, forged, replayed, reflected, lost and late.
  */
 
 #include <setjmp.h>
@@ -372,7 +372,8 @@ static void test_move_without_keys(void **state) {
 
 /* -- reset -- */
 
-/* The other host's process is another one that knows of nothing but its key: the first packet after a silence ends the flow. */
+/* The other host's process is another one that knows of nothing but its key: the first packet after a silence ends
+ * the flow. */
 static void lose_flow(Test *t, Station *s, uint64_t flow_id) {
         ethernet_flow_free(station_flow(s, flow_id, 0));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Members with control keys, and somebody who sees everything that they say to each other about their flow, may stop it and say
- * what he likes in their names, but has no key: nothing that he does touches the flow. What is counted is written beside.
+ * Members with control keys, and somebody who sees everything that they say to each other about their flow, may stop
+ * it and say what he likes in their names, but has no key: nothing that he does touches the flow. What is counted is
+ * written beside.
  */
 
 #include <setjmp.h>
@@ -165,7 +166,8 @@ static void test_flipped(void **state) {
                         const Ends before = { flow->eid, flow->peer_eid, flow->peer_address };
                         uint64_t received = flow->layer.control.received;
 
-                        /* Fields between the ids and the code say nothing in these messages, nor does the address but in a move. */
+                        /* Fields between the ids and the code say nothing in these messages, nor does the address but
+                         * in a move. */
                         if ((bit >= 8 * 24 && bit < 8 * 58) || (bit >= 8 * 59 && bit < 8 * 61) || bit < 64)
                                 continue;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows whose endpoint ids are taken before anything is sent: what both members see of request and reply is the same, and no
- * byte of it can be changed on the way without showing. And requests and replies that no member takes as a whole.
+ * Flows whose endpoint ids are taken before anything is sent: what both members see of request and reply is the same,
+ * and no byte of it can be changed on the way without showing. And requests and replies that no member takes as a
+ * whole.
  */
 
 #include <setjmp.h>
