@@ -6,7 +6,7 @@
 #include "libo7s/seal-agreement.h"
 
 #define EAGER 6U                        /* times that we speak on an idle flow */
-#define DELAY ((nsec_t) NSEC_PER_SEC)
+#define DELAY ((nsec_t) 250 * NSEC_PER_MSEC)    /* where a round trip takes longer one answer more comes, and is the same */
 #define DELAY_MAX ((nsec_t) 30 * NSEC_PER_SEC)
 #define CONFIRM_DELAY ((nsec_t) 100 * NSEC_PER_MSEC)    /* most flows say something by themselves until then */
 

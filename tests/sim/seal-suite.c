@@ -17,7 +17,7 @@ static const struct {
         uint64_t part;                  /* of the packets of the longest run: one in so many */
         bool sabotage;
 } runs[] = {
-        { { .name = "o7s", .suite = SEAL_O7S, .share = 0.5, LOSSY, FAST, .limits = { EPOCH, .generation_packets = 1U << 16 } }, 1, false },
+        { { .name = "o7s", .suite = SEAL_O7S, .share = 0.5, LOSSY, FAST, .limits = { EPOCH, .generation_packets = 1U << 18 } }, 1, false },
         { { .name = "o7s-mac", .suite = SEAL_O7S, .mac_only = true, .share = 0.5, LOSSY, FAST,
             .limits = { EPOCH, .generation_packets = 1U << 16 } }, 10, false },
         { { .name = "o7s-one-way", .suite = SEAL_O7S, .share = 0.999, LOSSY, FAST,
