@@ -147,6 +147,13 @@ AllocationStep allocation_refused_because(Allocation *a, uint64_t key, int resul
         return next_step(a, now);
 }
 
+AllocationStep allocation_again(Allocation *a, usec_t now) {
+        if (a->current < 0 || a->attempt + 1 >= ALLOCATION_ATTEMPTS_MAX)
+                return ALLOCATION_WAIT;
+
+        return carry(a, a->current, a->attempt + 1, now);
+}
+
 AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now) {
         AllocationLayer *l;
         int index;

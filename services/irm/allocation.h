@@ -79,6 +79,9 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
 AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused_because(Allocation *a, uint64_t key, int result, const char *reason, usec_t now);
+/* The answer to the request cannot be used, and not for a fault of the other host: the next one, at once. Returns: ALLOCATION_REQUEST; ALLOCATION_WAIT:
+ * there were as many as there may be. */
+AllocationStep allocation_again(Allocation *a, usec_t now);
 AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
 void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or (never impatient) accepts */
 AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start, after asking */

@@ -391,6 +391,26 @@ static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message,
 
 /* -- the answer, with the authentication service -- */
 
+/* The service ended, and with it all that it knew of this attempt: the other host may close what it has of it, and the next attempt begins. */
+static bool try_again(Flow *f, Attempt *a) {
+        LayerMessage message = message_about(f, LAYER_ABORT, a);
+
+        if (allocation_again(f->allocation, time_now()) != ALLOCATION_REQUEST)
+                return false;
+
+        message.tokens = a->tokens;
+        layer_send(f->layer, &message, NULL, 0);
+        a->lane = safe_close(a->lane);
+        a->sent = false;                        /* what still comes for it is not looked at */
+        (void) flow_handle(f, FLOW_EVENT_ROUTE);
+        return true;
+}
+
+static void answer_failed(Flow *f, Attempt *a, int error, const char *text) {
+        if (error != -ECONNRESET || !try_again(f, a))
+                refuse(f, handshake_error(error), text);
+}
+
 static void response_checked(void *userdata, AuthSession session, AuthMessage *answer) {
         Attempt *a = userdata;
         Flow *f = a->handshake->flow;
@@ -407,7 +427,7 @@ static void response_checked(void *userdata, AuthSession session, AuthMessage *a
         if (r == 0)
                 r = terms_of_answer(&f->qos, terms_wishes(&f->qos, f->stream), &a->qos, &extension, &terms);
         if (r < 0) {
-                refuse(f, handshake_error(r), answer->text);
+                answer_failed(f, a, r, answer->text);
                 return;
         }
 
@@ -448,8 +468,8 @@ static void check_answer(Flow *f, Attempt *a, const LayerMessage *message, int l
 
         r = ask_about_answer(f, a, message);
         if (r < 0)
-                refuse(f, handshake_error(r), r == -EBUSY ? "The authentication service has too much to do; try again"
-                                                              : "The authentication service ended over it; try again");
+                answer_failed(f, a, r, r == -EBUSY ? "The authentication service has too much to do; try again"
+                                                   : "The authentication service ended over it; try again");
 }
 
 void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) {

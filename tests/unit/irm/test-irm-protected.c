@@ -511,18 +511,62 @@ static void test_service_ends_while_building(void **state) {
         assert_non_null(strstr(outcome.text, "ended over it"));
 }
 
-/* Its sessions are gone: a number of before must not mean another flow's session. */
+/* Its sessions are gone: a number of before must not mean another flow's session. The next attempt begins at once, as often as there may be one. */
 static void test_service_ends_between(void **state) {
+        Host *host = *state;
+        int doorbell = ask(host, "far.example"), fds[LAYER_FDS_MAX];
+        AuthMessage question, answer;
+        LayerMessage request, message;
+        IrmMessage outcome;
+
+        build(host, &request);
+        auth_greet(&host->auth);
+        say_reply(host, &request);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        assert_int_equal(message.attempt, 0);
+
+        build(host, &request);
+        assert_int_equal(request.attempt, 1);
+        say_reply(host, &request);
+        auth_hear(&host->auth, AUTH_CHECK_RESPONSE, &question);
+        auth_message_done(&question);
+        auth_greet(&host->auth);                /* over the question itself */
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        assert_int_equal(message.attempt, 1);
+
+        build(host, &request);
+        assert_int_equal(request.attempt, 2);
+        say_reply(host, &request);
+        auth_hear(&host->auth, AUTH_CHECK_RESPONSE, &question);
+        answer = good_answer(question.id);
+        auth_say(&host->auth, &answer);
+        auth_message_done(&question);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), 0);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        layer_hear(host->layer, LAYER_ESTABLISHED, &message, fds);
+        assert_int_equal(message.attempt, 2);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+}
+
+/* It ends each time: at last the program is told. */
+static void test_service_ends_always(void **state) {
         Host *host = *state;
         int doorbell = ask(host, "far.example");
         LayerMessage message;
         IrmMessage outcome;
 
-        build(host, &message);
-        auth_greet(&host->auth);
-        say_reply(host, &message);
-        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        for (uint32_t i = 0; i < 3; i++) {
+                build(host, &message);
+                assert_int_equal(message.attempt, i);
+                auth_greet(&host->auth);
+                say_reply(host, &message);
+                layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        }
+
         assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
+        assert_non_null(strstr(outcome.text, "ended over it"));
         auth_hears_nothing(&host->auth);
 }
 
@@ -676,6 +720,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_second_answer, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_service_ends_while_building, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_service_ends_between, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_service_ends_always, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_keys_again, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_service_is_silent, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_given_up, set_up, tear_down),
