@@ -67,6 +67,14 @@ typedef struct FlowUpkeep {
         usec_t acknowledged;            /* when the peer last acknowledged anything */
 } FlowUpkeep;
 
+/* What came of it, for all flows of a layer. */
+typedef struct FlowUpkeepCounters {
+        uint64_t rotated;               /* endpoint ids of ours */
+        uint64_t followed;              /* peers to other addresses */
+        uint64_t resets_sent;
+        uint64_t resets_taken;          /* flows that ended so */
+} FlowUpkeepCounters;
+
 typedef enum FlowUpkeepEvent {
         FLOW_UPKEEP_NOTHING,
         FLOW_UPKEEP_ROTATE,     /* take a new endpoint id, then flow_upkeep_rotate(), or

@@ -20,7 +20,7 @@
  *                QUERY_DONE(query_id, result)      ->      0, -ENOENT, -ENETDOWN, ...
  *
  *   outgoing                                       <-  PREPARE(flow_id, attempt, hash, qos)
- *                takes the endpoint id that this attempt will have
+ *                takes the endpoint id that this attempt will have, finds who serves the name
  *                PREPARED(flow_id, attempt, result, binding)   ->  what of its request both hosts see alike and nobody may change on the way
  *                                                  <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap)      (or ABORT)
  *                sends FLOW_REQ with that endpoint id
@@ -30,12 +30,13 @@
  *                Attempts are new requests of the IRM after 3 s without an answer. The endpoint id of an older attempt stays
  *                known until ABORT, so that its late reply reaches the IRM.
  *
- *                ESTABLISHED and ACCEPT also carry what authenticates messages about the flow (control), and the peer's or our reset token.
+ *                ESTABLISHED and ACCEPT also carry what authenticates messages about the flow (control), and what the peer's reset token fits.
  *
  *   incoming     INCOMING(reference, hash, qos, oap, binding, peer)   ->  on FLOW_REQ for a registered hash; reference is the IPCP's own number
  *                                                  <-  PREPARE(reference, flow_id, hash, qos): the IRM is about to accept it
  *                takes the endpoint id that its side will have
- *                PREPARED(reference, flow_id, result, binding, reset)   ->      what its reply will say; the token by which it can end the flow after it lost it
+ *                PREPARED(reference, flow_id, result, binding, reset)   ->      what its reply will say; what the token fits by which it can end the flow after
+ *                                                      it lost it (flow-control.h): no secret, the answer carries it
  *                                                  <-  ACCEPT(reference, flow_id, oap, tokens, lane_class), or
  *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, as towards everybody who
  *                                                      has not proven who he is; else send FLOW_REPLY with it

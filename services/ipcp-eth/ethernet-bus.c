@@ -77,23 +77,29 @@ static const sd_bus_vtable ethernet_vtable[] = {
 
 /* -- org.o7s.ipcp1.Statistics -- */
 
-static int append_gauges(sd_bus_message *reply, Service *s) {
+static int append_values(sd_bus_message *reply, Service *s) {
         const Ethernet *e = &s->ethernet;
-        int r;
+        const struct {
+                const char *name;
+                uint64_t value;
+        } values[] = {
+                { "flows", layer_upper(s->layer)->n_flows },
+                { "names-registered", ethernet_n_registered(e) },
+                { "names-cached", map_size(e->names.by_hash) },
+                { "endpoints-free", shim_endpoints_n_free(e->endpoints) },
+                { "endpoints-rotated", e->upkeep_counters.rotated },
+                { "peers-followed", e->upkeep_counters.followed },
+                { "resets-sent", e->upkeep_counters.resets_sent },
+                { "resets-taken", e->upkeep_counters.resets_taken },
+                { "messages-reassembled", e->reassembly.n_completed },
+                { "messages-incomplete", e->reassembly.n_timed_out },
+        };
+        int r = 0;
 
-        r = statistics_append(reply, "", "flows", layer_upper(s->layer)->n_flows);
-        if (r < 0)
-                return r;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(values); i++)
+                r = statistics_append(reply, "", values[i].name, values[i].value);
 
-        r = statistics_append(reply, "", "names-registered", ethernet_n_registered(e));
-        if (r < 0)
-                return r;
-
-        r = statistics_append(reply, "", "names-cached", map_size(e->names.by_hash));
-        if (r < 0)
-                return r;
-
-        return statistics_append(reply, "", "endpoints-free", shim_endpoints_n_free(e->endpoints));
+        return r;
 }
 
 static int method_get_all(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -122,7 +128,7 @@ static int method_get_all(sd_bus_message *message, void *userdata, sd_bus_error 
         if (r < 0)
                 return r;
 
-        r = append_gauges(reply, s);
+        r = append_values(reply, s);
         if (r < 0)
                 return r;
 

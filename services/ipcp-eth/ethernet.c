@@ -167,6 +167,8 @@ usec_t ethernet_next(const Ethernet *e) {
 
 void ethernet_reset_statistics(Ethernet *e) {
         e->counters = (Counters) {};
+        e->upkeep_counters = (FlowUpkeepCounters) {};
+        e->reassembly.n_completed = e->reassembly.n_timed_out = 0;
         e->allocation_usec = e->query_usec = (Durations) {};
 }
 

@@ -150,6 +150,7 @@ struct Ethernet {
         Limit limit;
         Limit reset_limit;
         Counters counters;              /* frames */
+        FlowUpkeepCounters upkeep_counters;
         Durations allocation_usec;      /* from our request to the reply */
         Durations query_usec;           /* from our first question for a name to the answer */
         Packet *message;                /* the management message being built */

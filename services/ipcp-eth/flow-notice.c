@@ -140,6 +140,7 @@ static void acknowledged(EthernetFlow *flow, FlowNoticeKind kind, uint64_t value
                 flow->old_endpoint = flow->endpoint;
                 flow->endpoint = flow->next_endpoint;
                 flow->next_endpoint = 0;
+                flow->ethernet->upkeep_counters.rotated++;
         }
 }
 
@@ -174,6 +175,7 @@ static int peer_moved(EthernetFlow *flow, uint64_t value, const Frame *frame, us
 
         remember_old_peer(flow, now);
         flow->peer = address;
+        flow->ethernet->upkeep_counters.followed++;
         return 0;
 }
 

@@ -135,9 +135,10 @@ void flow_send_reset(Ethernet *e, const Frame *frame, const ManagementMessage *l
 
         if (!limit_take(&e->reset_limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
                 return counters_drop(&e->counters, DROP_LIMIT);
-        if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES,
-                             lost->sender, token) >= 0)
-                (void) eth_send_message(e, &frame->source, &e->link.address, &message);
+        if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES, lost->sender, token) < 0)
+                return;
+
+        e->upkeep_counters.resets_sent += eth_send_message(e, &frame->source, &e->link.address, &message);
 }
 
 void flow_reset_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
@@ -150,6 +151,7 @@ void flow_reset_received(Ethernet *e, const Frame *frame, const ManagementMessag
         if (!flow->layer.have_lock || !flow_reset_fits(flow->layer.lock, message->token))
                 return counters_drop(&e->counters, DROP_FORGED);
 
+        e->upkeep_counters.resets_taken++;
         flow->peer_closed = true;
         ethernet_flow_down(flow, CLOSE_PEER_DIED, now);
 }

@@ -125,6 +125,7 @@ static void acknowledged(UnicastFlow *flow, FlowNoticeKind kind, uint64_t value,
                 flow->old_eid = flow->eid;
                 flow->eid = flow->next_eid;
                 flow->next_eid = 0;
+                flow->unicast->upkeep_counters.rotated++;
         }
 }
 
@@ -141,6 +142,7 @@ static int peer_changed(UnicastFlow *flow, FlowNoticeKind kind, const FlowMessag
         if (value != message->sender || !unicast_address_fits(flow->unicast, value) || value == flow->unicast->address)
                 return -EPROTO;
 
+        flow->unicast->upkeep_counters.followed += value != flow->peer_address;
         flow->peer_address = value;
         return 0;
 }

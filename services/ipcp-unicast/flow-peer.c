@@ -181,8 +181,10 @@ void flow_send_reset(Unicast *u, const FlowMessage *lost, const LowerFlow *from,
                 return counters_drop(&u->counters, DROP_LIMIT);
 
         writer_be64(&w, lost->sender);
-        if (flow_reset_token(u->reset_key, lost->receiver_eid, peer, sizeof(peer), lost->sender_eid, message.reset) >= 0)
-                (void) flow_send_message(u, lost->sender, &message, now);
+        if (flow_reset_token(u->reset_key, lost->receiver_eid, peer, sizeof(peer), lost->sender_eid, message.reset) < 0)
+                return;
+
+        u->upkeep_counters.resets_sent += flow_send_message(u, lost->sender, &message, now);
 }
 
 void flow_reset_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
@@ -195,6 +197,7 @@ void flow_reset_received(Unicast *u, const FlowMessage *message, const LowerFlow
         if (!flow->layer.have_lock || !flow_reset_fits(flow->layer.lock, message->reset))
                 return counters_drop(&u->counters, DROP_FORGED);
 
+        u->upkeep_counters.resets_taken++;
         flow->peer_closed = true;
         unicast_flow_down(flow, CLOSE_PEER_DIED, now);
 }

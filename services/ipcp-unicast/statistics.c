@@ -61,6 +61,12 @@ static int append_all(sd_bus_message *reply, Service *s) {
                 { "names-registered", map_size(u->registered) },
                 { "forwarded", u->n_forwarded },
                 { "scans", u->n_scans },
+                { "endpoints-rotated", u->upkeep_counters.rotated },
+                { "peers-followed", u->upkeep_counters.followed },
+                { "resets-sent", u->upkeep_counters.resets_sent },
+                { "resets-taken", u->upkeep_counters.resets_taken },
+                { "messages-reassembled", u->reassembly.n_completed },
+                { "messages-incomplete", u->reassembly.n_timed_out },
                 { "scanning-neighbours", count_scanning(u, time_now()) },
         };
         Counters flows;

@@ -318,6 +318,8 @@ void unicast_address_conflict(Unicast *u, const char *where, usec_t now) {
 
 void unicast_reset_statistics(Unicast *u) {
         u->counters = (Counters) {};
+        u->upkeep_counters = (FlowUpkeepCounters) {};
+        u->reassembly.n_completed = u->reassembly.n_timed_out = 0;
         u->allocation_usec = (Durations) {};
         u->n_forwarded = 0;
         u->n_scans = 0;

@@ -262,6 +262,7 @@ struct Unicast {
         CubeCounters cubes[_CUBE_MAX];
         uint64_t n_forwarded;
         uint64_t n_scans;               /* of endpoint ids, by neighbours or through them */
+        FlowUpkeepCounters upkeep_counters;
         Durations allocation_usec;      /* from our request to the reply */
         UnicastLogLimit log_limit;
         Packet *message;                /* being built */

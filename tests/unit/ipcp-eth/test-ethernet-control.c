@@ -298,6 +298,7 @@ static void test_rotation(void **state) {
         assert_int_equal(t->b->n_data - n[0] + lost[0], n_packets);
         assert_int_equal(t->a->n_data - n[1] + lost[1], n_packets);
         assert_true(n_rotations > 90);
+        assert_true(t->b->ethernet.upkeep_counters.rotated >= n_rotations - 1);
         assert_int_equal(drops(t->a, DROP_WRONG_SOURCE) + drops(t->b, DROP_WRONG_SOURCE), 0);
         assert_int_equal(drops(t->a, DROP_UNKNOWN_ENDPOINT) + drops(t->b, DROP_UNKNOWN_ENDPOINT), 0);
 
@@ -350,6 +351,8 @@ static void test_move(void **state) {
         t->swallow = false;
         wire_run(&t->wire, USEC_PER_SEC);
         assert_true(frame_address_equal(&station_flow(t->a, A_FLOW, 0)->peer, &another));
+        assert_int_equal(t->a->ethernet.upkeep_counters.followed, 1);
+        assert_int_equal(t->b->ethernet.upkeep_counters.followed, 1);
         assert_unharmed(t);
 
         ethernet_close(&t->a->ethernet, &station_flow(t->a, A_FLOW, 0)->layer, t->wire.now);
@@ -396,6 +399,8 @@ static void test_reset(void **state) {
                 wire_run(&t->wire, 2 * WIRE_DELAY_USEC);                        /* one round trip */
                 assert_int_equal(other->n_downs, 1);
                 assert_int_equal(other->downs[0].reason, CLOSE_PEER_DIED);
+                assert_int_equal(other->ethernet.upkeep_counters.resets_taken, 1);
+                assert_int_equal(loser->ethernet.upkeep_counters.resets_sent, 1);
                 assert_true(t->wire.now - before <= 2 * WIRE_DELAY_USEC);
         }
 }

@@ -271,6 +271,7 @@ static void test_move(void **state) {
         net_run(net, USEC_PER_SEC);
         assert_true(at_a(net)->peer_address == 0x1099);
         assert_true(at_b(net)->own_address == 0x1099);
+        assert_int_equal(net->members[0].unicast.upkeep_counters.followed, 1);
         assert_unharmed(net);
 }
 
