@@ -86,18 +86,18 @@ int handshake_read_extension(Handshake *h, const OapHeader *header, OapExtension
 
         r = oap_extension_parse(header->data, header->data_size, !h->server, &extension);
         if (r == -EOPNOTSUPP)
-                return handshake_refuse(text, r, "The peer's o7s asks for what this one does not know.");
+                return handshake_refuse(text, r, "The peer's o7s asks for what this one does not know");
         if (r < 0)
-                return handshake_refuse(text, r, "The peer's message has a broken o7s extension.");
+                return handshake_refuse(text, r, "The peer's message has a broken o7s extension");
         if (extension.present && !(h->server ? request_is_whole(header, &extension) : response_is_whole(&extension)))
-                return handshake_refuse(text, -EPROTO, "The peer's o7s extension is incomplete: somebody altered it.");
+                return handshake_refuse(text, -EPROTO, "The peer's o7s extension is incomplete: somebody altered it");
 
         /* The reference sends no data. Whoever signs may; else it is more likely an extension of ours that was
          * broken. */
         if (!extension.present && header->data_size > 0 && header->certificate_size == 0)
-                return handshake_refuse(text, -EBADMSG, "The peer's message carries data that nobody signs.");
+                return handshake_refuse(text, -EBADMSG, "The peer's message carries data that nobody signs");
         if (!extension.present && h->terms.peer == PEER_O7S)
-                return handshake_refuse(text, -EKEYREJECTED, "The peer does not run o7s, and Peer=o7s asks for that.");
+                return handshake_refuse(text, -EKEYREJECTED, "The peer does not run o7s, and Peer=o7s asks for that");
 
         *ret = extension;
         return 0;
@@ -110,10 +110,10 @@ int handshake_check_binding(const OapExtension *extension, const uint8_t seen[OA
         if (extension->have_binding && gnutls_memcmp(extension->binding, seen, OAP_DIGEST_BYTES) != 0)
                 return handshake_refuse(text, -EKEYREJECTED,
                                         "The %s came another way, or for another flow, than its sender says: somebody "
-                                        "altered or relayed it.",
+                                        "altered or relayed it",
                                         which);
         if (!extension->have_binding && seen_any)
-                return handshake_refuse(text, -EKEYREJECTED, "The %s does not say for which flow it is.", which);
+                return handshake_refuse(text, -EKEYREJECTED, "The %s does not say for which flow it is", which);
 
         return 0;
 }

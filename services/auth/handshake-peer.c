@@ -17,7 +17,7 @@ static int check_digest(const Handshake *h, const Certificate *certificate, uint
         if (certificate_digest(certificate, h->terms.digest->id) == 0)
                 return 0;
         if (!negotiation_takes_digest(&h->terms, algorithm))
-                return handshake_refuse(text, -EOPNOTSUPP, "The peer signs with %s, which the policy does not take.",
+                return handshake_refuse(text, -EOPNOTSUPP, "The peer signs with %s, which the policy does not take",
                                         algorithm ? algorithm->name : "an unknown digest");
 
         return 0;
@@ -28,7 +28,7 @@ static int check_signature(const Handshake *h, const Certificate *certificate, c
         int r;
 
         if (header->signature_size == 0)
-                return handshake_refuse(text, -EKEYREJECTED, "The peer shows a certificate and does not sign.");
+                return handshake_refuse(text, -EKEYREJECTED, "The peer shows a certificate and does not sign");
 
         r = check_digest(h, certificate, header->digest, text);
         if (r < 0)
@@ -39,10 +39,10 @@ static int check_signature(const Handshake *h, const Certificate *certificate, c
         if (r == -EKEYREJECTED)
                 return handshake_refuse(text, r,
                                         "The signature is not of the certificate's key: somebody altered the message, "
-                                        "or has not the key.");
+                                        "or has not the key");
         if (r < 0)
                 return handshake_refuse(
-                        text, r, "The peer's signature is of a kind that the libraries of this host do not carry.");
+                        text, r, "The peer's signature is of a kind that the libraries of this host do not carry");
 
         return 0;
 }
@@ -79,7 +79,7 @@ int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHead
         if (header->certificate_size == 0) {
                 if (h->terms.want_peer)
                         return handshake_refuse(text, -EKEYREJECTED,
-                                                "The peer shows no certificate, and the policy asks for one.");
+                                                "The peer shows no certificate, and the policy asks for one");
                 return 0;
         }
 
@@ -87,7 +87,7 @@ int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHead
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return handshake_refuse(text, -EKEYREJECTED, "The peer's certificate cannot be read.");
+                return handshake_refuse(text, -EKEYREJECTED, "The peer's certificate cannot be read");
 
         r = check_signature(h, certificate, header, message, size, text);
         if (r < 0)
@@ -95,7 +95,7 @@ int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHead
         if (certificate_promises_o7s(certificate) && !extension->present)
                 return handshake_refuse(text, -EKEYREJECTED,
                                         "The peer's certificate promises o7s, and its message has no o7s extension: "
-                                        "somebody took it away.");
+                                        "somebody took it away");
 
         return check_identity(h, certificate, now_realtime_nsec, text);
 }

@@ -111,6 +111,14 @@ static int keep_request(Handshake *h, const void *oap, size_t size) {
         return 0;
 }
 
+static int refuse_stamp(uint64_t stamp, uint64_t now, char text[AUTH_TEXT_BYTES_MAX]) {
+        bool past = stamp <= now;
+
+        return handshake_refuse(text, -ETIME,
+                                "The request's time stamp is %.1f s in the %s: a replay, or the clocks of both hosts differ",
+                                (double) (past ? now - stamp : stamp - now) / 1e9, past ? "past" : "future");
+}
+
 static int read_header(Handshake *h, uint64_t now, OapHeader *ret, char text[AUTH_TEXT_BYTES_MAX]) {
         OapHeader header;
         int algorithm, r;
@@ -118,23 +126,21 @@ static int read_header(Handshake *h, uint64_t now, OapHeader *ret, char text[AUT
 
         r = oap_header_parse(h->request, h->request_size, 0, &header);
         if (r == -EPROTO)
-                return handshake_refuse(text, r, "The request names an algorithm that does not exist.");
+                return handshake_refuse(text, r, "The request names an algorithm that does not exist");
         if (r < 0)
-                return handshake_refuse(text, r, "The request is malformed.");
+                return handshake_refuse(text, r, "The request is malformed");
         if (header.key_exchange_raw || header.client_encapsulates)
                 return handshake_refuse(text, -EOPNOTSUPP,
                                         "The request asks for a post-quantum key exchange, which the libraries of this "
-                                        "host do not carry.");
+                                        "host do not carry");
         if (!oap_stamp_is_timely(header.timestamp, now))
-                return handshake_refuse(
-                        text, -ETIME,
-                        "The request's time stamp is out of the window: a replay, or the clocks of both hosts differ.");
+                return refuse_stamp(header.timestamp, now, text);
 
         /* The answer carries this digest of the request. */
         algorithm = oap_digest_to_hash(header.digest);
         if (algorithm < 0)
                 return handshake_refuse(text, -EOPNOTSUPP,
-                                        "The request's digest %s is not carried by the libraries of this host.",
+                                        "The request's digest %s is not carried by the libraries of this host",
                                         oap_digest_by_id(header.digest)->name);
         n = hash_compute((HashAlgorithm) algorithm, h->request, h->request_size, h->request_hash);
         if (n < 0)
@@ -156,7 +162,7 @@ static int check_destination(const Handshake *h, const OapExtension *extension, 
         if (r < 0)
                 return r;
         if (gnutls_memcmp(ours, extension->destination, sizeof(ours)) != 0)
-                return handshake_refuse(text, -EKEYREJECTED, "The request is for another name: somebody sent it on.");
+                return handshake_refuse(text, -EKEYREJECTED, "The request is for another name: somebody sent it on");
 
         return 0;
 }
@@ -167,20 +173,20 @@ static int agree_on_protection(Handshake *h, const OapHeader *header, const OapE
         h->derivation = negotiation_derivation(&h->terms, header->kdf);
         if (!h->derivation)
                 return handshake_refuse(text, -EOPNOTSUPP,
-                                        "There is no key derivation that the peer and our policy both take.");
+                                        "There is no key derivation that the peer and our policy both take");
 
         if (!handshake_offers_suites(extension)) {
                 h->cipher = negotiation_cipher(&h->terms, header->cipher);
                 if (!h->cipher)
                         return handshake_refuse(text, -EOPNOTSUPP,
-                                                "There is no cipher that the peer and our policy both take.");
+                                                "There is no cipher that the peer and our policy both take");
                 return 0;
         }
 
         h->suite = negotiation_suite(&h->terms, extension->suites, extension->n_suites, in_header);
         if (h->suite == 0)
                 return handshake_refuse(text, -EOPNOTSUPP,
-                                        "There is no way to protect the flow that the peer and our policy both take.");
+                                        "There is no way to protect the flow that the peer and our policy both take");
         if (in_header)
                 h->cipher = oap_cipher_by_id(h->suite);
 
@@ -197,18 +203,18 @@ static int accept_key_exchange(Handshake *h, const OapHeader *header, const OapE
         if (size == 0) {
                 if (h->terms.encryption == ENCRYPTION_REQUIRED)
                         return handshake_refuse(text, -EOPNOTSUPP,
-                                                "The peer asks for no encryption, and Encryption=required here.");
+                                                "The peer asks for no encryption, and Encryption=required here");
                 return 0;
         }
 
         kex = key_exchange_of_spki(spki, size);
         if (kex == -EOPNOTSUPP)
-                return handshake_refuse(text, kex, "The request's key exchange is not one that this host has.");
+                return handshake_refuse(text, kex, "The request's key exchange is not one that this host has");
         if (kex < 0)
-                return handshake_refuse(text, -EPROTO, "The request's key for the key exchange is malformed.");
+                return handshake_refuse(text, -EPROTO, "The request's key for the key exchange is malformed");
         if (!negotiation_takes_key_exchange(&h->terms, (OapKeyExchange) kex))
                 return handshake_refuse(text, -EOPNOTSUPP,
-                                        "The key exchange %s of the request is below what our policy takes.",
+                                        "The key exchange %s of the request is below what our policy takes",
                                         oap_key_exchange_to_string((OapKeyExchange) kex));
 
         r = agree_on_protection(h, header, extension, in_header, text);
@@ -274,7 +280,7 @@ int handshake_check_request(Handshake *h, uint64_t now_realtime_nsec, const void
         if (!h->server || h->state != HANDSHAKE_FRESH)
                 return handshake_fail(h, -EPROTO);
         if (size < OAP_HEADER_BYTES || size > AUTH_OAP_BYTES_MAX)
-                return handshake_fail(h, handshake_refuse(text, -EBADMSG, "The request has no possible size."));
+                return handshake_fail(h, handshake_refuse(text, -EBADMSG, "The request has no possible size"));
 
         r = check_request(h, now_realtime_nsec, oap, size, binding, binding_size, text);
         if (r < 0)

@@ -159,16 +159,16 @@ static int read_header(Handshake *h, const uint8_t *oap, size_t size, OapHeader 
 
         r = oap_header_parse(oap, size, h->request_hash_size, &header);
         if (r == -EPROTO)
-                return handshake_refuse(text, r, "The response names an algorithm that does not exist.");
+                return handshake_refuse(text, r, "The response names an algorithm that does not exist");
         if (r < 0)
-                return handshake_refuse(text, r, "The response is malformed.");
+                return handshake_refuse(text, r, "The response is malformed");
         if (header.key_exchange_raw || header.client_encapsulates)
-                return handshake_refuse(text, -EPROTO, "The response has another key exchange than was asked for.");
+                return handshake_refuse(text, -EPROTO, "The response has another key exchange than was asked for");
         if (gnutls_memcmp(header.id, h->header.id, sizeof(header.id)) != 0 ||
             gnutls_memcmp(header.request_hash, h->request_hash, h->request_hash_size) != 0)
                 return handshake_refuse(
                         text, -EKEYREJECTED,
-                        "The response is not to our request: somebody altered one of them, or it is another's.");
+                        "The response is not to our request: somebody altered one of them, or it is another's");
 
         *ret = header;
         return 0;
@@ -178,9 +178,9 @@ static int read_header(Handshake *h, const uint8_t *oap, size_t size, OapHeader 
 static int accept_plain(Handshake *h, const OapHeader *header, const OapExtension *extension,
                         char text[AUTH_TEXT_BYTES_MAX]) {
         if (h->terms.encryption == ENCRYPTION_REQUIRED)
-                return handshake_refuse(text, -EOPNOTSUPP, "The peer does not encrypt, and Encryption=required here.");
+                return handshake_refuse(text, -EOPNOTSUPP, "The peer does not encrypt, and Encryption=required here");
         if (header->cipher != 0 || extension->n_suites > 0 || extension->have_confirmation)
-                return handshake_refuse(text, -EPROTO, "The response has a cipher and no key.");
+                return handshake_refuse(text, -EPROTO, "The response has a cipher and no key");
 
         return 0;
 }
@@ -190,17 +190,17 @@ static int check_reference_terms(Handshake *h, const OapHeader *header, const Oa
                                  char text[AUTH_TEXT_BYTES_MAX]) {
         if (extension->n_suites > 0 || extension->have_confirmation)
                 return handshake_refuse(text, -EPROTO,
-                                        "The peer wants to protect the flow in a way that we did not offer.");
+                                        "The peer wants to protect the flow in a way that we did not offer");
 
         h->cipher = oap_cipher_by_id(header->cipher);
         if (!h->cipher)
-                return handshake_refuse(text, -EPROTO, "The response has a key and no cipher.");
+                return handshake_refuse(text, -EPROTO, "The response has a key and no cipher");
         if (!negotiation_takes_cipher(&h->terms, h->cipher) || h->cipher->rank < h->terms.cipher->rank)
                 return handshake_refuse(text, -EOPNOTSUPP,
-                                        "The peer wants the cipher %s, which our policy does not take.",
+                                        "The peer wants the cipher %s, which our policy does not take",
                                         h->cipher->name);
         if (h->derivation->rank < h->terms.derivation->rank)
-                return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the key derivation %s, which is below ours.",
+                return handshake_refuse(text, -EOPNOTSUPP, "The peer wants the key derivation %s, which is below ours",
                                         h->derivation->name);
 
         return 0;
@@ -211,7 +211,7 @@ static int check_suite(Handshake *h, const OapHeader *header, const OapExtension
         if (extension->n_suites != 1)
                 return handshake_refuse(
                         text, -EPROTO,
-                        "The peer runs o7s and its response is incomplete: somebody took away what we had said.");
+                        "The peer runs o7s and its response is incomplete: somebody took away what we had said");
 
         h->suite = negotiation_suite(&h->terms, extension->suites, 1, in_header);
         for (unsigned i = 0; i < h->terms.n_suites; i++)
@@ -221,7 +221,7 @@ static int check_suite(Handshake *h, const OapHeader *header, const OapExtension
                         return 0;
                 }
 
-        return handshake_refuse(text, -EPROTO, "The peer wants to protect the flow in a way that we did not offer.");
+        return handshake_refuse(text, -EPROTO, "The peer wants to protect the flow in a way that we did not offer");
 }
 
 /* Proves that the keys came out the same, and with them everything that both have seen. */
@@ -250,7 +250,7 @@ static int check_confirmation(Handshake *h, const OapHeader *header, const OapEx
 
         r = gnutls_memcmp(confirmation, extension->confirmation, sizeof(confirmation)) == 0 ? 0 : -EKEYREJECTED;
         explicit_bzero(confirmation, sizeof(confirmation));
-        return r < 0 ? handshake_refuse(text, r, "The peer does not have our keys: somebody altered the handshake.")
+        return r < 0 ? handshake_refuse(text, r, "The peer does not have our keys: somebody altered the handshake")
                      : 0;
 }
 
@@ -263,14 +263,14 @@ static int accept_keys(Handshake *h, const OapHeader *header, const OapExtension
         int r;
 
         if ((in_header ? extension->share_size : header->key_exchange_size) > 0 || (!h->exchange && spki_size > 0))
-                return handshake_refuse(text, -EPROTO, "The response has a key that nobody asked for.");
+                return handshake_refuse(text, -EPROTO, "The response has a key that nobody asked for");
         if (spki_size == 0)
                 return accept_plain(h, header, extension, text);
 
         h->derivation = header->kdf == 0 ? oap_digest_by_name("sha256") : oap_digest_by_id(header->kdf);
         if (!negotiation_takes_derivation(&h->terms, h->derivation))
                 return handshake_refuse(text, -EOPNOTSUPP,
-                                        "The peer wants the key derivation %s, which our policy does not take.",
+                                        "The peer wants the key derivation %s, which our policy does not take",
                                         h->derivation->name);
 
         r = suite ? check_suite(h, header, extension, in_header, text)
@@ -333,7 +333,7 @@ int handshake_check_response(Handshake *h, uint64_t now_realtime_nsec, const voi
         if (h->server || h->state != HANDSHAKE_WAITING)
                 return handshake_fail(h, -EPROTO);
         if (size < OAP_HEADER_BYTES || size > AUTH_OAP_BYTES_MAX)
-                return handshake_fail(h, handshake_refuse(text, -EBADMSG, "The response has no possible size."));
+                return handshake_fail(h, handshake_refuse(text, -EBADMSG, "The response has no possible size"));
 
         r = check_response(h, now_realtime_nsec, oap, size, binding, binding_size, text);
         if (r < 0)

@@ -80,11 +80,11 @@ static int choose_digest(Handshake *h, char text[AUTH_TEXT_BYTES_MAX]) {
         if (r < 0)
                 return r == -ENOMEM
                                ? r
-                               : handshake_refuse(text, -ENOKEY, "Our own certificate for this name cannot be read.");
+                               : handshake_refuse(text, -ENOKEY, "Our own certificate for this name cannot be read");
 
         r = certificate_digest(certificate, h->digest);
         if (r < 0)
-                return handshake_refuse(text, -ENOKEY, "The key of our certificate for this name cannot sign with %s.",
+                return handshake_refuse(text, -ENOKEY, "The key of our certificate for this name cannot sign with %s",
                                         h->terms.digest->name);
 
         h->digest = (uint16_t) r;
@@ -197,7 +197,7 @@ int handshake_share_secret(Handshake *h, const uint8_t *spki, size_t size, char 
 
         n = key_exchange_derive(h->exchange, spki, size, h->shared);
         if (n < 0)
-                return handshake_refuse(text, -EPROTO, "The peer's public key for the key exchange %s is none.",
+                return handshake_refuse(text, -EPROTO, "The peer's public key for the key exchange %s is none",
                                         oap_key_exchange_to_string(h->key_exchange));
 
         h->shared_size = (size_t) n;

@@ -16,7 +16,7 @@ static uint32_t bit(unsigned n) {
 }
 
 static int refuse(char text[AUTH_TEXT_BYTES_MAX], const char *key, const char *name, const char *refusal) {
-        (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "%s %s cannot be used: %s.", key, name, refusal);
+        (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "%s %s cannot be used: %s", key, name, refusal);
         return -EOPNOTSUPP;
 }
 
@@ -205,7 +205,7 @@ int negotiation_init(const SecurityPolicy *policy, const Credentials *credential
         if (!n.show && (n.authentication == AUTHENTICATION_MUTUAL ||
                         (server && policy->authentication == AUTHENTICATION_SERVER))) {
                 (void) snprintf(text, AUTH_TEXT_BYTES_MAX,
-                                "Authentication=%s needs a certificate of ours for this name, and there is none.",
+                                "Authentication=%s needs a certificate of ours for this name, and there is none",
                                 n.authentication == AUTHENTICATION_MUTUAL ? "mutual" : "server");
                 return -ENOKEY;
         }
