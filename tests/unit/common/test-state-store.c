@@ -281,6 +281,79 @@ static void test_flows_of_a_layer(void **state) {
         assert_int_equal(layer_store_next_flow(next, &position, &record, &slot), 0);
 }
 
+/* How often these bytes are anywhere in the memory that the service manager keeps. Holes of the file are skipped. */
+static unsigned count_in_store(const StateStore *store, const void *bytes, size_t size) {
+        int fd = state_store_fd(store);
+        unsigned n = 0;
+        off_t at = 0;
+
+        for (off_t data; (data = lseek(fd, at, SEEK_DATA)) >= 0;) {
+                off_t hole = lseek(fd, data, SEEK_HOLE);
+                size_t length = (size_t) (hole - data);
+                uint8_t *memory = malloc(length), *found = memory;
+
+                assert_non_null(memory);
+                assert_int_equal(pread(fd, memory, length, data), length);
+                for (; (found = memmem(found, length - (size_t) (found - memory), bytes, size)); found++)
+                        n++;
+                free(memory);
+                at = hole;
+        }
+
+        return n;
+}
+
+/* Keys and counters come back as they were; when the flow is closed they are nowhere any more. */
+static void test_keys_of_flows(void **state) {
+        static const LayerControl keys = { .present = true, .send = "a key for what we say, 32 bytes", .receive = "a key for what we hear, of 32 b" };
+        _cleanup_(state_store_freep) StateStore *store = NULL, *next = NULL;
+        LayerFlow flow = make_flow(7), again = {};
+        uint32_t position = 0, slot;
+        LayerFlowRecord record;
+
+        flow_control_init(&flow.control, &keys, true);
+        flow.have_lock = true;
+        memcpy(flow.lock, "lock of the peer", sizeof(flow.lock));
+        assert_int_equal(layer_store_new(&store), 0);
+        for (flow.control.sent = 1; flow.control.sent < 5; flow.control.sent++) {
+                flow.control.received = 2 * flow.control.sent;
+                assert_int_equal(layer_store_flow(store, &flow, NULL, 0), 0);
+        }
+        assert_true(count_in_store(store, keys.send, sizeof(keys.send)) > 0);
+
+        assert_int_equal(layer_store_from_fd(fcntl(state_store_fd(store), F_DUPFD_CLOEXEC, 3), &next), 0);
+        assert_int_equal(layer_store_next_flow(next, &position, &record, &slot), 1);
+        layer_flow_restore(&again, &record, next, slot);
+        assert_true(again.control.present && again.control.confirmed && again.have_lock);
+        assert_memory_equal(again.control.send, keys.send, sizeof(keys.send));
+        assert_memory_equal(again.control.receive, keys.receive, sizeof(keys.receive));
+        assert_int_equal(again.control.sent, 4);
+        assert_int_equal(again.control.received, 8);
+        assert_memory_equal(again.lock, "lock of the peer", sizeof(again.lock));
+
+        layer_flow_set_state(&again, LAYER_FLOW_CLOSED);
+        assert_int_equal(count_in_store(next, keys.send, sizeof(keys.send)), 0);
+        assert_int_equal(count_in_store(next, keys.receive, sizeof(keys.receive)), 0);
+        assert_false(again.control.present);
+        assert_int_equal(again.control.send[0], 0);
+}
+
+/* Drawn once, and then the same for every process that comes after. */
+static void test_key_of_a_layer(void **state) {
+        _cleanup_(state_store_freep) StateStore *store = NULL, *next = NULL, *other = NULL;
+        uint8_t key[FLOW_RESET_KEY_BYTES], again[FLOW_RESET_KEY_BYTES];
+
+        assert_int_equal(layer_store_new(&store), 0);
+        assert_int_equal(layer_store_key(store, key), 0);
+        assert_int_equal(layer_store_from_fd(fcntl(state_store_fd(store), F_DUPFD_CLOEXEC, 3), &next), 0);
+        assert_int_equal(layer_store_key(next, again), 0);
+        assert_memory_equal(key, again, sizeof(key));
+
+        assert_int_equal(layer_store_new(&other), 0);
+        assert_int_equal(layer_store_key(other, again), 0);
+        assert_memory_not_equal(key, again, sizeof(key));
+}
+
 static void test_block_of_a_layer(void **state) {
         _cleanup_(state_store_freep) StateStore *store = NULL, *next = NULL;
         uint8_t bytes[LAYER_BLOCK_BYTES_MAX];
@@ -342,6 +415,8 @@ int main(void) {
                 cmocka_unit_test(test_flipped_header),
                 cmocka_unit_test(test_full),
                 cmocka_unit_test(test_flows_of_a_layer),
+                cmocka_unit_test(test_keys_of_flows),
+                cmocka_unit_test(test_key_of_a_layer),
                 cmocka_unit_test(test_block_of_a_layer),
                 cmocka_unit_test(test_trials),
         };
