@@ -252,8 +252,9 @@ no_processes() { # NODE PATTERN
         done
 }
 
-no_cgroups() { # NODE: of ours but the IRM's, and no mount that keeps a namespace alive
-        prints '' lab_exec "$1" sh -c 'find /sys/fs/cgroup/o7s.slice -mindepth 1 -type d ! -name o7s-irm.service
+no_cgroups() { # NODE: of ours but those of the services that stay, and no mount that keeps a namespace alive
+        prints '' lab_exec "$1" sh -c 'find /sys/fs/cgroup/o7s.slice -mindepth 1 -type d ! -name o7s-irm.service \
+                        ! -name o7s-auth.service ! -name o7s-keyd.service
                 grep " nsfs " /proc/mounts'
 }
 

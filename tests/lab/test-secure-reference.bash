@@ -38,8 +38,8 @@ served() { # WORD NAME OPTION...: by the other host, and how o7s-ping says that 
         local word=$1 status=0
         shift
         start_server "$@" || status=1
-        says "$word" ping alpha "$1" || status=1
-        says ' 3 received' ping alpha "$1" || status=1
+        lab_wait 5 says "$word" ping alpha "$1" || status=1
+        lab_wait 5 says ' 3 received' ping alpha "$1" || status=1
         stop_server || status=1
         return "$status"
 }
@@ -112,7 +112,7 @@ done
 for derivation in "${DERIVATIONS[@]}"; do
         check "we ask with $derivation" served aes-256-gcm "$derivation.example"
 done
-check 'where we want none there is none' served none no.example
+check 'where we want none there is none' served 'not protected' no.example
 check '... but a host that insists refuses' refused_there '' no.example --exchange X25519
 check 'one that must be o7s and is not is refused' refused_there o7s only-o7s.example
 
