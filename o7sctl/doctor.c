@@ -58,9 +58,9 @@ void doctor_add_expiring(Doctor *d, const char *subject, const char *text, uint6
         int r;
 
         (void) ca_date_format(date, sizeof(date), expiry_sec);
-        r = expiry_sec == 0               ? format_string(&full, "%s", text)
-            : kind == FINDING_PROBLEM     ? format_string(&full, "%s, expired on %s", text, date)
-                                          : format_string(&full, "%s, until %s", text, date);
+        r = expiry_sec == 0 || strstr(text, date) ? format_string(&full, "%s", text)   /* it says so itself */
+            : kind == FINDING_PROBLEM             ? format_string(&full, "%s, expired on %s", text, date)
+                                                  : format_string(&full, "%s, until %s", text, date);
         if (r >= 0)
                 add(d, kind, subject, kind == FINDING_GOOD ? NULL : mend, expiry_sec, full);
 }

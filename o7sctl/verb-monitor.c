@@ -64,12 +64,16 @@ static void print_event(const char *member, const char *path, json_object *argum
                 (void) printf("name  %-12s %s", argument(arguments, 0),
                               streq(member, "NameNew") ? "new" : "removed");
         else if (streq(member, "FlowNew")) {
-                json_object *info = json_object_array_get_idx(arguments, 1);
+                json_object *info = json_object_array_get_idx(arguments, 1), *verified = NULL;
+                bool proven = json_object_object_get_ex(info, "PeerVerified", &verified) && json_object_get_boolean(verified);
 
-                (void) printf("flow  %-12s new   %s%s%s%s%s", argument(arguments, 0), member_string(info, "Name"),
+                (void) printf("flow  %-12s new   %s%s%s%s%s%s%s%s", argument(arguments, 0), member_string(info, "Name"),
                               isempty(member_string(info, "Layer")) ? "" : "  via ", member_string(info, "Layer"),
-                              isempty(member_string(info, "Peer")) ? "" : ", ", member_string(info, "Peer"));
-        } else if (streq(member, "FlowRemoved"))
+                              isempty(member_string(info, "Peer")) ? "" : ", ", member_string(info, "Peer"), proven ? " (proven)" : "",
+                              isempty(member_string(info, "Protection")) ? "" : ", ", member_string(info, "Protection"));
+        } else if (streq(member, "CertificateExpiring"))
+                (void) printf("certificate of %s: %s", isempty(argument(arguments, 0)) ? "this host" : argument(arguments, 0), argument(arguments, 1));
+        else if (streq(member, "FlowRemoved"))
                 (void) printf("flow  %-12s ended %s", argument(arguments, 0), argument(arguments, 1));
         else if (streq(member, "OperationRemoved"))
                 (void) printf("operation %s %s", argument(arguments, 1), argument(arguments, 3));

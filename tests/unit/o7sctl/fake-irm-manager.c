@@ -285,10 +285,14 @@ static int subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                                        "sss", "degraded", "online", "carrier is back");
         if (r >= 0)
                 r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew", "ta{sv}",
-                                       UINT64_C(1) << 60, 2, "Name", "s", "web.example", "Layer", "s", "lan");
+                                       UINT64_C(1) << 60, 5, "Name", "s", "web.example", "Layer", "s", "lan", "Peer", "s", "o7s:name:alice",
+                                       "PeerVerified", "b", 1, "Protection", "s", "aes-128-gcm");
         if (r >= 0)
                 r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowRemoved", "tsa{sv}",
                                        UINT64_C(1) << 60, "normal", 0);
+        if (r >= 0)
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", "sst", "web.example",
+                                       "it expires tomorrow", UINT64_C(1700000000000000));
         return r;
 }
 

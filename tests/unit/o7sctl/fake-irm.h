@@ -9,7 +9,7 @@
  *   flows       1, 2 and 2^60, in two pages
  *   StartLayer  lan, lab: done after a while; broken: fails; slow: never ends; denied: not allowed; others: unknown
  *   security    web.example requires encryption where it is served, and that is in order; all else is not
- *   Subscribe   brings StateChanged of lan, FlowNew and FlowRemoved of flow 2^60 at once
+ *   Subscribe   brings StateChanged of lan, FlowNew and FlowRemoved of flow 2^60, CertificateExpiring at once
  *   Describe    of the manager: every call that changes something, in order
  */
 

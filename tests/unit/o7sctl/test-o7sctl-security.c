@@ -236,6 +236,37 @@ static void test_policy(void **state) {
         expect(EXIT_FINE, "Encryption      required", "name packaged --side=server --root=%s");
 }
 
+/* The daemons' own reader, for files of both kinds. */
+static void test_verify(void **state) {
+        static const struct {
+                const char *name;
+                const char *file;
+                const char *text;
+                const char *message;    /* NULL: nothing is wrong */
+        } cases[] = {
+                { "good", "/v/a.name", "[Server]\nEncryption=required\nPin=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", NULL },
+                { "value", "/v/a.name", "[Server]\n# c\nEncryption=perhaps\n", "a.name:3:12: error: " },
+                { "side", "/v/a.name", "[Name]\n[Client]\nAuthentication=both\n", "a.name:3:16: error: " },
+                { "pin", "/v/a.name", "[Server]\nPin=sha256:12\n", "a.name:2:5: error: " },
+                { "cipher without integrity", "/v/a.name", "[Server]\nCipher=aes-128-ctr\n", "a.name:2:8: error: " },
+                { "relative path", "/v/a.name", "[Server]\nCertificate=crt.pem\n", "a.name:2:13: error: " },
+                { "unknown key", "/v/a.name", "[Server]\nEncrypt=no\n", "a.name:2:1: warning: " },
+                { "layer", "/v/a.layer", "[Layer]\nType=unicast\nOver=lan\n[Security]\nAuthentication=mutual\n", NULL },
+                { "layer with a bad value", "/v/a.layer", "[Layer]\nType=unicast\nOver=lan\n[Security]\nPeer=friends\n", "a.layer:5:6: error: " },
+                { "layer on a wire", "/v/a.layer", "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n[Security]\nEncryption=required\n",
+                  "a.layer:6:" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *line = NULL;
+
+                print_message("%s\n", cases[i].name);
+                put(cases[i].file, cases[i].text);
+                assert_true(format_string(&line, "verify %%s%s", cases[i].file) >= 0);
+                expect(cases[i].message && !strstr(cases[i].message, "warning") ? EXIT_CONFIG : EXIT_FINE, strempty(cases[i].message), line);
+        }
+}
+
 static void test_pair(void **state) {
         expect(EXIT_CONFIG, "the key is that of another certificate",
                "name web.example --cert=%s/out/crt.pem --key=%s" SECURITY "/server/web.example/key.pem --root=%s");
@@ -342,6 +373,7 @@ int main(void) {
                 cmocka_unit_test(test_revocation),
                 cmocka_unit_test(test_damaged_list),
                 cmocka_unit_test(test_policy),
+                cmocka_unit_test(test_verify),
                 cmocka_unit_test(test_pair),
                 cmocka_unit_test(test_import),
                 cmocka_unit_test(test_doctor),

@@ -296,10 +296,11 @@ static void test_monitor(void **state) {
         char *argv[] = { (char[]) { "o7sctl" }, (char[]) { "monitor" }, NULL };
         static char text[4096];
 
-        watch(argv, 3, text, sizeof(text));
+        watch(argv, 4, text, sizeof(text));
         assert_non_null(strstr(text, "layer lan          degraded -> online  carrier is back\n"));
-        assert_non_null(strstr(text, "flow  1152921504606846976 new   web.example  via lan\n"));
+        assert_non_null(strstr(text, "flow  1152921504606846976 new   web.example  via lan, o7s:name:alice (proven), aes-128-gcm\n"));
         assert_non_null(strstr(text, "flow  1152921504606846976 ended normal\n"));
+        assert_non_null(strstr(text, "certificate of web.example: it expires tomorrow\n"));
 }
 
 static void test_monitor_json(void **state) {
@@ -309,21 +310,22 @@ static void test_monitor_json(void **state) {
         char *save = NULL;
         size_t n = 0;
 
-        watch(argv, 3, text, sizeof(text));
+        watch(argv, 4, text, sizeof(text));
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save), n++) {
                 value = json_tokener_parse(line);
                 assert_non_null(value);
                 assert_true(json_object_object_get_ex(value, "event", &member));
                 assert_string_equal(json_object_get_string(member), n == 0   ? "StateChanged"
                                                                     : n == 1 ? "FlowNew"
-                                                                             : "FlowRemoved");
+                                                                    : n == 2 ? "FlowRemoved"
+                                                                             : "CertificateExpiring");
                 assert_true(json_object_object_get_ex(value, "arguments", &member));
                 if (n > 0)      /* 64 bits: a string */
                         assert_int_equal(json_object_get_type(json_object_array_get_idx(member, 0)),
                                          json_type_string);
                 (void) json_object_put(value);
         }
-        assert_int_equal(n, 3);
+        assert_int_equal(n, 4);
 }
 
 static void test_no_daemon(void **state) {
