@@ -141,7 +141,7 @@ static int advance_epoch(SealPacket *s, nsec_t now) {
 /* packet has room for it. */
 static ssize_t write_packet(SealPacket *s, nsec_t now, uint8_t kind, const void *content, size_t content_size, uint8_t *packet) {
         SealEpoch *e = &s->sender.epoch;
-        uint8_t *header = e->associated + SEAL_ASSOCIATED_BYTES - SEAL_HEADER_BYTES;
+        uint8_t *header = e->associated + SEAL_ASSOCIATED_HEADER;
         uint8_t nonce[SEAL_NONCE_BYTES];
         uint32_t counter;
         int r;
@@ -195,8 +195,8 @@ static ssize_t verify(const SealPacket *s, const SealEpoch *e, const uint8_t *pa
         size_t content_size = size - SEAL_PACKET_OVERHEAD;
         int r;
 
-        memcpy(associated, e->associated, sizeof(associated) - SEAL_HEADER_BYTES);
-        memcpy(associated + sizeof(associated) - SEAL_HEADER_BYTES, packet, SEAL_HEADER_BYTES);
+        memcpy(associated, e->associated, sizeof(associated));
+        memcpy(associated + SEAL_ASSOCIATED_HEADER, packet, SEAL_HEADER_BYTES);
         make_nonce(e, (uint32_t) packet[2] << 16 | (uint32_t) packet[3] << 8 | packet[4], nonce);
         if (!s->mac_only)
                 r = seal_aead_decrypt(&e->aead, nonce, associated, sizeof(associated), packet + SEAL_HEADER_BYTES,

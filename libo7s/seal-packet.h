@@ -10,7 +10,7 @@
  *     kind        bit 7 control, bits 6-4 generation modulo 8, bits 3-0 zero
  *     epoch       its low 8 bits          counter     of the packet in its epoch, from 0
  *     content     encrypted; as it is with mac_only
- *     tag         over label, generation u32, epoch u32, the five bytes before the content, and the content
+ *     tag         over label, generation u32, epoch u32, the five bytes before the content, three of zero, and the content
  */
 
 #include "libo7s/seal.h"

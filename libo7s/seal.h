@@ -41,7 +41,7 @@ typedef struct SealCounters {
         uint64_t n_protected;
         uint64_t n_opened;
         uint64_t n_forged;                      /* whose tag was wrong, or that were no packet of the suite */
-        uint64_t n_replayed;                    /* genuine, and seen before, or too old to tell */
+        uint64_t n_replayed;                    /* by their number seen before, or too old to tell */
         uint64_t n_epochs;                      /* begun by us */
         uint64_t n_generations;
 } SealCounters;

@@ -147,7 +147,7 @@ static int compare_words(const void *a, const void *b) {
 /* Our nonces never repeat, and come back as ours however much later, after many rotations. */
 static void test_nonces(void **state) {
         const SealLimits limits = { .epoch_packets = 1U << 10 };
-        const unsigned n = 1U << 17;
+        const unsigned n = 1U << 16;
         _cleanup_free_ uint64_t *seen = calloc(n, sizeof(*seen));
         uint8_t first[64], packet[64], content[64];
         SealKeys keys[2];
@@ -171,7 +171,7 @@ static void test_nonces(void **state) {
         assert_in_range(n_phases, n / 3, 2 * n / 3);
         assert_int_equal(seal_open(p.ends[0], p.now, first, 33, content, sizeof(content)), -EALREADY);
         assert_int_equal(seal_open(p.ends[0], p.now, packet, 33, content, sizeof(content)), -EALREADY);
-        assert_true(seal_counters(p.ends[0])->n_epochs > 50);
+        assert_true(seal_counters(p.ends[0])->n_epochs > 20);
         seal_pair_done(&p);
 }
 
@@ -202,8 +202,8 @@ static void run(const SealRunOptions *options, SealRunResult *ret) {
 
 /* Any division of the traffic, any loss, and both ways to read when the previous key is forgotten: whatever arrives opens. */
 static void test_reference_peer(void **state) {
-        static const double shares[] = { 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99 };
-        static const double losses[][2] = { { 0, 0 }, { 0.001, 0.001 }, { 0.1, 0 }, { 0, 0.1 }, { 0.1, 0.1 }, { 0.5, 0.5 } };
+        static const double shares[] = { 0.01, 0.1, 0.5, 0.9, 0.99 };
+        static const double losses[][2] = { { 0, 0 }, { 0.1, 0 }, { 0.1, 0.1 }, { 0.5, 0.5 } };
 
         for (size_t i = 0; i < ELEMENTSOF(shares); i++)
                 for (size_t k = 0; k < ELEMENTSOF(losses); k++)
