@@ -176,6 +176,10 @@ static int peer_moved(EthernetFlow *flow, uint64_t value, const Frame *frame, us
         remember_old_peer(flow, now);
         flow->peer = address;
         flow->ethernet->upkeep_counters.followed++;
+
+        /* What we know of where the name is served is older than this. */
+        if (flow->hash_size > 0)
+                shim_name_doubt(&flow->ethernet->names, flow->hash, flow->hash_size);
         return 0;
 }
 

@@ -352,6 +352,10 @@ static void test_move(void **state) {
         wire_run(&t->wire, USEC_PER_SEC);
         assert_true(frame_address_equal(&station_flow(t->a, A_FLOW, 0)->peer, &another));
         assert_int_equal(t->a->ethernet.upkeep_counters.followed, 1);
+
+        /* Who serves the name is asked for anew, and found there. */
+        wire_connect_with_keys(&t->wire, t->a, t->b, A_FLOW + 1, TIMEOUT_MS, OAP_BYTES);
+        assert_true(frame_address_equal(&station_flow(t->a, A_FLOW + 1, 0)->peer, &another));
         assert_int_equal(t->b->ethernet.upkeep_counters.followed, 1);
         assert_unharmed(t);
 
