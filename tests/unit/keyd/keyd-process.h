@@ -11,7 +11,6 @@
 typedef struct KeydProcess {
         char directory[64];
         char socket_path[96];
-        int notify_fd;
         pid_t pid;
 } KeydProcess;
 
