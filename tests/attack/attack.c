@@ -53,10 +53,24 @@ static bool is_wanted(const char *id, int n_words, char *words[]) {
         return !named;
 }
 
+/* Several claims may come down to one attack, which is then made once. */
+static bool run(Attack *attacks, size_t i, bool *held) {
+        for (size_t k = 0; k < i; k++)
+                if (attacks[k].run == attacks[i].run && attacks[k].figure[0] != '\0') {
+                        memcpy(attacks[i].figure, attacks[k].figure, sizeof(attacks[i].figure));
+                        return held[i] = held[k];
+                }
+
+        return held[i] = attacks[i].run(attacks + i);
+}
+
 int attack_main(int argc, char *argv[], Attack *attacks, size_t n) {
+        bool held[ATTACKS_MAX] = {};
         unsigned n_run = 0, n_broken = 0;
         uint64_t seed = 1;
         bool full = false;
+
+        assert(n <= ATTACKS_MAX);
 
         for (int i = 1; i < argc; i++) {
                 if (streq(argv[i], "--full"))
@@ -66,17 +80,15 @@ int attack_main(int argc, char *argv[], Attack *attacks, size_t n) {
         }
 
         for (size_t i = 0; i < n; i++) {
-                bool held;
-
                 if (!is_wanted(attacks[i].id, argc, argv))
                         continue;
 
                 attacks[i].full = full;
                 attacks[i].seed = seed;
-                held = attacks[i].run(attacks + i);
-                printf("claim %s | %s | %s\n", attacks[i].id, attacks[i].figure, held ? "held" : "broken");
+                n_broken += !run(attacks, i, held);
+                printf("claim %s | %s | %s\n", attacks[i].id, attacks[i].figure, held[i] ? "held" : "broken");
+                (void) fflush(stdout);
                 n_run++;
-                n_broken += !held;
         }
 
         return n_run > 0 && n_broken == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

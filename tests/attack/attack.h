@@ -13,6 +13,8 @@
 
 #include "basic/macro.h"
 
+#define ATTACKS_MAX 32U                 /* of one program */
+
 typedef struct Attack Attack;
 
 struct Attack {
