@@ -54,19 +54,24 @@ static int check_identity(Handshake *h, const Certificate *certificate, uint64_t
                 .server = !h->server,
                 .now_realtime_nsec = now,
         };
-        bool asked = h->terms.want_peer || h->terms.authentication != AUTHENTICATION_NONE || h->trust;
+        bool asked = h->terms.want_peer || h->terms.authentication != AUTHENTICATION_NONE;
+        char identity[AUTH_IDENTITY_BYTES_MAX] = "";
         int r;
 
-        /* Nobody to vouch for it, and nobody who wants to know: it is as good as none. */
-        if (!asked)
+        r = trust_verify(h->trust, certificate, &expected, identity, text);
+        if (r == 0) {
+                memcpy(h->peer.identity, identity, sizeof(identity));
+                h->peer.verified = true;
                 return 0;
+        }
 
-        r = trust_verify(h->trust, certificate, &expected, h->peer.identity, text);
-        if (r < 0)
-                return r;
+        /* Where nobody wants to know, one who shows none would be as welcome. */
+        if (r == -EKEYREJECTED && !asked) {
+                text[0] = '\0';
+                return 0;
+        }
 
-        h->peer.verified = true;
-        return 0;
+        return r;
 }
 
 int handshake_check_peer(Handshake *h, uint64_t now_realtime_nsec, const OapHeader *header, const uint8_t *message,
