@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows that are offered to listeners of this host, and the answers to those among them that another host asks for through a
- * layer. A request that nobody accepts yet is kept for 20 s.
+ * Flows that are offered to listeners of this host, and the answers to those among them that another host asks for
+ * through a layer. A request that nobody accepts yet is kept for 20 s.
  *
  *   accepted ─▶ PREPARE to the layer ─▶ PREPARED: what its reply will say ─▶ BUILD_RESPONSE to the authentication service
  *            ─▶ ACCEPT to the layer ─▶ REPLY: it is out ─▶ both ends are told
@@ -182,7 +182,8 @@ static int ask_for_response(Flow *f, const LayerMessage *prepared) {
         memcpy(question.reset, prepared->reset, sizeof(question.reset));
         question.size = f->layer->oap_max;
 
-        return auth_link_ask(f->manager->auth, &question, &f->handshake->session, response_built, f, &f->handshake->question);
+        return auth_link_ask(f->manager->auth, &question, &f->handshake->session, response_built, f,
+                             &f->handshake->question);
 }
 
 /* Once per flow: a layer that says it again, or of another one, is not listened to. */

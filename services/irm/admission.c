@@ -38,7 +38,8 @@ typedef struct Asked {
 static void refuse(Layer *l, Name *n, const IncomingRequest *request, int error, const char *text, int wire_error) {
         LayerMessage answer = { .type = LAYER_REFUSE, .reference = request->reference, .result = wire_error };
 
-        log_debug_errno(error, "Layer %s: a request for '%s' from %s is refused: %s: %m", l->name, n->name, request->peer, text);
+        log_debug_errno(error, "Layer %s: a request for '%s' from %s is refused: %s: %m", l->name, n->name,
+                        request->peer, text);
         audit_refused(l->manager->audit, &(AuditEvent) {
                 .kind = audit_kind_of(error),
                 .error = error,
@@ -52,8 +53,8 @@ static void refuse(Layer *l, Name *n, const IncomingRequest *request, int error,
         layer_send(l, &answer, NULL, 0);
 }
 
-/* Who has proven himself, which is when there is an identity beside a refusal, may know that he is the one who is not wanted; but once, since whoever has
- * seen his request can send it again. */
+/* Who has proven himself, which is when there is an identity beside a refusal, may know that he is the one who is
+ * not wanted; but once, since whoever has seen his request can send it again. */
 static int wire_error_for(Layer *l, const IncomingRequest *request, int error, const AuthPeer *peer) {
         OapHeader header;
 
@@ -95,7 +96,8 @@ static int check_asked(Layer *l, const Name *n, const IncomingRequest *request, 
         return qos_check(&asked->terms.qos);
 }
 
-/* How far the flow is authenticated, and what the listener sees of it, is the same: nobody takes over the place of somebody else. */
+/* How far the flow is authenticated, and what the listener sees of it, is the same: nobody takes over the place of
+ * somebody else. */
 static bool peer_is_equal(const Flow *f, const AuthPeer *peer) {
         if (!peer || !f->handshake)
                 return !peer && !f->handshake;
@@ -110,7 +112,8 @@ static bool succeed(Flow *f, Layer *l, Incoming *successor, const Asked *asked) 
 
         if (f->state != FLOW_QUEUED && f->state != FLOW_PROPOSED)
                 return false;           /* the answer to the first is under way, and good */
-        if (asked->terms.transfer != f->transfer || !qos_is_equal(&asked->terms.qos, &f->qos) || !peer_is_equal(f, asked->peer))
+        if (asked->terms.transfer != f->transfer || !qos_is_equal(&asked->terms.qos, &f->qos) ||
+            !peer_is_equal(f, asked->peer))
                 return false;           /* it is not: the listener was offered another one */
 
         accept_refuse_in_silence(l, f->incoming_request->key.reference);
@@ -251,7 +254,9 @@ static void request_checked(void *userdata, AuthSession session, AuthMessage *an
                 return;
 
         auth_link_forget(link, &session);
-        refuse(a->layer, a->name, &a->request, wire_error == OAP_WIRE_ERROR_AUTHENTICATION ? -EACCES : r, answer->text, wire_error);
+        if (wire_error == OAP_WIRE_ERROR_AUTHENTICATION)
+                r = -EACCES;            /* proven, and not allowed */
+        refuse(a->layer, a->name, &a->request, r, answer->text, wire_error);
 }
 
 static int admission_new(Layer *l, Name *n, const IncomingRequest *request, Admission **ret) {
@@ -288,7 +293,8 @@ static int admission_new(Layer *l, Name *n, const IncomingRequest *request, Admi
         return 0;
 }
 
-static int ask(Layer *l, Name *n, const LayerMessage *message, const IncomingRequest *request, const SecurityPolicy *policy) {
+static int ask(Layer *l, Name *n, const LayerMessage *message, const IncomingRequest *request,
+               const SecurityPolicy *policy) {
         _cleanup_(admission_freep) Admission *a = NULL;
         AuthMessage question;
         int r;

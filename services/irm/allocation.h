@@ -6,8 +6,8 @@
  * and when to try again or give up. Pure: told events and the time, it returns the next step; connect.c
  * speaks to the layers.
  *
- * A listener of this host that accepts at once wins. One that takes its time does not hold up the layers: they are asked
- * meanwhile, and the first that says yes takes the request over.
+ * A listener of this host that accepts at once wins. One that takes its time does not hold up the layers: they are
+ * asked meanwhile, and the first that says yes takes the request over.
  *
  * All layers are asked at once. The first that says yes gets the request. A request without an answer is
  * repeated after 3 s, at most twice; one that failed goes on to the next layer that said yes. A name that is
@@ -79,8 +79,8 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
 AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused_because(Allocation *a, uint64_t key, int result, const char *reason, usec_t now);
-/* The answer to the request cannot be used, and not for a fault of the other host: the next one, at once. Returns: ALLOCATION_REQUEST; ALLOCATION_WAIT:
- * there were as many as there may be. */
+/* The answer to the request cannot be used, and not for a fault of the other host: the next one, at once. Returns:
+ * ALLOCATION_REQUEST; ALLOCATION_WAIT: there were as many as there may be. */
 AllocationStep allocation_again(Allocation *a, usec_t now);
 AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
 void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or (never impatient) accepts */

@@ -166,8 +166,8 @@ void announce_flow_new(const Flow *f) {
                 return;
 
         (void) sd_bus_message_append(message, "ta{sv}", f->id, 5, "Name", "s", flow_shown_name(f, name), "Layer", "s",
-                                     f->layer ? f->layer->name : "", "Peer", "s", f->peer, "PeerVerified", "b", (int) f->verified,
-                                     "Protection", "s", flow_protection(f));
+                                     f->layer ? f->layer->name : "", "Peer", "s", f->peer, "PeerVerified", "b",
+                                     (int) f->verified, "Protection", "s", flow_protection(f));
         (void) sd_bus_send(m->bus, message, NULL);
 }
 
@@ -189,5 +189,6 @@ void announce_certificate_expiring(Manager *m, const char *name, const char *tex
         (void) copy_string(shown, sizeof(shown), name);
         utf8_mend(shown);
         if (m->bus)
-                (void) sd_bus_emit_signal(m->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", "sst", shown, text, expiry_usec);
+                (void) sd_bus_emit_signal(m->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", "sst",
+                                          shown, text, expiry_usec);
 }

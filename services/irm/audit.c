@@ -66,9 +66,13 @@ static void fill_field(char field[FIELD_BYTES_MAX], const char *name, const char
                         *c = '?';
 }
 
+static const char *value_of(const char *field) {
+        return strchr(field, '=') + 1;
+}
+
 void audit_refused(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *event, usec_t now) {
-        char name[FIELD_BYTES_MAX], layer[FIELD_BYTES_MAX], peer[FIELD_BYTES_MAX], flow[64] = LOG_FIELD_FLOW "=", uid[64], reason[64];
-        char more[64] = "";
+        char name[FIELD_BYTES_MAX], layer[FIELD_BYTES_MAX], peer[FIELD_BYTES_MAX];
+        char flow[64] = LOG_FIELD_FLOW "=", uid[64], reason[64], more[64] = "";
         unsigned suppressed;
 
         if (!may_write(&counters[event->kind], now, &suppressed))
@@ -84,8 +88,8 @@ void audit_refused(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *eve
         (void) snprintf(uid, sizeof(uid), LOG_FIELD_UID "=%" PRIu32, event->uid);
         (void) snprintf(reason, sizeof(reason), LOG_FIELD_REASON "=%s", kinds[event->kind].reason);
 
-        (void) log_struct(LOG_NOTICE, 0, LOG_FIELDS(kinds[event->kind].message_id, name, layer, peer, flow, uid, reason), __FILE__, __LINE__,
-                          __func__, "Refused a flow %s '%s' %s %s, layer %s: %s%s", event->outgoing ? "to" : "for", name + STRLEN(LOG_FIELD_NAME "="),
-                          event->outgoing ? "at" : "from", peer + STRLEN(LOG_FIELD_PEER "="), layer + STRLEN(LOG_FIELD_LAYER "="),
-                          isempty(event->text) ? strerror(abs(event->error)) : event->text, more);
+        log_with(LOG_NOTICE, LOG_FIELDS(kinds[event->kind].message_id, name, layer, peer, flow, uid, reason),
+                 "Refused a flow %s '%s' %s %s, layer %s: %s%s", event->outgoing ? "to" : "for", value_of(name),
+                 event->outgoing ? "at" : "from", value_of(peer), value_of(layer),
+                 isempty(event->text) ? strerror(abs(event->error)) : event->text, more);
 }

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What an administrator looks for in the journal: flows that were refused because of who asked, or who answered. One entry per flow, with a MESSAGE_ID per kind of
- * event that never changes, and fields to search by. Other hosts can cause them at will: more than ten a second of a kind are counted, and the next entry says how
- * many there were. What a stranger says of himself is in no field but OUROBOROS_PEER, and there with its control characters replaced.
+ * What an administrator looks for in the journal: flows that were refused because of who asked, or who answered. One
+ * entry per flow, with a MESSAGE_ID per kind of event that never changes, and fields to search by. Other hosts can
+ * cause them at will: more than ten a second of a kind are counted, and the next entry says how many there were.
+ * What a stranger says of himself is in no field but OUROBOROS_PEER, and there with its control characters replaced.
  */
 
 #include "basic/time.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Questions to the authentication service, see auth-link.h. They are on two lists, oldest first: waiting to be written, and written. There is no other
- * queue: a socket that is full leaves them where they are. Everything happens in the turn of the loop that follows (turn()), so that nobody is called
- * back from within his own call.
+ * Questions to the authentication service, see auth-link.h. They are on two lists, oldest first: waiting to be
+ * written, and written. There is no other queue: a socket that is full leaves them where they are. Everything
+ * happens in the turn of the loop that follows (turn()), so that nobody is called back from within his own call.
  */
 
 #include <fcntl.h>
@@ -112,7 +112,8 @@ static void fail_late(List *questions, usec_t now) {
         Question *q;
 
         while ((q = list_first(questions, Question, by_link)) && q->deadline <= now)
-                question_fail(q, -ETIMEDOUT, "The authentication service did not answer within 5 s; see: systemctl status o7s-auth");
+                question_fail(q, -ETIMEDOUT, "The authentication service did not answer within 5 s; "
+                              "see: systemctl status o7s-auth");
 }
 
 static int questions_late(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -147,10 +148,12 @@ static bool question_survives(const Question *q, bool asked) {
         if (!asked)
                 return q->answered && !q->has_session;
 
-        return (q->message.type == AUTH_BUILD_REQUEST || q->message.type == AUTH_INSPECT || q->message.type == AUTH_RELOAD) && !q->repeated;
+        return !q->repeated && (q->message.type == AUTH_BUILD_REQUEST || q->message.type == AUTH_INSPECT ||
+                                q->message.type == AUTH_RELOAD);
 }
 
-/* An owner who is told so may ask, or cancel, others: so each round begins at an end of the list. What was asked goes before what waits. */
+/* An owner who is told so may ask, or cancel, others: so each round begins at an end of the list. What was asked
+ * goes before what waits. */
 static void fail_lost(AuthLink *link) {
         static const char text[] = "The authentication service ended over it; try again";
         unsigned n = link->n_questions;
@@ -277,8 +280,8 @@ static int take_hello(AuthLink *link, const AuthMessage *message) {
         if (link->ready)
                 return -EPROTO;
         if (message->version != AUTH_PROTOCOL_VERSION) {
-                log_error("The authentication service speaks version %u of its protocol, we %u: restart both", message->version,
-                          AUTH_PROTOCOL_VERSION);
+                log_error("The authentication service speaks version %u of its protocol, we %u: restart both",
+                          message->version, AUTH_PROTOCOL_VERSION);
                 return -EPROTONOSUPPORT;
         }
 
@@ -388,8 +391,8 @@ static int turn(sd_event_source *s, uint64_t usec, void *userdata) {
         else if (r < 0) {
                 log_debug_errno(r, "Cannot connect to the authentication service at %s: %m", link->auth_path);
                 while (n-- > 0 && (q = list_first(&link->waiting, Question, by_link)))
-                        question_fail(q, -ENOTCONN, "The authentication service does not run, and nothing is done without it; "
-                                      "see: systemctl status o7s-auth.socket o7s-auth");
+                        question_fail(q, -ENOTCONN, "The authentication service does not run, and nothing is done "
+                                      "without it; see: systemctl status o7s-auth.socket o7s-auth");
         } else
                 link_flush(link);
 
@@ -437,7 +440,8 @@ static int add_sources(AuthLink *link) {
         return r < 0 ? r : sd_event_source_set_enabled(link->again, SD_EVENT_OFF);
 }
 
-int auth_link_new(sd_event *event, const char *auth_path, const char *key_path, auth_expiring_t expiring, void *userdata, AuthLink **ret) {
+int auth_link_new(sd_event *event, const char *auth_path, const char *key_path, auth_expiring_t expiring, void *userdata,
+                  AuthLink **ret) {
         _cleanup_(auth_link_freep) AuthLink *link = NULL;
         int r;
 
@@ -490,8 +494,8 @@ static int question_new(AuthLink *link, AuthMessage *message, Question **ret) {
         return 0;
 }
 
-int auth_link_ask(AuthLink *link, AuthMessage *question, const AuthSession *session, auth_answered_t answered, void *userdata,
-                  uint64_t *ret_id) {
+int auth_link_ask(AuthLink *link, AuthMessage *question, const AuthSession *session, auth_answered_t answered,
+                  void *userdata, uint64_t *ret_id) {
         _cleanup_(question_freep) Question *q = NULL;
         int r;
 

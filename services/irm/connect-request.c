@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a layer is asked for a flow of a program of this host, and what comes back. Each attempt takes these steps; the flow is in
- * the state REQUESTED all the while:
+ * What a layer is asked for a flow of a program of this host, and what comes back. Each attempt takes these steps;
+ * the flow is in the state REQUESTED all the while:
  *
  *   PREPARE to the layer ─▶ PREPARED: what its request will say ─▶ BUILD_REQUEST to the authentication service ─▶ REQUEST to the layer
  *   REPLY of the layer ─▶ CHECK_RESPONSE to the service ─▶ the flow is ANSWERED, all other attempts are aborted
  *
- * With a plain policy we build and check by ourselves: REQUEST, REPLY. Whatever goes wrong on the way ends this layer's turn, with a sentence that
- * the program is told if no other layer can do it; nothing falls back to less than the policy wants. A flow that ends or goes another way takes its
- * Handshake along, and with it all answers that are still to come.
+ * With a plain policy we build and check by ourselves: REQUEST, REPLY. Whatever goes wrong on the way ends this
+ * layer's turn, with a sentence that the program is told if no other layer can do it; nothing falls back to less
+ * than the policy wants. A flow that ends or goes another way takes its Handshake along, and with it all answers
+ * that are still to come.
  */
 
 #include "basic/log.h"
@@ -20,7 +21,8 @@
 
 /* -- giving up -- */
 
-/* By our token the layer knows which late reply is to be closed; by the peer's, once it has shown it, the other host is told. */
+/* By our token the layer knows which late reply is to be closed; by the peer's, once it has shown it, the other host
+ * is told. */
 static CloseTokens attempt_tokens(const Flow *f, const Attempt *a, uint32_t number) {
         CloseTokens tokens = { .have_own = true };
 
@@ -66,7 +68,8 @@ static void give_up_layer(Flow *f, int error, const char *text) {
 }
 
 static void refuse(Flow *f, int error, const char *text) {
-        log_debug_errno(error, "Layer %s: flow %" PRIu64 " to '%s' is not good: %s: %m", f->layer->name, f->id, f->name, text);
+        log_debug_errno(error, "Layer %s: flow %" PRIu64 " to '%s' is not good: %s: %m", f->layer->name, f->id,
+                        f->name, text);
         audit_refused(f->manager->audit, &(AuditEvent) {
                 .kind = audit_kind_of(error),
                 .outgoing = true,
@@ -134,8 +137,8 @@ static int send_plain_request(Flow *f, Attempt *a) {
         if (r < 0)
                 return r;
 
-        size = oap_request_build(random, time_realtime_nsec(), terms_wishes(&f->qos, f->stream), predecessor(a), message.oap,
-                                 sizeof(message.oap), &a->request);
+        size = oap_request_build(random, time_realtime_nsec(), terms_wishes(&f->qos, f->stream), predecessor(a),
+                                 message.oap, sizeof(message.oap), &a->request);
         if (size < 0)
                 return (int) size;
         message.oap_size = (size_t) size;
@@ -309,9 +312,11 @@ static int error_from_wire(int result) {
 static const char *words_from_wire(int result) {
         switch (result) {
         case OAP_WIRE_ERROR_CRYPTO:
-                return "The other host has none of the algorithms that this one asked for; compare [Client] here with [Server] there";
+                return "The other host has none of the algorithms that this one asked for; "
+                       "compare [Client] here with [Server] there";
         case OAP_WIRE_ERROR_AUTHENTICATION:
-                return "The other host does not accept the identity of this one; see AllowPeer=, DenyPeer= and TrustAnchor= there";
+                return "The other host does not accept the identity of this one; "
+                       "see AllowPeer=, DenyPeer= and TrustAnchor= there";
         default:
                 return "";
         }
@@ -326,8 +331,8 @@ static void take_peer_token(CloseTokens *tokens, const OapExtension *extension) 
         memcpy(tokens->peer, extension->token, CLOSE_TOKEN_BYTES);
 }
 
-/* Of an answer that is not checked, or will not be: the token in it only closes what it belongs to. How long its digest of the request is depends on
- * what was agreed; of the lengths that there are one fits, or there is no token. */
+/* Of an answer that is not checked, or will not be: the token in it only closes what it belongs to. How long its
+ * digest of the request is depends on what was agreed; of the lengths that there are one fits, or there is no token. */
 static void take_unchecked_token(const LayerMessage *reply, CloseTokens *tokens) {
         static const HashAlgorithm digests[] = { HASH_SHA384, HASH_SHA256, HASH_SHA512 };
 
@@ -353,7 +358,8 @@ void connect_abort_stray(Layer *l, const LayerMessage *reply) {
 }
 
 /* The answer is good, whoever has checked it. Takes the lane. */
-static void take_answer(Flow *f, Attempt *a, const OapExtension *extension, const Terms *terms, const char *peer, int lane) {
+static void take_answer(Flow *f, Attempt *a, const OapExtension *extension, const Terms *terms, const char *peer,
+                        int lane) {
         f->won = (uint32_t) (a - a->handshake->attempts);
         f->tokens = (CloseTokens) { .have_own = true };
         memcpy(f->tokens.own, a->request.token, CLOSE_TOKEN_BYTES);
@@ -381,7 +387,8 @@ static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message,
                 return;
         }
         if (a->handshake->policy.peer == PEER_O7S && !extension.present) {
-                refuse(f, -EKEYREJECTED, "The other host does not speak the o7s protocol, and Peer=o7s of this one wants it");
+                refuse(f, -EKEYREJECTED, "The other host does not speak the o7s protocol, "
+                       "and Peer=o7s of this one wants it");
                 return;
         }
 
@@ -391,7 +398,8 @@ static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message,
 
 /* -- the answer, with the authentication service -- */
 
-/* The service ended, and with it all that it knew of this attempt: the other host may close what it has of it, and the next attempt begins. */
+/* The service ended, and with it all that it knew of this attempt: the other host may close what it has of it, and
+ * the next attempt begins. */
 static bool try_again(Flow *f, Attempt *a) {
         LayerMessage message = message_about(f, LAYER_ABORT, a);
 

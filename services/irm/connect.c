@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A flow that a program of this host asks for: from ALLOCATE to the moment when both ends have been handed out.
- * The search itself is allocation.c; here its steps become messages. What a layer is asked, and what it answers, is in connect-request.c.
+ * A flow that a program of this host asks for: from ALLOCATE to the moment when both ends have been handed out. The
+ * search itself is allocation.c; here its steps become messages. What a layer is asked, and what it answers, is in
+ * connect-request.c.
  */
 
 #include "basic/log.h"
@@ -100,7 +101,8 @@ static int allocation_timer_elapsed(sd_event_source *s, uint64_t usec, void *use
         return 0;
 }
 
-/* A listener that has room is asked first, and wins if it accepts at once (or while layers are asked); else layers and listeners to come race each other. */
+/* A listener that has room is asked first, and wins if it accepts at once (or while layers are asked); else layers
+ * and listeners to come race each other. */
 static void search(Flow *f) {
         Acceptor *a = f->served ? name_choose_acceptor(f->served) : NULL;
 

@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * What a flow through a layer has of its authentication, from the moment its first step is taken until both ends are told: then it is wiped, and
- * nothing of it stays with the IRM. The steps of a flow that is asked for here are connect-request.c's, those of one that is asked for
- * elsewhere admission.c's and accept.c's; what is right and wrong in a handshake is for the authentication service to say.
+ * What a flow through a layer has of its authentication, from the moment its first step is taken until both ends are
+ * told: then it is wiped, and nothing of it stays with the IRM. The steps of a flow that is asked for here are
+ * connect-request.c's, those of one that is asked for elsewhere admission.c's and accept.c's; what is right and
+ * wrong in a handshake is for the authentication service to say.
  *
- * Where the policy is plain, or the other host asked in a plain way and may, the service has no part in it and there is only the OAP of before.
+ * Where the policy is plain, or the other host asked in a plain way and may, the service has no part in it and there
+ * is only the OAP of before.
  */
 
 #include "services/irm/allocation.h"
@@ -54,8 +56,10 @@ void handshake_forget_attempts(Handshake *h);
 /* For both ends, as the service says. */
 void handshake_keep(Handshake *h, AuthMessage *answer);
 
-/* A question about the flow to name; emptied by auth_link_ask(), or by auth_message_done(). Binding: of message. policy: NULL, or copied. Returns: 0; -ENOMEM. */
-int handshake_question(AuthMessageType type, const char *name, const SecurityPolicy *policy, const LayerMessage *message, AuthMessage *ret);
+/* A question about the flow to name; emptied by auth_link_ask(), or by auth_message_done(). Binding: of message.
+ * policy: NULL, or copied. Returns: 0; -ENOMEM. */
+int handshake_question(AuthMessageType type, const char *name, const SecurityPolicy *policy, const LayerMessage *message,
+                       AuthMessage *ret);
 
 /* What the layer sees of the other host's word, to the service. Returns: 0; -ENOMEM. */
 int handshake_add_oap(AuthMessage *question, const uint8_t *oap, size_t size);

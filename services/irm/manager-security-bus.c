@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Methods of the manager about the security of names, and how a policy looks on the bus: its keys and values, as in files. */
+/* Methods of the manager about the security of names, and how a policy looks on the bus: its keys and values, as in
+ * files. */
 
 #include "libo7s/bus-names.h"
 #include "services/irm/announce.h"
@@ -90,9 +91,11 @@ int method_set_name_security(sd_bus_message *message, void *userdata, sd_bus_err
         if (r == -ENOENT)
                 return bus_error_set(error, -EINVAL, "There is no setting '%s' of the security of a name", key);
         if (r == -E2BIG)
-                return bus_error_set(error, -EINVAL, "The value of %s is too long to be set at run time; write it to %s.name", key, name);
+                return bus_error_set(error, -EINVAL, "The value of %s is too long to be set at run time; write it to %s.name",
+                                     key, name);
         if (r < 0)
-                return bus_error_set(error, r == -ENOSPC ? -ENOMEM : r, "Cannot set %s of '%s': %s", key, name, problem ? problem : strerror(-r));
+                return bus_error_set(error, r == -ENOSPC ? -ENOMEM : r, "Cannot set %s of '%s': %s", key, name,
+                                     problem ? problem : strerror(-r));
 
         announce_name_changed(n, side == SECURITY_SERVER ? "ServerSecurity" : "ClientSecurity");
         return sd_bus_reply_method_return(message, NULL);

@@ -190,7 +190,7 @@ static void load_name(Manager *m, const char *name) {
                 if (n)
                         n->seen = true;
                 else
-                        (void) conf_strings_add(&m->bad_name_files, name);      /* nobody is to reach it with less protection */
+                        (void) conf_strings_add(&m->bad_name_files, name);      /* not to be reached with less */
                 log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n ? ", the name stays as it was" : "");
                 return;
         }

@@ -39,7 +39,8 @@ static int setting_put(Name *n, SecuritySide side, const char *key, const char *
         StateSetting record = { .side = (uint32_t) side };
         NameSetting made = { .state_slot = STATE_NO_SLOT }, *before = setting_find(security, key);
 
-        if (!copy_string(record.key, sizeof(record.key), key) || !copy_string(record.value, sizeof(record.value), value) ||
+        if (!copy_string(record.key, sizeof(record.key), key) ||
+            !copy_string(record.value, sizeof(record.value), value) ||
             (!before && security->n_settings >= NAME_SETTINGS_MAX))
                 return -E2BIG;
         (void) copy_string(record.name, sizeof(record.name), n->name);
@@ -143,7 +144,8 @@ static int check_values(const Name *n, SecuritySide side, char *const *values, s
         return r;
 }
 
-int name_security_set(Name *n, SecuritySide side, char *const *values, size_t n_values, const char **ret_key, const char **ret_problem) {
+int name_security_set(Name *n, SecuritySide side, char *const *values, size_t n_values, const char **ret_key,
+                      const char **ret_problem) {
         NameSecurity *security = &n->security[side];
         int r;
 

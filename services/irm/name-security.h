@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The security policy of a name, for either side of its flows: what its file says, and over that the settings that somebody made at run time
- * (SetNameSecurity). These survive a restart of the IRM and a reload of the file, and end with the name. A policy that cannot be put together is not
- * replaced by a weaker one: its flows are refused until it can.
+ * The security policy of a name, for either side of its flows: what its file says, and over that the settings that
+ * somebody made at run time (SetNameSecurity). These survive a restart of the IRM and a reload of the file, and end
+ * with the name. A policy that cannot be put together is not replaced by a weaker one: its flows are refused until
+ * it can.
  */
 
 #include "services/common/security-policy.h"
@@ -44,9 +45,11 @@ void name_security_done(Name *n);
 /* What the file says now. */
 void name_security_apply_file(Name *n, SecuritySide side, const SecurityPolicy *policy);
 
-/* Checked together before any is taken. values: keys and values in turn; an empty value is the default of the key, whatever the file says. Returns: 0; -ENOENT, -EINVAL:
- * *ret_problem is a sentence, *ret_key whose; -E2BIG: too long; -ENOMEM. */
-int name_security_set(Name *n, SecuritySide side, char *const *values, size_t n_values, const char **ret_key, const char **ret_problem);
+/* Checked together before any is taken. values: keys and values in turn; an empty value is the default of the key,
+ * whatever the file says. Returns: 0; -ENOENT, -EINVAL: *ret_problem is a sentence, *ret_key whose; -E2BIG: too
+ * long; -ENOMEM. */
+int name_security_set(Name *n, SecuritySide side, char *const *values, size_t n_values, const char **ret_key,
+                      const char **ret_problem);
 
 /* One of before a restart. */
 void name_security_restore(Name *n, const StateSetting *record);

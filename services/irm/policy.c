@@ -35,21 +35,21 @@ static int policy_of(const Name *n, SecuritySide side, const Layer *layer, Secur
         if (n && n->security[side].broken)
                 return refuse(text, "The security policy of '%.150s' cannot be put together; see the journal of o7s-irm", n->name);
         if (layer && layer->file_is_bad)
-                return refuse(text, "%s%s has errors, so how its flows are to be protected is not known; see: o7sctl verify %s", layer->name,
-                              LAYER_FILE_SUFFIX, layer->name);
+                return refuse(text, "%s" LAYER_FILE_SUFFIX " has errors, so how its flows are to be protected is not known; "
+                              "see: o7sctl verify %s", layer->name, layer->name);
 
         r = security_policy_merge(of_name, layer && layer->file ? &layer->file->security : &none, ret);
         if (r == -ENOTUNIQ || r == -E2BIG)
-                return refuse(text, "The security policies of '%.150s' and of layer %s have nothing in common: compare %.150s.name and %s.layer",
-                              n ? n->name : "", layer ? layer->name : "", n ? n->name : "", layer ? layer->name : "");
+                return refuse(text, "The security policies of '%.150s' and of layer %s have nothing in common: "
+                              "compare the files of both", n ? n->name : "", layer ? layer->name : "");
 
         return r;
 }
 
 static int check_file(const Manager *m, const char *name, char text[IRM_TEXT_BYTES_MAX]) {
         if (file_is_bad(m, name))
-                return refuse(text, "%.150s.name has errors, so how its flows are to be protected is not known; see: o7sctl verify %.150s.name",
-                              name, name);
+                return refuse(text, "%.150s.name has errors, so how its flows are to be protected is not known; "
+                              "see: o7sctl verify %.150s.name", name, name);
 
         return 0;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Calls of the bus that the authentication service answers: TestSecurity and ReloadSecurity wait here meanwhile. Each costs it a walk through files, so only so
- * many are open at a time, of one user and of all.
+ * Calls of the bus that the authentication service answers: TestSecurity and ReloadSecurity wait here meanwhile.
+ * Each costs it a walk through files, so only so many are open at a time, of one user and of all.
  */
 
 #include <systemd/sd-bus.h>
@@ -17,7 +17,8 @@ typedef struct SecurityCall SecurityCall;
 
 SecurityCall *security_call_free(SecurityCall *call);
 
-/* Empties *question; answers the message, later. Returns: 0; -EDQUOT: too many are open; -ENOMEM and errors of auth_link_ask(). */
+/* Empties *question; answers the message, later. Returns: 0; -EDQUOT: too many are open; -ENOMEM and errors of
+ * auth_link_ask(). */
 int security_call_start(Manager *m, sd_bus_message *message, AuthMessage *question, uid_t uid);
 
 /* All of them, in the end. */

@@ -70,7 +70,8 @@ void fixture_write(IrmFixture *f, const char *path, const char *text) {
 
 void fixture_plain(IrmFixture *f) {
         fixture_write(f, "names/far.example.name", "[Name]\nLocal=no\n[Client]\nEncryption=no\nAuthentication=none\n");
-        fixture_write(f, "names/here.name.d/50-plain.conf", "[Server]\nEncryption=no\nAuthentication=none\n[Client]\nEncryption=no\nAuthentication=none\n");
+        fixture_write(f, "names/here.name.d/50-plain.conf",
+                      "[Server]\nEncryption=no\nAuthentication=none\n[Client]\nEncryption=no\nAuthentication=none\n");
 }
 
 /* -- the service manager -- */

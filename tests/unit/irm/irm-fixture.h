@@ -34,7 +34,8 @@ void fixture_stop(IrmFixture *f);
 /* Writes DIRECTORY/etc/o7s/PATH. Before fixture_run(). */
 void fixture_write(IrmFixture *f, const char *path, const char *text);
 
-/* Flows to far.example and those for "here" go without authentication service: for tests of everything else. Before fixture_run(). */
+/* Flows to far.example and those for "here" go without authentication service: for tests of everything else. Before
+ * fixture_run(). */
 void fixture_plain(IrmFixture *f);
 
 /* Takes what the daemon has sent to be kept, or no longer. */
@@ -47,7 +48,8 @@ int fixture_make_lane(void);
 /* What the IRM says next, which must be of that type; descriptors are the caller's (NULL: there is none). */
 void fixture_client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]);
 
-/* The outcome on a doorbell, which is closed then; with a lane where it is good, which is closed, too. Returns: its result. */
+/* The outcome on a doorbell, which is closed then; with a lane where it is good, which is closed, too. Returns: its
+ * result. */
 int fixture_hear_outcome(int doorbell, IrmMessage *ret);
 
 /* A connection, as a layer has one. Messages are waited for, at most a few seconds; the test fails otherwise. */
