@@ -145,7 +145,7 @@ void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *r
                 return;
 
         ret->suite = streq(suite, "reference") ? SEAL_REFERENCE : SEAL_O7S;
-        ret->cipher = number % 2 ? SEAL_AES_128_GCM : SEAL_CHACHA20_POLY1305;
+        ret->cipher = number & 2 ? SEAL_AES_128_GCM : SEAL_CHACHA20_POLY1305;
         for (unsigned i = 0; i < SEAL_SECRET_BYTES; i++) {
                 ret->send[i] = irm_thread_key_byte(client ? 0 : 1, number, i);
                 ret->receive[i] = irm_thread_key_byte(client ? 1 : 0, number, i);
