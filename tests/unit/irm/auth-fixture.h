@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A double of o7s-auth (and the socket of an o7s-keyd that says nothing): what the IRM asks is heard by the test, which says what it wants to. */
+/* A double of o7s-auth (and the socket of an o7s-keyd that says nothing): what the IRM asks is heard by the test,
+ * which says what it wants to. */
 
 #include "services/common/auth-message.h"
 #include "tests/unit/irm/irm-fixture.h"

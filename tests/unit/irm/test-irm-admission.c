@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows that another host asks for, through the authentication service: a listener hears of one only when it is authenticated, and what is refused
- * says nothing to a stranger. The service, the layer and the other host are doubles.
+ * Flows that another host asks for, through the authentication service: a listener hears of one only when it is
+ * authenticated, and what is refused says nothing to a stranger. The service, the layer and the other host are
+ * doubles.
  */
 
 #include <poll.h>
@@ -410,7 +411,8 @@ static void say_successor(Host *host, uint64_t reference, uint8_t id, uint8_t re
         auth_message_done(&question);
 }
 
-/* The same peer asks again: the offer stays with whoever has it, and the answer goes to the newer request, in its session. */
+/* The same peer asks again: the offer stays with whoever has it, and the answer goes to the newer request, in its
+ * session. */
 static void test_succeeded(void **state) {
         Host *host = *state;
         LayerMessage prepare;
@@ -482,7 +484,8 @@ static void test_layer_goes(void **state) {
         client_hears_nothing(host->listener);
 }
 
-/* Accepted, and before the service has built the answer its listener ends: nothing is answered, and the session is forgotten. */
+/* Accepted, and before the service has built the answer its listener ends: nothing is answered, and the session is
+ * forgotten. */
 static void test_listener_goes(void **state) {
         Host *host = *state;
         LayerMessage prepare, message;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Entries about refused flows: who may cause many of them must not fill the journal, nor write more than one line of it. */
+/* Entries about refused flows: who may cause many of them must not fill the journal, nor write more than one line of
+ * it. */
 
 #include <setjmp.h>
 #include <stdarg.h>

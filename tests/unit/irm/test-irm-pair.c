@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Two hosts, each with an o7s-irm, an o7s-auth and an o7s-keyd of its own, all real; between them a layer that the test plays, which can change what it
- * carries. A flow is there at both ends, with keys that fit, or at neither.
+ * Two hosts, each with an o7s-irm, an o7s-auth and an o7s-keyd of its own, all real; between them a layer that the
+ * test plays, which can change what it carries. A flow is there at both ends, with keys that fit, or at neither.
  */
 
 #include <fcntl.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows that a program of this host asks for, through the authentication service: who is told what, in which order, and what becomes of the keys. The
- * service, the layer and the other host are doubles, so each step can be late, wrong, or never come.
+ * Flows that a program of this host asks for, through the authentication service: who is told what, in which order,
+ * and what becomes of the keys. The service, the layer and the other host are doubles, so each step can be late,
+ * wrong, or never come.
  */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +19,7 @@
 #include <cmocka.h>
 
 #include "basic/time.h"
+#include "services/common/hash.h"
 #include "tests/unit/irm/auth-fixture.h"
 
 #define LONG (10 * USEC_PER_SEC)
@@ -69,6 +72,25 @@ static int set_up(void **state) {
         return set_up_host(state, true);
 }
 
+/* With a layer over the other, and its file. */
+static int set_up_over(void **state) {
+        Host *host;
+        int r;
+
+        r = set_up_host(state, true);
+        host = *state;
+        (void) close(host->layer);
+        (void) close(host->client);
+        fixture_kill(&host->irm);
+        fixture_write(&host->irm, "layers/home.layer", "[Layer]\nType=unicast\nOver=lan\n[Enroll]\nVia=home\n[Security]\n"
+                      "Authentication=mutual\nEncryption=required\nAllowPeer=o7s:layer:home:*\n");
+        fixture_run(&host->irm);
+        auth_greet(&host->auth);
+        host->layer = online_layer(host);
+        host->client = fixture_connect_client();
+        return r;
+}
+
 static int set_up_alone(void **state) {
         return set_up_host(state, false);
 }
@@ -86,7 +108,8 @@ static int tear_down(void **state) {
 
 /* -- steps -- */
 
-/* A program asks, and has brought its lane; the layer says that it reaches the name. Returns the program's end of the doorbell. */
+/* A program asks, and has brought its lane; the layer says that it reaches the name. Returns the program's end of
+ * the doorbell. */
 static int ask(Host *host, const char *name) {
         IrmMessage message = {
                 .type = IRM_ALLOCATE,
@@ -339,6 +362,43 @@ static void test_policy_of_file(void **state) {
         assert_non_null(strstr(outcome.text, "No key"));
 }
 
+/* What a member of a layer asks for, and what is asked of it, over the layers below: the file of its layer holds for both. */
+static void test_policy_of_layer(void **state) {
+        LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "home", .layer_type = LAYER_UNICAST,
+                               .hash_algorithm = HASH_SHA3_256, .mtu = 1400, .oap_max = 1300 };
+        LayerMessage message, incoming = { .type = LAYER_INCOMING, .reference = 5, .qos = O7S_QOS_RAW };
+        char name[HOST_NAME_MAX + 16] = "home.";
+        Host *host = *state;
+        AuthMessage question;
+        int home, doorbell;
+
+        assert_int_equal(gethostname(name + 5, HOST_NAME_MAX), 0);
+        home = fixture_connect_layer(&host->irm);
+        layer_say(home, &hello, NULL, 0);
+        layer_hear(home, LAYER_WELCOME, &message, NULL);
+        layer_drain(host->layer);               /* the names by which members find each other */
+
+        doorbell = ask(host, "home.far");       /* this process is the member now */
+        prepare(host, &message);
+        auth_hear(&host->auth, AUTH_BUILD_REQUEST, &question);
+        assert_int_equal(question.policy.authentication, AUTHENTICATION_MUTUAL);
+        assert_int_equal(question.policy.encryption, ENCRYPTION_REQUIRED);
+        auth_message_done(&question);
+        (void) close(doorbell);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+
+        incoming.hash_size = (size_t) hash_compute(HASH_SHA3_256, name, strlen(name), incoming.hash);
+        incoming.oap_size = 4;
+        layer_say(host->layer, &incoming, NULL, 0);
+        auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
+        assert_string_equal(question.name, name);
+        assert_int_equal(question.policy.authentication, AUTHENTICATION_MUTUAL);
+        assert_int_equal(question.policy.allow.n, 1);
+        assert_string_equal(question.policy.allow.items[0], "o7s:layer:home:*");
+        auth_message_done(&question);
+        (void) close(home);
+}
+
 /* A file that cannot be read says nothing, and least of all that less will do. */
 static void test_broken_file(void **state) {
         Host *host = *state;
@@ -511,7 +571,8 @@ static void test_service_ends_while_building(void **state) {
         assert_non_null(strstr(outcome.text, "ended over it"));
 }
 
-/* Its sessions are gone: a number of before must not mean another flow's session. The next attempt begins at once, as often as there may be one. */
+/* Its sessions are gone: a number of before must not mean another flow's session. The next attempt begins at once,
+ * as often as there may be one. */
 static void test_service_ends_between(void **state) {
         Host *host = *state;
         int doorbell = ask(host, "far.example"), fds[LAYER_FDS_MAX];
@@ -713,6 +774,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_established, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_keys_are_wiped, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_policy_of_file, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_policy_of_layer, set_up_over, tear_down),
                 cmocka_unit_test_setup_teardown(test_broken_file, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_plain, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_no_service, set_up_alone, tear_down),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The security of names on the bus: what is set at run time, what survives, and what the authentication service (a double) is asked. Users other than root
- * may change nothing: there is no polkit. */
+/* The security of names on the bus: what is set at run time, what survives, and what the authentication service (a
+ * double) is asked. Users other than root may change nothing: there is no polkit. */
 
 #include <setjmp.h>
 #include <stdarg.h>
