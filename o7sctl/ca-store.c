@@ -52,12 +52,20 @@ static int read_file(const CaStore *store, const char *file, size_t max, char **
         return 0;
 }
 
-static int lock(CaStore *store, int how) {
-        store->lock_fd = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* On a file that root alone can open: nobody else can keep it waiting. Whoever only reads needs none, as files change as a whole. */
+static int lock(CaStore *store) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = path_of(store, ".lock", &path);
+        if (r < 0)
+                return r;
+
+        store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (store->lock_fd < 0)
                 return -errno;
 
-        while (flock(store->lock_fd, how) < 0)
+        while (flock(store->lock_fd, LOCK_EX) < 0)
                 if (errno != EINTR)
                         return -errno;
 
@@ -183,7 +191,7 @@ int ca_store_create(const char *root, const CaTerms *terms, CaStore *ret) {
         if (r >= 0)
                 r = directory_make(store.directory);
         if (r >= 0)
-                r = lock(&store, LOCK_EX);
+                r = lock(&store);
         if (r >= 0)
                 r = path_of(&store, "ca.pem", &path);
         if (r < 0)
@@ -214,8 +222,8 @@ int ca_store_open(const char *root, bool with_key, CaStore *ret, unsigned *ret_l
 
         *ret_line = 0;
         r = store_init(root, &store);
-        if (r >= 0)
-                r = lock(&store, with_key ? LOCK_EX : LOCK_SH);
+        if (r >= 0 && with_key)
+                r = lock(&store);
         if (r >= 0)
                 r = read_file(&store, "ca.pem", CA_PEM_BYTES_MAX, &store.authority.certificate);
         if (r >= 0 && with_key)

@@ -9,7 +9,7 @@
  *   ROOT/etc/o7s/ca/crl.pem      its revocation list, from the first revocation on
  *   ROOT/etc/o7s/ca/serials      all that it has issued, one a line: SERIAL valid|revoked EXPIRY REVOKED server|client NAME (times in seconds)
  *
- * Whoever changes something holds a lock on the directory. A certificate is in the list before it leaves the authority: one that
+ * Whoever changes something holds a lock (.lock, 0600). A certificate is in the list before it leaves the authority: one that
  * nobody remembers could not be revoked.
  */
 
