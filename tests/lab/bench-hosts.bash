@@ -57,6 +57,8 @@ lab_add "$1/tests/lab/baseline" "$BASELINE"
 for node in alpha beta; do
         write_layer "$node" lan
         write_layer "$node" other Interface=eth0 EtherType=0xA001
+        write_plain "$node" far.example         # what the baseline does; protection has bench-secure
+        write_plain "$node" far-echo.example
         write_file "$node" /etc/systemd/system/trivial.service <<'UNIT'
 [Service]
 Type=notify

@@ -67,6 +67,9 @@ lab_node alpha beta
 lab_wire alpha:eth0 beta:eth0
 lab_emulate lossy alpha:eth1 beta:eth1 seed=3 || exit
 for node in alpha beta; do
+        for name in clean-data clean-raw lossy-data; do
+                write_plain "$node" "$name.example"     # as TCP is; protection has bench-secure
+        done
         write_layer "$node" clean
         write_layer "$node" lossy Interface=eth1 EtherType=0xA001
         lab_ip "$node" addr add "10.7.0.$([[ $node == alpha ]] && echo 1 || echo 2)/24" dev eth0

@@ -79,9 +79,15 @@ write_layer alpha lan1
 write_layer beta lan1
 write_layer beta lan2 Interface=eth1
 write_layer gamma lan2
-write_unicast alpha home lan1 '[Bootstrap]' Bootstrap=yes
-write_unicast beta home 'lan1 lan2'
-write_unicast gamma home lan2
+PLAIN=('[Security]' Encryption=no Authentication=none)  # as the relay is; protection has bench-secure
+write_unicast alpha home lan1 '[Bootstrap]' Bootstrap=yes "${PLAIN[@]}"
+write_unicast beta home 'lan1 lan2' "${PLAIN[@]}"
+write_unicast gamma home lan2 "${PLAIN[@]}"
+for node in alpha beta gamma; do
+        for name in beta-eth beta-home gamma-home beta-echo-eth beta-echo-home; do
+                write_plain "$node" "$name.example"
+        done
+done
 lab_boot || exit
 start_layer home alpha beta gamma
 for node in alpha beta gamma; do

@@ -140,6 +140,10 @@ write_layer() { # NODE LAYER [LINE of [Ethernet]...]: an Ethernet layer on eth0
         } | write_file "$node" "/etc/o7s/layers/$layer.layer"
 }
 
+write_plain() { # NODE NAME: neither authenticated nor encrypted, whichever side of it the node is
+        printf '[%s]\nEncryption=no\nAuthentication=none\n' Server Client | write_file "$1" "/etc/o7s/names/$2.name"
+}
+
 write_unicast() { # NODE LAYER OVER [LINE...]: a member of a layer over others
         local node=$1 layer=$2 over=$3
         shift 3
