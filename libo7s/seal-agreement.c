@@ -6,7 +6,7 @@
 #include "libo7s/seal-agreement.h"
 
 #define EAGER 6U                        /* times that we speak on an idle flow */
-#define DELAY ((nsec_t) 250 * NSEC_PER_MSEC)    /* where a round trip takes longer one answer more comes, and is the same */
+#define DELAY ((nsec_t) 250 * NSEC_PER_MSEC)    /* to an answer that takes longer comes another one, the same */
 #define DELAY_MAX ((nsec_t) 30 * NSEC_PER_SEC)
 #define CONFIRM_DELAY ((nsec_t) 100 * NSEC_PER_MSEC)    /* most flows say something by themselves until then */
 
@@ -63,8 +63,8 @@ static void make_share(SealAgreement *a, const uint8_t random[SEAL_SECRET_BYTES]
 }
 
 /* Returns: 0; -EBADMSG: the share of the peer leaves no secret. */
-static int agree(const SealAgreement *a, const uint8_t private[SEAL_SECRET_BYTES], const uint8_t peer_share[SEAL_SECRET_BYTES],
-                 SealGeneration *ret) {
+static int agree(const SealAgreement *a, const uint8_t private[SEAL_SECRET_BYTES],
+                 const uint8_t peer_share[SEAL_SECRET_BYTES], SealGeneration *ret) {
         _cleanup_(wipe_secret) uint8_t shared[SEAL_SECRET_BYTES];
         uint8_t any = 0;
 
@@ -90,7 +90,8 @@ static size_t write_message(uint8_t *ret, uint8_t type, uint32_t generation, con
 }
 
 /* To a share that was answered already goes the same answer. */
-static size_t speak_reply(SealAgreement *a, const uint8_t random[SEAL_SECRET_BYTES], uint8_t *ret, SealGeneration *fresh, bool *ret_fresh) {
+static size_t speak_reply(SealAgreement *a, const uint8_t random[SEAL_SECRET_BYTES], uint8_t *ret,
+                          SealGeneration *fresh, bool *ret_fresh) {
         a->reply_due = false;
         if (!a->is_ready) {
                 int r;
@@ -109,8 +110,8 @@ static size_t speak_reply(SealAgreement *a, const uint8_t random[SEAL_SECRET_BYT
         return write_message(ret, AGREE_REPLY, a->generation + 1, a->share);
 }
 
-size_t seal_agreement_speak(SealAgreement *a, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], uint8_t *ret, SealGeneration *fresh,
-                            bool *ret_fresh) {
+size_t seal_agreement_speak(SealAgreement *a, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], uint8_t *ret,
+                            SealGeneration *fresh, bool *ret_fresh) {
         *ret_fresh = false;
         if (a->reply_due)
                 return speak_reply(a, random, ret, fresh, ret_fresh);

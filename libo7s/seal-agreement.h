@@ -2,17 +2,19 @@
 #pragma once
 
 /*
- * New secrets inside the flow: X25519, in control packets that are protected as data is. The client asks, and is the only one who repeats
- * itself; the server answers whatever it hears. So both arrive at the same generation, whatever is lost, doubled or late:
+ * New secrets inside the flow: X25519, in control packets that are protected as data is. The client asks, and is the
+ * only one who repeats itself; the server answers whatever it hears. So both arrive at the same generation, whatever
+ * is lost, doubled or late:
  *
  *      client                                     server
- *      ASKING      ── request(g+1, share) ──►                     again until there is a reply, always with the same share
+ *      ASKING      ── request(g+1, share) ──►               again until there is a reply, always the same share
  *                  ◄── reply(g+1, share) ──       makes g+1 ready, sends in g; to the same share always the same reply
  *      CONFIRMING  ── anything in g+1 ──►         sends in g+1 from now on
  *                  ── confirm(g+1) ──►                            again until something in g+1 comes
  *      IDLE        ◄── anything in g+1, done(g+1) ──
  *
- * It repeats itself with back-off, and after the first few times only where the flow is in use: nobody wakes up for an idle flow.
+ * It repeats itself with back-off, and after the first few times only where the flow is in use: nobody wakes up for
+ * an idle flow.
  */
 
 #include "basic/time.h"
@@ -51,13 +53,13 @@ void seal_agreement_begin(SealAgreement *a, nsec_t now);
 
 nsec_t seal_agreement_next(const SealAgreement *a);
 
-/* What to say now, in ret: at most SEAL_AGREEMENT_BYTES. fresh: a new generation that has to be ready before this is sent, where *ret_fresh.
- * Returns: bytes; 0: nothing. */
-size_t seal_agreement_speak(SealAgreement *a, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], uint8_t *ret, SealGeneration *fresh,
-                            bool *ret_fresh);
+/* What to say now, in ret: at most SEAL_AGREEMENT_BYTES. fresh: a new generation that has to be ready before this is
+ * sent, where *ret_fresh. Returns: bytes; 0: nothing. */
+size_t seal_agreement_speak(SealAgreement *a, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], uint8_t *ret,
+                            SealGeneration *fresh, bool *ret_fresh);
 
-/* The content of an authentic control packet. Returns: 0; 1: there is a new generation in *fresh, to be used from now on: whoever can
- * calls seal_agreement_adopt(). */
+/* The content of an authentic control packet. Returns: 0; 1: there is a new generation in *fresh, to be used from now
+ * on: whoever can calls seal_agreement_adopt(). */
 int seal_agreement_hear(SealAgreement *a, const uint8_t *content, size_t size, SealGeneration *fresh);
 
 /* Client: sends in the new generation. */

@@ -54,7 +54,8 @@ int seal_aead_init(SealAead *aead, SealCipher cipher, const uint8_t *key) {
         return 0;
 }
 
-/* The library does not promise to wipe what it made of a key, and of which the key is a part: so another key overwrites it. */
+/* The library does not promise to wipe what it made of a key, and of which the key is a part: so another key
+ * overwrites it. */
 void seal_aead_done(SealAead *aead) {
         static const uint8_t nothing[SEAL_SECRET_BYTES];
         gnutls_datum_t datum = { (unsigned char *) (uintptr_t) nothing, (unsigned) aead->key_bytes };
@@ -67,23 +68,23 @@ void seal_aead_done(SealAead *aead) {
         *aead = (SealAead) {};
 }
 
-int seal_aead_encrypt(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated, size_t associated_size,
-                      const void *content, size_t size, void *to) {
+int seal_aead_encrypt(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated,
+                      size_t associated_size, const void *content, size_t size, void *to) {
         size_t n = size + SEAL_TAG_BYTES;
         int r;
 
-        r = gnutls_aead_cipher_encrypt(aead->handle, nonce, SEAL_NONCE_BYTES, associated, associated_size, SEAL_TAG_BYTES, content, size,
-                                       to, &n);
+        r = gnutls_aead_cipher_encrypt(aead->handle, nonce, SEAL_NONCE_BYTES, associated, associated_size,
+                                       SEAL_TAG_BYTES, content, size, to, &n);
         return r < 0 || n != size + SEAL_TAG_BYTES ? -EIO : 0;
 }
 
-int seal_aead_decrypt(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated, size_t associated_size,
-                      const void *packet, size_t size, void *to) {
+int seal_aead_decrypt(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated,
+                      size_t associated_size, const void *packet, size_t size, void *to) {
         size_t n = size - SEAL_TAG_BYTES;
         int r;
 
-        r = gnutls_aead_cipher_decrypt(aead->handle, nonce, SEAL_NONCE_BYTES, associated, associated_size, SEAL_TAG_BYTES, packet, size, to,
-                                       &n);
+        r = gnutls_aead_cipher_decrypt(aead->handle, nonce, SEAL_NONCE_BYTES, associated, associated_size,
+                                       SEAL_TAG_BYTES, packet, size, to, &n);
         if (r >= 0)
                 return 0;
 
@@ -91,8 +92,8 @@ int seal_aead_decrypt(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES
         return -EBADMSG;
 }
 
-int seal_aead_sign(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated, size_t associated_size,
-                   const void *content, size_t size, uint8_t ret_tag[SEAL_TAG_BYTES]) {
+int seal_aead_sign(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated,
+                   size_t associated_size, const void *content, size_t size, uint8_t ret_tag[SEAL_TAG_BYTES]) {
         const giovec_t parts[] = {
                 { (void *) (uintptr_t) associated, associated_size },
                 { (void *) (uintptr_t) content, size },
@@ -100,12 +101,13 @@ int seal_aead_sign(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], 
         size_t n = SEAL_TAG_BYTES;
         int r;
 
-        r = gnutls_aead_cipher_encryptv2(aead->handle, nonce, SEAL_NONCE_BYTES, parts, ELEMENTSOF(parts), NULL, 0, ret_tag, &n);
+        r = gnutls_aead_cipher_encryptv2(aead->handle, nonce, SEAL_NONCE_BYTES, parts, ELEMENTSOF(parts), NULL, 0,
+                                         ret_tag, &n);
         return r < 0 || n != SEAL_TAG_BYTES ? -EIO : 0;
 }
 
-int seal_aead_verify(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated, size_t associated_size,
-                     const void *content, size_t size, const uint8_t tag[SEAL_TAG_BYTES]) {
+int seal_aead_verify(const SealAead *aead, const uint8_t nonce[SEAL_NONCE_BYTES], const void *associated,
+                     size_t associated_size, const void *content, size_t size, const uint8_t tag[SEAL_TAG_BYTES]) {
         const giovec_t parts[] = {
                 { (void *) (uintptr_t) associated, associated_size },
                 { (void *) (uintptr_t) content, size },

@@ -24,7 +24,8 @@ static void epoch_done(SealEpoch *e) {
 
 /* -- sender -- */
 
-int seal_sender_init(SealSender *s, const SealEpochKind *kind, uint32_t generation, const uint8_t secret[SEAL_SECRET_BYTES]) {
+int seal_sender_init(SealSender *s, const SealEpochKind *kind, uint32_t generation,
+                     const uint8_t secret[SEAL_SECRET_BYTES]) {
         int r;
 
         *s = (SealSender) {};
@@ -111,7 +112,8 @@ static SealChain *find_chain(SealReceiver *r, uint8_t generation) {
         return NULL;
 }
 
-int seal_receiver_find(SealReceiver *r, const SealEpochKind *kind, uint8_t generation, uint8_t epoch, SealIncoming **ret) {
+int seal_receiver_find(SealReceiver *r, const SealEpochKind *kind, uint8_t generation, uint8_t epoch,
+                       SealIncoming **ret) {
         SealChain *chain = find_chain(r, generation);
         uint8_t ahead = chain ? (uint8_t) (epoch - chain->current.epoch.epoch) : 0;
         SealEpoch *next;
@@ -150,7 +152,8 @@ static void chain_advance(SealReceiver *r, SealChain *chain, const SealEpochKind
         chain->current = chain->next;
         chain->next = (SealIncoming) {};
         seal_schedule_epoch(chain->secret);
-        (void) epoch_init(&chain->next.epoch, kind, chain->current.epoch.generation, chain->current.epoch.epoch + 1, chain->secret);
+        (void) epoch_init(&chain->next.epoch, kind, chain->current.epoch.generation, chain->current.epoch.epoch + 1,
+                          chain->secret);
 }
 
 /* The last packets of the generation before may still come, and may be of its next epoch. */

@@ -2,19 +2,22 @@
 #pragma once
 
 /*
- * Epochs of the o7s suite. A sender has one, and goes on to the next when it likes. A receiver does not know when: it has
- * the one that packets came in last, the next one ready, a few old ones for a short while, and, while a key agreement is
- * going on, the first two of the next generation. Nothing moves before the tag of a packet was verified.
+ * Epochs of the o7s suite. A sender has one, and goes on to the next when it likes. A receiver does not know when: it
+ * has the one that packets came in last, the next one ready, a few old ones for a short while, and, while a key
+ * agreement is going on, the first two of the next generation. Nothing moves before the tag of a packet was verified.
  *
- *      old[1]   old[0]   chain.current   chain.next             packets of epochs further on: SealAhead, which is
- *                        pending.current pending.next           rationed, because whoever forges them makes us derive keys
+ *      old[1]   old[0]   chain.current   chain.next
+ *                        pending.current pending.next
+ *
+ * Packets of epochs further on are looked for (SealAhead), but seldom, because whoever forges them makes us derive keys.
  */
 
 #include "basic/time.h"
 #include "libo7s/seal-replay.h"
 #include "libo7s/seal-schedule.h"
 
-/* Label 16, generation 4, epoch 4, header 5, zero 3: whole blocks, because the library takes a fifth longer for a small packet else. */
+/* Label 16, generation 4, epoch 4, header 5, zero 3: whole blocks, because the library takes a fifth longer for a
+ * small packet else. */
 #define SEAL_ASSOCIATED_BYTES 32U
 #define SEAL_ASSOCIATED_HEADER 24U      /* where in it the header is */
 #define SEAL_OLD_NSEC ((nsec_t) 3 * NSEC_PER_SEC)
@@ -66,7 +69,8 @@ static inline bool seal_epoch_is_set(const SealEpoch *e) {
 }
 
 /* secret: of epoch 0. Returns: 0; -ENOMEM; -EOPNOTSUPP. */
-int seal_sender_init(SealSender *s, const SealEpochKind *kind, uint32_t generation, const uint8_t secret[SEAL_SECRET_BYTES]);
+int seal_sender_init(SealSender *s, const SealEpochKind *kind, uint32_t generation,
+                     const uint8_t secret[SEAL_SECRET_BYTES]);
 void seal_sender_done(SealSender *s);
 /* The next epoch. Returns: 0; -ENOMEM, and nothing changed. */
 int seal_sender_advance(SealSender *s, const SealEpochKind *kind);
@@ -79,9 +83,11 @@ void seal_receiver_done(SealReceiver *r);
 
 /* Looks for the epoch of a packet by what its header says of it: generation modulo 8, and the low bits of the epoch.
  * Returns: 0; -EALREADY: long gone; -ENOENT: further ahead; -EBADMSG: no such generation. */
-int seal_receiver_find(SealReceiver *r, const SealEpochKind *kind, uint8_t generation, uint8_t epoch, SealIncoming **ret);
+int seal_receiver_find(SealReceiver *r, const SealEpochKind *kind, uint8_t generation, uint8_t epoch,
+                       SealIncoming **ret);
 
-/* A packet of that epoch was authentic: it is the current one from now on, where it was ahead. Returns: 0; 1: so is its generation. */
+/* A packet of that epoch was authentic: it is the current one from now on, where it was ahead. Returns: 0; 1: so is
+ * its generation. */
 int seal_receiver_commit(SealReceiver *r, const SealEpochKind *kind, SealIncoming *incoming, nsec_t now);
 
 /* Epochs that a packet from further ahead may be of, one after the other. Owns what it holds until it is taken. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a handshake leaves to the two ends of a flow: how its packets are protected, and with which secrets. seal.h uses them. */
+/* What a handshake leaves to the two ends of a flow: how its packets are protected, and with which secrets. seal.h
+ * uses them. */
 
 #include "basic/macro.h"
 
@@ -24,7 +25,7 @@ typedef enum SealCipher {
         SEAL_CHACHA20_POLY1305 = 1018,
 } SealCipher;
 
-/* What a handshake leaves to the two ends of a flow. Whoever has it wipes it (explicit_bzero()) once it is handed on. */
+/* What a handshake leaves to the two ends of a flow. Whoever has it wipes it once it is handed on. */
 typedef struct SealKeys {
         SealSuite suite;
         SealCipher cipher;

@@ -6,8 +6,8 @@
 #define KIND_CONTROL 0x80U
 #define KIND_UNUSED 0x0fU
 
-/* A generation that has served its time serves on while the next one is agreed on: for as long again, and for a few times as many
- * packets. Who comes back after a long silence has sent next to nothing, and is not refused. */
+/* A generation that has served its time serves on while the next one is agreed on: for as long again, and for a few
+ * times as many packets. Who comes back after a long silence has sent next to nothing, and is not refused. */
 #define OVERDUE_PACKETS_MIN 64U
 #define OVERDUE_TIMES 4U
 
@@ -15,7 +15,8 @@ static void wipe_generation(SealGeneration *g) {
         explicit_bzero(g, sizeof(*g));
 }
 
-int seal_packet_init(SealPacket *s, const SealKeys *keys, const SealLimits *limits, nsec_t now, SealCounters *counters) {
+int seal_packet_init(SealPacket *s, const SealKeys *keys, const SealLimits *limits, nsec_t now,
+                     SealCounters *counters) {
         int r;
 
         if (limits->epoch_packets > SEAL_EPOCH_PACKETS_MAX)
@@ -139,7 +140,8 @@ static int advance_epoch(SealPacket *s, nsec_t now) {
 }
 
 /* packet has room for it. */
-static ssize_t write_packet(SealPacket *s, nsec_t now, uint8_t kind, const void *content, size_t content_size, uint8_t *packet) {
+static ssize_t write_packet(SealPacket *s, nsec_t now, uint8_t kind, const void *content, size_t content_size,
+                            uint8_t *packet) {
         SealEpoch *e = &s->sender.epoch;
         uint8_t *header = e->associated + SEAL_ASSOCIATED_HEADER;
         uint8_t nonce[SEAL_NONCE_BYTES];
@@ -162,8 +164,8 @@ static ssize_t write_packet(SealPacket *s, nsec_t now, uint8_t kind, const void 
         if (s->mac_only) {
                 if (content_size > 0)
                         memcpy(packet + SEAL_HEADER_BYTES, content, content_size);
-                r = seal_aead_sign(&e->aead, nonce, e->associated, sizeof(e->associated), packet + SEAL_HEADER_BYTES, content_size,
-                                   packet + SEAL_HEADER_BYTES + content_size);
+                r = seal_aead_sign(&e->aead, nonce, e->associated, sizeof(e->associated), packet + SEAL_HEADER_BYTES,
+                                   content_size, packet + SEAL_HEADER_BYTES + content_size);
         } else
                 r = seal_aead_encrypt(&e->aead, nonce, e->associated, sizeof(e->associated), content, content_size,
                                       packet + SEAL_HEADER_BYTES);
@@ -175,7 +177,8 @@ static ssize_t write_packet(SealPacket *s, nsec_t now, uint8_t kind, const void 
         return (ssize_t) (content_size + SEAL_PACKET_OVERHEAD);
 }
 
-ssize_t seal_packet_protect(SealPacket *s, nsec_t now, const void *content, size_t content_size, void *packet, size_t size) {
+ssize_t seal_packet_protect(SealPacket *s, nsec_t now, const void *content, size_t content_size, void *packet,
+                            size_t size) {
         if (size < SEAL_PACKET_OVERHEAD || size - SEAL_PACKET_OVERHEAD < content_size)
                 return -ENOBUFS;
 
@@ -189,6 +192,17 @@ ssize_t seal_packet_protect(SealPacket *s, nsec_t now, const void *content, size
 
 /* -- in -- */
 
+static bool is_packet(const uint8_t *packet, size_t size) {
+        if (size < SEAL_PACKET_OVERHEAD || (packet[0] & KIND_UNUSED) != 0)
+                return false;
+
+        return !(packet[0] & KIND_CONTROL) || size <= SEAL_PACKET_OVERHEAD + SEAL_AGREEMENT_BYTES;
+}
+
+static uint32_t counter_of(const uint8_t *packet) {
+        return (uint32_t) packet[2] << 16 | (uint32_t) packet[3] << 8 | packet[4];
+}
+
 /* Returns: bytes of the content; -EBADMSG. */
 static ssize_t verify(const SealPacket *s, const SealEpoch *e, const uint8_t *packet, size_t size, void *content) {
         uint8_t associated[SEAL_ASSOCIATED_BYTES], nonce[SEAL_NONCE_BYTES];
@@ -197,13 +211,13 @@ static ssize_t verify(const SealPacket *s, const SealEpoch *e, const uint8_t *pa
 
         memcpy(associated, e->associated, sizeof(associated));
         memcpy(associated + SEAL_ASSOCIATED_HEADER, packet, SEAL_HEADER_BYTES);
-        make_nonce(e, (uint32_t) packet[2] << 16 | (uint32_t) packet[3] << 8 | packet[4], nonce);
+        make_nonce(e, counter_of(packet), nonce);
         if (!s->mac_only)
                 r = seal_aead_decrypt(&e->aead, nonce, associated, sizeof(associated), packet + SEAL_HEADER_BYTES,
                                       size - SEAL_HEADER_BYTES, content);
         else {
-                r = seal_aead_verify(&e->aead, nonce, associated, sizeof(associated), packet + SEAL_HEADER_BYTES, content_size,
-                                     packet + size - SEAL_TAG_BYTES);
+                r = seal_aead_verify(&e->aead, nonce, associated, sizeof(associated), packet + SEAL_HEADER_BYTES,
+                                     content_size, packet + size - SEAL_TAG_BYTES);
                 if (r >= 0 && content_size > 0)
                         memcpy(content, packet + SEAL_HEADER_BYTES, content_size);
         }
@@ -211,7 +225,8 @@ static ssize_t verify(const SealPacket *s, const SealEpoch *e, const uint8_t *pa
         return r < 0 ? -EBADMSG : (ssize_t) content_size;
 }
 
-static ssize_t verify_ahead(SealPacket *s, nsec_t now, const uint8_t *packet, size_t size, void *content, SealIncoming **ret) {
+static ssize_t verify_ahead(SealPacket *s, nsec_t now, const uint8_t *packet, size_t size, void *content,
+                            SealIncoming **ret) {
         SealAhead ahead;
         ssize_t n = -EBADMSG;
 
@@ -233,8 +248,8 @@ static ssize_t verify_ahead(SealPacket *s, nsec_t now, const uint8_t *packet, si
 }
 
 /* The epoch of a packet that is authentic, and new. Returns: bytes of its content; -EBADMSG; -EALREADY. */
-static ssize_t verify_any(SealPacket *s, nsec_t now, const uint8_t *packet, size_t size, void *content, SealIncoming **ret) {
-        uint32_t counter = (uint32_t) packet[2] << 16 | (uint32_t) packet[3] << 8 | packet[4];
+static ssize_t verify_any(SealPacket *s, nsec_t now, const uint8_t *packet, size_t size, void *content,
+                          SealIncoming **ret) {
         int r;
 
         r = seal_receiver_find(&s->receiver, &s->kind, packet[0] >> 4 & 7, packet[1], ret);
@@ -242,7 +257,7 @@ static ssize_t verify_any(SealPacket *s, nsec_t now, const uint8_t *packet, size
                 return verify_ahead(s, now, packet, size, content, ret);
         if (r < 0)
                 return r;
-        if (seal_replay_seen(&(*ret)->replay, counter))
+        if (seal_replay_seen(&(*ret)->replay, counter_of(packet)))
                 return -EALREADY;
 
         return verify(s, &(*ret)->epoch, packet, size, content);
@@ -250,7 +265,7 @@ static ssize_t verify_any(SealPacket *s, nsec_t now, const uint8_t *packet, size
 
 /* A packet was authentic. */
 static void follow(SealPacket *s, nsec_t now, SealIncoming *incoming, const uint8_t *packet) {
-        seal_replay_add(&incoming->replay, (uint32_t) packet[2] << 16 | (uint32_t) packet[3] << 8 | packet[4]);
+        seal_replay_add(&incoming->replay, counter_of(packet));
         if (seal_receiver_commit(&s->receiver, &s->kind, incoming, now) > 0) {
                 seal_agreement_follow(&s->agreement);
                 if (!s->client)
@@ -266,32 +281,29 @@ static void hear(SealPacket *s, nsec_t now, const uint8_t *content, size_t size)
         _cleanup_(wipe_generation) SealGeneration fresh = {};
         SealSender sender;
 
-        if (seal_agreement_hear(&s->agreement, content, size, &fresh) <= 0 || prepare_generation(s, &fresh, &sender) < 0)
+        if (seal_agreement_hear(&s->agreement, content, size, &fresh) <= 0)
+                return;
+        if (prepare_generation(s, &fresh, &sender) < 0)         /* no memory: there will be another reply */
                 return;
 
         seal_agreement_adopt(&s->agreement, &fresh, now);
         enter_generation(s, &sender, now);
 }
 
-ssize_t seal_packet_open(SealPacket *s, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size) {
+ssize_t seal_packet_open(SealPacket *s, nsec_t now, const void *packet, size_t packet_size, void *content,
+                         size_t size) {
         uint8_t control[SEAL_AGREEMENT_BYTES];
         const uint8_t *bytes = packet;
+        bool is_control = packet_size > 0 && (bytes[0] & KIND_CONTROL);
         SealIncoming *incoming = NULL;
-        bool is_control;
-        ssize_t n;
+        ssize_t n = -EBADMSG;
 
-        if (packet_size < SEAL_PACKET_OVERHEAD || (bytes[0] & KIND_UNUSED) != 0)
-                n = -EBADMSG;
-        else {
-                is_control = bytes[0] & KIND_CONTROL;
-                if (is_control && packet_size - SEAL_PACKET_OVERHEAD > sizeof(control))
-                        n = -EBADMSG;
-                else if (!is_control && packet_size - SEAL_PACKET_OVERHEAD > size)
+        if (is_packet(bytes, packet_size)) {
+                if (!is_control && packet_size - SEAL_PACKET_OVERHEAD > size)
                         return -ENOBUFS;
-                else {
-                        (void) seal_receiver_expire(&s->receiver, now);
-                        n = verify_any(s, now, bytes, packet_size, is_control ? control : content, &incoming);
-                }
+
+                (void) seal_receiver_expire(&s->receiver, now);
+                n = verify_any(s, now, bytes, packet_size, is_control ? control : content, &incoming);
         }
         if (n < 0) {
                 s->counters->n_replayed += n == -EALREADY;
@@ -313,7 +325,8 @@ nsec_t seal_packet_next(const SealPacket *s) {
         return MIN(seal_agreement_next(&s->agreement), seal_receiver_next(&s->receiver));
 }
 
-ssize_t seal_packet_transmit(SealPacket *s, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], void *packet, size_t size) {
+ssize_t seal_packet_transmit(SealPacket *s, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], void *packet,
+                             size_t size) {
         _cleanup_(wipe_generation) SealGeneration fresh = {};
         uint8_t content[SEAL_AGREEMENT_BYTES];
         bool is_fresh;

@@ -10,7 +10,7 @@
  *     kind        bit 7 control, bits 6-4 generation modulo 8, bits 3-0 zero
  *     epoch       its low 8 bits          counter     of the packet in its epoch, from 0
  *     content     encrypted; as it is with mac_only
- *     tag         over label, generation u32, epoch u32, the five bytes before the content, three of zero, and the content
+ *     tag         over label, generation u32, epoch u32, the five bytes before the content, three zeros, the content
  */
 
 #include "libo7s/seal.h"
@@ -44,7 +44,9 @@ int seal_packet_init(SealPacket *s, const SealKeys *keys, const SealLimits *limi
 void seal_packet_done(SealPacket *s);
 
 /* As those of seal.h. */
-ssize_t seal_packet_protect(SealPacket *s, nsec_t now, const void *content, size_t content_size, void *packet, size_t size);
+ssize_t seal_packet_protect(SealPacket *s, nsec_t now, const void *content, size_t content_size, void *packet,
+                            size_t size);
 ssize_t seal_packet_open(SealPacket *s, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size);
 nsec_t seal_packet_next(const SealPacket *s);
-ssize_t seal_packet_transmit(SealPacket *s, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], void *packet, size_t size);
+ssize_t seal_packet_transmit(SealPacket *s, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], void *packet,
+                             size_t size);

@@ -8,7 +8,7 @@
 #define EPOCH_PACKETS_MIN 4U
 #define PREVIOUS_NSEC ((nsec_t) 3 * NSEC_PER_SEC)
 #define AHEAD_MAX 64                    /* keys, from the previous one */
-#define AHEAD_STEP_NSEC ((nsec_t) 500 * NSEC_PER_USEC)  /* a step derives a key, and tries it on a packet that may be large */
+#define AHEAD_STEP_NSEC ((nsec_t) 500 * NSEC_PER_USEC)  /* a step derives a key, and tries it */
 
 enum {
         KEY_PREVIOUS,
@@ -94,8 +94,8 @@ static void advance(SealReference *s, nsec_t now) {
         }
 }
 
-int seal_reference_init(SealReference *s, const SealKeys *keys, const SealLimits *limits, const uint8_t seed[SEAL_SEED_BYTES],
-                        SealCounters *counters) {
+int seal_reference_init(SealReference *s, const SealKeys *keys, const SealLimits *limits,
+                        const uint8_t seed[SEAL_SEED_BYTES], SealCounters *counters) {
         int r;
 
         if (limits->epoch_packets < EPOCH_PACKETS_MIN || (limits->epoch_packets & (limits->epoch_packets - 1)) != 0 ||
@@ -130,17 +130,18 @@ void seal_reference_done(SealReference *s) {
 /* -- out -- */
 
 /*
- * Whether the peer is bound to follow, and at a good moment. It rotates on a packet of the next phase once three quarters of an
- * interval were sent by it or arrived at it; of what it sent we know. It also rotates by itself when its count passes a whole
- * interval with a packet that it sends. Two rotations in a row leave what is under way behind: so we ask for one just after its
- * count has passed with a packet that it received, which shows in its phase bit, or where it cannot be one that rotates by itself.
+ * Whether the peer is bound to follow, and at a good moment. It rotates on a packet of the next phase once three
+ * quarters of an interval were sent by it or arrived at it; of what it sent we know. It also rotates by itself when
+ * its count passes a whole interval with a packet that it sends. Two rotations in a row leave what is under way
+ * behind: so we ask for one just after its count has passed with a packet that it received, which shows in its phase
+ * bit, or where it cannot be one that rotates by itself.
  */
 static bool may_go_ahead(const SealReference *s) {
         uint64_t n = s->limits.epoch_packets;
 
         if (s->ahead || !s->keys[KEY_NEXT].handle)
                 return false;
-        if (s->n_sent >= s->limits.generation_packets)  /* less than that has arrived only with a loss beyond all reason */
+        if (s->n_sent >= s->limits.generation_packets)  /* enough of them have arrived, by any reason */
                 return true;
         if (s->age < n)
                 return false;
@@ -167,7 +168,8 @@ ssize_t seal_reference_protect(SealReference *s, const void *content, size_t con
         }
 
         make_nonce(s, (s->epoch + s->ahead) & 1, bytes);
-        r = seal_aead_encrypt(&s->keys[s->ahead ? KEY_NEXT : KEY_NEWEST], bytes, NULL, 0, content, content_size, bytes + SEAL_NONCE_BYTES);
+        r = seal_aead_encrypt(&s->keys[s->ahead ? KEY_NEXT : KEY_NEWEST], bytes, NULL, 0, content, content_size,
+                              bytes + SEAL_NONCE_BYTES);
         if (r < 0)
                 return r;
 
@@ -196,7 +198,8 @@ static int open_near(const SealReference *s, const uint8_t *packet, size_t size,
         return -EBADMSG;
 }
 
-/* Whether a peer that we heard nothing of for long ran so far ahead. Returns: which key it would be, were there as many; -EBADMSG. */
+/* Whether a peer that we heard nothing of for long ran so far ahead. Returns: which key it would be, were there as
+ * many; -EBADMSG. */
 static int open_far(SealReference *s, nsec_t now, const uint8_t *packet, size_t size, void *content) {
         _cleanup_(wipe_secret) uint8_t secret[SEAL_SECRET_BYTES];
 
@@ -227,7 +230,8 @@ static void look_at_phase(SealReference *s, bool phase) {
         s->phase = phase;
 }
 
-ssize_t seal_reference_open(SealReference *s, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size) {
+ssize_t seal_reference_open(SealReference *s, nsec_t now, const void *packet, size_t packet_size, void *content,
+                            size_t size) {
         int key;
 
         if (packet_size == 0)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What was seen before. Of packets with a counter: a window over the newest ones (RFC 4303, 3.4.3). Of packets with a random nonce:
- * a table of the nonces seen last, of a fixed size, whose memory is touched only as it fills.
+ * What was seen before. Of packets with a counter: a window over the newest ones (RFC 4303, 3.4.3). Of packets with a
+ * random nonce: a table of the nonces seen last, of a fixed size, whose memory is touched only as it fills.
  */
 
 #include "libo7s/seal-cipher.h"
@@ -11,7 +11,7 @@
 #define SEAL_WINDOW 8192U               /* packets that may overtake each other */
 #define SEAL_WINDOW_WORDS (SEAL_WINDOW / 64U + 1U)
 
-#define SEAL_NONCES 65536U              /* that are remembered at most; of the newest quarter one in many millions is not */
+#define SEAL_NONCES 65536U              /* remembered at most; of the newest quarter nearly surely all */
 #define SEAL_NONCE_WAYS 16U             /* places that one nonce may have; the oldest of them goes */
 
 typedef struct SealReplay {

@@ -16,11 +16,13 @@ static void wipe_secret(uint8_t (*secret)[SEAL_SECRET_BYTES]) {
         explicit_bzero(*secret, sizeof(*secret));
 }
 
-static void extract(const uint8_t salt[SEAL_SECRET_BYTES], const uint8_t shared[SEAL_SECRET_BYTES], uint8_t ret[SEAL_SECRET_BYTES]) {
+static void extract(const uint8_t salt[SEAL_SECRET_BYTES], const uint8_t shared[SEAL_SECRET_BYTES],
+                    uint8_t ret[SEAL_SECRET_BYTES]) {
         _cleanup_(wipe_mac) struct hmac_sha256_ctx mac;
 
         hmac_sha256_set_key(&mac, SEAL_SECRET_BYTES, salt);
-        hkdf_extract(&mac, (nettle_hash_update_func *) hmac_sha256_update, (nettle_hash_digest_func *) hmac_sha256_digest,
+        hkdf_extract(&mac, (nettle_hash_update_func *) hmac_sha256_update,
+                     (nettle_hash_digest_func *) hmac_sha256_digest,
                      SHA256_DIGEST_SIZE, SEAL_SECRET_BYTES, shared, ret);
 }
 
@@ -28,13 +30,15 @@ void seal_schedule_expand(const uint8_t secret[SEAL_SECRET_BYTES], const char *l
         _cleanup_(wipe_mac) struct hmac_sha256_ctx mac;
 
         hmac_sha256_set_key(&mac, SEAL_SECRET_BYTES, secret);
-        hkdf_expand(&mac, (nettle_hash_update_func *) hmac_sha256_update, (nettle_hash_digest_func *) hmac_sha256_digest,
+        hkdf_expand(&mac, (nettle_hash_update_func *) hmac_sha256_update,
+                    (nettle_hash_digest_func *) hmac_sha256_digest,
                     SHA256_DIGEST_SIZE, strlen(label), (const uint8_t *) label, size, ret);
 }
 
 /* -- between o7s hosts -- */
 
-void seal_schedule_generation(const uint8_t agreement[SEAL_SECRET_BYTES], const uint8_t shared[SEAL_SECRET_BYTES], SealGeneration *ret) {
+void seal_schedule_generation(const uint8_t agreement[SEAL_SECRET_BYTES], const uint8_t shared[SEAL_SECRET_BYTES],
+                              SealGeneration *ret) {
         _cleanup_(wipe_secret) uint8_t pseudo_random[SEAL_SECRET_BYTES];
 
         extract(agreement, shared, pseudo_random);
@@ -50,7 +54,8 @@ void seal_schedule_epoch(uint8_t secret[SEAL_SECRET_BYTES]) {
         memcpy(secret, next, sizeof(next));
 }
 
-int seal_schedule_keys(const uint8_t secret[SEAL_SECRET_BYTES], SealCipher cipher, SealAead *ret, uint8_t ret_iv[SEAL_NONCE_BYTES]) {
+int seal_schedule_keys(const uint8_t secret[SEAL_SECRET_BYTES], SealCipher cipher, SealAead *ret,
+                       uint8_t ret_iv[SEAL_NONCE_BYTES]) {
         _cleanup_(wipe_secret) uint8_t key[SEAL_SECRET_BYTES];
         int r;
 

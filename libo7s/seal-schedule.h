@@ -9,7 +9,8 @@
  *                                                                            └──► key, iv         └──► key, iv
  *   reference    handshake ──► K ──► K1 ──► K2 ──► ...
  *
- * No step can be undone: who learns a secret learns what comes after it, until the next generation, and nothing of what was before.
+ * No step can be undone: who learns a secret learns what comes after it, until the next generation, and nothing of
+ * what was before.
  */
 
 #include "libo7s/seal-cipher.h"
@@ -22,13 +23,15 @@ typedef struct SealGeneration {
 } SealGeneration;
 
 /* The generation after the one of this agreement secret. shared: what both ends agreed on. */
-void seal_schedule_generation(const uint8_t agreement[SEAL_SECRET_BYTES], const uint8_t shared[SEAL_SECRET_BYTES], SealGeneration *ret);
+void seal_schedule_generation(const uint8_t agreement[SEAL_SECRET_BYTES], const uint8_t shared[SEAL_SECRET_BYTES],
+                              SealGeneration *ret);
 
 /* The secret of the next epoch takes the place of this one's. */
 void seal_schedule_epoch(uint8_t secret[SEAL_SECRET_BYTES]);
 
 /* Key and iv of an epoch. Returns: 0; -EOPNOTSUPP; -ENOMEM. */
-int seal_schedule_keys(const uint8_t secret[SEAL_SECRET_BYTES], SealCipher cipher, SealAead *ret, uint8_t ret_iv[SEAL_NONCE_BYTES]);
+int seal_schedule_keys(const uint8_t secret[SEAL_SECRET_BYTES], SealCipher cipher, SealAead *ret,
+                       uint8_t ret_iv[SEAL_NONCE_BYTES]);
 
 /* Reference suite: salt of all rotations, from the first key; and the key that follows. */
 void seal_schedule_reference_salt(const uint8_t first[SEAL_SECRET_BYTES], uint8_t ret_salt[SEAL_SECRET_BYTES]);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What protecting a packet costs, and opening it, against the library's bare call for as many bytes and a copy of them: the cipher that is the
- * default, in memory that is in the cache. The bare call authenticates as many associated bytes as we do.
+ * What protecting a packet costs, and opening it, against the library's bare call for as many bytes and a copy of
+ * them: the cipher that is the default, in memory that is in the cache. The bare call authenticates as many
+ * associated bytes as we do.
  *
  *   seal.cost.N          protect
  *   seal.open.N          open, each packet once: against the library's, the same way
- *   seal.reference.N     protect, reference suite: a random nonce, nothing associated; its baseline has the library's random nonce
+ *   seal.reference.N     protect, reference suite: nothing associated; its baseline has the library's random nonce
  */
 
 #include <gnutls/crypto.h>
@@ -65,7 +66,8 @@ static int encrypt_burst(Bench *b) {
                 size_t n = CONTENT_MAX + SEAL_TAG_BYTES;
 
                 make_nonce(b, nonce);
-                if (gnutls_aead_cipher_encrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated), SEAL_TAG_BYTES, b->content,
+                if (gnutls_aead_cipher_encrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated),
+                                               SEAL_TAG_BYTES, b->content,
                                                b->size, b->packets[i] + SEAL_HEADER_BYTES, &n) < 0)
                         return -EIO;
                 memcpy(b->copy, b->content, b->size);
@@ -80,8 +82,8 @@ static int encrypt_random_burst(Bench *b) {
                 size_t n = CONTENT_MAX + SEAL_TAG_BYTES;
 
                 if (gnutls_rnd(GNUTLS_RND_NONCE, b->packets[i], SEAL_NONCE_BYTES) < 0 ||
-                    gnutls_aead_cipher_encrypt(b->handle, b->packets[i], SEAL_NONCE_BYTES, NULL, 0, SEAL_TAG_BYTES, b->content, b->size,
-                                               b->packets[i] + SEAL_NONCE_BYTES, &n) < 0)
+                    gnutls_aead_cipher_encrypt(b->handle, b->packets[i], SEAL_NONCE_BYTES, NULL, 0, SEAL_TAG_BYTES,
+                                               b->content, b->size, b->packets[i] + SEAL_NONCE_BYTES, &n) < 0)
                         return -EIO;
                 memcpy(b->copy, b->content, b->size);
                 __asm__ volatile("" ::"r"(b->copy) : "memory");
@@ -108,7 +110,8 @@ static int decrypt_burst(Bench *b) {
                 size_t n = CONTENT_MAX;
 
                 make_nonce(b, nonce);
-                if (gnutls_aead_cipher_decrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated), SEAL_TAG_BYTES,
+                if (gnutls_aead_cipher_decrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated),
+                                               SEAL_TAG_BYTES,
                                                b->packets[i] + SEAL_HEADER_BYTES, b->size + SEAL_TAG_BYTES, b->content, &n) < 0)
                         return -EIO;
                 memcpy(b->copy, b->content, b->size);
@@ -211,7 +214,8 @@ static int bench_new(size_t size, Bench **ret) {
                 return -ENOMEM;
 
         b->size = size;
-        if (seal_new(&keys, NULL, seed, NSEC_PER_SEC, &b->ends[0]) < 0 || seal_new(&reference, NULL, seed, 0, &b->reference) < 0 ||
+        if (seal_new(&keys, NULL, seed, NSEC_PER_SEC, &b->ends[0]) < 0 ||
+            seal_new(&reference, NULL, seed, 0, &b->reference) < 0 ||
             gnutls_aead_cipher_init(&b->handle, GNUTLS_CIPHER_AES_128_GCM, &key) < 0)
                 return -ENOMEM;
 
@@ -226,7 +230,8 @@ static void measure(Bench *b) {
         } figures[] = {
                 { "seal.cost", "gnutls_aead_cipher_encrypt+memcpy", protect, bare_encrypt },
                 { "seal.open", "gnutls_aead_cipher_decrypt+memcpy", open_each, bare_decrypt },
-                { "seal.reference", "gnutls_rnd+gnutls_aead_cipher_encrypt+memcpy", protect_reference, bare_encrypt_random },
+                { "seal.reference", "gnutls_rnd+gnutls_aead_cipher_encrypt+memcpy", protect_reference,
+                  bare_encrypt_random },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(figures); i++) {

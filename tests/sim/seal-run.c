@@ -244,7 +244,8 @@ static int end_init(Run *r, unsigned index) {
         if (!o->references[index])
                 return seal_new(&keys, &o->limits, seed, r->now, &e->seal);
 
-        reference_seal_init(&e->reference, GNUTLS_CIPHER_AES_128_GCM, keys.send, o->limits.epoch_packets, o->seed + index);
+        reference_seal_init(&e->reference, GNUTLS_CIPHER_AES_128_GCM, keys.send, o->limits.epoch_packets,
+                            o->seed + index);
         e->reference.forgets_early = o->forgets_early;
         return 0;
 }

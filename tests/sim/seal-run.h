@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Two ends of a protected flow, and a path that loses, doubles and reorders: what arrives must open, once, and be what was sent,
- * whatever became of the packets around it. One end may be the reference's own (tests/support/reference-seal.h), and both, which is
- * how a test shows that the reference's way does not survive what ours does.
+ * Two ends of a protected flow, and a path that loses, doubles and reorders: what arrives must open, once, and be
+ * what was sent, whatever became of the packets around it. One end may be the reference's own
+ * (tests/support/reference-seal.h), and both, which is how a test shows that the reference's way does not survive
+ * what ours does.
  */
 
 #include "libo7s/seal.h"

@@ -46,7 +46,8 @@ static void rotate(ReferenceSeal *s) {
         s->n_rotations++;
 }
 
-void reference_seal_init(ReferenceSeal *s, gnutls_cipher_algorithm_t algorithm, const uint8_t key[32], uint64_t interval, uint64_t seed) {
+void reference_seal_init(ReferenceSeal *s, gnutls_cipher_algorithm_t algorithm, const uint8_t key[32],
+                         uint64_t interval, uint64_t seed) {
         *s = (ReferenceSeal) { .algorithm = algorithm, .interval = interval, .random = seed };
         memcpy(s->current, key, sizeof(s->current));
         if (gnutls_hash_fast(GNUTLS_DIG_SHA256, key, 32, s->salt) < 0)
@@ -78,7 +79,8 @@ size_t reference_seal_protect(ReferenceSeal *s, const void *content, size_t size
 
         draw(s, packet);
         packet[0] = (uint8_t) ((packet[0] & 0x7f) | (bit ? 0x80 : 0));
-        if (gnutls_aead_cipher_encrypt(s->current_handle, packet, NONCE, NULL, 0, TAG, content, size, packet + NONCE, &n) < 0)
+        if (gnutls_aead_cipher_encrypt(s->current_handle, packet, NONCE, NULL, 0, TAG, content, size, packet + NONCE,
+                                       &n) < 0)
                 abort();
 
         s->count++;
@@ -94,7 +96,8 @@ size_t reference_seal_protect(ReferenceSeal *s, const void *content, size_t size
 static ssize_t open_with(gnutls_aead_cipher_hd_t handle, const uint8_t *packet, size_t size, uint8_t *content) {
         size_t n = size - NONCE - TAG;
 
-        if (!handle || gnutls_aead_cipher_decrypt(handle, packet, NONCE, NULL, 0, TAG, packet + NONCE, size - NONCE, content, &n) < 0)
+        if (!handle || gnutls_aead_cipher_decrypt(handle, packet, NONCE, NULL, 0, TAG, packet + NONCE, size - NONCE,
+                                                  content, &n) < 0)
                 return -EBADMSG;
 
         return (ssize_t) n;

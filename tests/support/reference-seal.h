@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The other end of a flow of the reference suite: how the reference implementation protects packets and rotates keys, written from the
- * description of its behaviour and from nothing of ours. It counts the packets that it sent and those that arrived, and takes the
- * phase bit at its word; nothing of it is made to cope with loss.
+ * The other end of a flow of the reference suite: how the reference implementation protects packets and rotates keys,
+ * written from the description of its behaviour and from nothing of ours. It counts the packets that it sent and
+ * those that arrived, and takes the phase bit at its word; nothing of it is made to cope with loss.
  */
 
 #include <gnutls/crypto.h>
@@ -24,7 +24,8 @@ typedef struct ReferenceSeal {
         uint64_t random;                        /* state of its nonces */
 } ReferenceSeal;
 
-void reference_seal_init(ReferenceSeal *s, gnutls_cipher_algorithm_t algorithm, const uint8_t key[32], uint64_t interval, uint64_t seed);
+void reference_seal_init(ReferenceSeal *s, gnutls_cipher_algorithm_t algorithm, const uint8_t key[32],
+                         uint64_t interval, uint64_t seed);
 void reference_seal_done(ReferenceSeal *s);
 
 /* Returns: bytes of the packet. It has room for 28 more than the content. */

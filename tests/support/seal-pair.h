@@ -25,6 +25,6 @@ ssize_t seal_pair_pass(SealPair *p, unsigned from, size_t size);
 /* The next control packet of an end that is due. Returns: its bytes; 0. */
 ssize_t seal_pair_control(SealPair *p, unsigned from, uint8_t packet[SEAL_CONTROL_MAX]);
 
-/* Lets time pass until neither end has anything to say, but no longer than that. lost: a bit for each control packet in turn, from the lowest;
- * set: it is lost. Returns how many control packets were sent. */
+/* Lets time pass until neither end has anything to say, but no longer than that. lost: a bit for each control packet
+ * in turn, from the lowest; set: it is lost. Returns how many control packets were sent. */
 unsigned seal_pair_talk(SealPair *p, uint32_t lost, nsec_t patience);

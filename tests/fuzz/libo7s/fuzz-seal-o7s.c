@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Both ends of a protected flow, with limits so small that epochs and generations pass all the time, and a path that does with packets
- * whatever the input says. What opens is a packet that was sent, and none opens twice; what does not open is shown to nobody. Even a peer
- * that has the keys can send what control packets never say.
+ * Both ends of a protected flow, with limits so small that epochs and generations pass all the time, and a path that
+ * does with packets whatever the input says. What opens is a packet that was sent, and none opens twice; what does
+ * not open is shown to nobody. Even a peer that has the keys can send what control packets never say.
  */
 
 #include "basic/cursor.h"
@@ -73,7 +73,8 @@ static Held *which(Game *g, Cursor *c) {
         return n > 0 ? g->held + (g->n_held - 1 - index % n) % HELD_MAX : NULL;
 }
 
-static void hold(Game *g, unsigned from, bool control, size_t content_size, uint8_t first, const uint8_t *packet, size_t size) {
+static void hold(Game *g, unsigned from, bool control, size_t content_size, uint8_t first, const uint8_t *packet,
+                 size_t size) {
         Held *h = g->held + g->n_held++ % HELD_MAX;
 
         *h = (Held) { .from = (uint8_t) from, .control = control, .size = size, .content_size = content_size, .first = first };
@@ -227,7 +228,8 @@ static void recover(Game *g) {
                 for (unsigned from = 0; from < 2; from++) {
                         uint8_t packet[PACKET_MAX], content[PACKET_MAX], random[SEAL_SECRET_BYTES];
                         ssize_t n = seal_protect(g->ends[from], g->now, "x", 1, packet, sizeof(packet));
-                        ssize_t r = n > 0 ? seal_open(g->ends[!from], g->now, packet, (size_t) n, content, sizeof(content)) : n;
+                        ssize_t r = n > 0 ? seal_open(g->ends[!from], g->now, packet, (size_t) n, content,
+                                                      sizeof(content)) : n;
 
                         if (round >= 30 && (r != 1 || content[0] != 'x'))
                                 abort();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One of our ends of the reference suite, and another, with an interval so short that keys change all the time; the input says what happens to
- * packets. What opens is a packet that was sent by the other end, and none opens twice. Afterwards, on a path that is whole, all is well.
+ * One of our ends of the reference suite, and another, with an interval so short that keys change all the time; the
+ * input says what happens to packets. What opens is a packet that was sent by the other end, and none opens twice.
+ * Afterwards, on a path that is whole, all is well.
  */
 
 #include "basic/cursor.h"

@@ -28,7 +28,8 @@ static size_t from_hex(const char *hex, uint8_t *ret, size_t size) {
 
         assert_true(n <= size);
         for (size_t i = 0; i < n; i++)
-                ret[i] = (uint8_t) ((strchr(digits, hex[2 * i]) - digits) << 4 | (strchr(digits, hex[2 * i + 1]) - digits));
+                ret[i] = (uint8_t) ((strchr(digits, hex[2 * i]) - digits) << 4 | (strchr(digits,
+                                                                                         hex[2 * i + 1]) - digits));
 
         return n;
 }
@@ -179,17 +180,9 @@ static void test_nonces(void **state) {
 
 static SealRunOptions base(void) {
         return (SealRunOptions) {
-                .suite = SEAL_REFERENCE,
-                .references = { false, true },
-                .seed = 1,
-                .n_packets = 40000,
-                .share = 0.5,
-                .duplicate = 0.02,
-                .reorder = 0.05,
-                .gap = 10 * NSEC_PER_USEC,
-                .delay = 100 * NSEC_PER_USEC,
-                .jitter = NSEC_PER_MSEC,
-                .limits = { .epoch_packets = 4096 },
+                .suite = SEAL_REFERENCE, .references = { false, true }, .seed = 1, .n_packets = 40000, .share = 0.5,
+                .duplicate = 0.02, .reorder = 0.05, .gap = 10 * NSEC_PER_USEC, .delay = 100 * NSEC_PER_USEC,
+                .jitter = NSEC_PER_MSEC, .limits = { .epoch_packets = 4096 },
         };
 }
 
@@ -200,7 +193,8 @@ static void run(const SealRunOptions *options, SealRunResult *ret) {
         assert_int_equal(ret->n_refused, 0);
 }
 
-/* Any division of the traffic, any loss, and both ways to read when the previous key is forgotten: whatever arrives opens. */
+/* Any division of the traffic, any loss, and both ways to read when the previous key is forgotten: whatever arrives
+ * opens. */
 static void test_reference_peer(void **state) {
         static const double shares[] = { 0.01, 0.1, 0.5, 0.9, 0.99 };
         static const double losses[][2] = { { 0, 0 }, { 0.1, 0 }, { 0.1, 0.1 }, { 0.5, 0.5 } };
@@ -276,13 +270,14 @@ static void test_short_interval(void **state) {
                 n = result.n_undecryptable[0] + result.n_undecryptable[1];
                 print_message("%s: %u of 20000\n", ours ? "ours" : "theirs", (unsigned) n);
                 if (ours)
-                        assert_true(n < 400);           /* eight packets in a row may be one end's, which is half of a rotation */
+                        assert_true(n < 400);           /* half of a rotation may be one end's in a row */
                 else
                         assert_true(n > 10000);
         }
 }
 
-/* One direction goes dark for many rotations. What the peer cannot open then nobody could make for it; afterwards all is well. */
+/* One direction goes dark for many rotations. What the peer cannot open then nobody could make for it; afterwards all
+ * is well. */
 static void test_black_outs(void **state) {
         for (uint64_t seed = 1; seed <= 5; seed++) {
                 SealRunOptions options = base();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Epochs and generations: keys change when they have to, whatever is lost, and what is old or never was does not open. */
+/* Epochs and generations: keys change when they have to, whatever is lost, and what is old or never was does not
+ * open. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -257,7 +258,7 @@ static void test_lost_control(void **state) {
                 for (unsigned k = 0; k < 2; k++)
                         assert_int_equal(seal_pair_pass(&p, k, 30), 30);
                 n = seal_pair_talk(&p, pattern, 200 * SEC);
-                for (unsigned round = 0; round < 6; round++) {          /* an idle flow repeats itself only so often, a used one until it is heard */
+                for (unsigned round = 0; round < 6; round++) {          /* a flow that is used repeats itself for ever */
                         for (unsigned k = 0; k < 2; k++)
                                 assert_int_equal(seal_pair_pass(&p, k, 30), 30);
                         n += seal_pair_talk(&p, 0, 40 * SEC);
@@ -293,7 +294,8 @@ static void test_late_control(void **state) {
                                 memset(packets[n] + size, 0, SEAL_CONTROL_MAX - (size_t) size);
                                 packets[n][SEAL_CONTROL_MAX - 1] = (uint8_t) size;
                                 owners[n] = k;
-                                assert_int_equal(seal_open(p.ends[!k], p.now, packets[n], (size_t) size, content, sizeof(content)), 0);
+                                assert_int_equal(seal_open(p.ends[!k], p.now, packets[n], (size_t) size, content,
+                                                           sizeof(content)), 0);
                                 n++;
                                 for (unsigned again = 0; again < n; again++)
                                         assert_int_equal(seal_open(p.ends[!owners[again]], p.now, packets[again],

@@ -46,7 +46,8 @@ static void test_orders(void **state) {
         }
 }
 
-/* Counters around a position that moves on: what the model has, the window has; what neither has is taken unless it is too old. */
+/* Counters around a position that moves on: what the model has, the window has; what neither has is taken unless it
+ * is too old. */
 static void test_model(void **state) {
         bool *model = calloc(COUNTERS, sizeof(*model));
         SealReplay replay = {};
@@ -56,7 +57,8 @@ static void test_model(void **state) {
         assert_non_null(model);
         dice_init(&dice, 1, 1);
         for (unsigned i = 0; i < THROWS; i++) {
-                uint64_t position = (uint64_t) i * (COUNTERS - 10000) / THROWS, spread = dice_chance(&dice, 0.01) ? 10000 : 50;
+                uint64_t position = (uint64_t) i * (COUNTERS - 10000) / THROWS, spread = dice_chance(&dice,
+                                                                                                     0.01) ? 10000 : 50;
                 uint64_t counter = position + dice_below(&dice, spread);
                 bool old = end > SEAL_WINDOW && counter < end - SEAL_WINDOW;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whether keys are gone when they should be: all memory of this process that can be written is searched for them. What is looked for is
- * kept with all bits turned round, so that the search does not find itself; that it does find keys is shown while they are in use.
+ * Whether keys are gone when they should be: all memory of this process that can be written is searched for them.
+ * What is looked for is kept with all bits turned round, so that the search does not find itself; that it does find
+ * keys is shown while they are in use.
  */
 
 #include <fcntl.h>
@@ -128,7 +129,8 @@ static __attribute__((noinline)) void want_epochs(Search *s, const SealKeys *key
         explicit_bzero(key, sizeof(key));
 }
 
-static __attribute__((noinline)) void make_pair(SealPair *p, Search *s, SealSuite suite, SealCipher cipher, const SealLimits *limits) {
+static __attribute__((noinline)) void make_pair(SealPair *p, Search *s, SealSuite suite, SealCipher cipher,
+                                                const SealLimits *limits) {
         SealKeys keys[2];
 
         seal_pair_keys(suite, cipher, false, keys);

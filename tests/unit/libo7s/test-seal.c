@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Packets of both suites: what goes through is what was sent, once, and nothing else goes through. Whatever was refused is not shown, and leaves
- * everything as it was. */
+/* Packets of both suites: what goes through is what was sent, once, and nothing else goes through. Whatever was
+ * refused is not shown, and leaves everything as it was. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,7 +146,8 @@ static void test_changed(void **state) {
                 assert_int_equal(seal_counters(p.ends[1])->n_forged + seal_counters(p.ends[1])->n_replayed, n_refused);
                 assert_int_equal(seal_counters(p.ends[1])->n_opened, 0);
 
-                assert_int_equal(seal_open(p.ends[1], p.now, packet, (size_t) n, content, sizeof(content)), sizeof(secret));
+                assert_int_equal(seal_open(p.ends[1], p.now, packet, (size_t) n, content, sizeof(content)),
+                                 sizeof(secret));
                 assert_memory_equal(content, secret, sizeof(secret));
                 seal_pair_done(&p);
         }
