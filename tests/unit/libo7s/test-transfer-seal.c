@@ -6,12 +6,13 @@
  * (seal_new() is wrapped by the linker), so that what takes minutes takes packets.
  */
 
+#include <dirent.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "libo7s/o7s.h"
@@ -452,9 +453,38 @@ static void test_no_part_in_it(void **state) {
         assert_int_equal(o7s_flow_close(t.flow, 0), -EPIPE);
 }
 
+/* How often the engine has gone to sleep so far: of our threads the one of that name. */
+static unsigned long engine_sleeps(void) {
+        unsigned long n = 0;
+        struct dirent *entry;
+        bool found = false;
+        DIR *tasks;
+
+        tasks = opendir("/proc/self/task");
+        assert_non_null(tasks);
+        while ((entry = readdir(tasks))) {
+                char path[300], line[200];
+                bool engine = false;
+                FILE *f;
+
+                (void) snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
+                f = fopen(path, "re");
+                while (f && fgets(line, sizeof(line), f)) {
+                        engine = engine || strstr(line, "o7s-engine") == line + STRLEN("Name:\t");
+                        if (engine && sscanf(line, "voluntary_ctxt_switches: %lu", &n) == 1)
+                                found = true;
+                }
+                if (f)
+                        (void) fclose(f);
+        }
+        (void) closedir(tasks);
+        assert_true(found);
+        return n;
+}
+
 /* Nothing to do, nobody awake: also after keys have changed, and the old ones were forgotten. */
 static void test_idle(void **state) {
-        struct rusage before, after;
+        unsigned long before;
         char text[PACKET_MAX];
         _cleanup_test_ Test t;
 
@@ -468,11 +498,10 @@ static void test_idle(void **state) {
         }
         assert_true(stats(&t).key_agreements > 0);
 
-        (void) poll(NULL, 0, 50);                       /* the engine has taken over by then */
-        assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+        (void) poll(NULL, 0, 200);                      /* the engine has taken over by then */
+        before = engine_sleeps();
         (void) poll(NULL, 0, 500);
-        assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
-        assert_true(after.ru_nvcsw - before.ru_nvcsw <= 5);
+        assert_true(engine_sleeps() <= before + 1);     /* it may forget old keys, once */
 }
 
 int main(void) {
