@@ -254,7 +254,7 @@ static bool attack_replay(Attack *attack) {
 
 static bool attack_rotation_loss(Attack *attack) {
         static const unsigned losses[] = { 5, 10, 20, 30 };
-        unsigned n = attack_rounds(attack, 1000000, 20000000);
+        unsigned n = attack_rounds(attack, 1000000, 10000000);
         uint64_t n_arrived = 0, n_epochs = 0, n_generations = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(losses); i++) {

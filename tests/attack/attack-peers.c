@@ -47,7 +47,7 @@ static void mutate(Attack *attack, HandsMessage *m) {
 }
 
 static bool attack_nonsense(Attack *attack) {
-        unsigned n = attack_rounds(attack, 4000, 200000), n_accepted = 0;
+        unsigned n = attack_rounds(attack, 4000, 40000), n_accepted = 0;
 
         for (unsigned i = 0; i < n; i++) {
                 HandsMode mode = (HandsMode) (i % _HANDS_MODE_MAX);
@@ -182,7 +182,7 @@ static bool attack_access(Attack *attack) {
         };
         const TestIdentity *const who[] = { &hands.client, &hands.mallory, &hands.server, NULL };
         static const char *const names[] = { "o7s:name:client", "o7s:name:mallory", "o7s:name:" HANDS_NAME, "" };
-        unsigned n = attack_rounds(attack, 600, 40000), n_let_in = 0;
+        unsigned n = attack_rounds(attack, 600, 10000), n_let_in = 0;
 
         for (unsigned i = 0; i < n; i++) {
                 _cleanup_(test_side_done) TestSide client = {};
@@ -250,7 +250,7 @@ static bool attack_replay_cache(Attack *attack) {
 /* -- OAP-7: what a refused certificate leaves behind -- */
 
 static bool attack_leak(Attack *attack) {
-        unsigned n = attack_rounds(attack, 500, 20000);
+        unsigned n = attack_rounds(attack, 500, 5000);
         size_t before = 0, after;
 
         for (unsigned i = 0; i < n + 50; i++) {
