@@ -102,12 +102,14 @@ size_t seal_overhead(const Seal *seal) {
         return seal->suite == SEAL_O7S ? SEAL_PACKET_OVERHEAD : SEAL_REFERENCE_OVERHEAD;
 }
 
+/* In a child of the process that made it a seal is empty: it has no suite, no keys, and nothing to say. */
+
 ssize_t seal_protect(Seal *seal, nsec_t now, const void *content, size_t content_size, void *packet, size_t size) {
-        ssize_t n;
+        ssize_t n = -EKEYEXPIRED;
 
         if (seal->suite == SEAL_O7S)
                 n = seal_packet_protect(&seal->packet, now, content, content_size, packet, size);
-        else
+        else if (seal->suite == SEAL_REFERENCE)
                 n = seal_reference_protect(&seal->reference, content, content_size, packet, size);
 
         seal->counters.n_protected += n > 0;
@@ -117,8 +119,10 @@ ssize_t seal_protect(Seal *seal, nsec_t now, const void *content, size_t content
 ssize_t seal_open(Seal *seal, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size) {
         if (seal->suite == SEAL_O7S)
                 return seal_packet_open(&seal->packet, now, packet, packet_size, content, size);
+        if (seal->suite == SEAL_REFERENCE)
+                return seal_reference_open(&seal->reference, now, packet, packet_size, content, size);
 
-        return seal_reference_open(&seal->reference, now, packet, packet_size, content, size);
+        return -EBADMSG;
 }
 
 nsec_t seal_next(const Seal *seal) {

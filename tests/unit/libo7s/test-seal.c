@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/wait.h>
+
 #include <cmocka.h>
 
 #include "tests/support/seal-pair.h"
@@ -289,6 +291,40 @@ static void test_empty(void **state) {
         seal_pair_done(&p);
 }
 
+/* A child has none of it: it would use the same counters for other content. */
+static void test_child(void **state) {
+        static const SealSuite suites[] = { SEAL_O7S, SEAL_REFERENCE };
+
+        for (size_t i = 0; i < ELEMENTSOF(suites); i++) {
+                SealKeys keys[2];
+                SealPair p;
+                int status;
+                pid_t child;
+
+                seal_pair_keys(suites[i], SEAL_AES_128_GCM, false, keys);
+                seal_pair_init(&p, keys, NULL);
+                child = fork();
+                assert_true(child >= 0);
+                if (child == 0) {
+                        uint8_t packet[100] = {}, content[100];
+
+                        if (seal_protect(p.ends[0], p.now, "x", 1, packet, sizeof(packet)) != -EKEYEXPIRED)
+                                _exit(1);
+                        if (seal_open(p.ends[0], p.now, packet, sizeof(packet), content, sizeof(content)) != -EBADMSG)
+                                _exit(2);
+                        if (seal_next(p.ends[0]) != NSEC_INFINITY)
+                                _exit(3);
+                        seal_pair_done(&p);
+                        _exit(0);
+                }
+                assert_int_equal(waitpid(child, &status, 0), child);
+                assert_true(WIFEXITED(status));
+                assert_int_equal(WEXITSTATUS(status), 0);
+                assert_int_equal(seal_pair_pass(&p, 0, 30), 30);        /* its parent has everything */
+                seal_pair_done(&p);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_kinds),
@@ -299,6 +335,7 @@ int main(void) {
                 cmocka_unit_test(test_window),
                 cmocka_unit_test(test_other_flow),
                 cmocka_unit_test(test_empty),
+                cmocka_unit_test(test_child),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
