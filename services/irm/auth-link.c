@@ -177,14 +177,29 @@ static void fail_lost(AuthLink *link) {
         }
 }
 
+/* Nobody is there to answer. Whoever is told so may ask anew, and waits for the next turn. */
+static void fail_waiting(AuthLink *link, const char *text) {
+        unsigned n = link->n_questions;
+        Question *q;
+
+        while (n-- > 0 && (q = list_first(&link->waiting, Question, by_link)))
+                question_fail(q, -ENOTCONN, text);
+}
+
 static void link_lost(AuthLink *link, int error) {
+        bool greeted = link->ready;
+
         if (list_is_empty(&link->asked))
                 log_debug_errno(error, "The connection to the authentication service is lost: %m");
         else
                 log_warning_errno(error, "The authentication service ended over questions of ours: %m");
         link_close(link);
         fail_lost(link);
-        if (link->n_questions > 0)
+
+        /* One that does not even get to HELLO would not do so the next moment either. */
+        if (!greeted)
+                fail_waiting(link, "The authentication service ends before it answers; see: systemctl status o7s-auth");
+        if (greeted && link->n_questions > 0)
                 take_turn(link);
         else
                 take_turn_later(link, RETURN_USEC);
@@ -379,8 +394,6 @@ static int link_connect(AuthLink *link) {
 
 static int turn(sd_event_source *s, uint64_t usec, void *userdata) {
         AuthLink *link = userdata;
-        unsigned n = link->n_questions;
-        Question *q;
         int r = 0;
 
         if (link->fd < 0)
@@ -390,9 +403,8 @@ static int turn(sd_event_source *s, uint64_t usec, void *userdata) {
                 take_turn_later(link, AGAIN_USEC);
         else if (r < 0) {
                 log_debug_errno(r, "Cannot connect to the authentication service at %s: %m", link->auth_path);
-                while (n-- > 0 && (q = list_first(&link->waiting, Question, by_link)))
-                        question_fail(q, -ENOTCONN, "The authentication service does not run, and nothing is done "
-                                      "without it; see: systemctl status o7s-auth.socket o7s-auth");
+                fail_waiting(link, "The authentication service does not run, and nothing is done without it; "
+                             "see: systemctl status o7s-auth.socket o7s-auth");
         } else
                 link_flush(link);
 

@@ -21,6 +21,12 @@ void auth_stop(AuthFixture *a);
 void auth_greet(AuthFixture *a);
 void auth_hear_keys(AuthFixture *a);
 
+/* Only the first half of it: the IRM has said HELLO. */
+void auth_accept(AuthFixture *a);
+
+/* Whether it connects once more, within a while that is long for a socket. */
+bool auth_is_called(AuthFixture *a);
+
 /* The process is gone, and its socket is still there, as with systemd. */
 void auth_die(AuthFixture *a);
 

@@ -483,6 +483,39 @@ static void test_no_service(void **state) {
         assert_non_null(strstr(outcome.text, "authentication service does not run"));
 }
 
+/* Another version, or one that ends as soon as it is spoken to: not asked again and again. */
+static void test_no_greeting(void **state) {
+        static const struct {
+                const char *name;
+                uint32_t version;       /* 0: none is said */
+        } cases[] = {
+                { "of another version", AUTH_PROTOCOL_VERSION + 1 },
+                { "says nothing",       0                         },
+        };
+        Host *host = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const AuthMessage hello = { .type = AUTH_HELLO, .version = cases[i].version };
+                int doorbell = ask(host, "far.example");
+                LayerMessage message;
+                IrmMessage outcome;
+
+                print_message("%s\n", cases[i].name);
+                auth_die(&host->auth);
+                prepare(host, &message);
+                auth_accept(&host->auth);
+                if (cases[i].version > 0)
+                        auth_say(&host->auth, &hello);
+                else
+                        auth_die(&host->auth);
+
+                layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+                assert_int_equal(fixture_hear_outcome(doorbell, &outcome), -ENOKEY);
+                assert_non_null(strstr(outcome.text, "ends before it answers"));
+                assert_false(auth_is_called(&host->auth));
+        }
+}
+
 static void test_bad_answers(void **state) {
         static const struct {
                 const char *name;
@@ -778,6 +811,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_broken_file, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_plain, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_no_service, set_up_alone, tear_down),
+                cmocka_unit_test_setup_teardown(test_no_greeting, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_answers, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_second_answer, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_service_ends_while_building, set_up, tear_down),
