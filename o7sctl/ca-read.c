@@ -30,7 +30,8 @@ int ca_parse_certificates(const char *data, size_t size, Certificates *ret) {
         if (pem && memmem(data, size, "PRIVATE KEY-----", STRLEN("PRIVATE KEY-----")))
                 return -EBADMSG;
 
-        r = gnutls_x509_crt_list_import2(&certificates.items, &certificates.n, &text, pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER, 0);
+        r = gnutls_x509_crt_list_import2(&certificates.items, &certificates.n, &text,
+                                         pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER, 0);
         if (r == GNUTLS_E_MEMORY_ERROR)
                 return -ENOMEM;
         if (r < 0)
@@ -152,8 +153,10 @@ static int read_one(gnutls_x509_crt_t certificate, CaCertificate *ret) {
         uint8_t serial[(sizeof(ret->serial) - 1) / 2];
         size_t size = sizeof(serial);
         time_t from, expiry;
+        int algorithm;
 
-        *ret = (CaCertificate) { .key = strempty(gnutls_pk_get_name((gnutls_pk_algorithm_t) gnutls_x509_crt_get_pk_algorithm(certificate, NULL))) };
+        algorithm = gnutls_x509_crt_get_pk_algorithm(certificate, NULL);
+        *ret = (CaCertificate) { .key = strempty(gnutls_pk_get_name((gnutls_pk_algorithm_t) algorithm)) };
 
         from = gnutls_x509_crt_get_activation_time(certificate);
         expiry = gnutls_x509_crt_get_expiration_time(certificate);

@@ -33,7 +33,8 @@ static int fill_list(gnutls_x509_crl_t list, gnutls_x509_crt_t issuer, uint64_t 
 
         r = gnutls_x509_crl_set_version(list, 2);
         if (r >= 0)
-                r = gnutls_x509_crl_set_this_update(list, (time_t) (now_sec - MIN(now_sec, (uint64_t) CA_BACKDATE_SEC)));
+                r = gnutls_x509_crl_set_this_update(list,
+                                                    (time_t) (now_sec - MIN(now_sec, (uint64_t) CA_BACKDATE_SEC)));
         if (r >= 0)     /* nobody makes a new one just because time goes by */
                 r = gnutls_x509_crl_set_next_update(list, gnutls_x509_crt_get_expiration_time(issuer));
         if (r >= 0)
@@ -46,7 +47,8 @@ static int fill_list(gnutls_x509_crl_t list, gnutls_x509_crt_t issuer, uint64_t 
         return r;
 }
 
-int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, uint64_t number, uint64_t now_sec, char **ret) {
+int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, uint64_t number,
+                            uint64_t now_sec, char **ret) {
         _cleanup_(certificate_deinitp) gnutls_x509_crt_t issuer = NULL;
         _cleanup_(key_deinitp) gnutls_x509_privkey_t key = NULL;
         _cleanup_(signer_deinitp) gnutls_privkey_t signer = NULL;
@@ -98,7 +100,8 @@ int ca_is_revoked(const char *text, const CaPair *authority, const char *serial)
         _cleanup_(list_deinitp) gnutls_x509_crl_t list = NULL;
         gnutls_datum_t datum = { (unsigned char *) (uintptr_t) text, (unsigned) strlen(text) };
         /* Whose it is does not depend on the time. GNUTLS_CERT_INVALID comes with each of the others. */
-        const unsigned time_problems = GNUTLS_CERT_INVALID | GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE | GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED;
+        const unsigned time_problems = GNUTLS_CERT_INVALID | GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE |
+                                       GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED;
         unsigned problems = 0;
         int r;
 

@@ -52,7 +52,8 @@ static int read_file(const CaStore *store, const char *file, size_t max, char **
         return 0;
 }
 
-/* On a file that root alone can open: nobody else can keep it waiting. Whoever only reads needs none, as files change as a whole. */
+/* On a file that root alone can open: nobody else can keep it waiting. Whoever only reads needs none, as files change
+ * as a whole. */
 static int lock(CaStore *store) {
         _cleanup_free_ char *path = NULL;
         int r;
@@ -87,15 +88,17 @@ static char *next_field(char **text) {
 }
 
 static int parse_record(char *line, CaRecord *ret) {
-        char *serial = next_field(&line), *status = serial ? next_field(&line) : NULL, *expiry = status ? next_field(&line) : NULL,
-             *when = expiry ? next_field(&line) : NULL, *side = when ? next_field(&line) : NULL;
+        char *serial = next_field(&line), *status = serial ? next_field(&line) : NULL,
+             *expiry = status ? next_field(&line) : NULL, *when = expiry ? next_field(&line) : NULL,
+             *side = when ? next_field(&line) : NULL;
         CaRecord record = {};
 
         if (!side || strlen(serial) != CA_SERIAL_CHARS || strspn(serial, "0123456789abcdef") != CA_SERIAL_CHARS)
                 return -EBADMSG;
         if (parse_u64(expiry, INT64_MAX, &record.expiry_sec) < 0 || parse_u64(when, INT64_MAX, &record.revoked_sec) < 0)
                 return -EBADMSG;
-        if (!streq(status, record.revoked_sec != 0 ? "revoked" : "valid") || !(streq(side, "client") || streq(side, "server")))
+        if (!streq(status, record.revoked_sec != 0 ? "revoked" : "valid") ||
+            !(streq(side, "client") || streq(side, "server")))
                 return -EBADMSG;
         if (!flow_name_is_valid(line))
                 return -EBADMSG;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- *What the authority signs: itself and leaves. Revocation lists are ca-revoke.c's, reading certificates is ca-read.c's.
+ * What the authority signs: itself and leaves. Revocation lists are ca-revoke.c's, reading certificates is ca-read.c's.
  *
- * A leaf has its name as SAN URI, which alone counts between hosts running o7s, and as CN, which is what the reference implementation looks
- * at. Certificates begin an hour before they are made, as clocks of hosts differ.
+ * A leaf has its name as SAN URI, which alone counts between hosts running o7s, and as CN, which is what the reference
+ * implementation looks at. Certificates begin an hour before they are made, as clocks of hosts differ.
  */
 
 #include "o7sctl/ca-internal.h"
@@ -67,7 +67,8 @@ static int export_key(gnutls_x509_privkey_t key, char **ret) {
         _cleanup_(datum_wipep) gnutls_datum_t datum = {};
         int r;
 
-        r = ca_library_error(gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &datum));
+        r = ca_library_error(
+                gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &datum));
         return r < 0 ? r : ca_take_text(&datum, ret);
 }
 
@@ -110,7 +111,8 @@ bool ca_looks_like_dns(const char *name) {
 }
 
 /* What an authority and a leaf have alike. */
-static int fill_common(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key, const CaTerms *terms, uint64_t expiry_sec) {
+static int fill_common(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key, const CaTerms *terms,
+                       uint64_t expiry_sec) {
         uint8_t id[CA_KEY_ID_BYTES_MAX];
         size_t id_size = sizeof(id);
         int r;
@@ -121,7 +123,8 @@ static int fill_common(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key,
         if (r >= 0)
                 r = gnutls_x509_crt_set_key(certificate, key);
         if (r >= 0)
-                r = gnutls_x509_crt_set_activation_time(certificate, (time_t) (terms->now_sec - MIN(terms->now_sec, (uint64_t) CA_BACKDATE_SEC)));
+                r = gnutls_x509_crt_set_activation_time(
+                        certificate, (time_t) (terms->now_sec - MIN(terms->now_sec, (uint64_t) CA_BACKDATE_SEC)));
         if (r >= 0)
                 r = gnutls_x509_crt_set_expiration_time(certificate, (time_t) expiry_sec);
         if (r >= 0)
@@ -187,7 +190,9 @@ int ca_open_authority(const CaPair *authority, gnutls_x509_crt_t *ret_certificat
         gnutls_datum_t certificate_text, key_text;
         int r;
 
-        certificate_text = (gnutls_datum_t) { (unsigned char *) authority->certificate, (unsigned) strlen(authority->certificate) };
+        certificate_text = (gnutls_datum_t) {
+                (unsigned char *) authority->certificate, (unsigned) strlen(authority->certificate),
+        };
         key_text = (gnutls_datum_t) { (unsigned char *) authority->key, (unsigned) strlen(authority->key) };
 
         if (gnutls_x509_crt_init(&certificate) < 0 || gnutls_x509_privkey_init(&key) < 0)
@@ -248,7 +253,8 @@ static int set_names(gnutls_x509_crt_t certificate, const char *name) {
         end = put_header(der, 0x30, (size_t) (p - names));
         memcpy(end, names, (size_t) (p - names));
 
-        return gnutls_x509_crt_set_extension_by_oid(certificate, OID_ALTERNATIVE_NAMES, der, (size_t) (end - der + (p - names)), 0);
+        return gnutls_x509_crt_set_extension_by_oid(certificate, OID_ALTERNATIVE_NAMES, der,
+                                                    (size_t) (end - der + (p - names)), 0);
 }
 
 /* SAN, purpose and what else only a leaf has. */
@@ -260,11 +266,13 @@ static int fill_leaf(gnutls_x509_crt_t certificate, const CaTerms *terms) {
         if (r >= 0)
                 r = gnutls_x509_crt_set_key_usage(certificate, GNUTLS_KEY_DIGITAL_SIGNATURE);
         if (r >= 0)
-                r = gnutls_x509_crt_set_key_purpose_oid(certificate, terms->client ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER, 0);
+                r = gnutls_x509_crt_set_key_purpose_oid(
+                        certificate, terms->client ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER, 0);
         if (r >= 0)
                 r = set_names(certificate, terms->name);
         if (r >= 0 && terms->promises_o7s)
-                r = gnutls_x509_crt_set_extension_by_oid(certificate, CA_OID_PROMISES_O7S, der_null, sizeof(der_null), 0);
+                r = gnutls_x509_crt_set_extension_by_oid(certificate, CA_OID_PROMISES_O7S, der_null, sizeof(der_null),
+                                                         0);
 
         return r;
 }

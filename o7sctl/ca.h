@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Certificates of a small authority: made, issued, revoked, looked at. Text in PEM comes in and goes out, the time and serial numbers are
- * given; files are ca-store.c's. This is the only part of o7sctl that knows GnuTLS.
+ * Certificates of a small authority: made, issued, revoked, looked at. Text in PEM comes in and goes out, the time and
+ * serial numbers are given; files are ca-store.c's. This is the only part of o7sctl that knows GnuTLS.
  */
 
 #include "basic/enum.h"
@@ -54,8 +54,8 @@ typedef struct CaTerms {
 /* A self-signed authority that signs leaves only. Returns: 0; -EOPNOTSUPP: the library refuses; -ENOMEM. */
 int ca_make(const CaTerms *terms, CaPair *ret);
 
-/* A leaf: SAN URI o7s:name:NAME, dNSName where it looks like one, CN where it fits. It never outlives its issuer. Returns: 0, *ret_expiry_sec;
- * -EBADMSG: the authority is none; -EKEYEXPIRED: it has expired; -EOPNOTSUPP, -ENOMEM. */
+/* A leaf: SAN URI o7s:name:NAME, dNSName where it looks like one, CN where it fits. It never outlives its issuer.
+ * Returns: 0, *ret_expiry_sec; -EBADMSG: the authority is none; -EKEYEXPIRED: it has expired; -EOPNOTSUPP, -ENOMEM. */
 int ca_issue(const CaPair *authority, const CaTerms *terms, CaPair *ret, uint64_t *ret_expiry_sec);
 
 typedef struct CaRevoked {
@@ -63,8 +63,10 @@ typedef struct CaRevoked {
         uint64_t when_sec;
 } CaRevoked;
 
-/* A revocation list of all of these, as long as the authority lives. number: higher than that of the one before. Returns: as ca_issue(). */
-int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, uint64_t number, uint64_t now_sec, char **ret);
+/* A revocation list of all of these, as long as the authority lives. number: higher than that of the one before.
+ * Returns: as ca_issue(). */
+int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, uint64_t number,
+                            uint64_t now_sec, char **ret);
 
 /* What people see of a certificate. Text is clean: no control characters. */
 typedef struct CaCertificate {
@@ -80,12 +82,12 @@ typedef struct CaCertificate {
         bool promises_o7s;
 } CaCertificate;
 
-/* All certificates of a PEM or DER file. Returns: how many, at most CA_CERTIFICATES_MAX; -EBADMSG: not (only) certificates; -E2BIG; -ENOMEM. *ret is
- * the caller's to free. */
+/* All certificates of a PEM or DER file. Returns: how many, at most CA_CERTIFICATES_MAX; -EBADMSG: not (only)
+ * certificates; -E2BIG; -ENOMEM. *ret is the caller's to free. */
 int ca_read_certificates(const char *data, size_t size, CaCertificate **ret);
 
-/* Whether the key, unencrypted PEM, is that of the (first) certificate. Returns: 0; -EKEYREJECTED: of another; -EBADMSG: the certificate is none; -ENOKEY:
- * the key is none that can be used; -ENOMEM. */
+/* Whether the key, unencrypted PEM, is that of the (first) certificate. Returns: 0; -EKEYREJECTED: of another;
+ * -EBADMSG: the certificate is none; -ENOKEY: the key is none that can be used; -ENOMEM. */
 int ca_check_pair(const CaPair *pair);
 
 /* Whether a revocation list in PEM is the authority's own and says this serial is revoked. Returns: 1, 0; -EBADMSG. */

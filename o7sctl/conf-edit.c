@@ -79,8 +79,9 @@ static bool next_line(const char *text, size_t *length, const char **ret, size_t
         return true;
 }
 
-/* One statement: a line and those that continue it, with comments in between. *ret_length: all of it but the last line break; *ret: what it says in
- * one line; of a comment: ""; *ret_open: the file ends where it would go on. Returns: 0; -ENOMEM. */
+/* One statement: a line and those that continue it, with comments in between. *ret_length: all of it but the last line
+ * break; *ret: what it says in one line; of a comment: ""; *ret_open: the file ends where it would go on. Returns: 0;
+ * -ENOMEM. */
 static int next_statement(const char *text, size_t *ret_length, char **ret, bool *ret_open) {
         size_t said, length = line_length(text, &said), n = 0;
         char *joined = malloc(strlen(text) + 1);

@@ -18,15 +18,16 @@ static int list(Doctor *d, const char *member, json_object **ret) {
         if (d->deaf)
                 return -ENOTCONN;
 
-        r = sd_bus_message_new_method_call(d->ctl->bus, &call, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, member);
+        r = sd_bus_message_new_method_call(d->ctl->bus, &call, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                           member);
         if (r >= 0)
                 r = bus_try(d->ctl, call, &error, &reply);
         if (r >= 0)
                 r = bus_json_read_rows(reply, ret);
         if (r < 0) {
                 d->deaf = true;
-                doctor_add(d, FINDING_PROBLEM, "o7s-irm", "systemctl start o7s-irm.socket o7s-irm.service", "does not answer: %s",
-                           error.message ?: strerror(-r));
+                doctor_add(d, FINDING_PROBLEM, "o7s-irm", "systemctl start o7s-irm.socket o7s-irm.service",
+                           "does not answer: %s", error.message ?: strerror(-r));
         }
 
         return r;
@@ -39,7 +40,8 @@ static void check_layer(Doctor *d, json_object *row) {
         _cleanup_json_ json_object *layer = NULL;
         _cleanup_free_ char *subject = NULL, *mend = NULL;
 
-        if (format_string(&subject, "layer %s", name) < 0 || format_string(&mend, "o7sctl %s %s", streq(state, "created") ? "up" : "status", name) < 0)
+        if (format_string(&subject, "layer %s", name) < 0 ||
+            format_string(&mend, "o7sctl %s %s", streq(state, "created") ? "up" : "status", name) < 0)
                 return;
         if (streq(state, "online")) {
                 doctor_add(d, FINDING_GOOD, subject, NULL, "is online");
@@ -50,8 +52,8 @@ static void check_layer(Doctor *d, json_object *row) {
                 layer = NULL;
         reason = layer ? member_string(layer, "StateReason") : "";
         doctor_add(d, streq(state, "created") ? FINDING_NOTE : FINDING_PROBLEM, subject, mend, "is %s%s%s",
-                   streq(state, "created") ? "not started" : state, isempty(reason) || streq(state, "created") ? "" : ": ",
-                   streq(state, "created") ? "" : reason);
+                   streq(state, "created") ? "not started" : state,
+                   isempty(reason) || streq(state, "created") ? "" : ": ", streq(state, "created") ? "" : reason);
 }
 
 void doctor_check_layers(Doctor *d) {
@@ -80,7 +82,8 @@ static void add_tested(Doctor *d, const char *name, const char *side, json_objec
         _cleanup_free_ char *what = NULL, *renew = NULL;
 
         if (format_string(&what, "%s (%s)%s%s", name, side, isempty(subject) ? "" : ", ", subject) < 0 ||
-            format_string(&renew, "o7sctl ca issue %s%s, or whoever issued it", name, streq(side, "client") ? " --client" : "") < 0)
+            format_string(&renew, "o7sctl ca issue %s%s, or whoever issued it", name,
+                          streq(side, "client") ? " --client" : "") < 0)
                 return;
 
         if (item_i64(row, 0) != 0)
@@ -102,8 +105,8 @@ static void test_name(Doctor *d, const char *name, const char *side) {
                 _cleanup_free_ char *what = NULL;
 
                 if (format_string(&what, "%s (%s)", name, side) >= 0)
-                        doctor_add(d, FINDING_PROBLEM, what, "systemctl enable --now o7s-auth.socket o7s-keyd.socket", "cannot be tested: %s",
-                                   error.message ?: strerror(-r));
+                        doctor_add(d, FINDING_PROBLEM, what, "systemctl enable --now o7s-auth.socket o7s-keyd.socket",
+                                   "cannot be tested: %s", error.message ?: strerror(-r));
                 return;
         }
 

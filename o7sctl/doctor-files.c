@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Files on this host: certificates, keys and anchors (who owns them, who can read and change them, whether they are what they should be and for
- * how long), and the configuration of names and layers.
+ * Files on this host: certificates, keys and anchors (who owns them, who can read and change them, whether they are
+ * what they should be and for how long), and the configuration of names and layers.
  */
 
 #include <dirent.h>
@@ -29,7 +29,8 @@ static bool check_place(Doctor *d, const char *path, const struct stat *st) {
                 return true;
 
         if (format_string(&mend, "chown root %s && chmod go-w %s", path, path) >= 0)
-                doctor_add(d, FINDING_PROBLEM, path, mend, "can be changed by others than root: whoever may write it decides whom this host believes");
+                doctor_add(d, FINDING_PROBLEM, path, mend,
+                           "can be changed by others than root: whoever may write it decides whom this host believes");
         return false;
 }
 
@@ -53,7 +54,8 @@ static bool check_key_owner(Doctor *d, const char *path, const struct stat *st) 
         _cleanup_free_ char *mend = NULL;
 
         if (!(st->st_mode & 077) && (!user || (d->ctl->options.root[0] != '\0' && st->st_uid == geteuid()))) {
-                doctor_add(d, FINDING_NOTE, path, "chown " KEYD_USER ": where o7s is installed", "has still to be given to the user " KEYD_USER);
+                doctor_add(d, FINDING_NOTE, path, "chown " KEYD_USER ": where o7s is installed",
+                           "has still to be given to the user " KEYD_USER);
                 return true;
         }
         if (user && st->st_uid == user->pw_uid && (st->st_mode & 07377) == 0 && (st->st_mode & 0400))
@@ -62,8 +64,10 @@ static bool check_key_owner(Doctor *d, const char *path, const struct stat *st) 
                 return true;
 
         if (format_string(&mend, "chown " KEYD_USER ": %s && chmod 400 %s", path, path) >= 0)
-                doctor_add(d, FINDING_PROBLEM, path, mend, st->st_mode & 077 ? "is a private key that others can read, or change: o7s-keyd refuses it"
-                                                                             : "is a private key that does not belong to " KEYD_USER ", which refuses it");
+                doctor_add(d, FINDING_PROBLEM, path, mend,
+                           st->st_mode & 077 ? "is a private key that others can read, or change: o7s-keyd refuses it"
+                                             : "is a private key that does not belong to " KEYD_USER
+                                               ", which refuses it");
         return false;
 }
 
@@ -104,8 +108,8 @@ static bool check_certificates(Doctor *d, const char *path, bool authority, cons
                 _cleanup_free_ char *text = NULL;
 
                 if (authority && !all[i].authority)
-                        doctor_add(d, FINDING_PROBLEM, path, "remove it; to trust one name only, pin it", "holds a certificate of '%s', who is no authority",
-                                   all[i].subject);
+                        doctor_add(d, FINDING_PROBLEM, path, "remove it; to trust one name only, pin it",
+                                   "holds a certificate of '%s', who is no authority", all[i].subject);
                 else if (all[i].from_sec > d->now_sec)
                         doctor_add(d, FINDING_PROBLEM, path, "set the clock", "is not valid yet");
                 else if (format_string(&text, "%s '%s'", authority ? "trusts" : "proves", all[i].subject) >= 0)
@@ -125,14 +129,16 @@ static void check_pair(Doctor *d, const char *directory, const char *name, bool 
         bool have_certificate, have_key;
         struct stat st;
 
-        if (format_string(&certificate, "%s/crt.pem", directory) < 0 || format_string(&key, "%s/key.pem", directory) < 0 ||
+        if (format_string(&certificate, "%s/crt.pem", directory) < 0 ||
+            format_string(&key, "%s/key.pem", directory) < 0 ||
             format_string(&renew, "o7sctl ca issue %s%s, or whoever issued it", name, client ? " --client" : "") < 0)
                 return;
 
         have_certificate = access(certificate, F_OK) == 0;
         have_key = stat(key, &st) == 0;
         if (have_certificate != have_key) {
-                doctor_add(d, FINDING_PROBLEM, directory, renew, "has %s without %s", have_certificate ? "a certificate" : "a key",
+                doctor_add(d, FINDING_PROBLEM, directory, renew, "has %s without %s",
+                           have_certificate ? "a certificate" : "a key",
                            have_certificate ? "its key" : "its certificate");
                 return;
         }
@@ -144,7 +150,8 @@ static void check_pair(Doctor *d, const char *directory, const char *name, bool 
         if (file_read(key, CA_PEM_BYTES_MAX, &pair.key, NULL) < 0)      /* that is how it should be, but for root */
                 return;
         if (ca_check_pair(&pair) < 0)
-                doctor_add(d, FINDING_PROBLEM, key, renew, "is not the key of the certificate beside it, or cannot be used");
+                doctor_add(d, FINDING_PROBLEM, key, renew,
+                           "is not the key of the certificate beside it, or cannot be used");
 }
 
 static int list_directory(Doctor *d, const char *path, struct dirent ***ret) {
@@ -163,7 +170,8 @@ static void check_side(Doctor *d, bool client) {
         struct dirent **entries = NULL;
         int n;
 
-        if (format_string(&directory, "%s" SECURITY_DIRECTORY "/%s", d->ctl->options.root, client ? "client" : "server") < 0)
+        if (format_string(&directory, "%s" SECURITY_DIRECTORY "/%s", d->ctl->options.root,
+                          client ? "client" : "server") < 0)
                 return;
 
         n = list_directory(d, directory, &entries);
@@ -172,8 +180,8 @@ static void check_side(Doctor *d, bool client) {
                 const char *name = entries[i]->d_name;
                 struct stat st;
 
-                if (name[0] != '.' && doctor_wants(d, name) && format_string(&path, "%s/%s", directory, name) >= 0 && stat(path, &st) == 0 &&
-                    check_place(d, path, &st) && check_readable(d, path, &st))
+                if (name[0] != '.' && doctor_wants(d, name) && format_string(&path, "%s/%s", directory, name) >= 0 &&
+                    stat(path, &st) == 0 && check_place(d, path, &st) && check_readable(d, path, &st))
                         check_pair(d, path, name, client);
                 free(entries[i]);
         }
@@ -216,7 +224,8 @@ static void check_file(Doctor *d, const char *name, bool layer) {
         size_t n = 0;
         int r;
 
-        r = layer ? layer_file_load(d->ctl->options.root, name, &layer_file) : name_file_load(d->ctl->options.root, name, &name_file);
+        r = layer ? layer_file_load(d->ctl->options.root, name, &layer_file)
+                  : name_file_load(d->ctl->options.root, name, &name_file);
         if (r >= 0)
                 return;
 
@@ -224,12 +233,13 @@ static void check_file(Doctor *d, const char *name, bool layer) {
         messages = conf ? conf_messages(conf, &n) : NULL;
         for (size_t i = 0; i < n; i++)
                 if (messages[i].severity == CONF_ERROR) {
-                        doctor_add(d, FINDING_PROBLEM, name, "o7sctl verify", "%s:%u: %s", strempty(messages[i].place.path), messages[i].place.line,
-                                   messages[i].text);
+                        doctor_add(d, FINDING_PROBLEM, name, "o7sctl verify", "%s:%u: %s",
+                                   strempty(messages[i].place.path), messages[i].place.line, messages[i].text);
                         return;
                 }
 
-        doctor_add(d, FINDING_PROBLEM, name, "o7sctl verify", "its %s file cannot be read: %s", layer ? "layer" : "name", strerror(-r));
+        doctor_add(d, FINDING_PROBLEM, name, "o7sctl verify", "its %s file cannot be read: %s",
+                   layer ? "layer" : "name", strerror(-r));
 }
 
 static unsigned check_configured(Doctor *d, const char *root, bool layer) {
@@ -239,7 +249,8 @@ static unsigned check_configured(Doctor *d, const char *root, bool layer) {
         unsigned n_checked = 0;
         int n;
 
-        if (format_string(&path, "%s%s/%s", d->ctl->options.root, root, layer ? LAYER_FILE_DIRECTORY : NAME_FILE_DIRECTORY) < 0)
+        if (format_string(&path, "%s%s/%s", d->ctl->options.root, root,
+                          layer ? LAYER_FILE_DIRECTORY : NAME_FILE_DIRECTORY) < 0)
                 return 0;
 
         n = scandir(path, &entries, NULL, alphasort);

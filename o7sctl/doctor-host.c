@@ -22,8 +22,8 @@ static int ask_timedate(Doctor *d) {
         if (!d->ctl->bus)
                 return -ENOTCONN;
 
-        r = sd_bus_get_property_trivial(d->ctl->bus, "org.freedesktop.timedate1", "/org/freedesktop/timedate1", "org.freedesktop.timedate1",
-                                        "NTPSynchronized", &error, 'b', &synchronized);
+        r = sd_bus_get_property_trivial(d->ctl->bus, "org.freedesktop.timedate1", "/org/freedesktop/timedate1",
+                                        "org.freedesktop.timedate1", "NTPSynchronized", &error, 'b', &synchronized);
         return r < 0 ? r : synchronized;
 }
 
@@ -49,8 +49,10 @@ void doctor_check_clock(Doctor *d) {
                 doctor_add(d, FINDING_GOOD, "clock", NULL, "is synchronised");
         else
                 doctor_add(d, FINDING_NOTE, "clock", mend,
-                           "%s; a handshake fails where it is 20 s behind the peer's or, towards other makes, 100 ms ahead",
-                           synchronized == 0 ? "is not synchronised with anything" : "may be synchronised or not: timedate1 does not say");
+                           "%s; a handshake fails where it is 20 s behind the peer's or, towards other makes, 100 ms "
+                           "ahead",
+                           synchronized == 0 ? "is not synchronised with anything"
+                                             : "may be synchronised or not: timedate1 does not say");
 }
 
 /* "active", "inactive", ... Returns: 0; a negative errno: systemd does not say. */
@@ -61,7 +63,8 @@ static int unit_state(Doctor *d, const char *unit, char **ret) {
         if (sd_bus_path_encode(SYSTEMD_UNIT_PATH, unit, &path) < 0)
                 return -ENOMEM;
 
-        return sd_bus_get_property_string(d->ctl->bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT_INTERFACE, "ActiveState", &error, ret);
+        return sd_bus_get_property_string(d->ctl->bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT_INTERFACE, "ActiveState",
+                                          &error, ret);
 }
 
 /* Services start when they are asked for; what has to be there are their sockets. */
@@ -83,12 +86,14 @@ void doctor_check_services(Doctor *d) {
                 _cleanup_free_ char *socket = NULL, *service = NULL, *mend = NULL, *state = NULL;
                 int r;
 
-                if (format_string(&socket, "%s.socket", services[i].name) < 0 || format_string(&service, "%s.service", services[i].name) < 0)
+                if (format_string(&socket, "%s.socket", services[i].name) < 0 ||
+                    format_string(&service, "%s.service", services[i].name) < 0)
                         return;
 
                 r = unit_state(d, socket, &state);
                 if (r < 0) {
-                        doctor_add(d, FINDING_NOTE, "services", NULL, "may be there or not: systemd does not say (%s)", strerror(-r));
+                        doctor_add(d, FINDING_NOTE, "services", NULL, "may be there or not: systemd does not say (%s)",
+                                   strerror(-r));
                         return;
                 }
                 if (!streq(state, "active")) {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What "doctor" looks at, a file each: the host (clocks, services), files (certificates, keys, configuration), and what o7s-irm says (layers,
- * names). A finding is good, a note (it works, and may not for long), or a problem; the last two say how to mend it.
+ * What "doctor" looks at, a file each: the host (clocks, services), files (certificates, keys, configuration), and what
+ * o7s-irm says (layers, names). A finding is good, a note (it works, and may not for long), or a problem; the last two
+ * say how to mend it.
  */
 
 #include "o7sctl/bus-json.h"
@@ -37,7 +38,8 @@ typedef struct Doctor {
 void doctor_done(Doctor *doctor);
 
 /* One more. mend may be NULL. Out of memory, it is lost. */
-void doctor_add(Doctor *doctor, FindingKind kind, const char *subject, const char *mend, const char *format, ...) _printf_(5, 6);
+void doctor_add(Doctor *doctor, FindingKind kind, const char *subject, const char *mend, const char *format, ...)
+        _printf_(5, 6);
 
 /* Of something that expires, good until then: a note where that is soon, a problem where it is over. */
 void doctor_add_expiring(Doctor *doctor, const char *subject, const char *text, uint64_t expiry_sec, const char *mend);

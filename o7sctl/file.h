@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The files that o7sctl reads and writes as its caller. A file that is written appears complete or not at all: under another name in the
- * same directory, synced, with its owner and mode, and only then by its own.
+ * The files that o7sctl reads and writes as its caller. A file that is written appears complete or not at all: under
+ * another name in the same directory, synced, with its owner and mode, and only then by its own.
  */
 
 #include <sys/types.h>
@@ -21,8 +21,8 @@ typedef struct FileTerms {
 
 #define FILE_TERMS(mode_) ((FileTerms) { .mode = (mode_), .owner = (uid_t) -1, .group = (gid_t) -1 })
 
-/* The whole of a regular file, with a NUL behind it that does not count. Returns: 0; -EFBIG: more than max; -EINVAL: not a regular file; errors of
- * open() and read(). */
+/* The whole of a regular file, with a NUL behind it that does not count. Returns: 0; -EFBIG: more than max; -EINVAL:
+ * not a regular file; errors of open() and read(). */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
 
 /* Returns: 0; -EEXIST; errors of files. */

@@ -37,8 +37,8 @@ static int read_row(sd_bus_message *reply, void (*row)(void *userdata, const Flo
         if (r <= 0)
                 return r;
 
-        r = sd_bus_message_read(reply, "tssssuutt", &flow.id, &flow.name, &flow.layer, &flow.peer, &flow.state, &flow.uid, &flow.pid,
-                                &flow.since_usec, &flow.memory_bytes);
+        r = sd_bus_message_read(reply, "tssssuutt", &flow.id, &flow.name, &flow.layer, &flow.peer, &flow.state,
+                                &flow.uid, &flow.pid, &flow.since_usec, &flow.memory_bytes);
         if (r >= 0)
                 r = bus_json_read(reply, &details);
         if (r < 0)
@@ -46,7 +46,8 @@ static int read_row(sd_bus_message *reply, void (*row)(void *userdata, const Flo
 
         flow.details = details;
         flow.direction = member_string(details, "Direction");
-        flow.verified = json_object_object_get_ex(details, "PeerVerified", &verified) && json_object_get_boolean(verified);
+        flow.verified =
+                json_object_object_get_ex(details, "PeerVerified", &verified) && json_object_get_boolean(verified);
         flow.protection = member_string(details, "Protection");
         flow.key_exchange = member_string(details, "KeyExchange");
         row(userdata, &flow);

@@ -20,7 +20,8 @@ typedef struct FlowRow {
         const char *key_exchange;
 } FlowRow;
 
-/* Calls back with each flow; with the filter of the command line, where there is one. Complains. Returns: 0; the exit status. */
+/* Calls back with each flow; with the filter of the command line, where there is one. Complains. Returns: 0; the exit
+ * status. */
 int flows_list(Ctl *ctl, void (*row)(void *userdata, const FlowRow *row), void *userdata);
 
 /* How flows are protected, counted for people. */

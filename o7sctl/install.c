@@ -46,7 +46,8 @@ int install_pair(const char *root, const char *name, bool client, const CaPair *
         if (!install_name_is_valid(name))
                 return -EINVAL;
 
-        r = format_string(&installed.directory, "%s" SECURITY_DIRECTORY "/%s/%s", root, client ? "client" : "server", name);
+        r = format_string(&installed.directory, "%s" SECURITY_DIRECTORY "/%s/%s", root, client ? "client" : "server",
+                          name);
         if (r >= 0)
                 r = directory_make(installed.directory);
         if (r < 0)
@@ -74,10 +75,12 @@ static int authority_path(const char *root, const char *directory, const CaCerti
                         *p = '-';
 
         return format_string(ret, "%s" SECURITY_DIRECTORY "/%s/%s-%.16s.pem", root, directory,
-                             stem[0] == '\0' || stem[0] == '-' ? "authority" : stem, authority->pin + STRLEN("sha256:"));
+                             stem[0] == '\0' || stem[0] == '-' ? "authority" : stem,
+                             authority->pin + STRLEN("sha256:"));
 }
 
-static int write_authority(const char *root, const char *directory, const CaCertificate *authority, const char *pem, char **ret_path) {
+static int write_authority(const char *root, const char *directory, const CaCertificate *authority, const char *pem,
+                           char **ret_path) {
         _cleanup_free_ char *folder = NULL, *path = NULL;
         int r;
 

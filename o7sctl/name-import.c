@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * "name NAME import DIRECTORY": what the reference implementation keeps of a name (/etc/ouroboros/security/server/NAME, or client), or what
- * "ca issue --out=" wrote, becomes ours: certificate and key go to where o7s-auth and o7s-keyd look, enc.conf becomes keys of the name's file.
+ * "name NAME import DIRECTORY": what the reference implementation keeps of a name (/etc/ouroboros/security/server/NAME,
+ * or client), or what "ca issue --out=" wrote, becomes ours: certificate and key go to where o7s-auth and o7s-keyd
+ * look, enc.conf becomes keys of the name's file.
  *
- * The reference takes what enc.conf names as the least that it accepts, so each list here goes on with all that is stronger.
+ * The reference takes what enc.conf names as the least that it accepts, so each list here goes on with all that is
+ * stronger.
  */
 
 #include <stdio.h>
@@ -23,7 +25,8 @@ typedef struct Import {
         const char *name;
         const char *directory;
         bool client;
-        char key_exchanges[LIST_BYTES_MAX], ciphers[LIST_BYTES_MAX], derivations[LIST_BYTES_MAX], digests[LIST_BYTES_MAX];
+        char key_exchanges[LIST_BYTES_MAX], ciphers[LIST_BYTES_MAX], derivations[LIST_BYTES_MAX],
+                digests[LIST_BYTES_MAX];
         Setting settings[5];
         size_t n;
 } Import;
@@ -44,7 +47,8 @@ static int read_file(const Import *import, const char *file, size_t max, char **
         if (r == -ENOENT || r >= 0)
                 return r;
 
-        return complain(import, file, r == -EINVAL ? "it is no file" : strerror(-r), r == -EACCES ? EXIT_DENIED : EXIT_FAILED);
+        return complain(import, file, r == -EINVAL ? "it is no file" : strerror(-r),
+                        r == -EACCES ? EXIT_DENIED : EXIT_FAILED);
 }
 
 /* -- certificate and key -- */
@@ -62,14 +66,17 @@ static int import_pair(Import *import) {
         if (r == -ENOENT && s == -ENOENT)
                 return 0;
         if (r == -ENOENT || s == -ENOENT)
-                return -complain(import, r == -ENOENT ? "crt.pem" : "key.pem", "it is not there, while the other half is", EXIT_FAILED);
+                return -complain(import, r == -ENOENT ? "crt.pem" : "key.pem",
+                                 "it is not there, while the other half is", EXIT_FAILED);
 
         r = ca_check_pair(&pair);
         if (r < 0)
                 return -complain(import, r == -EBADMSG ? "crt.pem" : "key.pem",
-                                 r == -EBADMSG        ? "it is no certificate in PEM"
-                                 : r == -EKEYREJECTED ? "it is the key of another certificate"
-                                                      : "it cannot be used; a key with a password is of no use to a service", EXIT_CONFIG);
+                                 r == -EBADMSG ? "it is no certificate in PEM"
+                                 : r == -EKEYREJECTED
+                                         ? "it is the key of another certificate"
+                                         : "it cannot be used; a key with a password is of no use to a service",
+                                 EXIT_CONFIG);
 
         r = install_pair(import->ctl->options.root, import->name, import->client, &pair, &installed);
         if (r < 0) {
@@ -80,7 +87,8 @@ static int import_pair(Import *import) {
         if (!import->ctl->options.quiet)
                 (void) printf("Copied the certificate and key of '%s' to %s.\n", import->name, installed.directory);
         if (!installed.owned)
-                (void) fprintf(stderr, "There is no user " KEYD_USER " here: the key has to be given to it where it is used.\n");
+                (void) fprintf(stderr, "There is no user " KEYD_USER
+                                       " here: the key has to be given to it where it is used.\n");
         return 1;
 }
 
@@ -98,7 +106,8 @@ static void add_setting(Import *import, const char *key, const char *value) {
 }
 
 /* This one and all of ours above it. */
-static void list_stronger(char list[LIST_BYTES_MAX], const OapAlgorithm *algorithm, const OapAlgorithm *(*not_below)(unsigned rank)) {
+static void list_stronger(char list[LIST_BYTES_MAX], const OapAlgorithm *algorithm,
+                          const OapAlgorithm *(*not_below)(unsigned rank)) {
         add_word(list, algorithm->name);
         for (const OapAlgorithm *next = algorithm; (next = not_below(next->rank + 1U)); )
                 add_word(list, next->name);
@@ -135,7 +144,8 @@ static int use_enc_conf(Import *import, const EncConf *conf) {
 
         refusal = refusal_of(conf, &what);
         if (refusal) {
-                (void) fprintf(stderr, "Cannot import %s/enc.conf: it asks for %s: %s.\n", import->directory, what, refusal);
+                (void) fprintf(stderr, "Cannot import %s/enc.conf: it asks for %s: %s.\n", import->directory, what,
+                               refusal);
                 return EXIT_CONFIG;
         }
 
@@ -197,12 +207,16 @@ int name_import(Ctl *ctl, const char *name, const char *directory) {
         if (have_pair < 0)
                 return -have_pair;
         if (have_conf == 0 && have_pair == 0) {
-                (void) fprintf(stderr, "There is nothing to import in %s: no crt.pem, key.pem or enc.conf.\n", directory);
+                (void) fprintf(stderr, "There is nothing to import in %s: no crt.pem, key.pem or enc.conf.\n",
+                               directory);
                 return EXIT_FAILED;
         }
 
         if (import.client && have_pair && !ctl->options.quiet)
-                (void) printf("  Where the certificates of others have a CN only: o7sctl name %s --side=client --common-name=yes\n", name);
+                (void) printf("  Where the certificates of others have a CN only: o7sctl name %s --side=client "
+                              "--common-name=yes\n",
+                              name);
 
-        return have_conf ? name_save_settings(ctl, name, import.client, import.settings, import.n) : security_reload(ctl, false);
+        return have_conf ? name_save_settings(ctl, name, import.client, import.settings, import.n)
+                         : security_reload(ctl, false);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Security policies of names. A file is written by o7sctl as its caller: o7s-irm has no business in /etc. What a package or o7s-irm has
- * put elsewhere stays as it is, and gets a drop-in.
+ * Security policies of names. A file is written by o7sctl as its caller: o7s-irm has no business in /etc. What a
+ * package or o7s-irm has put elsewhere stays as it is, and gets a drop-in.
  */
 
 #include <limits.h>
@@ -146,7 +146,9 @@ static bool is_elsewhere(const char *root, const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(others); i++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (format_string(&path, "%s%s/" NAME_FILE_DIRECTORY "/%s" NAME_FILE_SUFFIX, root, others[i], name) >= 0 && access(path, F_OK) == 0)
+                if (format_string(&path, "%s%s/" NAME_FILE_DIRECTORY "/%s" NAME_FILE_SUFFIX, root, others[i], name) < 0)
+                        return false;
+                if (access(path, F_OK) == 0)
                         return true;
         }
 
@@ -233,7 +235,8 @@ int name_set_security(Ctl *ctl, const char *name) {
         memcpy(o->settings, settings.items, sizeof(o->settings));       /* with their full paths */
         r = security_set(ctl, name, client ? "client" : "server");
         if (r == 0 && !o->quiet)
-                (void) printf("Changed the policy of '%s' (%s), as long as the name is there.\n", name, client ? "client" : "server");
+                (void) printf("Changed the policy of '%s' (%s), as long as the name is there.\n", name,
+                              client ? "client" : "server");
         return r;
 }
 
@@ -265,7 +268,8 @@ static int read_policy_file(Ctl *ctl, const char *name, bool client, json_object
         if (r < 0 && r != -ENOENT) {
                 if (file)
                         conf_print_messages(file->conf, stderr);
-                (void) fprintf(stderr, "Cannot read the file of '%s': %s.\n", name, r == -EBADMSG ? "see above" : strerror(-r));
+                (void) fprintf(stderr, "Cannot read the file of '%s': %s.\n", name,
+                               r == -EBADMSG ? "see above" : strerror(-r));
                 return r == -EBADMSG ? EXIT_CONFIG : EXIT_FAILED;
         }
 
@@ -275,10 +279,12 @@ static int read_policy_file(Ctl *ctl, const char *name, bool client, json_object
 
 static void print_policy(const char *side, json_object *policy) {
         (void) printf("%s%s%s\n", terminal_sequence(COLOR_BOLD),
-                      streq(side, "client") ? "Where it is called (client):" : "Where it is served (server):", terminal_sequence(COLOR_NORMAL));
+                      streq(side, "client") ? "Where it is called (client):" : "Where it is served (server):",
+                      terminal_sequence(COLOR_NORMAL));
 
         if (json_object_object_length(policy) == 0)
-                (void) printf("  the defaults: encryption opportunistic, authentication server as soon as an authority is trusted\n");
+                (void) printf("  the defaults: encryption opportunistic, authentication server as soon as an authority "
+                              "is trusted\n");
         json_object_object_foreach(policy, key, value)
                 (void) printf("  %-15s %s\n", key, json_object_get_string(value));
 }

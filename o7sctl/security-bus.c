@@ -8,7 +8,8 @@
 #include "libo7s/bus-names.h"
 #include "o7sctl/security-bus.h"
 
-/* A call without arguments that never starts the service: one that does not run reads everything when it does. Returns: 0; the exit status. */
+/* A call without arguments that never starts the service: one that does not run reads everything when it does. Returns:
+ * 0; the exit status. */
 static int reload_with(Ctl *ctl, const char *member) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         BUS_REPLY_FREE sd_bus_message *call = NULL;
@@ -34,8 +35,8 @@ int security_reload(Ctl *ctl, bool names) {
                 return 0;
 
         /* A host that is being set up may have no bus yet. */
-        if (!ctl->bus && !ctl->options.host && !ctl->options.machine && access("/run/dbus/system_bus_socket", F_OK) < 0 &&
-            !getenv("DBUS_SYSTEM_BUS_ADDRESS"))
+        if (!ctl->bus && !ctl->options.host && !ctl->options.machine &&
+            access("/run/dbus/system_bus_socket", F_OK) < 0 && !getenv("DBUS_SYSTEM_BUS_ADDRESS"))
                 return 0;
 
         agent_open(ctl);
@@ -145,7 +146,8 @@ int security_get(Ctl *ctl, const char *name, const char *side, json_object **ret
         if (r > 0)
                 return r;
 
-        (void) json_object_object_get_ex(properties, streq(side, "client") ? "ClientSecurity" : "ServerSecurity", &policy);
+        (void) json_object_object_get_ex(properties, streq(side, "client") ? "ClientSecurity" : "ServerSecurity",
+                                         &policy);
         *ret = policy ? json_object_get(policy) : json_object_new_object();
         return *ret ? 0 : bus_complain_message(-ENOMEM);
 }
@@ -154,7 +156,8 @@ int security_try_test(Ctl *ctl, const char *name, const char *side, sd_bus_error
         BUS_REPLY_FREE sd_bus_message *call = NULL, *reply = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(ctl->bus, &call, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "TestSecurity");
+        r = sd_bus_message_new_method_call(ctl->bus, &call, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                           "TestSecurity");
         if (r >= 0)
                 r = sd_bus_message_append(call, "ss", name, side);
         if (r >= 0)

@@ -84,12 +84,14 @@ static void print_traffic(json_object *counters) {
 
         status_label("Traffic");
         (void) printf("%s %s in %" PRIu64 " %s   %s %s in %" PRIu64 " %s\n", terminal_glyph(GLYPH_DOWN),
-                      bytes_format(rx, sizeof(rx), counter_u64(counters, "rx-bytes")), counter_u64(counters, "rx-packets"), unit,
-                      terminal_glyph(GLYPH_UP), bytes_format(tx, sizeof(tx), counter_u64(counters, "tx-bytes")),
+                      bytes_format(rx, sizeof(rx), counter_u64(counters, "rx-bytes")),
+                      counter_u64(counters, "rx-packets"), unit, terminal_glyph(GLYPH_UP),
+                      bytes_format(tx, sizeof(tx), counter_u64(counters, "tx-bytes")),
                       counter_u64(counters, "tx-packets"), unit);
 }
 
-/* "Drops: frames queue-full 10, flows malformed 2": from the counters named PREFIX-drop-REASON, which exist once one happened. */
+/* "Drops: frames queue-full 10, flows malformed 2": from the counters named PREFIX-drop-REASON, which exist once one
+ * happened. */
 static void print_drops(json_object *counters) {
         bool first = true;
 
@@ -153,13 +155,15 @@ static void print_unicast(Ctl *ctl, const char *service, json_object *layer) {
                 status_label("Address");
                 (void) printf("%" PRIu64 "\n", address);
         }
-        if (!isempty(service) && bus_try_properties(ctl, service, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, &unicast) >= 0) {
+        if (!isempty(service) &&
+            bus_try_properties(ctl, service, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, &unicast) >= 0) {
                 status_label("Routing");
                 (void) printf("%s, congestion avoidance %s\n", member_string(unicast, "Routing"),
                               member_string(unicast, "Congestion"));
         }
         status_label("Neighbours");
-        (void) printf("%" PRIu64 "%s%s\n", n, n > 0 ? ", see: o7sctl neighbours " : "", n > 0 ? member_string(layer, "Name") : "");
+        (void) printf("%" PRIu64 "%s%s\n", n, n > 0 ? ", see: o7sctl neighbours " : "",
+                      n > 0 ? member_string(layer, "Name") : "");
 }
 
 static void print_counters(Ctl *ctl, const char *service) {

@@ -38,8 +38,10 @@ static int check_authorities(const char *path, const char *pem, size_t size, CaC
 
         for (int i = 0; i < n; i++) {
                 if (!all[i].authority)
-                        return complain_file(path, "it is a certificate of a name, not of an authority. To trust one name only, pin it: o7sctl "
-                                                   "name NAME --side=client --pin=sha256:...", EXIT_FAILED);
+                        return complain_file(path,
+                                             "it is a certificate of a name, not of an authority. To trust one name "
+                                             "only, pin it: o7sctl name NAME --side=client --pin=sha256:...",
+                                             EXIT_FAILED);
                 if (all[i].expiry_sec <= ca_now_sec())
                         return complain_file(path, "it has expired", EXIT_FAILED);
         }
@@ -63,7 +65,8 @@ static int find_issuer(const char *root, const char *list, CaCertificate *ret) {
                 _cleanup_(ca_pair_done) CaPair authority = {};
                 _cleanup_free_ CaCertificate *all = NULL;
 
-                if (found < 0 && entries[i]->d_name[0] != '.' && format_string(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
+                if (found < 0 && entries[i]->d_name[0] != '.' &&
+                    format_string(&path, "%s/%s", directory, entries[i]->d_name) >= 0 &&
                     file_read(path, CA_PEM_BYTES_MAX, &authority.certificate, NULL) >= 0 &&
                     ca_is_revoked(list, &authority, "") >= 0 &&
                     ca_read_certificates(authority.certificate, strlen(authority.certificate), &all) > 0) {
@@ -84,7 +87,8 @@ static int trust_revocations(Ctl *ctl, const char *path, const char *list) {
 
         r = find_issuer(ctl->options.root, list, &authority);
         if (r < 0)
-                return complain_file(path, "it is a revocation list of no authority that this host trusts", EXIT_FAILED);
+                return complain_file(path, "it is a revocation list of no authority that this host trusts",
+                                     EXIT_FAILED);
 
         r = install_revocations(ctl->options.root, &authority, list, &installed);
         if (r < 0)
@@ -101,7 +105,8 @@ int ca_trust(Ctl *ctl, int argc, char *argv[]) {
         size_t size = 0;
         int r;
 
-        r = argc > 0 ? format_string(&path, "%s", argv[0]) : format_string(&path, "%s" CA_DIRECTORY "/ca.pem", ctl->options.root);
+        r = argc > 0 ? format_string(&path, "%s", argv[0])
+                     : format_string(&path, "%s" CA_DIRECTORY "/ca.pem", ctl->options.root);
         if (r >= 0)
                 r = file_read(path, CA_PEM_BYTES_MAX, &pem, &size);
         if (r == -ENOENT && argc == 0)
@@ -124,7 +129,8 @@ int ca_trust(Ctl *ctl, int argc, char *argv[]) {
 
         if (!ctl->options.quiet)
                 (void) printf("This host trusts '%s' now, by %s.\n"
-                              "  From now on names that it calls have to prove who they are, unless their policy says otherwise.\n",
+                              "  From now on names that it calls have to prove who they are, unless their policy says "
+                              "otherwise.\n",
                               authority.subject, installed);
         return security_reload(ctl, false);
 }
@@ -158,7 +164,8 @@ static void set_state(Table *table, const char *state, Color color) {
 static void set_expiry(Table *table, uint64_t expiry_sec) {
         char date[32];
 
-        table_set(table, EXPIRES, ca_date_format(date, sizeof(date), expiry_sec), json_object_new_uint64(expiry_sec), COLOR_NORMAL);
+        table_set(table, EXPIRES, ca_date_format(date, sizeof(date), expiry_sec), json_object_new_uint64(expiry_sec),
+                  COLOR_NORMAL);
 }
 
 static void add_certificate(Table *table, const char *kind, const char *path, const CaCertificate *certificate) {
@@ -212,7 +219,8 @@ static void add_directory(Table *table, const char *kind, const char *root, cons
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (entries[i]->d_name[0] != '.' && format_string(&path, "%s/%s%s", folder, entries[i]->d_name, suffix) >= 0)
+                if (entries[i]->d_name[0] != '.' &&
+                    format_string(&path, "%s/%s%s", folder, entries[i]->d_name, suffix) >= 0)
                         add_file(table, kind, path);
                 free(entries[i]);
         }
@@ -229,7 +237,8 @@ static void add_records(Table *table, const CaStore *store) {
                 table_row(table);
                 table_set_string(table, KIND, record->client ? "issued for a client" : "issued for a server");
                 table_set_string(table, NAME, record->name);
-                set_state(table, record->revoked_sec != 0 ? "revoked" : state, record->revoked_sec != 0 ? COLOR_RED : color);
+                set_state(table, record->revoked_sec != 0 ? "revoked" : state,
+                          record->revoked_sec != 0 ? COLOR_RED : color);
                 set_expiry(table, record->expiry_sec);
                 table_set_string(table, SERIAL, record->serial);
         }

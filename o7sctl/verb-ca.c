@@ -31,11 +31,11 @@ uint64_t ca_now_sec(void) {
 
 /* Why an operation on the authority's files failed, and what to do. Returns: the exit status. */
 int ca_complain(const Options *o, int r, unsigned line, const char *what) {
-        const char *hint = r == -ENOENT                    ? " Make one with: o7sctl ca init"
-                           : r == -EACCES || r == -EPERM   ? " Run the command with sudo."
-                           : r == -EEXIST                  ? " See it with: o7sctl ca list"
-                           : r == -EKEYEXPIRED             ? " Make another elsewhere, with --root=, and trust both for a while."
-                                                           : "";
+        const char *hint = r == -ENOENT                  ? " Make one with: o7sctl ca init"
+                           : r == -EACCES || r == -EPERM ? " Run the command with sudo."
+                           : r == -EEXIST                ? " See it with: o7sctl ca list"
+                           : r == -EKEYEXPIRED ? " Make another elsewhere, with --root=, and trust both for a while."
+                                               : "";
 
         (void) fprintf(stderr, "%s: ", what);
         if (line > 0)
@@ -65,7 +65,8 @@ static int read_terms(const Options *o, unsigned default_days, CaTerms *ret) {
         KeyType type = o->key_type ? key_type_from_string(o->key_type) : KEY_P256;
 
         if ((int) type < 0) {
-                (void) fprintf(stderr, "'%s' is no type of key: p256, p384, p521, ed25519, ed448 or rsa.\n", o->key_type);
+                (void) fprintf(stderr, "'%s' is no type of key: p256, p384, p521, ed25519, ed448 or rsa.\n",
+                               o->key_type);
                 return EXIT_USAGE;
         }
 
@@ -104,7 +105,8 @@ static int ca_init(Ctl *ctl, int argc, char *argv[]) {
         (void) snprintf(name, sizeof(name), "o7s authority of %.40s", host);
         terms.name = argc > 0 ? argv[0] : name;
         if (!flow_name_is_valid(terms.name) || strlen(terms.name) > CA_COMMON_NAME_BYTES_MAX) {
-                (void) fprintf(stderr, "An authority has a name of at most %u bytes, without '/' and control characters.\n",
+                (void) fprintf(stderr,
+                               "An authority has a name of at most %u bytes, without '/' and control characters.\n",
                                CA_COMMON_NAME_BYTES_MAX);
                 return EXIT_USAGE;
         }
@@ -122,8 +124,8 @@ static int ca_init(Ctl *ctl, int argc, char *argv[]) {
                               "  Trust it on this host: o7sctl ca trust\n"
                               "  On others:             o7sctl ca trust FILE, with a copy of %s/ca.pem\n"
                               "  A certificate:         o7sctl ca issue NAME\n",
-                              certificate.subject, ca_date_format(date, sizeof(date), certificate.expiry_sec), store.directory,
-                              store.directory);
+                              certificate.subject, ca_date_format(date, sizeof(date), certificate.expiry_sec),
+                              store.directory, store.directory);
         return EXIT_FINE;
 }
 
@@ -179,7 +181,8 @@ static int deliver(Ctl *ctl, const char *name, const CaPair *pair) {
                 return 0;
 
         if (!installed.owned)
-                (void) fprintf(stderr, "There is no user " KEYD_USER " here: the key has to be given to it where it is used.\n");
+                (void) fprintf(stderr, "There is no user " KEYD_USER
+                                       " here: the key has to be given to it where it is used.\n");
         return security_reload(ctl, false);
 }
 
@@ -192,8 +195,9 @@ static int ca_issue_verb(Ctl *ctl, int argc, char *argv[]) {
         int r;
 
         if (!install_name_is_valid(argv[0])) {
-                (void) fprintf(stderr, "'%s' cannot be a name: UTF-8 without control characters and '/', at most %u bytes.\n", argv[0],
-                               FLOW_NAME_BYTES_MAX);
+                (void) fprintf(stderr,
+                               "'%s' cannot be a name: UTF-8 without control characters and '/', at most %u bytes.\n",
+                               argv[0], FLOW_NAME_BYTES_MAX);
                 return EXIT_USAGE;
         }
 
@@ -239,7 +243,8 @@ static int ca_revoke(Ctl *ctl, int argc, char *argv[]) {
                 size_t marked = ca_store_mark(&store, argv[i], now_sec);
 
                 if (marked == 0) {
-                        (void) fprintf(stderr, "This authority has issued nothing for '%s'. See: o7sctl ca list\n", argv[i]);
+                        (void) fprintf(stderr, "This authority has issued nothing for '%s'. See: o7sctl ca list\n",
+                                       argv[i]);
                         return EXIT_FAILED;
                 }
                 n += marked;
@@ -254,7 +259,8 @@ static int ca_revoke(Ctl *ctl, int argc, char *argv[]) {
                 return ca_complain(o, r, 0, "Cannot revoke anything");
 
         if (!o->quiet)
-                (void) printf("Revoked %zu certificate%s, in %s.\n  Hosts that trust the authority: o7sctl ca trust FILE, with a copy of it\n",
+                (void) printf("Revoked %zu certificate%s, in %s.\n  Hosts that trust the authority: o7sctl ca trust "
+                              "FILE, with a copy of it\n",
                               n, n == 1 ? "" : "s", path);
         return security_reload(ctl, false);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the halves of "ca" share: verb-ca.c works with the authority of this host, verb-ca-trust.c with those that it trusts. */
+/* What the halves of "ca" share: verb-ca.c works with the authority of this host, verb-ca-trust.c with those that it
+ * trusts. */
 
 #include "o7sctl/o7sctl.h"
 

@@ -20,19 +20,26 @@ static const Column finding_columns[] = {
 };
 
 static void print_finding(const Finding *finding) {
-        static const Glyph glyphs[] = { [FINDING_GOOD] = GLYPH_DONE, [FINDING_NOTE] = GLYPH_DASH, [FINDING_PROBLEM] = GLYPH_MISSING };
-        static const Color colors[] = { [FINDING_GOOD] = COLOR_GREEN, [FINDING_NOTE] = COLOR_YELLOW, [FINDING_PROBLEM] = COLOR_RED };
+        static const Glyph glyphs[] = {
+                [FINDING_GOOD] = GLYPH_DONE, [FINDING_NOTE] = GLYPH_DASH, [FINDING_PROBLEM] = GLYPH_MISSING,
+        };
+        static const Color colors[] = {
+                [FINDING_GOOD] = COLOR_GREEN, [FINDING_NOTE] = COLOR_YELLOW, [FINDING_PROBLEM] = COLOR_RED,
+        };
         size_t length = strlen(finding->text);
 
-        (void) printf("%s%s%s %s: %s%s\n", terminal_sequence(colors[finding->kind]), terminal_glyph(glyphs[finding->kind]),
-                      terminal_sequence(COLOR_NORMAL), strempty(finding->subject), finding->text,
+        (void) printf("%s%s%s %s: %s%s\n", terminal_sequence(colors[finding->kind]),
+                      terminal_glyph(glyphs[finding->kind]), terminal_sequence(COLOR_NORMAL),
+                      strempty(finding->subject), finding->text,
                       length > 0 && strchr(".!?", finding->text[length - 1]) ? "" : ".");
         if (finding->mend)
                 (void) printf("    try: %s\n", finding->mend);
 }
 
 static int print_json(const Doctor *d) {
-        static const char *const results[] = { [FINDING_GOOD] = "good", [FINDING_NOTE] = "note", [FINDING_PROBLEM] = "problem" };
+        static const char *const results[] = {
+                [FINDING_GOOD] = "good", [FINDING_NOTE] = "note", [FINDING_PROBLEM] = "problem",
+        };
         _cleanup_(table_freep) Table *table = NULL;
         int r;
 
@@ -71,7 +78,8 @@ static void print_all(const Doctor *d) {
                         print_finding(&d->findings[i]);
 
         if (o->legend && !o->quiet)
-                (void) printf("%zu problem%s, %zu note%s.\n", n_problems, n_problems == 1 ? "" : "s", n_notes, n_notes == 1 ? "" : "s");
+                (void) printf("%zu problem%s, %zu note%s.\n", n_problems, n_problems == 1 ? "" : "s", n_notes,
+                              n_notes == 1 ? "" : "s");
 }
 
 /* Files of another host cannot be seen over the bus; with --root= there is nobody to ask. */

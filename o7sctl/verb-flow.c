@@ -52,20 +52,25 @@ static void print_process(const char *label, json_object *flow, const char *uid_
 }
 
 static void print_security(json_object *flow) {
-        const char *peer = member_string(flow, "Peer"), *protection = member_string(flow, "Protection"), *kex = member_string(flow, "KeyExchange");
+        const char *peer = member_string(flow, "Peer"), *protection = member_string(flow, "Protection"),
+                   *kex = member_string(flow, "KeyExchange");
         bool local = isempty(member_string(flow, "Layer")), plain = isempty(protection) || streq(protection, "none");
         json_object *value = NULL;
         bool verified = json_object_object_get_ex(flow, "PeerVerified", &value) && json_object_get_boolean(value);
 
         status_label("Peer");
         (void) printf("%s, %s%s%s\n", isempty(peer) ? "unknown" : peer,
-                      terminal_sequence(verified ? COLOR_GREEN : local ? COLOR_NORMAL : COLOR_YELLOW),
-                      verified ? (local ? "as the kernel says" : "proven") : "not proven", terminal_sequence(COLOR_NORMAL));
+                      terminal_sequence(verified ? COLOR_GREEN
+                                        : local  ? COLOR_NORMAL
+                                                 : COLOR_YELLOW),
+                      verified ? (local ? "as the kernel says" : "proven") : "not proven",
+                      terminal_sequence(COLOR_NORMAL));
         status_label("Protected");
         if (plain)
                 (void) printf("%s\n", local ? "within this host" : "not at all");
         else
-                (void) printf("%s%s%s%s\n", protection, streq(protection, "mac") ? " (against alteration; not secret)" : "",
+                (void) printf("%s%s%s%s\n", protection,
+                              streq(protection, "mac") ? " (against alteration; not secret)" : "",
                               isempty(kex) ? "" : ", keys agreed by ", kex);
 }
 
@@ -74,9 +79,9 @@ static void print_flow(uint64_t id, json_object *flow) {
         uint64_t since = member_u64(flow, "SinceUSec"), now = time_realtime_nsec() / NSEC_PER_USEC;
         char text[64];
 
-        (void) printf("%s%s%s %s%" PRIu64 "%s - %s\n", terminal_sequence(state_color(state)), terminal_glyph(state_glyph(state)),
-                      terminal_sequence(COLOR_NORMAL), terminal_sequence(COLOR_BOLD), id, terminal_sequence(COLOR_NORMAL),
-                      member_string(flow, "Name"));
+        (void) printf("%s%s%s %s%" PRIu64 "%s - %s\n", terminal_sequence(state_color(state)),
+                      terminal_glyph(state_glyph(state)), terminal_sequence(COLOR_NORMAL),
+                      terminal_sequence(COLOR_BOLD), id, terminal_sequence(COLOR_NORMAL), member_string(flow, "Name"));
         status_print_state(state, NULL);
         status_label("Layer");
         (void) printf("%s\n", isempty(layer) ? "(this host)" : layer);
@@ -85,7 +90,8 @@ static void print_flow(uint64_t id, json_object *flow) {
         print_process("Acceptor", flow, "AcceptorUID", "AcceptorPID");
         if (since > 0) {
                 status_label("Since");
-                (void) printf("%s\n", usec_format(text, sizeof(text), usec_sub(now, since) / USEC_PER_SEC * USEC_PER_SEC));
+                (void) printf("%s\n",
+                              usec_format(text, sizeof(text), usec_sub(now, since) / USEC_PER_SEC * USEC_PER_SEC));
         }
         status_label("Memory");
         (void) printf("%s\n", bytes_format(text, sizeof(text), member_u64(flow, "LaneBytes")));

@@ -56,7 +56,8 @@ static void print_event(const char *member, const char *path, json_object *argum
                               argument(arguments, 1), terminal_sequence(COLOR_NORMAL), argument(arguments, 2));
         else if (streq(member, "NeighbourChanged"))
                 (void) printf("layer %-12s neighbour %s %s %s %s  %s", strempty(layer), argument(arguments, 0),
-                              argument(arguments, 1), terminal_glyph(GLYPH_ARROW), argument(arguments, 2), argument(arguments, 3));
+                              argument(arguments, 1), terminal_glyph(GLYPH_ARROW), argument(arguments, 2),
+                              argument(arguments, 3));
         else if (streq(member, "LayerNew") || streq(member, "LayerRemoved"))
                 (void) printf("layer %-12s %s", argument(arguments, 0),
                               streq(member, "LayerNew") ? "new" : "removed");
@@ -65,14 +66,18 @@ static void print_event(const char *member, const char *path, json_object *argum
                               streq(member, "NameNew") ? "new" : "removed");
         else if (streq(member, "FlowNew")) {
                 json_object *info = json_object_array_get_idx(arguments, 1), *verified = NULL;
-                bool proven = json_object_object_get_ex(info, "PeerVerified", &verified) && json_object_get_boolean(verified);
+                bool proven =
+                        json_object_object_get_ex(info, "PeerVerified", &verified) && json_object_get_boolean(verified);
 
                 (void) printf("flow  %-12s new   %s%s%s%s%s%s%s%s", argument(arguments, 0), member_string(info, "Name"),
                               isempty(member_string(info, "Layer")) ? "" : "  via ", member_string(info, "Layer"),
-                              isempty(member_string(info, "Peer")) ? "" : ", ", member_string(info, "Peer"), proven ? " (proven)" : "",
-                              isempty(member_string(info, "Protection")) ? "" : ", ", member_string(info, "Protection"));
+                              isempty(member_string(info, "Peer")) ? "" : ", ", member_string(info, "Peer"),
+                              proven ? " (proven)" : "", isempty(member_string(info, "Protection")) ? "" : ", ",
+                              member_string(info, "Protection"));
         } else if (streq(member, "CertificateExpiring"))
-                (void) printf("certificate of %s: %s", isempty(argument(arguments, 0)) ? "this host" : argument(arguments, 0), argument(arguments, 1));
+                (void) printf("certificate of %s: %s",
+                              isempty(argument(arguments, 0)) ? "this host" : argument(arguments, 0),
+                              argument(arguments, 1));
         else if (streq(member, "FlowRemoved"))
                 (void) printf("flow  %-12s ended %s", argument(arguments, 0), argument(arguments, 1));
         else if (streq(member, "OperationRemoved"))

@@ -194,16 +194,16 @@ static bool check_name(const char *name) {
         if (flow_name_is_valid(name))
                 return true;
 
-        (void) fprintf(stderr, "'%s' cannot be a name: UTF-8 without control characters and '/', at most %u bytes.\n", name,
-                       FLOW_NAME_BYTES_MAX);
+        (void) fprintf(stderr, "'%s' cannot be a name: UTF-8 without control characters and '/', at most %u bytes.\n",
+                       name, FLOW_NAME_BYTES_MAX);
         return false;
 }
 
 /* Policies may be of names that are served elsewhere: those are shown and changed without making the name. */
 int verb_name(Ctl *ctl, int argc, char *argv[]) {
         const Options *o = &ctl->options;
-        const uint64_t making = OPTION_BIT(OPTION_UNIT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_PID) | OPTION_BIT(OPTION_PROGRAM) |
-                                OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE);
+        const uint64_t making = OPTION_BIT(OPTION_UNIT) | OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_PID) |
+                                OPTION_BIT(OPTION_PROGRAM) | OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_BALANCE);
         const char *name = argv[1];
         int r;
 

@@ -97,11 +97,12 @@ static int print_protection(Ctl *ctl) {
                 return r;
 
         status_label("Protected");
-        (void) printf("%" PRIu64 " encrypted with a proven peer, %" PRIu64 " encrypted", counts.n_proven, counts.n_encrypted);
+        (void) printf("%" PRIu64 " encrypted with a proven peer, %" PRIu64 " encrypted", counts.n_proven,
+                      counts.n_encrypted);
         if (counts.n_sealed > 0)
                 (void) printf(", %" PRIu64 " against alteration only", counts.n_sealed);
-        (void) printf(", %s%" PRIu64 " plain%s", terminal_sequence(counts.n_plain > 0 ? COLOR_YELLOW : COLOR_NORMAL), counts.n_plain,
-                      terminal_sequence(COLOR_NORMAL));
+        (void) printf(", %s%" PRIu64 " plain%s", terminal_sequence(counts.n_plain > 0 ? COLOR_YELLOW : COLOR_NORMAL),
+                      counts.n_plain, terminal_sequence(COLOR_NORMAL));
         if (counts.n_local > 0)
                 (void) printf(", %" PRIu64 " within this host", counts.n_local);
         (void) printf("\n");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A file that somebody hands to "o7sctl ca trust" or "name NAME import". Whatever is in it: what is shown of it is fit for a terminal, and it is
- * neither half of a pair nor a revocation list unless it is.
+ * A file that somebody hands to "o7sctl ca trust" or "name NAME import". Whatever is in it: what is shown of it is fit
+ * for a terminal, and it is neither half of a pair nor a revocation list unless it is.
  */
 
 #include "basic/string.h"

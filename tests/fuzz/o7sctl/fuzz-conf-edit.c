@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A configuration file in which a key is to be changed: whatever the file is, as long as the daemons can read it, they read the new values
- * afterwards, and everything else as before, in the same order.
+ * A configuration file in which a key is to be changed: whatever the file is, as long as the daemons can read it, they
+ * read the new values afterwards, and everything else as before, in the same order.
  */
 
 #include "basic/conf.h"
@@ -13,7 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const Setting settings[] = { { "AllowPeer", "a" }, { "Encryption", "required" }, { "AllowPeer", "b" }, { "Peer", "" } };
+static const Setting settings[] = {
+        { "AllowPeer", "a" }, { "Encryption", "required" }, { "AllowPeer", "b" }, { "Peer", "" },
+};
 
 static void require(bool condition) {
         if (!condition)
