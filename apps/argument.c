@@ -24,7 +24,8 @@ int argument_interval(const char *program, const char *text, uint64_t min_usec, 
         uint64_t usec;
 
         if (duration_parse(text, &usec) < 0 || usec < min_usec)
-                return -complain_usage(program, "'%s' is not an interval of %ums or more.", text, (unsigned) (min_usec / 1000));
+                return -complain_usage(program, "'%s' is not an interval of %ums or more.", text,
+                                       (unsigned) (min_usec / 1000));
 
         *ret_usec = usec;
         return 0;
@@ -44,7 +45,8 @@ int argument_size(const char *program, const char *text, uint64_t min, uint64_t 
         uint64_t size;
 
         if (size_parse(text, max, &size) < 0 || size < min)
-                return -complain_usage(program, "'%s' is not a size of %u to %u bytes.", text, (unsigned) min, (unsigned) max);
+                return -complain_usage(program, "'%s' is not a size of %u to %u bytes.", text, (unsigned) min,
+                                       (unsigned) max);
 
         *ret = size;
         return 0;

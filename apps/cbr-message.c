@@ -14,7 +14,10 @@ static const MessageKind kind = { .magic = CBR_MAGIC, .version = CBR_VERSION, .n
 
 size_t cbr_message_write(const CbrMessage *message, void *buffer) {
         MessageHeader header = {
-                .type = (uint8_t) message->type, .run = message->run, .sequence = message->sequence, .sent_nsec = message->sent_nsec,
+                .type = (uint8_t) message->type,
+                .run = message->run,
+                .sequence = message->sequence,
+                .sent_nsec = message->sent_nsec,
         };
         uint8_t *p = message_header_write(&kind, &header, buffer);
 

@@ -36,7 +36,8 @@ uint8_t *message_header_write(const MessageKind *kind, const MessageHeader *head
         return message_store(p, header->sent_nsec, 8);
 }
 
-int message_header_parse(const MessageKind *kind, const void *data, size_t size, MessageHeader *ret, const uint8_t **ret_body) {
+int message_header_parse(const MessageKind *kind, const void *data, size_t size, MessageHeader *ret,
+                         const uint8_t **ret_body) {
         const uint8_t *p = data;
         uint64_t magic, version, type;
 

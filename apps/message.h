@@ -39,4 +39,5 @@ uint64_t message_load(const uint8_t **from, unsigned n_bytes);
 uint8_t *message_header_write(const MessageKind *kind, const MessageHeader *header, void *buffer);
 
 /* Returns: 0, *ret_body is behind it; -EBADMSG: not such a message. */
-int message_header_parse(const MessageKind *kind, const void *data, size_t size, MessageHeader *ret, const uint8_t **ret_body);
+int message_header_parse(const MessageKind *kind, const void *data, size_t size, MessageHeader *ret,
+                         const uint8_t **ret_body);

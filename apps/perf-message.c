@@ -36,7 +36,10 @@ size_t perf_message_bytes(PerfType type, size_t size) {
 
 size_t perf_message_write(const PerfMessage *message, void *buffer) {
         MessageHeader header = {
-                .type = (uint8_t) message->type, .run = message->test, .sequence = message->sequence, .sent_nsec = message->sent_nsec,
+                .type = (uint8_t) message->type,
+                .run = message->test,
+                .sequence = message->sequence,
+                .sent_nsec = message->sent_nsec,
         };
         uint8_t *p = message_header_write(&kind, &header, buffer);
 
