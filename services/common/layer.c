@@ -103,7 +103,8 @@ int layer_new(Daemon *daemon, const char *name, const LayerOps *ops, void *userd
                 upper_set_budget(&layer->upper, budget);
 
         if (ops->n_interfaces > 0) {
-                r = capture_new(daemon->event, name, ops->interfaces, ops->n_interfaces, ops->watch, userdata, &layer->capture);
+                r = capture_new(daemon->event, name, ops->interfaces, ops->n_interfaces, ops->watch,
+                                userdata, &layer->capture);
                 if (r < 0)
                         return r;
         }
