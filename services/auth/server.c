@@ -65,7 +65,11 @@ static void arm_expiry(Server *s) {
 
 /* Best effort: who reads slowly has the journal. */
 static void announce_expiring(Server *s, const AuthFinding *finding) {
-        AuthMessage message = { .type = AUTH_EXPIRING, .version = AUTH_PROTOCOL_VERSION, .expiry_usec = finding->expiry_usec };
+        AuthMessage message = {
+                .type = AUTH_EXPIRING,
+                .version = AUTH_PROTOCOL_VERSION,
+                .expiry_usec = finding->expiry_usec,
+        };
         Client *c;
 
         (void) copy_string(message.name, sizeof(message.name), finding->subject);
@@ -88,7 +92,8 @@ static void look_for_expiring(Server *s) {
         for (unsigned side = 0; side < 2; side++) {
                 int n;
 
-                n = credentials_inspect(s->service->store, NULL, &defaults, side == 0, now, findings, AUTH_FINDINGS_MAX);
+                n = credentials_inspect(s->service->store, NULL, &defaults, side == 0, now, findings,
+                                        AUTH_FINDINGS_MAX);
                 for (int i = 0; i < MIN(n, (int) AUTH_FINDINGS_MAX); i++)
                         if (warning_is_due(&s->service->warnings, findings + i, now)) {
                                 event_expiring(findings + i);
@@ -129,7 +134,12 @@ static int send_answer(Client *c) {
                 return 1;
 
         if (r == -ENOBUFS || r == -EINVAL) {            /* it does not fit: the asking end hears at least that */
-                AuthMessage refusal = { .type = c->answer.type, .version = AUTH_PROTOCOL_VERSION, .id = c->answer.id, .result = -EMSGSIZE };
+                AuthMessage refusal = {
+                        .type = c->answer.type,
+                        .version = AUTH_PROTOCOL_VERSION,
+                        .id = c->answer.id,
+                        .result = -EMSGSIZE,
+                };
 
                 log_warning_errno(r, "An answer does not fit into a message: %m");
                 r = auth_message_send(c->fd, &refusal, -1);
@@ -252,7 +262,8 @@ int server_init(Server *s, sd_event *event, Service *service, int listen_fd, uid
                 return r;
         (void) sd_event_source_set_enabled(s->expiry_timer, SD_EVENT_OFF);
 
-        r = sd_event_add_time(event, &s->warning_timer, CLOCK_MONOTONIC, usec_add(time_now(), USEC_PER_SEC), 0, warning_elapsed, s);
+        r = sd_event_add_time(event, &s->warning_timer, CLOCK_MONOTONIC, usec_add(time_now(), USEC_PER_SEC), 0,
+                              warning_elapsed, s);
         if (r < 0)
                 return r;
 

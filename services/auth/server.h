@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The service on sockets: takes connections of the IRM (and of nobody else), reads one message after the other, sends the answers. A reader
- * that is slow waits for himself: nothing is read of a connection while an answer of it waits. Looks for certificates that end soon.
+ * The service on sockets: takes connections of the IRM (and of nobody else), reads one message after the other, sends
+ * the answers. A reader that is slow waits for himself: nothing is read of a connection while an answer of it waits.
+ * Looks for certificates that end soon.
  */
 
 #include <sys/types.h>
@@ -29,15 +30,16 @@ typedef struct Server {
         unsigned n_clients;
 } Server;
 
-#define SERVER_INIT(server)                                                                                                 \
-        {                                                                                                                   \
-                .listen_fd = -1, .clients = LIST_INIT((server).clients),                                                    \
+#define SERVER_INIT(server)                                                                                       \
+        {                                                                                                         \
+                .listen_fd = -1, .clients = LIST_INIT((server).clients),                                          \
         }
 
-/* listen_fd: taken over, also where it fails; -1: connections come through server_add_client() only. SIGHUP is blocked and watched. Returns: 0; or what
- * sd-event says. */
+/* listen_fd: taken over, also where it fails; -1: connections come through server_add_client() only. SIGHUP is blocked
+ * and watched. Returns: 0; or what sd-event says. */
 int server_init(Server *server, sd_event *event, Service *service, int listen_fd, uid_t client_uid);
 void server_done(Server *server);
 
-/* A connection, taken over whatever happens. Returns: 0; -EPERM: not of a user who may ask; -EMFILE: there are too many; -ENOMEM. */
+/* A connection, taken over whatever happens. Returns: 0; -EPERM: not of a user who may ask; -EMFILE: there are too
+ * many; -ENOMEM. */
 int server_add_client(Server *server, int fd);

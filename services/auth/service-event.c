@@ -40,8 +40,10 @@ static const char *printable(const char *text, char *buffer, size_t size) {
 
 void event_failure(EventLog *log, usec_t now, const char *name, const char *identity, int result, const char *text) {
         EventKind kind = result == -EBUSY ? EVENT_AUTH_BUSY : EVENT_AUTH_FAILURE;
-        char safe_name[FLOW_NAME_WIRE_BYTES_MAX + 1], safe_identity[AUTH_IDENTITY_BYTES_MAX], safe_text[AUTH_TEXT_BYTES_MAX];
-        char id_field[64], name_field[FLOW_NAME_WIRE_BYTES_MAX + 32], peer_field[AUTH_IDENTITY_BYTES_MAX + 32], reason_field[64];
+        char safe_name[FLOW_NAME_WIRE_BYTES_MAX + 1], safe_identity[AUTH_IDENTITY_BYTES_MAX],
+                safe_text[AUTH_TEXT_BYTES_MAX];
+        char id_field[64], name_field[FLOW_NAME_WIRE_BYTES_MAX + 32], peer_field[AUTH_IDENTITY_BYTES_MAX + 32],
+                reason_field[64];
         uint64_t n_suppressed;
 
         if (!event_take(log->rates + kind, now, &n_suppressed))
@@ -50,10 +52,13 @@ void event_failure(EventLog *log, usec_t now, const char *name, const char *iden
                 log_notice("%" PRIu64 " events of the kind that follows were not logged", n_suppressed);
 
         (void) snprintf(id_field, sizeof(id_field), "MESSAGE_ID=%s", message_ids[kind]);
-        (void) snprintf(name_field, sizeof(name_field), LOG_FIELD_NAME "=%s", printable(name, safe_name, sizeof(safe_name)));
-        (void) snprintf(peer_field, sizeof(peer_field), LOG_FIELD_PEER "=%s", printable(identity, safe_identity, sizeof(safe_identity)));
+        (void) snprintf(name_field, sizeof(name_field), LOG_FIELD_NAME "=%s",
+                        printable(name, safe_name, sizeof(safe_name)));
+        (void) snprintf(peer_field, sizeof(peer_field), LOG_FIELD_PEER "=%s",
+                        printable(identity, safe_identity, sizeof(safe_identity)));
         (void) snprintf(reason_field, sizeof(reason_field), "OUROBOROS_REASON=%s", strerrorname_np(-result));
-        log_with(LOG_NOTICE, LOG_FIELDS(id_field, name_field, peer_field, reason_field), "Handshake for \"%s\" failed: %s", safe_name,
+        log_with(LOG_NOTICE, LOG_FIELDS(id_field, name_field, peer_field, reason_field),
+                 "Handshake for \"%s\" failed: %s", safe_name,
                  printable(isempty(text) ? strerror(-result) : text, safe_text, sizeof(safe_text)));
 }
 
@@ -61,9 +66,10 @@ void event_expiring(const AuthFinding *finding) {
         char safe_subject[AUTH_IDENTITY_BYTES_MAX], safe_text[AUTH_TEXT_BYTES_MAX];
         char name_field[AUTH_IDENTITY_BYTES_MAX + 32];
 
-        (void) snprintf(name_field, sizeof(name_field), LOG_FIELD_NAME "=%s", printable(finding->subject, safe_subject, sizeof(safe_subject)));
-        log_with(LOG_WARNING, LOG_FIELDS("MESSAGE_ID=" EVENT_CERTIFICATE_EXPIRING_ID, name_field), "%s: %s", safe_subject,
-                 printable(finding->text, safe_text, sizeof(safe_text)));
+        (void) snprintf(name_field, sizeof(name_field), LOG_FIELD_NAME "=%s",
+                        printable(finding->subject, safe_subject, sizeof(safe_subject)));
+        log_with(LOG_WARNING, LOG_FIELDS("MESSAGE_ID=" EVENT_CERTIFICATE_EXPIRING_ID, name_field), "%s: %s",
+                 safe_subject, printable(finding->text, safe_text, sizeof(safe_text)));
 }
 
 void event_reloaded(int result, const char *text) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The four questions of a handshake. A session holds what the next question needs; whatever fails, and whatever is complete, ends it, so
- * that no session answers twice and no keys stay behind.
+ * The four questions of a handshake. A session holds what the next question needs; whatever fails, and whatever is
+ * complete, ends it, so that no session answers twice and no keys stay behind.
  */
 
 #include <stdio.h>
@@ -20,7 +20,8 @@ static int refuse(AuthMessage *answer, int result, const char *text) {
         return result;
 }
 
-static int failed(Service *s, ServiceTime now, const char *name, const AuthPeer *peer, int result, AuthMessage *answer) {
+static int failed(Service *s, ServiceTime now, const char *name, const AuthPeer *peer, int result,
+                  AuthMessage *answer) {
         if (isempty(answer->text))
                 (void) snprintf(answer->text, sizeof(answer->text), "The handshake failed: %s", strerror(-result));
 
@@ -39,7 +40,8 @@ static void refresh(Service *s, ServiceTime now) {
 }
 
 /* A session with its handshake; takes the policy out of the message. */
-static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool server, ServiceTime now, AuthMessage *answer, Session **ret) {
+static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool server, ServiceTime now, AuthMessage *answer,
+                 Session **ret) {
         uint8_t random[HANDSHAKE_RANDOM_BYTES];
         Credentials credentials = {};
         HandshakeParameters parameters;
@@ -51,14 +53,17 @@ static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool serve
 
         r = session_new(&s->sessions, peer, server, now.monotonic, &session);
         if (r < 0)
-                return refuse(answer, r, r == -EBUSY ? "Too many handshakes are under way; later ones have to wait" : "There is no room for a session");
+                return refuse(answer, r,
+                              r == -EBUSY ? "Too many handshakes are under way; later ones have to wait"
+                                          : "There is no room for a session");
 
         (void) copy_string(session->name, sizeof(session->name), message->name);
         session->policy = message->policy;
         message->policy = (SecurityPolicy) {};
 
         refresh(s, now);
-        r = credentials_find(s->store, session->name, &session->policy, server, now.realtime_nsec, &credentials, answer->text);
+        r = credentials_find(s->store, session->name, &session->policy, server, now.realtime_nsec, &credentials,
+                             answer->text);
         if (r >= 0 && !copy_string(session->private_key, sizeof(session->private_key), credentials.private_key))
                 r = -ENOKEY;
         if (r >= 0)
@@ -105,7 +110,8 @@ static int finish(Session *session, ServicePeer *peer, const OapHeader *header, 
 
         n = handshake_finish(session->handshake, signature, (size_t) size, oap, AUTH_OAP_BYTES_MAX);
         if (n < 0)
-                return refuse(answer, (int) n, "The handshake message cannot be made: it is too long, or its parts do not fit together");
+                return refuse(answer, (int) n,
+                              "The handshake message cannot be made: it is too long, or its parts do not fit together");
 
         answer->oap = TAKE_PTR(oap);
         answer->oap_size = (size_t) n;
@@ -128,7 +134,8 @@ int service_build_request(Service *s, ServicePeer *peer, AuthMessage *message, S
         if (r < 0)
                 return failed(s, now, message->name, &nobody, r, answer);
 
-        r = handshake_build_request(session->handshake, now.realtime_nsec, message->binding, message->binding_size, &header, &signs);
+        r = handshake_build_request(session->handshake, now.realtime_nsec, message->binding, message->binding_size,
+                                    &header, &signs);
         if (r >= 0)
                 r = finish(session, peer, &header, signs, answer);
         if (r < 0) {
@@ -169,10 +176,11 @@ int service_check_response(Service *s, ServicePeer *peer, AuthMessage *message, 
         int r;
 
         if (!session)
-                return refuse(answer, -ESTALE, "The handshake is not known any more: it took longer than 60 s, or has ended");
+                return refuse(answer, -ESTALE,
+                              "The handshake is not known any more: it took longer than 60 s, or has ended");
 
-        r = handshake_check_response(session->handshake, now.realtime_nsec, message->oap, message->oap_size, message->binding,
-                                     message->binding_size, answer->text);
+        r = handshake_check_response(session->handshake, now.realtime_nsec, message->oap, message->oap_size,
+                                     message->binding, message->binding_size, answer->text);
         if (r >= 0)
                 r = handshake_keys(session->handshake, &answer->keys, &answer->control);
         handshake_peer(session->handshake, &who);
@@ -201,8 +209,8 @@ int service_check_request(Service *s, ServicePeer *peer, AuthMessage *message, S
         if (r < 0)
                 return failed(s, now, message->name, &who, r, answer);
 
-        r = handshake_check_request(session->handshake, now.realtime_nsec, message->oap, message->oap_size, message->binding,
-                                    message->binding_size, answer->text);
+        r = handshake_check_request(session->handshake, now.realtime_nsec, message->oap, message->oap_size,
+                                    message->binding, message->binding_size, answer->text);
         if (r < 0) {
                 handshake_peer(session->handshake, &who);
                 (void) session_free(&s->sessions, session);
@@ -222,14 +230,16 @@ int service_build_response(Service *s, ServicePeer *peer, AuthMessage *message, 
         int r;
 
         if (!session)
-                return refuse(answer, -ESTALE, "The handshake is not known any more: it took longer than 60 s, or has ended");
+                return refuse(answer, -ESTALE,
+                              "The handshake is not known any more: it took longer than 60 s, or has ended");
         if (!message->have_token) {
                 (void) session_free(&s->sessions, session);
                 return refuse(answer, -EPROTO, "A response has a token, and there is none");
         }
 
         r = handshake_build_response(session->handshake, now.realtime_nsec, message->capabilities, message->token,
-                                     message->have_reset ? message->reset : NULL, message->binding, message->binding_size, &header, &signs);
+                                     message->have_reset ? message->reset : NULL, message->binding,
+                                     message->binding_size, &header, &signs);
         if (r >= 0)
                 r = finish(session, peer, &header, signs, answer);
         if (r >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What people ask before a flow fails: what would be used for this name, and is it good? The files are credentials.c's; here is what only
- * both services together know, whether the private key can be used and belongs to the certificate.
+ * What people ask before a flow fails: what would be used for this name, and is it good? The files are credentials.c's;
+ * here is what only both services together know, whether the private key can be used and belongs to the certificate.
  */
 
 #include <gnutls/abstract.h>
@@ -13,7 +13,10 @@
 
 /* The public key of a certificate. Returns: its bytes; -EBADMSG; -ENOBUFS. */
 static ssize_t public_key_of(const uint8_t *certificate, size_t certificate_size, uint8_t *ret, size_t size) {
-        gnutls_datum_t der = { .data = (uint8_t *) (uintptr_t) certificate, .size = (unsigned) certificate_size };      /* only read */
+        gnutls_datum_t der = {
+                .data = (uint8_t *) (uintptr_t) certificate,    /* only read */
+                .size = (unsigned) certificate_size,
+        };
         gnutls_x509_crt_t crt;
         gnutls_pubkey_t key;
         int r;
@@ -40,7 +43,8 @@ static void inspect_key(Signer *signer, const Credentials *credentials, AuthFind
         uint8_t theirs[KEY_PUBLIC_BYTES_MAX], ours[KEY_PUBLIC_BYTES_MAX];
         ssize_t n, size;
 
-        (void) copy_string(ret->subject, sizeof(ret->subject), isempty(credentials->private_key) ? "private key" : credentials->private_key);
+        (void) copy_string(ret->subject, sizeof(ret->subject),
+                           isempty(credentials->private_key) ? "private key" : credentials->private_key);
         utf8_mend(ret->subject);
 
         n = signer_public(signer, credentials->private_key, theirs, ret->text);
@@ -56,7 +60,8 @@ static void inspect_key(Signer *signer, const Credentials *credentials, AuthFind
                 return;
         }
 
-        (void) copy_string(ret->text, sizeof(ret->text), "The private key belongs to the certificate, and o7s-keyd can use it");
+        (void) copy_string(ret->text, sizeof(ret->text),
+                           "The private key belongs to the certificate, and o7s-keyd can use it");
 }
 
 /* What the policy comes to with the files that there are. */
@@ -78,7 +83,8 @@ int service_inspect(Service *s, ServicePeer *peer, AuthMessage *message, Service
         int r;
 
         if (!flow_name_is_valid_on_wire(message->name)) {
-                (void) copy_string(answer->text, sizeof(answer->text), "What is asked about is a name, and there is none");
+                (void) copy_string(answer->text, sizeof(answer->text),
+                                   "What is asked about is a name, and there is none");
                 return -EPROTO;
         }
 
@@ -87,7 +93,8 @@ int service_inspect(Service *s, ServicePeer *peer, AuthMessage *message, Service
                 return -ENOMEM;
 
         (void) credential_store_refresh(s->store);
-        r = credentials_find(s->store, message->name, &message->policy, message->server, now.realtime_nsec, &credentials, answer->text);
+        r = credentials_find(s->store, message->name, &message->policy, message->server, now.realtime_nsec,
+                             &credentials, answer->text);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
@@ -101,7 +108,8 @@ int service_inspect(Service *s, ServicePeer *peer, AuthMessage *message, Service
         if (r >= 0 && credentials.certificate)
                 inspect_key(&peer->signer, &credentials, findings + n++);
 
-        r = credentials_inspect(s->store, message->name, &message->policy, message->server, now.realtime_nsec, findings + n, AUTH_FINDINGS_MAX - n);
+        r = credentials_inspect(s->store, message->name, &message->policy, message->server, now.realtime_nsec,
+                                findings + n, AUTH_FINDINGS_MAX - n);
         if (r < 0)
                 return r;
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Handshakes that are under way: a table of fixed size, each entry for SESSION_LIFE_USEC. Its numbers are never used twice and cannot be
- * guessed: 52 random bits above the slot. Sessions of the asked side, which strangers can cause, leave a quarter of the table to ours.
+ * Handshakes that are under way: a table of fixed size, each entry for SESSION_LIFE_USEC. Its numbers are never used
+ * twice and cannot be guessed: 52 random bits above the slot. Sessions of the asked side, which strangers can cause,
+ * leave a quarter of the table to ours.
  */
 
 #include "basic/list.h"

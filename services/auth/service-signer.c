@@ -70,18 +70,21 @@ static int exchange(int fd, const KeyMessage *question, KeyMessageType expected,
 }
 
 /* Returns: 0: *ret is the answer, and it is good; -ENOTCONN; -ENOKEY. */
-static int ask(Signer *signer, const KeyMessage *question, KeyMessageType expected, KeyMessage *ret, char text[AUTH_TEXT_BYTES_MAX]) {
+static int ask(Signer *signer, const KeyMessage *question, KeyMessageType expected, KeyMessage *ret,
+               char text[AUTH_TEXT_BYTES_MAX]) {
         KeyMessage answer;
         int r;
 
         if (signer->fd < 0) {
-                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "There is no connection to o7s-keyd, which has the private keys");
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX,
+                                "There is no connection to o7s-keyd, which has the private keys");
                 return -ENOTCONN;
         }
 
         r = exchange(signer->fd, question, expected, &answer);
         if (r == -EINVAL || r == -ENOBUFS) {            /* nothing was sent: our question cannot be asked */
-                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "The message to be signed does not fit into a question to o7s-keyd");
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX,
+                                "The message to be signed does not fit into a question to o7s-keyd");
                 return -ENOKEY;
         }
         if (r < 0) {
@@ -90,8 +93,8 @@ static int ask(Signer *signer, const KeyMessage *question, KeyMessageType expect
                 return -ENOTCONN;
         }
         if (answer.result < 0) {
-                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "The private key \"%.200s\" cannot be used: %.200s", question->key,
-                                isempty(answer.text) ? strerror(-answer.result) : answer.text);
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "The private key \"%.200s\" cannot be used: %.200s",
+                                question->key, isempty(answer.text) ? strerror(-answer.result) : answer.text);
                 key_message_done(&answer);
                 return -ENOKEY;
         }
@@ -111,7 +114,8 @@ ssize_t signer_sign(Signer *signer, const char *key, const OapHeader *header, ui
         int r;
 
         if (!set_key(&question, key)) {
-                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "There is a certificate, but no private key that belongs to it");
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX,
+                                "There is a certificate, but no private key that belongs to it");
                 return -ENOKEY;
         }
 
@@ -127,13 +131,15 @@ ssize_t signer_sign(Signer *signer, const char *key, const OapHeader *header, ui
         return (ssize_t) answer.signature_size;
 }
 
-ssize_t signer_public(Signer *signer, const char *key, uint8_t ret[KEY_PUBLIC_BYTES_MAX], char text[AUTH_TEXT_BYTES_MAX]) {
+ssize_t signer_public(Signer *signer, const char *key, uint8_t ret[KEY_PUBLIC_BYTES_MAX],
+                      char text[AUTH_TEXT_BYTES_MAX]) {
         _cleanup_(key_message_done) KeyMessage answer = {};
         KeyMessage question = { .type = KEY_PUBLIC };
         int r;
 
         if (!set_key(&question, key)) {
-                (void) snprintf(text, AUTH_TEXT_BYTES_MAX, "There is a certificate, but no private key that belongs to it");
+                (void) snprintf(text, AUTH_TEXT_BYTES_MAX,
+                                "There is a certificate, but no private key that belongs to it");
                 return -ENOKEY;
         }
 

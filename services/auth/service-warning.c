@@ -20,7 +20,8 @@ static unsigned stage_of(uint64_t expiry_usec, uint64_t now_usec) {
 
 #define STAGE_LAST_DAY 3U
 
-/* The entry of a certificate; where the table is full, that of the one which ends last, since a warning too many is better than none. */
+/* The entry of a certificate; where the table is full, that of the one which ends last, since a warning too many is
+ * better than none. */
 static Warning *find_warning(WarningTable *table, uint64_t subject) {
         Warning *latest = table->warnings;
 
@@ -46,9 +47,11 @@ static void write_sentence(AuthFinding *finding, uint64_t now_usec) {
                 (void) strftime(when, sizeof(when), "on %F at %R UTC", &tm);
 
         if (finding->expiry_usec <= now_usec)
-                (void) snprintf(finding->text, sizeof(finding->text), "The certificate ended %s; flows that need it fail until it is renewed", when);
+                (void) snprintf(finding->text, sizeof(finding->text),
+                                "The certificate ended %s; flows that need it fail until it is renewed", when);
         else
-                (void) snprintf(finding->text, sizeof(finding->text), "The certificate ends %s, in %" PRIu64 " h; it has to be renewed before", when,
+                (void) snprintf(finding->text, sizeof(finding->text),
+                                "The certificate ends %s, in %" PRIu64 " h; it has to be renewed before", when,
                                 (finding->expiry_usec - now_usec) / (3600 * USEC_PER_SEC));
 }
 

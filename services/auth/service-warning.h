@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Certificates that end soon: said 30 and 7 days and 1 day in advance and once they have ended, and from the last day on every day. Once
- * per certificate and day, however often anybody looks.
+ * Certificates that end soon: said 30 and 7 days and 1 day in advance and once they have ended, and from the last day
+ * on every day. Once per certificate and day, however often anybody looks.
  */
 
 #include "basic/siphash.h"
@@ -26,5 +26,6 @@ typedef struct WarningTable {
         Warning warnings[WARNINGS_MAX];
 } WarningTable;
 
-/* Whether this finding is to be told now; then it counts as told. The sentence is the finding's own where that is bad, else says when it ends. */
+/* Whether this finding is to be told now; then it counts as told. The sentence is the finding's own where that is bad,
+ * else says when it ends. */
 bool warning_is_due(WarningTable *table, AuthFinding *finding, uint64_t now_realtime_nsec);

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The folder's tour. o7s-auth reads certificates and handshakes of strangers, decides, and agrees keys; it holds no private key and has
- * neither a network nor a bus.
+ * The folder's tour. o7s-auth reads certificates and handshakes of strangers, decides, and agrees keys; it holds no
+ * private key and has neither a network nor a bus.
  *
  *   main.c server.c          the process: hardening, sockets, signals, timers; connections of the IRM
- *   service.c                what is asked (auth-message.h), answered from the objects below; told the time, opens no socket
+ *   service.c                what is asked (auth-message.h), answered from the objects below; told the time
  *   service-handshake.c      the four questions of a handshake
- *   service-inspect.c        what people ask: is my configuration good? reading everything again
+ *   service-inspect.c        what people ask: is my configuration good?
  *   service-session.c        handshakes under way, a fixed number, each for 60 s
  *   service-signer.c         the way to o7s-keyd
  *   service-warning.c        certificates that end soon
@@ -16,8 +16,8 @@
  *   handshake*.c negotiation.c key-exchange*.c key-derivation.c spki.c      one handshake, pure
  *   credentials*.c trust*.c certificate*.c                                  what we show, and whom we trust
  *
- * What a message may cost is bounded: its size, one public-key operation or two, and for handshakes that strangers begin a budget per
- * second, of which no name gets all.
+ * What a message may cost is bounded: its size, one public-key operation or two, and for handshakes that strangers
+ * begin a budget per second, of which no name gets all.
  */
 
 #include "basic/siphash.h"
@@ -64,9 +64,10 @@ void service_peer_init(ServicePeer *peer);
 /* Ends its sessions. */
 void service_peer_done(Service *service, ServicePeer *peer);
 
-/* One message. fd: what came along, or -1; consumed. Returns: 1: *ret is an answer, for auth_message_done(); 0: there is none; < 0: not what
- * the IRM says: the connection ends. */
-int service_handle(Service *service, ServicePeer *peer, AuthMessage *message, int fd, ServiceTime now, AuthMessage *ret);
+/* One message. fd: what came along, or -1; consumed. Returns: 1: *ret is an answer, for auth_message_done(); 0: there
+ * is none; < 0: not what the IRM says: the connection ends. */
+int service_handle(Service *service, ServicePeer *peer, AuthMessage *message, int fd, ServiceTime now,
+                   AuthMessage *ret);
 
 /* Everything is read again. Returns: 0; -ENOKEY: text says which file is no good. */
 int service_reload(Service *service, char text[AUTH_TEXT_BYTES_MAX]);
@@ -75,10 +76,14 @@ int service_reload(Service *service, char text[AUTH_TEXT_BYTES_MAX]);
 void service_expire(Service *service, usec_t now);
 usec_t service_next(const Service *service);
 
-/* For service.c: one question each. message is the question; the answer has its number and type already. A result < 0 goes into the answer,
- * together with a sentence in its text. */
-int service_build_request(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now, AuthMessage *answer);
-int service_check_response(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now, AuthMessage *answer);
-int service_check_request(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now, AuthMessage *answer);
-int service_build_response(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now, AuthMessage *answer);
+/* For service.c: one question each. message is the question; the answer has its number and type already. A result < 0
+ * goes into the answer, together with a sentence in its text. */
+int service_build_request(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now,
+                          AuthMessage *answer);
+int service_check_response(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now,
+                           AuthMessage *answer);
+int service_check_request(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now,
+                          AuthMessage *answer);
+int service_build_response(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now,
+                           AuthMessage *answer);
 int service_inspect(Service *service, ServicePeer *peer, AuthMessage *message, ServiceTime now, AuthMessage *answer);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The parts of a message between the IRM and the authentication service: between auth-message.c, which has the whole, and auth-parts.c. */
+/* The parts of a message between the IRM and the authentication service: between auth-message.c, which has the whole,
+ * and auth-message-parts.c. */
 
 #include "auth.pb-c.h"
 #include "services/common/auth-message.h"
@@ -19,7 +20,8 @@ static inline ProtobufCBinaryData auth_refer_bytes(const uint8_t *bytes, size_t 
         return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) bytes };
 }
 
-/* A record of a policy points into the policy; only its lists are its own: auth_policy_record_done(). Returns: 0; -EINVAL; -ENOMEM. */
+/* A record of a policy points into the policy; only its lists are its own: auth_policy_record_done(). Returns: 0;
+ * -EINVAL; -ENOMEM. */
 int auth_policy_pack(const SecurityPolicy *policy, AuthPolicyRecord *record);
 void auth_policy_record_done(AuthPolicyRecord *record);
 /* Returns: 0; -EBADMSG; -ENOMEM. On failure there is nothing to be freed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The parts of a message between the IRM and the authentication service, in protobuf and back. Both processes distrust what they read. */
+/* The parts of a message between the IRM and the authentication service, in protobuf and back. Both processes distrust
+ * what they read. */
 
 #include "services/common/auth-message-internal.h"
 
@@ -59,16 +60,10 @@ static const struct {
         size_t n;               /* size_t */
         size_t entries;         /* ProtobufCBinaryData * */
 } lists[] = {
-#define LIST(field) { offsetof(SecurityPolicy, field), offsetof(AuthPolicyRecord, n_##field), offsetof(AuthPolicyRecord, field) }
-        LIST(key_exchanges),
-        LIST(ciphers),
-        LIST(derivations),
-        LIST(digests),
-        LIST(trust_anchors),
-        LIST(revocation_lists),
-        LIST(pins),
-        LIST(allow),
-        LIST(deny),
+#define LIST(field)                                                                                                    \
+        { offsetof(SecurityPolicy, field), offsetof(AuthPolicyRecord, n_##field), offsetof(AuthPolicyRecord, field) }
+        LIST(key_exchanges),    LIST(ciphers), LIST(derivations), LIST(digests), LIST(trust_anchors),
+        LIST(revocation_lists), LIST(pins),    LIST(allow),       LIST(deny),
 #undef LIST
 };
 
@@ -128,7 +123,8 @@ int auth_policy_pack(const SecurityPolicy *policy, AuthPolicyRecord *record) {
 
         auth_policy_record__init(record);
 
-        if (!choices_are_valid((uint32_t) policy->authentication, (uint32_t) policy->encryption, (uint32_t) policy->peer))
+        if (!choices_are_valid((uint32_t) policy->authentication, (uint32_t) policy->encryption,
+                               (uint32_t) policy->peer))
                 return -EINVAL;
 
         record->has_authentication = true;
@@ -218,8 +214,8 @@ int auth_policy_parse(const AuthPolicyRecord *record, SecurityPolicy *ret) {
         }
 
         for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
-                r = parse_list(*MEMBER(ProtobufCBinaryData *, record, lists[i].entries), *MEMBER(size_t, record, lists[i].n),
-                               MEMBER(ConfStrings, &policy, lists[i].list));
+                r = parse_list(*MEMBER(ProtobufCBinaryData *, record, lists[i].entries),
+                               *MEMBER(size_t, record, lists[i].n), MEMBER(ConfStrings, &policy, lists[i].list));
                 if (r < 0)
                         return r;
         }
@@ -256,8 +252,10 @@ int auth_findings_pack(const AuthFinding *findings, unsigned n, AuthFindingRecor
                 records[i]->result = findings[i].result;
                 records[i]->has_expiry_usec = true;
                 records[i]->expiry_usec = findings[i].expiry_usec;
-                if (auth_refer_text(findings[i].subject, sizeof(findings[i].subject), &records[i]->has_subject, &records[i]->subject) < 0 ||
-                    auth_refer_text(findings[i].text, sizeof(findings[i].text), &records[i]->has_text, &records[i]->text) < 0)
+                if (auth_refer_text(findings[i].subject, sizeof(findings[i].subject), &records[i]->has_subject,
+                                    &records[i]->subject) < 0 ||
+                    auth_refer_text(findings[i].text, sizeof(findings[i].text), &records[i]->has_text,
+                                    &records[i]->text) < 0)
                         return -EINVAL;
         }
 
@@ -285,7 +283,8 @@ int auth_findings_parse(AuthFindingRecord *const *records, size_t n, AuthFinding
                 const AuthFindingRecord *record = records[i];
 
                 if (record->result > 0 || record->result < -ERRNO_MAX ||
-                    auth_take_sentence(findings[i].subject, sizeof(findings[i].subject), record->has_subject, &record->subject) < 0 ||
+                    auth_take_sentence(findings[i].subject, sizeof(findings[i].subject), record->has_subject,
+                                       &record->subject) < 0 ||
                     auth_take_sentence(findings[i].text, sizeof(findings[i].text), record->has_text, &record->text) < 0)
                         return -EBADMSG;
                 findings[i].result = record->result;
@@ -306,8 +305,10 @@ int auth_peer_pack(const AuthPeer *peer, AuthPeerRecord *record) {
         record->has_verified = true;
         record->verified = peer->verified;
         if (auth_refer_text(peer->identity, sizeof(peer->identity), &record->has_identity, &record->identity) < 0 ||
-            auth_refer_text(peer->key_exchange, sizeof(peer->key_exchange), &record->has_key_exchange, &record->key_exchange) < 0 ||
-            auth_refer_text(peer->protection, sizeof(peer->protection), &record->has_protection, &record->protection) < 0)
+            auth_refer_text(peer->key_exchange, sizeof(peer->key_exchange), &record->has_key_exchange,
+                            &record->key_exchange) < 0 ||
+            auth_refer_text(peer->protection, sizeof(peer->protection), &record->has_protection, &record->protection) <
+                    0)
                 return -EINVAL;
 
         return 0;
@@ -315,8 +316,10 @@ int auth_peer_pack(const AuthPeer *peer, AuthPeerRecord *record) {
 
 int auth_peer_parse(const AuthPeerRecord *record, AuthPeer *peer) {
         if (take_identifier(peer->identity, sizeof(peer->identity), record->has_identity, &record->identity) < 0 ||
-            take_identifier(peer->key_exchange, sizeof(peer->key_exchange), record->has_key_exchange, &record->key_exchange) < 0 ||
-            take_identifier(peer->protection, sizeof(peer->protection), record->has_protection, &record->protection) < 0)
+            take_identifier(peer->key_exchange, sizeof(peer->key_exchange), record->has_key_exchange,
+                            &record->key_exchange) < 0 ||
+            take_identifier(peer->protection, sizeof(peer->protection), record->has_protection, &record->protection) <
+                    0)
                 return -EBADMSG;
 
         peer->o7s = record->o7s;

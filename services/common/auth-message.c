@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What the IRM and the authentication service say to each other, in bytes and on a socket. Both sides distrust what they read: one of
- * them reads certificates of strangers. Messages carry the keys of flows, so whatever memory they passed through is wiped: the buffer of
- * the record here, what protobuf allocates in wiped_free().
+ * What the IRM and the authentication service say to each other, in bytes and on a socket. Both sides distrust what
+ * they read: one of them reads certificates of strangers. Messages carry the keys of flows, so whatever memory they
+ * passed through is wiped: the buffer of the record here, what protobuf allocates in wiped_free().
  */
 
 #include <sys/socket.h>
@@ -66,8 +66,8 @@ void auth_message_done(AuthMessage *message) {
 
 /* What does not depend on how it was written: checked before packing and after parsing. */
 static bool ranges_are_valid(uint32_t type, int32_t result, size_t binding_size, size_t oap_size) {
-        return type < _AUTH_MESSAGE_TYPE_MAX && result <= 0 && result >= -ERRNO_MAX && binding_size <= AUTH_BINDING_BYTES_MAX &&
-               oap_size <= AUTH_OAP_BYTES_MAX;
+        return type < _AUTH_MESSAGE_TYPE_MAX && result <= 0 && result >= -ERRNO_MAX &&
+               binding_size <= AUTH_BINDING_BYTES_MAX && oap_size <= AUTH_OAP_BYTES_MAX;
 }
 
 static void pack_numbers(const AuthMessage *message, AuthRecord *record) {
@@ -122,7 +122,8 @@ static bool has_keys(AuthMessageType type) {
         return type == AUTH_RESPONSE_CHECKED || type == AUTH_RESPONSE_BUILT;
 }
 
-static ssize_t pack_record(const AuthMessage *message, AuthRecord *record, AuthPolicyRecord *policy, void *buffer, size_t size) {
+static ssize_t pack_record(const AuthMessage *message, AuthRecord *record, AuthPolicyRecord *policy, void *buffer,
+                           size_t size) {
         AuthPeerRecord peer;
         AuthSealRecord keys;
         AuthControlRecord control = AUTH_CONTROL_RECORD__INIT;
@@ -405,14 +406,20 @@ static unsigned take_fds(struct msghdr *header, int *ret_fd) {
         return n;
 }
 
-static int receive_record(int socket_fd, void *buffer, size_t size, int *ret_fd, unsigned *ret_n_fds, size_t *ret_size) {
+static int receive_record(int socket_fd, void *buffer, size_t size, int *ret_fd, unsigned *ret_n_fds,
+                          size_t *ret_size) {
         /* More room than we accept: what is sent on top is then ours to close and to complain about. */
         union {
                 struct cmsghdr header;
                 uint8_t bytes[CMSG_SPACE(sizeof(int) * 3) + CMSG_SPACE(sizeof(struct ucred))];
         } control;
         struct iovec part = { .iov_base = buffer, .iov_len = size };
-        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr header = {
+                .msg_iov = &part,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
         ssize_t n;
 
         /* ECONNRESET: the other end closed with records of ours unread. It is said once, before what it sent. */

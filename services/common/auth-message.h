@@ -2,23 +2,26 @@
 #pragma once
 
 /*
- * What the IRM and the authentication service say to each other on /run/o7s/auth.sock (SEQPACKET, one message per record,
- * protobuf-encoded; auth.proto is private to auth-message.c). The IRM asks, each question has a number (id) and one answer; answers may
- * come in another order. The service has no names, flows or layers; it has sessions: a handshake that is under way, of one flow. It
- * forgets them after 60 s.
+ * What the IRM and the authentication service say to each other on /run/o7s/auth.sock (SEQPACKET, one message per
+ * record, protobuf-encoded; auth.proto is private to auth-message*.c). The IRM asks, each question has a number (id)
+ * and one answer; answers may come in another order. The service has no names, flows or layers; it has sessions: a
+ * handshake that is under way, of one flow. It forgets them after 60 s.
  *
  *   start        IRM                                   o7s-auth
  *                HELLO(version)                    ->
  *                                                  <-  HELLO(version)
- *                KEYS + [a connection to o7s-keyd] ->        after HELLO, and again after each answer of -ENOTCONN: its connection is broken
+ *                KEYS + [a connection to o7s-keyd] ->        after HELLO, and again after each answer of -ENOTCONN:
+ *                                                            its connection is broken
  *
  *   asking side  BUILD_REQUEST(id, name, policy, capabilities, token, replaced, binding, size)      ->
  *                                                  <-  REQUEST_BUILT(id, result, text, session, oap)
  *                CHECK_RESPONSE(id, session, oap, binding)        ->         of whichever attempt was answered
- *                                                  <-  RESPONSE_CHECKED(id, result, text, capabilities, token, reset, epoch, peer, keys, control)
+ *                                                  <-  RESPONSE_CHECKED(id, result, text, capabilities, token, reset,
+ *                                                                       epoch, peer, keys, control)
  *
  *   asked side   CHECK_REQUEST(id, name, policy, oap, binding)    ->         before anything else is done with it
- *                                                  <-  REQUEST_CHECKED(id, result, text, session, oap_id, stamp, capabilities, token, replaced, peer)
+ *                                                  <-  REQUEST_CHECKED(id, result, text, session, oap_id, stamp,
+ *                                                                      capabilities, token, replaced, peer)
  *                BUILD_RESPONSE(id, session, capabilities, token, reset, binding)      ->
  *                                                  <-  RESPONSE_BUILT(id, result, text, oap, peer, keys, control)
  *
@@ -26,13 +29,14 @@
  *
  *   people       INSPECT(id, name, policy, server) ->        what would be used for this name, and whether it is good
  *                                                  <-  INSPECTED(id, result, text, findings)
- *                RELOAD(id)                        ->        trust anchors, certificates, revocation lists are read again
+ *                RELOAD(id)                        ->        trust anchors, certificates, revocation lists: again
  *                                                  <-  RELOADED(id, result, text)
- *                                                  <-  EXPIRING(name, text, expiry_usec): in advance, once per certificate and day
+ *                                                  <-  EXPIRING(name, text, expiry_usec): in advance
  *
- * result: 0, or a negative errno: -EKEYREJECTED: the peer is not who it must be, or may not; -EPROTO: its handshake is wrong; -EBADMSG:
- * cannot be parsed; -ETIME: outside its window of time; -EOPNOTSUPP: algorithms; -ENOKEY: our own certificate or key cannot be
- * used; -ENOTCONN: no o7s-keyd; -EALREADY: seen before; -EBUSY: too many sessions. text: a sentence for people, of what failed and how to mend it.
+ * result: 0, or a negative errno: -EKEYREJECTED: the peer is not who it must be, or may not; -EPROTO: its handshake is
+ * wrong; -EBADMSG: cannot be parsed; -ETIME: outside its window of time; -EOPNOTSUPP: algorithms; -ENOKEY: our own
+ * certificate or key cannot be used; -ENOTCONN: no o7s-keyd; -EALREADY: seen before; -EBUSY: too many sessions;
+ * -ESTALE: no such session. text: a sentence for people, of what failed and how to mend it.
  */
 
 #include "basic/string.h"
@@ -83,7 +87,7 @@ typedef struct ControlKeys {
 typedef struct AuthPeer {
         bool o7s;                                       /* it showed the extension */
         bool verified;                                  /* identity was proven and is allowed */
-        char identity[AUTH_IDENTITY_BYTES_MAX];         /* SAN as matched or first, such as "o7s:name:web.example"; "": none shown */
+        char identity[AUTH_IDENTITY_BYTES_MAX];         /* SAN, such as "o7s:name:web.example"; "": none shown */
         char key_exchange[32];                          /* "X25519", "" */
         char protection[32];                            /* "none", "mac", "aes-128-gcm", ... */
 } AuthPeer;
@@ -116,10 +120,11 @@ typedef struct AuthMessage {
         uint64_t stamp;
         uint8_t epoch[AUTH_EPOCH_BYTES];                /* of the server's host */
         uint8_t reset[AUTH_RESET_BYTES];                /* ends the flow where the peer's host has lost it */
-        uint32_t size;                                  /* largest message that leaves in one piece, 0: no limit: whether a chain is worth its bytes */
+        uint32_t size;                                  /* largest message that leaves in one piece, 0: no limit */
         uint64_t expiry_usec;
         size_t binding_size;
-        uint8_t binding[AUTH_BINDING_BYTES_MAX];        /* what the layer said of its request or reply, equal at both ends; empty: it says nothing */
+        /* What the layer said of its request or reply, equal at both ends; empty: it says nothing. */
+        uint8_t binding[AUTH_BINDING_BYTES_MAX];
         size_t oap_size;
         uint8_t *oap;                                   /* owned */
         AuthPeer peer;
@@ -138,7 +143,8 @@ ssize_t auth_message_pack(const AuthMessage *message, void *buffer, size_t size)
 /* Checks every range. Returns: 0; -EBADMSG; -EPROTO: unknown type; -ENOMEM. On failure there is nothing to be freed. */
 int auth_message_parse(const void *data, size_t size, AuthMessage *ret);
 
-/* One record; fd: -1, or one that goes along (the caller's, not closed). Buffers in between are wiped. Returns: 0; -EAGAIN; -EPIPE; other errno. */
+/* One record; fd: -1, or one that goes along (the caller's, not closed). Buffers in between are wiped. Returns: 0;
+ * -EAGAIN; -EPIPE; other errno. */
 int auth_message_send(int socket_fd, const AuthMessage *message, int fd);
 
 /* One record. *ret_fd: the caller's to close, or -1. Returns: 0; -EAGAIN; -EPIPE: end; -EBADMSG, -EPROTO; -ENOMEM. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A security policy as an object: copied, merged with another, set key by key, shown as text. One table says which key is which field;
- * what its value may be is security-value.c's.
+ * A security policy as an object: copied, merged with another, set key by key, shown as text. One table says which key
+ * is which field; what its value may be is security-value.c's.
  */
 
 #include "services/common/security-policy.h"
@@ -141,7 +141,8 @@ static int add_all_once(ConfStrings *to, const ConfStrings *from) {
         return 0;
 }
 
-/* What both lists say, in the order of a. Of two patterns that overlap one covers the other: the narrower one is what both say. */
+/* What both lists say, in the order of a. Of two patterns that overlap one covers the other: the narrower one is what
+ * both say. */
 static int intersect(const ConfStrings *a, const ConfStrings *b, bool patterns, ConfStrings *ret) {
         int r;
 
@@ -163,7 +164,8 @@ static int intersect(const ConfStrings *a, const ConfStrings *b, bool patterns, 
 }
 
 static int merge_list(size_t key, const ConfStrings *a, const ConfStrings *b, ConfStrings *ret) {
-        bool adds_up = keys[key].offset == offsetof(SecurityPolicy, deny) || keys[key].offset == offsetof(SecurityPolicy, revocation_lists);
+        bool adds_up = keys[key].offset == offsetof(SecurityPolicy, deny) ||
+                       keys[key].offset == offsetof(SecurityPolicy, revocation_lists);
         int r;
 
         if (a->n > 0 && b->n > 0 && !adds_up)
@@ -277,7 +279,8 @@ static int join_list(const ConfStrings *list, char **ret) {
 static const char *text_of(const SecurityPolicy *policy, size_t key) {
         switch (keys[key].kind) {
         case SECURITY_AUTHENTICATION:
-                return policy->authentication ? authentication_to_string((Authentication) policy->authentication) : NULL;
+                return policy->authentication ? authentication_to_string((Authentication) policy->authentication)
+                                              : NULL;
         case SECURITY_ENCRYPTION:
                 return policy->encryption ? encryption_to_string((Encryption) policy->encryption) : NULL;
         case SECURITY_PEER_KIND:
@@ -301,7 +304,8 @@ static const char *text_of(const SecurityPolicy *policy, size_t key) {
         return NULL;
 }
 
-int security_policy_describe(const SecurityPolicy *policy, int (*key)(void *userdata, const char *key, const char *value), void *userdata) {
+int security_policy_describe(const SecurityPolicy *policy,
+                             int (*key)(void *userdata, const char *key, const char *value), void *userdata) {
         int r;
 
         assert(policy);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What may stand behind each key of a security policy. A value that we do not understand, or cannot honour, is refused with a sentence:
- * a host must not look better protected than it is.
+ * What may stand behind each key of a security policy. A value that we do not understand, or cannot honour, is refused
+ * with a sentence: a host must not look better protected than it is.
  */
 
 #include "services/common/oap-algorithm.h"
@@ -76,14 +76,16 @@ static int check_private_key(const char *word, const char **ret_problem) {
 
                 if (isempty(name) || strlen(name) > CREDENTIAL_NAME_BYTES_MAX || strchr(name, '/') || name[0] == '.' ||
                     !is_printable(name))
-                        return refuse(ret_problem, "behind \"credential:\" comes the name of a credential of o7s-keyd.service");
+                        return refuse(ret_problem,
+                                      "behind \"credential:\" comes the name of a credential of o7s-keyd.service");
                 return 0;
         }
 
         if (startswith(word, PKCS11_PREFIX))
                 return is_printable(word) && word[STRLEN(PKCS11_PREFIX)] != '\0'
                                ? 0
-                               : refuse(ret_problem, "behind \"pkcs11:\" come the attributes of a key, such as \"token=...;object=...\"");
+                               : refuse(ret_problem, "behind \"pkcs11:\" come the attributes of a key, such as "
+                                                     "\"token=...;object=...\"");
 
         if (word[0] != '/')
                 return refuse(ret_problem, "it is a path, \"credential:NAME\" or \"pkcs11:...\"");
@@ -110,19 +112,23 @@ static int check_algorithm(const OapAlgorithm *algorithm, const char *unknown, c
 }
 
 static int check_cipher(const char *word, const char **ret_problem) {
-        return check_algorithm(oap_cipher_by_name(word), "no such cipher; the usual ones are aes-128-gcm, aes-256-gcm and chacha20-poly1305",
+        return check_algorithm(oap_cipher_by_name(word),
+                               "no such cipher; the usual ones are aes-128-gcm, aes-256-gcm and chacha20-poly1305",
                                ret_problem);
 }
 
 static int check_digest(const char *word, const char **ret_problem) {
-        return check_algorithm(oap_digest_by_name(word), "no such digest; the usual ones are sha256, sha384 and sha512", ret_problem);
+        return check_algorithm(oap_digest_by_name(word), "no such digest; the usual ones are sha256, sha384 and sha512",
+                               ret_problem);
 }
 
 static int check_pin(const char *word, const char **ret_problem) {
         const char *digits = word + STRLEN(PIN_PREFIX);
 
-        if (!startswith(word, PIN_PREFIX) || strlen(digits) != PIN_DIGITS || strspn(digits, "0123456789abcdefABCDEF") != PIN_DIGITS)
-                return refuse(ret_problem, "a pin is \"sha256:\" and the 64 hexadecimal digits of a public key's digest");
+        if (!startswith(word, PIN_PREFIX) || strlen(digits) != PIN_DIGITS ||
+            strspn(digits, "0123456789abcdefABCDEF") != PIN_DIGITS)
+                return refuse(ret_problem,
+                              "a pin is \"sha256:\" and the 64 hexadecimal digits of a public key's digest");
 
         return 0;
 }
@@ -160,7 +166,8 @@ static int check_word(SecurityValueKind kind, const char *word, const char **ret
 
 /* -- whole values -- */
 
-static int assign_choice(const char *const *table, size_t n, const char *text, const char *choices, int *field, const char **ret_problem) {
+static int assign_choice(const char *const *table, size_t n, const char *text, const char *choices, int *field,
+                         const char **ret_problem) {
         int value = 0;
 
         if (text[0] != '\0') {
@@ -281,13 +288,14 @@ int security_value_assign(SecurityValueKind kind, void *field, const char *text,
 
         switch (kind) {
         case SECURITY_AUTHENTICATION:
-                return assign_choice(authentication_table, _AUTHENTICATION_MAX, text, "it is one of \"none\", \"server\" or \"mutual\"",
-                                     field, ret_problem);
+                return assign_choice(authentication_table, _AUTHENTICATION_MAX, text,
+                                     "it is one of \"none\", \"server\" or \"mutual\"", field, ret_problem);
         case SECURITY_ENCRYPTION:
-                return assign_choice(encryption_table, _ENCRYPTION_MAX, text, "it is one of \"no\", \"opportunistic\" or \"required\"",
-                                     field, ret_problem);
+                return assign_choice(encryption_table, _ENCRYPTION_MAX, text,
+                                     "it is one of \"no\", \"opportunistic\" or \"required\"", field, ret_problem);
         case SECURITY_PEER_KIND:
-                return assign_choice(peer_kind_table, _PEER_KIND_MAX, text, "it is one of \"any\" or \"o7s\"", field, ret_problem);
+                return assign_choice(peer_kind_table, _PEER_KIND_MAX, text, "it is one of \"any\" or \"o7s\"", field,
+                                     ret_problem);
         case SECURITY_COMMON_NAME:
                 return assign_common_name(container_of(field, SecurityPolicy, common_name), text, ret_problem);
         case SECURITY_PATH:
@@ -325,15 +333,16 @@ static int parse_value(ConfFile *file, const ConfAssignment *a, void *field, Sec
 
         r = security_value_assign(kind, field, a->value, &problem);
         if (r == -EINVAL)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s: %s", a->key, a->value, strempty(problem));
+                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s: %s", a->key, a->value,
+                                     strempty(problem));
 
         return r;
 }
 
-#define DEFINE_PARSER(name, kind)                                                                                           \
-        int conf_parse_##name(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {                   \
-                return parse_value(file, a, field, kind);                                                                   \
-        }                                                                                                                   \
+#define DEFINE_PARSER(name, kind)                                                                                      \
+        int conf_parse_##name(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {              \
+                return parse_value(file, a, field, kind);                                                              \
+        }                                                                                                              \
         struct _parser_needs_a_semicolon_
 
 DEFINE_PARSER(authentication, SECURITY_AUTHENTICATION);

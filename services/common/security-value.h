@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The values of the keys in security-policy.h, one kind per sort of value: the same checks for files and for the bus. A problem is a
- * static sentence without its key.
+ * The values of the keys in security-policy.h, one kind per sort of value: the same checks for files and for the bus. A
+ * problem is a static sentence without its key.
  */
 
 #include "services/common/security-policy.h"
@@ -29,8 +29,8 @@ static inline bool security_value_is_list(SecurityValueKind kind) {
         return kind >= SECURITY_KEY_EXCHANGES;
 }
 
-/* Sets a single value, adds to a list; an empty text brings the default back, or empties. On failure the field is as it was.
- * Returns: 0; -EINVAL: *ret_problem says why; -ENOMEM. */
+/* Sets a single value, adds to a list; an empty text brings the default back, or empties. On failure the field is as it
+ * was. Returns: 0; -EINVAL: *ret_problem says why; -ENOMEM. */
 int security_value_assign(SecurityValueKind kind, void *field, const char *text, const char **ret_problem);
 
 /* Whether one pattern of AllowPeer= or DenyPeer= matches everything that the other does. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * On flows of a unicast layer: somebody who sees every message, and may say what he likes in the name of either member, but has no key. The flow
- * allocators are the real ones, in virtual time.
+ * On flows of a unicast layer: somebody who sees every message, and may say what he likes in the name of either member,
+ * but has no key. The flow allocators are the real ones, in virtual time.
  */
 
 #include "tests/attack/attack.h"
@@ -43,8 +43,8 @@ static bool same_ends(const Net *net, const Ends *before) {
                 return false;
 
         for (unsigned i = 0; i < 2; i++)
-                if (now.eid[i] != before->eid[i] || now.peer_eid[i] != before->peer_eid[i] || now.peer_address[i] != before->peer_address[i] ||
-                    now.state[i] != before->state[i])
+                if (now.eid[i] != before->eid[i] || now.peer_eid[i] != before->peer_eid[i] ||
+                    now.peer_address[i] != before->peer_address[i] || now.state[i] != before->state[i])
                         return false;
 
         return net->members[0].n_downs + net->members[1].n_downs == 0;
@@ -167,7 +167,8 @@ static bool attack_notices(Attack *attack) {
                 };
 
                 /* A tag is always wrong: who guesses one of 2^128 does not need this attack. */
-                message.has_proof = message.code == FLOW_MESSAGE_ROTATE || message.code == FLOW_MESSAGE_MOVE || attack_random(attack) % 2;
+                message.has_proof = message.code == FLOW_MESSAGE_ROTATE || message.code == FLOW_MESSAGE_MOVE ||
+                                    attack_random(attack) % 2;
                 message.proof.counter = attack_random(attack) >> attack_random(attack) % 64;
                 attack_random_bytes(attack, message.proof.tag, sizeof(message.proof.tag));
                 attack_random_bytes(attack, message.reset, sizeof(message.reset));
@@ -218,14 +219,19 @@ static bool attack_rotation(Attack *attack) {
         net->loss_percent = 0;
         net_run(net, USEC_PER_SEC);
 
-        attack_figure(attack, "%u packets at 5 %% loss, an endpoint id every 100 ms, %u of them: %u lost beyond the path, at most %u ids at once", 2 * n,
-                      n_rotations, 2 * n - a->n_delivered - b->n_delivered - net->n_data_lost[0] - net->n_data_lost[1], n_most);
-        return a->n_delivered + net->n_data_lost[1] == n && b->n_delivered + net->n_data_lost[0] == n && n_rotations > n / 250 && n_most <= 2;
+        attack_figure(attack,
+                      "%u packets at 5 %% loss, an endpoint id every 100 ms, %u of them: %u lost beyond the path, at "
+                      "most %u ids at once",
+                      2 * n, n_rotations,
+                      2 * n - a->n_delivered - b->n_delivered - net->n_data_lost[0] - net->n_data_lost[1], n_most);
+        return a->n_delivered + net->n_data_lost[1] == n && b->n_delivered + net->n_data_lost[0] == n &&
+               n_rotations > n / 250 && n_most <= 2;
 }
 
 static Attack attacks[] = {
-        { .id = "R-5", .run = attack_replies },  { .id = "R-24", .run = attack_rotation },      { .id = "FA-1", .run = attack_endpoint_ids },
-        { .id = "FA-2", .run = attack_replies }, { .id = "FA-3", .run = attack_notices },
+        { .id = "R-5", .run = attack_replies },       { .id = "R-24", .run = attack_rotation },
+        { .id = "FA-1", .run = attack_endpoint_ids }, { .id = "FA-2", .run = attack_replies },
+        { .id = "FA-3", .run = attack_notices },
 };
 
 int main(int argc, char *argv[]) {

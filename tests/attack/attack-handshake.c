@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * On handshakes: somebody on the path strips, alters, replays and answers in the place of others. Whatever he repairs afterwards he may: ids and
- * hashes are no secrets. A handshake is lost to him only where the client accepts what its server did not say.
+ * On handshakes: somebody on the path strips, alters, replays and answers in the place of others. Whatever he repairs
+ * afterwards he may: ids and hashes are no secrets. A handshake is lost to him only where the client accepts what its
+ * server did not say.
  */
 
 #include "tests/attack/hands.h"
@@ -15,7 +16,8 @@ static bool accepts_after(HandsMode mode, const HandsMessage *altered) {
         _cleanup_(test_side_done) TestSide server = {};
         HandsMessage request, response;
 
-        if (!hands_ask(&hands, &client, mode, 1, &request) || hands_answer(&hands, &server, mode, 2, altered, &response) < 0)
+        if (!hands_ask(&hands, &client, mode, 1, &request) ||
+            hands_answer(&hands, &server, mode, 2, altered, &response) < 0)
                 return false;
 
         hands_repair(&response, hands_hash_size(altered), &request);
@@ -26,7 +28,8 @@ static bool accepts_response(HandsMode mode, const HandsMessage *response) {
         _cleanup_(test_side_done) TestSide client = {};
         HandsMessage request;
 
-        return hands_ask(&hands, &client, mode, 1, &request) && test_side_check_response(&client, response->bytes, response->size) >= 0;
+        return hands_ask(&hands, &client, mode, 1, &request) &&
+               test_side_check_response(&client, response->bytes, response->size) >= 0;
 }
 
 /* -- every byte of both messages, and of what the layers say of them -- */
@@ -36,9 +39,11 @@ static bool flip_mode(Attack *attack, HandsMode mode, unsigned *ret_flips) {
         _cleanup_(test_side_done) TestSide server = {};
         HandsMessage request, response;
 
-        if (!hands_ask(&hands, &client, mode, 1, &request) || hands_answer(&hands, &server, mode, 2, &request, &response) < 0 ||
+        if (!hands_ask(&hands, &client, mode, 1, &request) ||
+            hands_answer(&hands, &server, mode, 2, &request, &response) < 0 ||
             test_side_check_response(&client, response.bytes, response.size) < 0)
-                return attack_broken(attack, "mode %d: even the true handshake fails: %s%s", (int) mode, client.text, server.text);
+                return attack_broken(attack, "mode %d: even the true handshake fails: %s%s", (int) mode, client.text,
+                                     server.text);
 
         for (size_t at = 0; at < request.size + response.size; at++)
                 for (unsigned bit = 0; bit < 8; bit++) {
@@ -51,8 +56,8 @@ static bool flip_mode(Attack *attack, HandsMode mode, unsigned *ret_flips) {
                         ++*ret_flips;
                         altered.bytes[byte] ^= (uint8_t) (1U << bit);
                         if (at < request.size ? accepts_after(mode, &altered) : accepts_response(mode, &altered))
-                                return attack_broken(attack, "mode %d: bit %u of byte %zu of the %s may be altered", (int) mode, bit, byte,
-                                                     at < request.size ? "request" : "response");
+                                return attack_broken(attack, "mode %d: bit %u of byte %zu of the %s may be altered",
+                                                     (int) mode, bit, byte, at < request.size ? "request" : "response");
                 }
 
         return true;
@@ -67,7 +72,8 @@ static bool flip_bindings(Attack *attack, HandsMode mode, unsigned *ret_flips) {
                         int r;
 
                         ++*ret_flips;
-                        if (!hands_ask(&hands, &client, mode, 1, &request) || !hands_side(&hands, &server, true, mode, 2))
+                        if (!hands_ask(&hands, &client, mode, 1, &request) ||
+                            !hands_side(&hands, &server, true, mode, 2))
                                 return attack_broken(attack, "no handshake");
 
                         if (which == 0)
@@ -81,8 +87,9 @@ static bool flip_bindings(Attack *attack, HandsMode mode, unsigned *ret_flips) {
                                 r = n < 0 ? (int) n : test_side_check_response(&client, response.bytes, (size_t) n);
                         }
                         if (r >= 0)
-                                return attack_broken(attack, "mode %d: byte %u of what the layer says of the %s may be altered", (int) mode, byte,
-                                                     which == 0 ? "request" : "response");
+                                return attack_broken(attack,
+                                                     "mode %d: byte %u of what the layer says of the %s may be altered",
+                                                     (int) mode, byte, which == 0 ? "request" : "response");
                 }
 
         return true;
@@ -95,8 +102,9 @@ static bool attack_flips(Attack *attack) {
                 if (!flip_mode(attack, mode, &n_flips) || !flip_bindings(attack, mode, &n_flips))
                         return false;
 
-        attack_figure(attack, "%u bits of requests, replies, addresses, endpoint ids and QoS altered in %d modes: 0 accepted", n_flips,
-                      (int) _HANDS_MODE_MAX);
+        attack_figure(attack,
+                      "%u bits of requests, replies, addresses, endpoint ids and QoS altered in %d modes: 0 accepted",
+                      n_flips, (int) _HANDS_MODE_MAX);
         return true;
 }
 
@@ -107,7 +115,8 @@ static bool attack_bindings(Attack *attack) {
                 if (!flip_bindings(attack, mode, &n_flips))
                         return false;
 
-        attack_figure(attack, "each byte of what layers say of a request and a reply altered (%u): 0 accepted", n_flips);
+        attack_figure(attack, "each byte of what layers say of a request and a reply altered (%u): 0 accepted",
+                      n_flips);
         return true;
 }
 
@@ -143,8 +152,10 @@ static bool strip_all(Attack *attack, HandsMode mode, unsigned *ret_tried) {
                         if (test_side_check_response(&client, response.bytes, response.size) < 0)
                                 continue;
                         handshake_peer(client.h, &peer);
-                        if (changed || !peer.verified || handshake_keys(client.h, &keys, &control) < 0 || keys.suite == SEAL_NONE)
-                                return attack_broken(attack, "mode %d: stripped of %x and %x, and accepted", (int) mode, of_request, of_response);
+                        if (changed || !peer.verified || handshake_keys(client.h, &keys, &control) < 0 ||
+                            keys.suite == SEAL_NONE)
+                                return attack_broken(attack, "mode %d: stripped of %x and %x, and accepted", (int) mode,
+                                                     of_request, of_response);
                         explicit_bzero(&keys, sizeof(keys));
                 }
 
@@ -159,7 +170,10 @@ static bool attack_stripping(Attack *attack) {
                 if (!strip_all(attack, modes[i], &n_tried))
                         return false;
 
-        attack_figure(attack, "%u combinations of certificate, key exchange, extension and cipher stripped of both messages: 0 accepted", n_tried);
+        attack_figure(attack,
+                      "%u combinations of certificate, key exchange, extension and cipher stripped of both messages: 0 "
+                      "accepted",
+                      n_tried);
         return true;
 }
 
@@ -178,26 +192,32 @@ static bool attack_impostor(Attack *attack) {
                         HandsMessage request, response;
                         ssize_t n = -1;
 
-                        if (!hands_ask(&hands, &client, modes[i], 1, &request) || test_side_init(&mallory, true, HANDS_NAME, shown[k], NULL, NULL) < 0)
+                        if (!hands_ask(&hands, &client, modes[i], 1, &request) ||
+                            test_side_init(&mallory, true, HANDS_NAME, shown[k], NULL, NULL) < 0)
                                 return attack_broken(attack, "no handshake");
                         mallory.binding_size = mallory.seen_size = 24;
                         memset(mallory.binding, 'r', 24);
                         memset(mallory.seen, 'q', 24);
                         attack_random_bytes(attack, random, sizeof(random));
-                        if (test_side_start(&mallory, random, NULL) >= 0 && test_side_check_request(&mallory, request.bytes, request.size) >= 0)
+                        if (test_side_start(&mallory, random, NULL) >= 0 &&
+                            test_side_check_request(&mallory, request.bytes, request.size) >= 0)
                                 n = test_side_response(&mallory, response.bytes, sizeof(response.bytes));
                         n_tried++;
                         if (n > 0 && test_side_check_response(&client, response.bytes, (size_t) n) >= 0)
                                 return attack_broken(attack, "mode %d: impostor %zu is believed", (int) modes[i], k);
                 }
 
-        attack_figure(attack, "%u answers in the place of the server, without a certificate or with one of another name: 0 accepted", n_tried);
+        attack_figure(
+                attack,
+                "%u answers in the place of the server, without a certificate or with one of another name: 0 accepted",
+                n_tried);
         return true;
 }
 
 /* -- R-21, OAP-8: replays -- */
 
-static bool replay_request(const HandsMessage *request, HandsMode mode, const char *name, char seen, int64_t later_sec) {
+static bool replay_request(const HandsMessage *request, HandsMode mode, const char *name, char seen,
+                           int64_t later_sec) {
         _cleanup_(test_side_done) TestSide server = {};
         uint8_t random[HANDSHAKE_RANDOM_BYTES] = { 7 };
 
@@ -207,7 +227,8 @@ static bool replay_request(const HandsMessage *request, HandsMode mode, const ch
         server.name = name;
         server.now = TEST_NOW_NSEC + (uint64_t) (later_sec * INT64_C(1000000000));
         memset(server.seen, seen, server.seen_size);
-        return test_side_start(&server, random, NULL) < 0 || test_side_check_request(&server, request->bytes, request->size) >= 0;
+        return test_side_start(&server, random, NULL) < 0 ||
+               test_side_check_request(&server, request->bytes, request->size) >= 0;
 }
 
 static bool attack_replays(Attack *attack) {
@@ -225,30 +246,40 @@ static bool attack_replays(Attack *attack) {
                 HandsMessage request, response, again;
                 OapHeader header;
 
-                if (!hands_ask(&hands, &client, mode, 100 + (uint64_t) mode, &request) || hands_answer(&hands, &server, mode, 2, &request, &response) < 0 ||
-                    oap_header_parse(request.bytes, request.size, 0, &header) < 0 || !hands_ask(&hands, &later, mode, 200, &again))
+                if (!hands_ask(&hands, &client, mode, 100 + (uint64_t) mode, &request) ||
+                    hands_answer(&hands, &server, mode, 2, &request, &response) < 0 ||
+                    oap_header_parse(request.bytes, request.size, 0, &header) < 0 ||
+                    !hands_ask(&hands, &later, mode, 200, &again))
                         return attack_broken(attack, "mode %d: no handshake", (int) mode);
 
                 /* The same name on the same host, as its IRM sees it. */
-                if (oap_replay_check(replay, &header, TEST_NOW_NSEC) != 0 || oap_replay_check(replay, &header, TEST_NOW_NSEC) != -EEXIST)
+                if (oap_replay_check(replay, &header, TEST_NOW_NSEC) != 0 ||
+                    oap_replay_check(replay, &header, TEST_NOW_NSEC) != -EEXIST)
                         return attack_broken(attack, "mode %d: the same request twice", (int) mode);
                 n_tried++;
 
                 /* Another name, another way (and so another host), too late, before its time. */
-                if (replay_request(&request, mode, "mail.example", 'q', 0) || replay_request(&request, mode, HANDS_NAME, 'x', 0) ||
-                    replay_request(&request, mode, HANDS_NAME, 'q', 60) || replay_request(&request, mode, HANDS_NAME, 'q', -60))
-                        return attack_broken(attack, "mode %d: a request is good elsewhere, or at another time", (int) mode);
+                if (replay_request(&request, mode, "mail.example", 'q', 0) ||
+                    replay_request(&request, mode, HANDS_NAME, 'x', 0) ||
+                    replay_request(&request, mode, HANDS_NAME, 'q', 60) ||
+                    replay_request(&request, mode, HANDS_NAME, 'q', -60))
+                        return attack_broken(attack, "mode %d: a request is good elsewhere, or at another time",
+                                             (int) mode);
                 n_tried += 4;
 
                 /* An old answer to a new request; one's own request as the answer. */
                 hands_repair(&response, hands_hash_size(&request), &again);
                 if (test_side_check_response(&later, response.bytes, response.size) >= 0 ||
                     test_side_check_response(&client, request.bytes, request.size) >= 0)
-                        return attack_broken(attack, "mode %d: an old answer, or a reflection, is believed", (int) mode);
+                        return attack_broken(attack, "mode %d: an old answer, or a reflection, is believed",
+                                             (int) mode);
                 n_tried += 2;
         }
 
-        attack_figure(attack, "%u replays and reflections: same name, other name, other host, clock 60 s off, old answers: 0 accepted", n_tried);
+        attack_figure(attack,
+                      "%u replays and reflections: same name, other name, other host, clock 60 s off, old answers: 0 "
+                      "accepted",
+                      n_tried);
         return true;
 }
 
@@ -273,8 +304,9 @@ static bool attack_misdirection(Attack *attack) {
 }
 
 static Attack attacks[] = {
-        { .id = "R-12", .run = attack_impostor },      { .id = "R-20", .run = attack_flips }, { .id = "R-21", .run = attack_replays },
-        { .id = "OAP-3", .run = attack_stripping },    { .id = "OAP-4", .run = attack_stripping }, { .id = "OAP-8", .run = attack_misdirection },
+        { .id = "R-12", .run = attack_impostor },   { .id = "R-20", .run = attack_flips },
+        { .id = "R-21", .run = attack_replays },    { .id = "OAP-3", .run = attack_stripping },
+        { .id = "OAP-4", .run = attack_stripping }, { .id = "OAP-8", .run = attack_misdirection },
         { .id = "FA-4", .run = attack_bindings },
 };
 

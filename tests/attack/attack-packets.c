@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * On the packets of protected flows: somebody on the path reads, alters, repeats, reflects, keeps back and invents them, and loses so many that
- * keys are changed unseen. Both suites, and flows that are only authenticated.
+ * On the packets of protected flows: somebody on the path reads, alters, repeats, reflects, keeps back and invents
+ * them, and loses so many that keys are changed unseen. Both suites, and flows that are only authenticated.
  */
 
 #include <stdio.h>
@@ -102,7 +102,8 @@ static bool flow_take(Flow *f, unsigned to, const Caught *packet, uint64_t *ret)
         uint8_t content[PACKET_BYTES];
         uint64_t number = 0;
 
-        if (seal_open(f->ends[to], f->now, packet->bytes, packet->size, content, sizeof(content)) < (ssize_t) CONTENT_BYTES)
+        if (seal_open(f->ends[to], f->now, packet->bytes, packet->size, content, sizeof(content)) <
+            (ssize_t) CONTENT_BYTES)
                 return false;
 
         for (unsigned i = 0; i < 8; i++)
@@ -149,7 +150,8 @@ static bool forge_one_suite(Attack *attack, size_t suite, uint64_t *ret_tried) {
                 forged.bytes[bit / 8] ^= (uint8_t) (1U << bit % 8);
                 if (flow_take(&f, 1, &forged, NULL)) {
                         flow_done(&f);
-                        return attack_broken(attack, "%s: a packet with bit %zu changed is delivered", suites[suite].name, bit);
+                        return attack_broken(attack, "%s: a packet with bit %zu changed is delivered",
+                                             suites[suite].name, bit);
                 }
         }
         for (size_t size = 0; size < packet.size; size++, ++*ret_tried) {
@@ -158,7 +160,8 @@ static bool forge_one_suite(Attack *attack, size_t suite, uint64_t *ret_tried) {
                 memcpy(forged.bytes, packet.bytes, size);
                 if (flow_take(&f, 1, &forged, NULL)) {
                         flow_done(&f);
-                        return attack_broken(attack, "%s: the first %zu bytes of a packet are delivered", suites[suite].name, size);
+                        return attack_broken(attack, "%s: the first %zu bytes of a packet are delivered",
+                                             suites[suite].name, size);
                 }
         }
 
@@ -192,13 +195,15 @@ static bool attack_forgery(Attack *attack) {
         for (size_t i = 0; i < N_SUITES; i++)
                 held = forge_one_suite(attack, i, &n_tried) && held;
 
-        attack_figure(attack, "%" PRIu64 " packets altered, cut or invented, of 4 suites: 0 delivered, flows go on", n_tried);
+        attack_figure(attack, "%" PRIu64 " packets altered, cut or invented, of 4 suites: 0 delivered, flows go on",
+                      n_tried);
         return held;
 }
 
 /* -- R-22, CRY-4: nothing is delivered twice, nothing comes back -- */
 
-static bool replay_one_suite(Attack *attack, size_t suite, unsigned n, uint64_t *ret_replays, uint64_t *ret_reflections) {
+static bool replay_one_suite(Attack *attack, size_t suite, unsigned n, uint64_t *ret_replays,
+                             uint64_t *ret_reflections) {
         const SealLimits limits = { .epoch_packets = 4096 };
         _cleanup_free_ Caught *kept = calloc(KEPT_MAX, sizeof(*kept));
         SealKeys keys[2];
@@ -229,7 +234,8 @@ static bool replay_one_suite(Attack *attack, size_t suite, unsigned n, uint64_t 
                 ++*ret_reflections;
                 if (flow_take(&f, 0, slot, NULL) || flow_take(&f, 1, slot, NULL)) {
                         flow_done(&f);
-                        return attack_broken(attack, "%s: after packet %" PRIu64 " an old one is delivered", suites[suite].name, i);
+                        return attack_broken(attack, "%s: after packet %" PRIu64 " an old one is delivered",
+                                             suites[suite].name, i);
                 }
         }
 
@@ -245,8 +251,10 @@ static bool attack_replay(Attack *attack) {
         for (size_t i = 0; i < N_SUITES; i++)
                 held = replay_one_suite(attack, i, n, &n_replays, &n_reflections) && held;
 
-        attack_figure(attack, "%" PRIu64 " replays and %" PRIu64 " reflections across epochs and after idling, of 4 suites: 0 delivered", n_replays,
-                      n_reflections);
+        attack_figure(attack,
+                      "%" PRIu64 " replays and %" PRIu64
+                      " reflections across epochs and after idling, of 4 suites: 0 delivered",
+                      n_replays, n_reflections);
         return held;
 }
 
@@ -274,7 +282,8 @@ static bool attack_rotation_loss(Attack *attack) {
                         f.now += 10 * NSEC_PER_MSEC;
                         if (!flow_send(&f, from, k, &packet)) {
                                 flow_done(&f);
-                                return attack_broken(attack, "%u %% loss: packet %" PRIu64 " cannot be sent", losses[i], k);
+                                return attack_broken(attack, "%u %% loss: packet %" PRIu64 " cannot be sent", losses[i],
+                                                     k);
                         }
                         flow_control(&f, losses[i]);
                         if (attack_random(attack) % 100 < losses[i])
@@ -282,7 +291,8 @@ static bool attack_rotation_loss(Attack *attack) {
                         n_arrived++;
                         if (!flow_take(&f, !from, &packet, &number) || number != k) {
                                 flow_done(&f);
-                                return attack_broken(attack, "%u %% loss: packet %" PRIu64 " arrived and is unreadable", losses[i], k);
+                                return attack_broken(attack, "%u %% loss: packet %" PRIu64 " arrived and is unreadable",
+                                                     losses[i], k);
                         }
                 }
 
@@ -291,8 +301,10 @@ static bool attack_rotation_loss(Attack *attack) {
                 flow_done(&f);
         }
 
-        attack_figure(attack, "%" PRIu64 " packets arrived at 5 to 30 %% loss over %" PRIu64 " epochs and %" PRIu64 " key agreements: 0 unreadable", n_arrived,
-                      n_epochs, n_generations);
+        attack_figure(attack,
+                      "%" PRIu64 " packets arrived at 5 to 30 %% loss over %" PRIu64 " epochs and %" PRIu64
+                      " key agreements: 0 unreadable",
+                      n_arrived, n_epochs, n_generations);
         return n_epochs > 0 && n_generations > 0;
 }
 
@@ -322,7 +334,7 @@ static bool attack_rotation_forged(Attack *attack) {
                 for (unsigned i = 0; i < n; i++) {
                         Caught forged;
 
-                        /* The fields that say which keys: all values of each, in a packet that is genuine but for them. */
+                        /* The fields that say which keys, in a packet that is genuine but for them. */
                         f.now += NSEC_PER_MSEC;
                         if (!flow_send(&f, 0, i, &packet)) {
                                 flow_done(&f);
@@ -332,7 +344,8 @@ static bool attack_rotation_forged(Attack *attack) {
                         forged.bytes[i % 2] ^= (uint8_t) (1U + attack_random(attack) % 255);
                         if (flow_take(&f, 1, &forged, NULL) || !flow_take(&f, 1, &packet, NULL)) {
                                 flow_done(&f);
-                                return attack_broken(attack, "%s: after forged epochs packet %u is not what counts", suites[suite].name, i);
+                                return attack_broken(attack, "%s: after forged epochs packet %u is not what counts",
+                                                     suites[suite].name, i);
                         }
                         flow_control(&f, 0);
                 }
@@ -344,7 +357,10 @@ static bool attack_rotation_forged(Attack *attack) {
                 flow_done(&f);
         }
 
-        attack_figure(attack, "%u forged epochs, generations and phases in each of 4 suites: 0 followed, every genuine packet delivered", n);
+        attack_figure(attack,
+                      "%u forged epochs, generations and phases in each of 4 suites: 0 followed, every genuine packet "
+                      "delivered",
+                      n);
         return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * On whoever is asked: peers that send what no peer would, show the strangest certificates, may not come in, or ask more than anybody can
- * answer. What is measured is what they get, and what they cost.
+ * On whoever is asked: peers that send what no peer would, show the strangest certificates, may not come in, or ask
+ * more than anybody can answer. What is measured is what they get, and what they cost.
  */
 
 #include <gnutls/crypto.h>
@@ -119,13 +119,15 @@ static bool is_accepted(const Corpus *corpus, const CorpusRow *row, char identit
         };
 
         corpus_make(row, &der);
-        return add_pin(&policy, row) >= 0 && add_words(&policy.allow, row->allow) >= 0 && add_words(&policy.deny, row->deny) >= 0 &&
-               certificate_parse(der.data, der.size, &certificate) >= 0 &&
+        return add_pin(&policy, row) >= 0 && add_words(&policy.allow, row->allow) >= 0 &&
+               add_words(&policy.deny, row->deny) >= 0 && certificate_parse(der.data, der.size, &certificate) >= 0 &&
                trust_verify(row->without_trust ? NULL : corpus->trust, certificate, &expected, identity, text) >= 0;
 }
 
 static bool attack_certificates(Attack *attack) {
-        static const CorpusRow *(*const tables[])(size_t *) = { corpus_names, corpus_policies, corpus_chains, corpus_forms };
+        static const CorpusRow *(*const tables[])(size_t *) = {
+                corpus_names, corpus_policies, corpus_chains, corpus_forms,
+        };
         unsigned n = 0, n_good = 0, n_wrong = 0;
         static Corpus corpus;
 
@@ -149,7 +151,8 @@ static bool attack_certificates(Attack *attack) {
         }
         corpus.trust = trust_free(corpus.trust);
 
-        attack_figure(attack, "%u certificates, right, wrong and odd: the %u right ones accepted, %u verdicts wrong", n, n_good, n_wrong);
+        attack_figure(attack, "%u certificates, right, wrong and odd: the %u right ones accepted, %u verdicts wrong", n,
+                      n_good, n_wrong);
         return n >= 200 && n_wrong == 0;
 }
 
@@ -177,8 +180,17 @@ static bool model_allows(const SecurityPolicy *policy, const char *identity) {
 
 static bool attack_access(Attack *attack) {
         static const char *const patterns[] = {
-                "*", "o7s:*", "o7s:name:client", "o7s:name:cli*", "o7s:name:client*", "o7s:name:clien", "o7s:name:client.example", "client", "O7S:name:client",
-                "o7s:name:mallory", "o7s:name:m*",
+                "*",
+                "o7s:*",
+                "o7s:name:client",
+                "o7s:name:cli*",
+                "o7s:name:client*",
+                "o7s:name:clien",
+                "o7s:name:client.example",
+                "client",
+                "O7S:name:client",
+                "o7s:name:mallory",
+                "o7s:name:m*",
         };
         const TestIdentity *const who[] = { &hands.client, &hands.mallory, &hands.server, NULL };
         static const char *const names[] = { "o7s:name:client", "o7s:name:mallory", "o7s:name:" HANDS_NAME, "" };
@@ -197,9 +209,11 @@ static bool attack_access(Attack *attack) {
                     test_side_init(&client, false, HANDS_NAME, who[caller], hands.trust, NULL) < 0)
                         return attack_broken(attack, "no handshake");
                 for (unsigned k = (unsigned) (attack_random(attack) % 3); k > 0; k--)
-                        (void) conf_strings_add(&server.policy.allow, patterns[attack_random(attack) % ELEMENTSOF(patterns)]);
+                        (void) conf_strings_add(&server.policy.allow,
+                                                patterns[attack_random(attack) % ELEMENTSOF(patterns)]);
                 for (unsigned k = (unsigned) (attack_random(attack) % 3); k > 0; k--)
-                        (void) conf_strings_add(&server.policy.deny, patterns[attack_random(attack) % ELEMENTSOF(patterns)]);
+                        (void) conf_strings_add(&server.policy.deny,
+                                                patterns[attack_random(attack) % ELEMENTSOF(patterns)]);
                 if (expired)
                         client.now = server.now = TEST_NOW_NSEC + 31 * 86400 * (uint64_t) NSEC_PER_SEC;
                 memcpy(client.binding, server.seen, sizeof(client.binding));
@@ -211,11 +225,15 @@ static bool attack_access(Attack *attack) {
                 size = test_side_request(&client, request, sizeof(request));
                 let_in = size > 0 && test_side_check_request(&server, request, (size_t) size) >= 0;
                 if (let_in != (who[caller] && !expired && model_allows(&server.policy, names[caller])))
-                        return attack_broken(attack, "round %u: %s is %s", i, names[caller], let_in ? "let in" : "refused");
+                        return attack_broken(attack, "round %u: %s is %s", i, names[caller],
+                                             let_in ? "let in" : "refused");
                 n_let_in += let_in;
         }
 
-        attack_figure(attack, "%u callers, allowed, denied, expired or nameless, and random lists: %u let in, each as the lists say", n, n_let_in);
+        attack_figure(
+                attack,
+                "%u callers, allowed, denied, expired or nameless, and random lists: %u let in, each as the lists say",
+                n, n_let_in);
         return n_let_in > 0 && n_let_in < n;
 }
 
@@ -242,8 +260,8 @@ static bool attack_replay_cache(Attack *attack) {
         }
         after = mallinfo2().uordblks;
 
-        attack_figure(attack, "%u requests within a moment: %u remembered, %u refused, %zu bytes more memory", n, n_kept, n_full,
-                      after > before ? after - before : 0);
+        attack_figure(attack, "%u requests within a moment: %u remembered, %u refused, %zu bytes more memory", n,
+                      n_kept, n_full, after > before ? after - before : 0);
         return n_kept <= OAP_REPLAY_ENTRIES_MAX && n_kept + n_full == n && after <= before;
 }
 
@@ -267,7 +285,8 @@ static bool attack_leak(Attack *attack) {
                         return attack_broken(attack, "no handshake");
                 memset(mallory.seen, 'q', mallory.seen_size = client.binding_size);
                 memset(mallory.binding, 'r', mallory.binding_size = client.seen_size);
-                if (test_side_start(&mallory, random, NULL) < 0 || test_side_check_request(&mallory, request.bytes, request.size) < 0)
+                if (test_side_start(&mallory, random, NULL) < 0 ||
+                    test_side_check_request(&mallory, request.bytes, request.size) < 0)
                         return attack_broken(attack, "no handshake: %s", mallory.text);
                 size = test_side_response(&mallory, response.bytes, sizeof(response.bytes));
                 if (size < 0 || test_side_check_response(&client, response.bytes, (size_t) size) != -EKEYREJECTED)
@@ -292,12 +311,15 @@ static bool attack_amplification(Attack *attack) {
                 _cleanup_(test_side_done) TestSide server = {};
                 HandsMessage request, response;
 
-                if (!hands_ask(&hands, &client, mode, 1, &request) || hands_answer(&hands, &server, mode, 2, &request, &response) < 0)
+                if (!hands_ask(&hands, &client, mode, 1, &request) ||
+                    hands_answer(&hands, &server, mode, 2, &request, &response) < 0)
                         return attack_broken(attack, "no handshake");
                 most = MAX(most, (double) response.size / (double) request.size);
         }
 
-        attack_figure(attack, "answers of at most %.1f times the bytes of a request that was accepted; 0 bytes for any other", most);
+        attack_figure(attack,
+                      "answers of at most %.1f times the bytes of a request that was accepted; 0 bytes for any other",
+                      most);
         return most <= AMPLIFICATION_MAX;
 }
 
@@ -325,9 +347,11 @@ static bool attack_budget(Attack *attack) {
 }
 
 static Attack attacks[] = {
-        { .id = "R-13", .run = attack_certificates }, { .id = "R-14", .run = attack_access },       { .id = "OAP-1", .run = attack_nonsense },
-        { .id = "OAP-2", .run = attack_nonsense },    { .id = "OAP-5", .run = attack_certificates }, { .id = "OAP-6", .run = attack_replay_cache },
-        { .id = "OAP-7", .run = attack_leak },        { .id = "OAP-9", .run = attack_amplification }, { .id = "OAP-10", .run = attack_budget },
+        { .id = "R-13", .run = attack_certificates },  { .id = "R-14", .run = attack_access },
+        { .id = "OAP-1", .run = attack_nonsense },     { .id = "OAP-2", .run = attack_nonsense },
+        { .id = "OAP-5", .run = attack_certificates }, { .id = "OAP-6", .run = attack_replay_cache },
+        { .id = "OAP-7", .run = attack_leak },         { .id = "OAP-9", .run = attack_amplification },
+        { .id = "OAP-10", .run = attack_budget },
 };
 
 int main(int argc, char *argv[]) {

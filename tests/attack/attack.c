@@ -75,7 +75,8 @@ int attack_main(int argc, char *argv[], Attack *attacks, size_t n) {
         for (int i = 1; i < argc; i++) {
                 if (streq(argv[i], "--full"))
                         full = true;
-                else if (startswith(argv[i], "--seed=") && parse_u64(argv[i] + STRLEN("--seed="), UINT64_MAX, &seed) < 0)
+                else if (startswith(argv[i], "--seed=") &&
+                         parse_u64(argv[i] + STRLEN("--seed="), UINT64_MAX, &seed) < 0)
                         return EXIT_FAILURE;
         }
 

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * Attacks on the real objects, without nodes: each is named after the requirement or the weakness that it tries (docs/SECURITY.md), does its
- * worst for a number of rounds, and says with one line what came of it:
+ * Attacks on the real objects, without nodes: each is named after the requirement or the weakness that it tries
+ * (docs/SECURITY.md), does its worst for a number of rounds, and says with one line what came of it:
  *
  *   claim R-22 | 100000 replays, 100000 reflections: 0 delivered | held
  *
- * "held" or "broken"; tools/security-table.py makes the table from these lines. Scaled to seconds by default; "--full" is the size that
- * counts. Time and randomness are the attack's own: a round that failed can be had again by its seed.
+ * "held" or "broken"; tools/security-table.py makes the table from these lines. Scaled to seconds by default; "--full"
+ * is the size that counts. Time and randomness are the attack's own: a round that failed can be had again by its seed.
  */
 
 #include "basic/macro.h"

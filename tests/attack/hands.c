@@ -25,8 +25,12 @@ bool hands_side(const Hands *h, TestSide *side, bool server, HandsMode mode, uin
         static const char *const mutual[] = { "Authentication=mutual", NULL };
         static const char *const mac[] = { "Encryption=no", NULL };
         static const char *const required[] = { "Encryption=required", NULL };
-        const char *const *settings = mode == HANDS_MUTUAL ? mutual : mode == HANDS_MAC && !server ? mac : mode == HANDS_REQUIRED ? required : NULL;
-        const TestIdentity *identity = server ? (mode == HANDS_KEYS ? NULL : &h->server) : (mode == HANDS_MUTUAL ? &h->client : NULL);
+        const char *const *settings = mode == HANDS_MUTUAL           ? mutual
+                                      : mode == HANDS_MAC && !server ? mac
+                                      : mode == HANDS_REQUIRED       ? required
+                                                                     : NULL;
+        const TestIdentity *identity =
+                server ? (mode == HANDS_KEYS ? NULL : &h->server) : (mode == HANDS_MUTUAL ? &h->client : NULL);
         bool trusts = server ? mode == HANDS_MUTUAL : mode != HANDS_KEYS;
         uint8_t bytes[HANDSHAKE_RANDOM_BYTES];
         Attack source = { .seed = random };
@@ -52,7 +56,8 @@ bool hands_ask(const Hands *h, TestSide *client, HandsMode mode, uint64_t random
         return n > 0;
 }
 
-int hands_answer(const Hands *h, TestSide *server, HandsMode mode, uint64_t random, const HandsMessage *request, HandsMessage *ret) {
+int hands_answer(const Hands *h, TestSide *server, HandsMode mode, uint64_t random, const HandsMessage *request,
+                 HandsMessage *ret) {
         ssize_t n;
         int r;
 
@@ -111,9 +116,11 @@ void hands_repair(HandsMessage *response, size_t response_hash_size, const Hands
         uint8_t hash[HASH_BYTES_MAX];
         OapHeader header, asked;
 
-        if (size == 0 || size != response_hash_size || oap_header_parse(response->bytes, response->size, size, &header) < 0 ||
+        if (size == 0 || size != response_hash_size ||
+            oap_header_parse(response->bytes, response->size, size, &header) < 0 ||
             oap_header_parse(request->bytes, request->size, 0, &asked) < 0 ||
-            hash_compute((HashAlgorithm) oap_digest_to_hash(asked.digest), request->bytes, request->size, hash) != (ssize_t) size)
+            hash_compute((HashAlgorithm) oap_digest_to_hash(asked.digest), request->bytes, request->size, hash) !=
+                    (ssize_t) size)
                 return;
 
         memcpy(response->bytes + (header.request_hash - response->bytes), hash, size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Two hosts that shake hands, for who attacks them: identities, and the messages of both as bytes. The real objects, and their own rules. */
+/* Two hosts that shake hands, for who attacks them: identities, and the messages of both as bytes. The real objects,
+ * and their own rules. */
 
 #include "tests/attack/attack.h"
 #include "tests/support/handshake-side.h"
@@ -37,7 +38,8 @@ bool hands_side(const Hands *hands, TestSide *side, bool server, HandsMode mode,
 
 /* Whole steps. */
 bool hands_ask(const Hands *hands, TestSide *client, HandsMode mode, uint64_t random, HandsMessage *ret);
-int hands_answer(const Hands *hands, TestSide *server, HandsMode mode, uint64_t random, const HandsMessage *request, HandsMessage *ret);
+int hands_answer(const Hands *hands, TestSide *server, HandsMode mode, uint64_t random, const HandsMessage *request,
+                 HandsMessage *ret);
 
 /* What may be taken out of a message. */
 #define HANDS_STRIP_CERTIFICATE (1U << 0)

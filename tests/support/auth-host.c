@@ -178,7 +178,8 @@ void test_host_stop_keyd(TestHost *host) {
 
 /* -- the host -- */
 
-int test_host_init(TestHost *host, const char *name, const TestIdentity *authority, const TestIdentity *server, const TestIdentity *client) {
+int test_host_init(TestHost *host, const char *name, const TestIdentity *authority, const TestIdentity *server,
+                   const TestIdentity *client) {
         AuthMessage hello = { .type = AUTH_HELLO, .version = AUTH_PROTOCOL_VERSION };
         _cleanup_(auth_message_done) AuthMessage answer = {};
         int r = 0;
@@ -273,7 +274,13 @@ static int take_bytes(AuthMessage *message, const uint8_t *oap, size_t size, con
 }
 
 int test_host_build_request(TestHost *host, const char *name, const char *const *settings, AuthMessage *ret) {
-        AuthMessage message = { .type = AUTH_BUILD_REQUEST, .id = 1, .capabilities = OAP_CAPABILITIES_OF_HOST, .have_token = true, .token = "client" };
+        AuthMessage message = {
+                .type = AUTH_BUILD_REQUEST,
+                .id = 1,
+                .capabilities = OAP_CAPABILITIES_OF_HOST,
+                .have_token = true,
+                .token = "client",
+        };
 
         (void) copy_string(message.name, sizeof(message.name), name);
         if (take_settings(&message.policy, settings) < 0 || take_bytes(&message, NULL, 0, test_request_binding) < 0)
@@ -281,7 +288,8 @@ int test_host_build_request(TestHost *host, const char *name, const char *const 
         return ask(host, &message, ret);
 }
 
-int test_host_check_request(TestHost *host, const char *name, const char *const *settings, const uint8_t *oap, size_t size, AuthMessage *ret) {
+int test_host_check_request(TestHost *host, const char *name, const char *const *settings, const uint8_t *oap,
+                            size_t size, AuthMessage *ret) {
         AuthMessage message = { .type = AUTH_CHECK_REQUEST, .id = 2 };
 
         (void) copy_string(message.name, sizeof(message.name), name);

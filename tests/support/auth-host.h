@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A host for tests: the authentication service as an object, files below a directory of its own, and a stand-in for o7s-keyd that signs with
- * the keys of test identities. It is asked by messages only, as the resource manager asks; time is the test's.
+ * A host for tests: the authentication service as an object, files below a directory of its own, and a stand-in for
+ * o7s-keyd that signs with the keys of test identities. It is asked by messages only, as the resource manager asks;
+ * time is the test's.
  */
 
 #include <pthread.h>
@@ -35,8 +36,10 @@ typedef struct TestHost {
         ServiceTime now;
 } TestHost;
 
-/* Files: the authority as an anchor where it is not NULL, certificates for name at either side where they are not NULL. Returns: 0; -errno. */
-int test_host_init(TestHost *host, const char *name, const TestIdentity *authority, const TestIdentity *server, const TestIdentity *client);
+/* Files: the authority as an anchor where it is not NULL, certificates for name at either side where they are not NULL.
+ * Returns: 0; -errno. */
+int test_host_init(TestHost *host, const char *name, const TestIdentity *authority, const TestIdentity *server,
+                   const TestIdentity *client);
 void test_host_done(TestHost *host);
 
 /* A file below the directory. Returns: 0; -errno. */
@@ -49,9 +52,11 @@ void test_host_stop_keyd(TestHost *host);
 /* One question; the message is done with. Returns: as service_handle(); *ret is for auth_message_done(). */
 int test_host_ask(TestHost *host, AuthMessage *message, AuthMessage *ret);
 
-/* settings: as test_side_init(). The question of each step; what it is about follows from the arguments. Return the answer's result. */
+/* settings: as test_side_init(). The question of each step; what it is about follows from the arguments. Return the
+ * answer's result. */
 int test_host_build_request(TestHost *host, const char *name, const char *const *settings, AuthMessage *ret);
-int test_host_check_request(TestHost *host, const char *name, const char *const *settings, const uint8_t *oap, size_t size, AuthMessage *ret);
+int test_host_check_request(TestHost *host, const char *name, const char *const *settings, const uint8_t *oap,
+                            size_t size, AuthMessage *ret);
 int test_host_build_response(TestHost *host, uint64_t session, AuthMessage *ret);
 int test_host_check_response(TestHost *host, uint64_t session, const uint8_t *oap, size_t size, AuthMessage *ret);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Searches the memory of the living daemon. Keys of flows are gone once they were answered; the private half of a key exchange is gone once
- * its session was forgotten. Each search is shown to find something first: a secret that has to be there, and a key that is still in use.
- * Reading the memory of a process that cannot be dumped takes root.
+ * Searches the memory of the living daemon. Keys of flows are gone once they were answered; the private half of a key
+ * exchange is gone once its session was forgotten. Each search is shown to find something first: a secret that has to
+ * be there, and a key that is still in use. Reading the memory of a process that cannot be dumped takes root.
  */
 
 #include <fcntl.h>
@@ -143,7 +143,8 @@ static unsigned count_copies(const uint8_t *memory, size_t size, const uint8_t s
         return n;
 }
 
-/* Every place that holds a number whose public half is this one. Numbers from a source of randomness have few zeroes in them. */
+/* Every place that holds a number whose public half is this one. Numbers from a source of randomness have few zeroes in
+ * them. */
 static unsigned count_private_keys(const uint8_t *memory, size_t size, const uint8_t public_key[SECRET_BYTES]) {
         unsigned n = 0, zeroes = 0;
 
@@ -183,8 +184,8 @@ static unsigned search(pid_t pid, bool heap_only, search_t count, const uint8_t 
                 char rights[8];
                 ssize_t size;
 
-                if (sscanf(line, "%llx-%llx %7s", &from, &to, rights) != 3 || rights[1] != 'w' || (heap_only && !strstr(line, "[heap]")) ||
-                    to - from > MAPPING_BYTES_MAX)
+                if (sscanf(line, "%llx-%llx %7s", &from, &to, rights) != 3 || rights[1] != 'w' ||
+                    (heap_only && !strstr(line, "[heap]")) || to - from > MAPPING_BYTES_MAX)
                         continue;
 
                 memory = malloc(to - from);

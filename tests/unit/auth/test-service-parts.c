@@ -104,7 +104,8 @@ static void test_warnings(void **state) {
                 print_message("%s\n", warnings[i].name);
                 now += warnings[i].later_hours * 3600 * USEC_PER_SEC;
                 finding.expiry_usec = NOW_USEC + 31 * DAY_USEC;
-                assert_int_equal((int64_t) (finding.expiry_usec - now) / (int64_t) (3600 * USEC_PER_SEC), warnings[i].left_hours);
+                assert_int_equal((int64_t) (finding.expiry_usec - now) / (int64_t) (3600 * USEC_PER_SEC),
+                                 warnings[i].left_hours);
                 assert_int_equal(warning_is_due(&table, &finding, now * NSEC_PER_USEC), warnings[i].due);
                 if (warnings[i].due)
                         assert_non_null(strstr(finding.text, "UTC"));
@@ -158,8 +159,9 @@ static void test_event_rate(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_session_numbers), cmocka_unit_test(test_session_expiry), cmocka_unit_test(test_warnings),
-                cmocka_unit_test(test_many_warnings),   cmocka_unit_test(test_event_rate),
+                cmocka_unit_test(test_session_numbers), cmocka_unit_test(test_session_expiry),
+                cmocka_unit_test(test_warnings),        cmocka_unit_test(test_many_warnings),
+                cmocka_unit_test(test_event_rate),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
