@@ -71,6 +71,7 @@ static int check_identity(Handshake *h, const Certificate *certificate, uint64_t
                 return 0;
         }
 
+        memcpy(h->peer.identity, identity, sizeof(identity));   /* proven, and not allowed: then the peer may know */
         return r;
 }
 
