@@ -18,8 +18,10 @@ static int epoch_init(SealEpoch *e, const SealEpochKind *kind, uint32_t generati
 }
 
 static void epoch_done(SealEpoch *e) {
-        seal_aead_done(&e->aead);
-        explicit_bzero(e, sizeof(*e));
+        assert(e);
+
+        seal_aead_done(&e->aead);               /* wipes the key */
+        *e = (SealEpoch) {};
 }
 
 /* -- sender -- */
