@@ -232,6 +232,7 @@ int trust_verify(const Trust *trust, const Certificate *certificate, const Expec
                 return r;
 
         (void) copy_string(ret_identity, AUTH_IDENTITY_BYTES_MAX, identity->text);
+        utf8_mend(ret_identity);        /* one that is denied may be too long, and cut in a character */
         if (may < 0) {
                 (void) copy_string(text, AUTH_TEXT_BYTES_MAX, reason);
                 return -EKEYREJECTED;
