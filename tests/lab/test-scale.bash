@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Many flows between two hosts: 2 000 that talk, then 10 000 that are idle, and what they cost in memory.
+# Many flows between two hosts: 2 000 that talk, encrypted, then 10 000 that are idle, and what they cost in memory; and what
+# protected ones cost beside plain ones.
 # buses: daemon
 # budget: 240
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"
 
-BYTES_PER_FLOW_MAX=$((96 * 1024))       # and host, idle
+# Per host, idle. Keys are in pages of their own.
+PLAIN_BYTES_MAX=$((96 * 1024)) PROTECTED_BYTES_MAX=$((128 * 1024))
 
 node_memory() { # NODE: bytes charged to all of its processes, shared and kernel memory included; fails if unknown
         local file
@@ -29,17 +31,18 @@ memory_of() { # NODE
         node_memory "$1" || anonymous_memory "$1"
 }
 
-cheap_flows() { # NODE BEFORE COUNT
+cheap_flows() { # NODE BEFORE COUNT MAX
         local after each
         after=$(memory_of "$1")
         each=$(((after - $2) / $3))
         echo "$each bytes per flow ($2 before, $after after)"
-        ((each <= BYTES_PER_FLOW_MAX))
+        ((each <= $4))
 }
 
 setup_nodes "${1:?build directory}" alpha beta
 for node in alpha beta; do
         write_layer "$node" lan
+        write_plain "$node" plain.example
         write_file "$node" /etc/o7s/irm.conf.d/50-lab.conf <<'CONF'
 [Quota]
 FlowsPerUser=20000
@@ -54,8 +57,10 @@ lab_boot || exit
 start_layer lan alpha beta
 lab_wait 5 layer_is_online alpha lan
 lab_wait 5 layer_is_online beta lan
-serve beta far.example lan o7s-echo --thin
-ping alpha far.example >/dev/null
+for name in far plain; do
+        serve beta "$name.example" lan o7s-echo --thin
+        ping alpha "$name.example" >/dev/null
+done
 
 run_in_background alpha talking -p StandardError=file:/run/talking.err /usr/lib/o7s-lab/many-flows far.example 2000
 check '2 000 flows are open at once, and each echoes a message' \
@@ -68,17 +73,23 @@ lab_exec alpha systemctl stop talking.service
 check 'when the program ends they are gone within a second' lab_wait 1 no_flows alpha
 check '... on the other host too' lab_wait 2 no_flows beta
 
-alpha_before=$(memory_of alpha) beta_before=$(memory_of beta)
-run_in_background alpha idle -p StandardError=file:/run/idle.err /usr/lib/o7s-lab/many-flows far.example 10000 idle
-check '10 000 flows are open at once' lab_wait 120 output_has alpha idle '^open 10000'
-lab_exec alpha cat /run/idle.out /run/idle.err | sed 's/^/# /'
-check 'alpha: an idle flow costs 96 KiB at most' cheap_flows alpha "$alpha_before" 10000
-check 'beta: an idle flow costs 96 KiB at most' cheap_flows beta "$beta_before" 10000
-tail -n 1 "$LAB_OUT/log/check.$((n_checks - 1))" "$LAB_OUT/log/check.$n_checks" | sed '/^$/d; /^==>/d; s/^/# /'
-check '... one more works as ever' ping alpha far.example
-lab_exec alpha systemctl stop idle.service
-check 'when the program ends they are gone' lab_wait 5 no_flows alpha
-check '... on the other host too' lab_wait 5 no_flows beta
+idle_flows() { # NAME COUNT MAX WHAT
+        local alpha_before beta_before
+        alpha_before=$(memory_of alpha) beta_before=$(memory_of beta)
+        run_in_background alpha idle -p StandardError=file:/run/idle.err /usr/lib/o7s-lab/many-flows "$1" "$2" idle
+        check "$2 $4 flows are open at once" lab_wait 120 output_has alpha idle "^open $2"
+        lab_exec alpha cat /run/idle.out /run/idle.err | sed 's/^/# /'
+        check "alpha: an idle $4 flow costs $(($3 / 1024)) KiB at most" cheap_flows alpha "$alpha_before" "$2" "$3"
+        check "beta: an idle $4 flow costs $(($3 / 1024)) KiB at most" cheap_flows beta "$beta_before" "$2" "$3"
+        tail -qn 1 "$LAB_OUT/log/check.$((n_checks - 1))" "$LAB_OUT/log/check.$n_checks" | sed 's/^/# /'
+        check '... one more works as ever' ping alpha "$1"
+        lab_exec alpha systemctl stop idle.service
+        check 'when the program ends they are gone' lab_wait 5 no_flows alpha
+        check '... on the other host too' lab_wait 5 no_flows beta
+}
+
+idle_flows plain.example 10000 "$PLAIN_BYTES_MAX" plain
+idle_flows far.example 2000 "$PROTECTED_BYTES_MAX" protected
 
 check_nothing_left alpha beta
 done_checking
