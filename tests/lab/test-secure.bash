@@ -94,7 +94,7 @@ done
 # -- without any certificate --
 
 check 'a flow is encrypted without being told to' alpha_sees aes-128-gcm open.example
-check '... and says that nobody has proven to be the other' says 'not verified' ping alpha open.example
+check '... and does not say that somebody has proven to be the other' lacks authenticated ping alpha open.example
 check 'where neither wants it, it is plain' alpha_sees 'not protected' plain.example
 check 'a text that goes over' \
         says 'marzipan' lab_exec alpha bash -c 'echo marzipan-in-the-clear | timeout 5 o7s-nc -q 1 plain.example'
@@ -111,10 +111,10 @@ for name in mutual mac friends; do
 done
 check 'the other host is told to believe it' bash -c "cp '$(lab_root beta)/etc/o7s/ca/ca.pem' '$(lab_root alpha)/root/ca.pem'"
 check '... in one more' lab_exec alpha o7sctl ca trust /root/ca.pem
-check 'R-12: the server is known from now on' alpha_sees 'o7s:name:secure.example' secure.example
+check 'R-12: the server is known from now on' alpha_sees 'o7s:name:secure.example (authenticated)' secure.example
 long_flow shown secure.example
 check '... with its name and how it is protected' lab_wait 3 says 'o7s:name:secure.example' lab_exec alpha o7sctl flows
-check 'with a MAC alone where secrecy is not wanted' alpha_sees mac mac.example
+check 'with a MAC alone where secrecy is not wanted' alpha_sees 'authentic but readable' mac.example
 check 'R-12: a server without a certificate is refused' refused 'certificate' open.example
 check 'doctor finds nothing wrong with what is there' lab_exec beta o7sctl doctor secure.example
 
