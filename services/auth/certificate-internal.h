@@ -106,6 +106,9 @@ const char *trust_subject(gnutls_x509_crt_t crt, char ret[TRUST_SUBJECT_BYTES_MA
 const char *trust_issuer(gnutls_x509_crt_t crt, char ret[TRUST_SUBJECT_BYTES_MAX]);
 const char *trust_time(int64_t seconds, char ret[TRUST_TIME_BYTES_MAX]);
 
+/* Also the name that is called is any bytes: what is not to be shown becomes '?'. */
+void trust_clean(char *text);
+
 /* Writes a sentence. */
 void trust_say(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) _printf_(2, 3);
 

@@ -84,7 +84,7 @@ int credentials_fail(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) {
         (void) vsnprintf(text, AUTH_TEXT_BYTES_MAX, format, arguments);
         va_end(arguments);
 
-        utf8_mend(text);
+        trust_clean(text);
         return -ENOKEY;
 }
 

@@ -27,7 +27,7 @@ static AuthFinding *findings_add(Findings *f, int result, const char *subject) {
         finding = &f->items[f->n++];
         *finding = (AuthFinding) { .result = result };
         (void) copy_string(finding->subject, sizeof(finding->subject), subject);
-        utf8_mend(finding->subject);
+        trust_clean(finding->subject);
         return finding;
 }
 

@@ -49,9 +49,16 @@ const char *trust_time(int64_t seconds, char ret[TRUST_TIME_BYTES_MAX]) {
         return ret;
 }
 
+void trust_clean(char *text) {
+        utf8_mend(text);
+        for (; *text != '\0'; text++)
+                if ((unsigned char) *text < ' ' || *text == 0x7f)
+                        *text = '?';
+}
+
 static void say(char text[AUTH_TEXT_BYTES_MAX], const char *format, va_list arguments) {
         (void) vsnprintf(text, AUTH_TEXT_BYTES_MAX, format, arguments);
-        utf8_mend(text);
+        trust_clean(text);
 }
 
 void trust_say(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) {
