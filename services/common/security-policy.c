@@ -247,7 +247,8 @@ int security_policy_set(SecurityPolicy *policy, const char *key, const char *val
 }
 
 bool security_policy_is_plain(const SecurityPolicy *policy) {
-        return policy->encryption == ENCRYPTION_NO && policy->authentication == AUTHENTICATION_NONE;
+        return policy->encryption == ENCRYPTION_NO && policy->authentication == AUTHENTICATION_NONE &&
+               policy->pins.n == 0 && policy->allow.n == 0 && policy->deny.n == 0;
 }
 
 /* -- as text -- */

@@ -97,7 +97,8 @@ int security_policy_merge(const SecurityPolicy *a, const SecurityPolicy *b, Secu
  * -ENOENT: no such key; -EINVAL: *ret_problem is a sentence (static); -ENOMEM. */
 int security_policy_set(SecurityPolicy *policy, const char *key, const char *value, const char **ret_problem);
 
-/* Whether anything in it needs the authentication service: all but Encryption=no with Authentication=none. */
+/* Whether anything in it needs the authentication service: all but Encryption=no with Authentication=none,
+ * and no list of who may or may not: nobody is on one who does not say who he is. */
 bool security_policy_is_plain(const SecurityPolicy *policy);
 
 /* What differs from the defaults, as text of files, for the bus and for people: calls back for each key, in order of

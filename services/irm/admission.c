@@ -53,6 +53,37 @@ static void refuse(Layer *l, Name *n, const IncomingRequest *request, int error,
         layer_send(l, &answer, NULL, 0);
 }
 
+/* -- copies -- */
+
+static void remember_stamp(Manager *m, uint64_t stamp) {
+        const StateStamp record = { .nsec = stamp };
+
+        if (stamp <= m->newest_stamp)
+                return;
+
+        m->newest_stamp = stamp;
+        if (m->stamp_slot == STATE_NO_SLOT)
+                m->stamp_slot = state_put(m->state, STATE_STAMP, &record);
+        else
+                state_update(m->state, STATE_STAMP, m->stamp_slot, &record);
+}
+
+/* One that was seen before is a copy made by the network, or by somebody else: the first has the answer. What an IRM
+ * before this one has seen is forgotten, but for the newest stamp of anybody who had proven himself: what is not newer
+ * may be a copy. One who proves nothing needs no copy to say the same. */
+static int check_replay(Manager *m, const OapHeader *header, bool proven) {
+        int r;
+
+        if (proven && header->timestamp <= m->stamp_of_before)
+                return -EEXIST;
+
+        r = oap_replay_check(m->replay, header, time_realtime_nsec());
+        if (r >= 0 && proven)
+                remember_stamp(m, header->timestamp);
+
+        return r;
+}
+
 /* Who has proven himself, which is when there is an identity beside a refusal, may know that he is the one who is
  * not wanted; but once, since whoever has seen his request can send it again. */
 static int wire_error_for(Layer *l, const IncomingRequest *request, int error, const AuthPeer *peer) {
@@ -61,7 +92,7 @@ static int wire_error_for(Layer *l, const IncomingRequest *request, int error, c
         if (isempty(peer->identity) || (error != -EKEYREJECTED && error != -EOPNOTSUPP))
                 return 0;
         if (oap_header_parse(request->oap, request->oap_size, 0, &header) < 0 ||
-            oap_replay_check(l->manager->replay, &header, time_realtime_nsec()) < 0)
+            check_replay(l->manager, &header, true) < 0)
                 return 0;
 
         return error == -EOPNOTSUPP ? OAP_WIRE_ERROR_CRYPTO : OAP_WIRE_ERROR_AUTHENTICATION;
@@ -84,8 +115,7 @@ static bool is_served_by_layer(const Name *n) {
 static int check_asked(Layer *l, const Name *n, const IncomingRequest *request, Asked *asked) {
         int r;
 
-        /* One that was seen before is a copy made by the network, or by somebody else: the first has the answer. */
-        r = oap_replay_check(l->manager->replay, &asked->header, time_realtime_nsec());
+        r = check_replay(l->manager, &asked->header, asked->peer && asked->peer->verified);
         if (r < 0)
                 return r;
 
@@ -105,11 +135,13 @@ static bool peer_is_equal(const Flow *f, const AuthPeer *peer) {
         return peer->verified == f->verified && (!f->verified || streq(peer->identity, f->peer));
 }
 
-/* The same flow, asked for again: whoever has the offer keeps it, only the layer's side is new.
- * Returns: whether the predecessor has given way. */
-static bool succeed(Flow *f, Layer *l, Incoming *successor, const Asked *asked) {
+/* The same flow, asked for again: whoever has the offer keeps it, only the layer's side is new. It is asked for by the
+ * same name, or another name's policy would have let it in. Returns: whether the predecessor has given way. */
+static bool succeed(Flow *f, Layer *l, const Name *n, Incoming *successor, const Asked *asked) {
         Manager *m = f->manager;
 
+        if (f->served != n)
+                return false;
         if (f->state != FLOW_QUEUED && f->state != FLOW_PROPOSED)
                 return false;           /* the answer to the first is under way, and good */
         if (asked->terms.transfer != f->transfer || !qos_is_equal(&asked->terms.qos, &f->qos) ||
@@ -196,7 +228,7 @@ static int keep_request(Layer *l, Name *n, const IncomingRequest *request, const
 
         before = incoming_predecessor(&m->incoming, l->key, &asked->extension);
         if (before && before != in)
-                r = succeed(before->flow, l, in, asked) ? 0 : -EALREADY;
+                r = succeed(before->flow, l, n, in, asked) ? 0 : -EALREADY;
         else
                 r = queue_flow(l, n, request, asked, in);
 

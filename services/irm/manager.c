@@ -52,6 +52,7 @@ int manager_new(Daemon *daemon, const ManagerPaths *paths, Manager **ret) {
         m->daemon = daemon;
         m->event = daemon->event;
         m->irm_fd = m->layer_fd = -1;
+        m->stamp_slot = STATE_NO_SLOT;
         m->started = time_realtime_nsec() / NSEC_PER_USEC;
         m->next_flow_id = m->started / USEC_PER_SEC * FLOW_IDS_PER_SECOND;
         list_init(&m->clients);
@@ -189,9 +190,9 @@ static void load_name(Manager *m, const char *name) {
                 /* A slip of the pen must not take away from its servers a name that was good before. */
                 if (n)
                         n->seen = true;
-                else
+                if (!n || !n->has_file)
                         (void) conf_strings_add(&m->bad_name_files, name);      /* not to be reached with less */
-                log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n ? ", the name stays as it was" : "");
+                log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n && n->has_file ? ", the name stays as it was" : "");
                 return;
         }
         if (n && n->layer[0]) {

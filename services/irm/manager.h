@@ -49,6 +49,9 @@ struct Manager {
         Quota quota;
         State *state;
         OapReplay *replay;
+        uint64_t newest_stamp;          /* of a request by somebody proven: in the state, for the next IRM */
+        uint64_t stamp_of_before;       /* the same, of the IRM before this one; 0: there was none */
+        uint32_t stamp_slot;
         IncomingTable incoming;
         AuthLink *auth;
         uint32_t n_admissions;          /* of all layers, see admission.h */

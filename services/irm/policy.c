@@ -67,7 +67,10 @@ int policy_of_call(Manager *m, const char *name, const Process *caller, Security
 }
 
 int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
-        return policy_of(n, SECURITY_SERVER, layer_of_name(n), ret, text);
+        int r;
+
+        r = check_file(n->manager, n->name, text);
+        return r < 0 ? r : policy_of(n, SECURITY_SERVER, layer_of_name(n), ret, text);
 }
 
 int policy_of_name(Manager *m, const char *name, SecuritySide side, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {

@@ -6,14 +6,34 @@
 #include "services/irm/flow.h"
 #include "services/irm/restore.h"
 
+#define STAMP_AHEAD_NSEC (120ULL * 1000 * 1000 * 1000)
+
+/* One that is far ahead was written while the clock was wrong: it would keep everybody out until then. */
+static void restore_stamp(Manager *m) {
+        StateStamp record;
+
+        if (state_get(m->state, STATE_STAMP, 0, &record) == 0)
+                return;
+
+        m->stamp_slot = 0;
+        if (record.nsec > time_realtime_nsec() + STAMP_AHEAD_NSEC) {
+                log_warning("The clock was set back by minutes: requests of before cannot be told from new ones");
+                return;
+        }
+
+        m->stamp_of_before = m->newest_stamp = record.nsec;
+}
+
 int restore_open(Manager *m) {
         int fd, r;
 
         fd = daemon_take_fd(m->daemon, "state");
         if (fd >= 0) {
                 r = state_open(fd, &m->state);
-                if (r == 0)
+                if (r == 0) {
+                        restore_stamp(m);
                         return 0;
+                }
 
                 log_warning_errno(r, "The state of before cannot be used, starting anew: %m");
                 (void) daemon_forget_fd(m->daemon, "state");

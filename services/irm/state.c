@@ -5,7 +5,7 @@
 #include "services/common/state-store.h"
 #include "services/irm/state.h"
 
-#define STATE_VERSION 4U
+#define STATE_VERSION 5U
 
 /* A string in a record that must be terminated. */
 typedef struct Text {
@@ -28,6 +28,7 @@ static const StateStoreFormat state_format = {
                 [STATE_CLIENT] = { sizeof(StateClient), 512 },
                 [STATE_FLOW] = { sizeof(StateFlow), 65536 },
                 [STATE_SETTING] = { sizeof(StateSetting), 16384 },
+                [STATE_STAMP] = { sizeof(StateStamp), 1 },
         },
 };
 

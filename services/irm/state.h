@@ -22,6 +22,7 @@ typedef enum StateKind {
         STATE_CLIENT,
         STATE_FLOW,
         STATE_SETTING,
+        STATE_STAMP,
         _STATE_KIND_MAX,
 } StateKind;
 
@@ -80,6 +81,11 @@ typedef struct StateSetting {
         char key[32];
         char value[1024];
 } StateSetting;
+
+/* The newest time stamp of a request whose sender had proven himself, see admission.c. There is one. */
+typedef struct StateStamp {
+        uint64_t nsec;
+} StateStamp;
 
 typedef struct State State;
 

@@ -56,6 +56,8 @@ static const size_t record_size[_STATE_KIND_MAX] = {
         [STATE_REGISTRATION] = sizeof(StateRegistration),
         [STATE_CLIENT] = sizeof(StateClient),
         [STATE_FLOW] = sizeof(StateFlow),
+        [STATE_SETTING] = sizeof(StateSetting),
+        [STATE_STAMP] = sizeof(StateStamp),
 };
 
 static void require(bool condition) {
@@ -83,6 +85,8 @@ static bool texts_are_terminated(StateKind kind, const AnyRecord *r) {
                 return TERMINATED(r->flow.name) && TERMINATED(r->flow.layer) && TERMINATED(r->flow.peer);
         case STATE_SETTING:
                 return TERMINATED(r->setting.name) && TERMINATED(r->setting.key) && TERMINATED(r->setting.value);
+        case STATE_STAMP:
+                return true;
         case _STATE_KIND_MAX:
                 break;
         }
@@ -126,6 +130,9 @@ static bool look(Game *g, StateKind kind, uint32_t slot) {
         Watched *w = &g->slots[kind][slot];
         AnyRecord record;
 
+        if (slot >= state_capacity(kind))
+                return false;
+
         memset(&record, 0, sizeof(record));
         if (state_get(g->state, kind, slot, &record) == 0) {
                 require(!w->used || !w->clean || !texts_are_terminated(kind, &w->record));
@@ -145,6 +152,10 @@ static void put(Game *g, StateKind kind, Cursor *c) {
 
         take_record(c, &record);
         slot = state_put(g->state, kind, &record);
+        if (slot == STATE_NO_SLOT) {
+                require(state_capacity(kind) < SLOTS_WATCHED);
+                return;
+        }
         require(slot < state_capacity(kind));
         if (slot >= SLOTS_WATCHED)
                 return;
@@ -155,7 +166,7 @@ static void put(Game *g, StateKind kind, Cursor *c) {
 
 static void scribble(Game *g, StateKind kind, Cursor *c) {
         size_t room = STATE_STORE_COPY_BYTES + record_size[kind], offset, n;
-        uint32_t slot = cursor_u8(c);
+        uint32_t slot = cursor_u8(c) % state_capacity(kind);
         uint8_t bytes[255];
 
         offset = cursor_be16(c) % room;

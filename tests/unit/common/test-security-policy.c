@@ -244,6 +244,9 @@ static void test_plain(void **state) {
                 { "Authentication=none", false },
                 { "Encryption=no; Authentication=none", true },
                 { "Encryption=opportunistic; Authentication=none", false },
+                { "Encryption=no; Authentication=none; AllowPeer=a", false },
+                { "Encryption=no; Authentication=none; DenyPeer=a", false },
+                { "Encryption=no; Authentication=none; Pin=" PIN, false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

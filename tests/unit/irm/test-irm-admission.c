@@ -450,6 +450,29 @@ static void test_not_succeeded(void **state) {
         assert_int_equal(prepare.reference, 1);
 }
 
+/* What the policy of one name lets in does not take the place of what is asked of another. */
+static void test_name_of_predecessor(void **state) {
+        Host *host = *state;
+        AuthMessage question, answer;
+        LayerMessage prepare;
+        IrmMessage offer;
+
+        (void) admit(host, 1, 0x83);
+        ask_for(host, "plain", 2, 0x84);
+        auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
+        answer = checked(question.id, SESSION + 2, 0x84);
+        answer.have_replaced = true;
+        memset(answer.replaced, 0x83, sizeof(answer.replaced));
+        auth_say(&host->auth, &answer);
+        auth_message_done(&question);
+        hear_refusal(host, 2, 0);
+        auth_hear_forget(&host->auth, SESSION + 2);
+
+        accept_offer(host, &offer);
+        layer_hear(host->layer, LAYER_PREPARE, &prepare, NULL);
+        assert_int_equal(prepare.reference, 1);
+}
+
 /* -- somebody goes away while the service works -- */
 
 static void test_request_goes(void **state) {
@@ -568,6 +591,54 @@ static void test_irm_restarts(void **state) {
         fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
 }
 
+static void restart(Host *host) {
+        LayerMessage message;
+
+        fixture_kill(&host->irm);
+        fixture_run(&host->irm);
+        auth_greet(&host->auth);
+        (void) close(host->layer);
+        host->layer = fixture_connect_layer(&host->irm);
+        layer_come_online(host->layer, "lan");
+        layer_hear(host->layer, LAYER_REGISTER, &message, NULL);
+        layer_hear(host->layer, LAYER_REGISTER, &message, NULL);
+        (void) close(host->listener);
+        host->listener = listen_on("here");
+}
+
+/* What somebody proven has sent is refused by the next IRM as by this one, and by the one after it; what he sends
+ * now is not. */
+static void test_replayed_after_restart(void **state) {
+        Host *host = *state;
+        AuthMessage question, answer;
+        IrmMessage offer;
+        uint64_t stamp;
+
+        ask_for(host, "here", 1, 0xf1);
+        auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
+        answer = checked(question.id, SESSION, 0xf1);
+        stamp = answer.stamp;
+        auth_say(&host->auth, &answer);
+        auth_message_done(&question);
+        fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
+
+        for (uint64_t i = 2; i <= 3; i++) {
+                restart(host);
+                ask_for(host, "here", i, 0xf1);
+                auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
+                answer = checked(question.id, SESSION + i, 0xf1);
+                answer.stamp = stamp;
+                auth_say(&host->auth, &answer);
+                auth_message_done(&question);
+                hear_refusal(host, i, 0);
+                auth_hear_forget(&host->auth, SESSION + i);
+                client_hears_nothing(host->listener);
+        }
+
+        (void) admit(host, 4, 0xf2);
+        fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_accepted, set_up, tear_down),
@@ -585,6 +656,8 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_listener_goes, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_answer_fails, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_irm_restarts, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_replayed_after_restart, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_name_of_predecessor, set_up, tear_down),
         };
 
         if (argc < 2)

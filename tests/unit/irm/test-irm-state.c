@@ -24,6 +24,7 @@ typedef union AnyRecord {
         StateClient client;
         StateFlow flow;
         StateSetting setting;
+        StateStamp stamp;
 } AnyRecord;
 
 static State *make_state(void) {
