@@ -345,6 +345,7 @@ ssize_t seal_packet_transmit(SealPacket *s, nsec_t now, const uint8_t random[SEA
                 seal_sender_done(&s->upcoming);
                 if (prepare_generation(s, &fresh, &s->upcoming) < 0) {
                         s->agreement.is_ready = false;  /* the client will ask again */
+                        seal_chain_done(&s->receiver.pending);  /* of another share: it has no sender any more */
                         return 0;
                 }
         }

@@ -15,6 +15,16 @@
 
 #define SEC NSEC_PER_SEC
 
+/* Whether there is no memory for another key. */
+static bool no_memory;
+
+int __real_seal_aead_init(SealAead *aead, SealCipher cipher, const uint8_t *key);
+int __wrap_seal_aead_init(SealAead *aead, SealCipher cipher, const uint8_t *key);
+
+int __wrap_seal_aead_init(SealAead *aead, SealCipher cipher, const uint8_t *key) {
+        return no_memory ? -ENOMEM : __real_seal_aead_init(aead, cipher, key);
+}
+
 static void pair(SealPair *p, const SealLimits *limits) {
         SealKeys keys[2];
 
@@ -274,6 +284,55 @@ static void test_lost_control(void **state) {
         assert_in_range(most, 4, 24);
 }
 
+/* What an end has to say, to the other one. */
+static void control(SealPair *p, unsigned from) {
+        uint8_t packet[SEAL_CONTROL_MAX], content[64];
+        ssize_t n = seal_pair_control(p, from, packet);
+
+        assert_true(n > 0);
+        assert_int_equal(seal_open(p->ends[!from], p->now, packet, (size_t) n, content, sizeof(content)), 0);
+}
+
+/* A client that asks with two shares, and then uses the first one's generation, which the server gave up for the
+ * second one's, for which it had no memory. */
+static void test_two_shares(void **state) {
+        uint8_t packet[64];
+        SealKeys keys[2];
+        SealPair p, q;
+        Seal *first;
+
+        pair(&p, NULL);
+        seal_pair_keys(SEAL_O7S, SEAL_AES_128_GCM, false, keys);
+        seal_pair_init(&q, keys, NULL);
+
+        p.now += 600 * SEC;
+        assert_int_equal(seal_pair_pass(&p, 0, 30), 30);
+        control(&p, 0);
+        control(&p, 1);                         /* and so the client is in the next generation */
+        (void) hold(&p, 0, packet);
+
+        /* The same client, in its next packets but with another share. */
+        first = p.ends[0];
+        p.ends[0] = q.ends[0];
+        for (unsigned i = 0; i < 4; i++)
+                assert_int_equal(seal_protect(p.ends[0], p.now, "skip", 4, (uint8_t[64]) {}, 64), 25);
+        control(&p, 0);
+        no_memory = true;
+        assert_int_equal(seal_pair_control(&p, 1, (uint8_t[SEAL_CONTROL_MAX]) {}), 0);
+        no_memory = false;
+
+        deliver(&p, 1, packet, -EBADMSG);
+        assert_int_equal(seal_pair_pass(&p, 1, 30), 30);
+        (void) seal_pair_talk(&p, 0, 10 * SEC);         /* it asks again */
+        assert_int_equal(seal_counters(p.ends[1])->n_generations, 1);
+        assert_int_equal(seal_pair_pass(&p, 0, 30), 30);
+        assert_int_equal(seal_pair_pass(&p, 1, 30), 30);
+
+        q.ends[0] = first;
+        seal_pair_done(&q);
+        seal_pair_done(&p);
+}
+
 /* Late copies of each message, during and after: they open, once, and do no harm. */
 static void test_late_control(void **state) {
         uint8_t packets[64][SEAL_CONTROL_MAX], content[64];
@@ -425,6 +484,7 @@ int main(void) {
                 cmocka_unit_test(test_forged_epochs),
                 cmocka_unit_test(test_triggers),
                 cmocka_unit_test(test_lost_control),
+                cmocka_unit_test(test_two_shares),
                 cmocka_unit_test(test_late_control),
                 cmocka_unit_test(test_held_generation),
                 cmocka_unit_test(test_forgets),
