@@ -53,6 +53,7 @@ void transfer_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
                 ret->rx_queued += t->content_size > 0;          /* out of the lane, and not read */
         ret->drops[O7S_DROP_MALFORMED] += t->n_unchecked;
         ret->drops[O7S_DROP_TOO_LARGE] += t->n_too_large;
+        ret->drops[O7S_DROP_QUEUE_FULL] += t->n_unread;
         transfer_seal_stats(t, ret);
         transfer_unlock(t, false);
 }

@@ -77,6 +77,14 @@ static bool is_expired(const SealPacket *s, nsec_t now) {
         return s->n_overdue >= OVERDUE_PACKETS_MIN && nsec_sub(now, s->overdue_since) >= s->limits.generation_nsec;
 }
 
+bool seal_packet_is_starving(const SealPacket *s, nsec_t now) {
+        if (s->overdue_since == NSEC_INFINITY)
+                return false;
+
+        return s->n_sent / (OVERDUE_TIMES / 2) >= s->limits.generation_packets ||
+               nsec_sub(now, s->overdue_since) >= s->limits.generation_nsec / 2;
+}
+
 /* Both directions of a new generation, ready for use. */
 static int prepare_generation(SealPacket *s, const SealGeneration *fresh, SealSender *ret_sender) {
         uint32_t generation = s->agreement.generation + 1;

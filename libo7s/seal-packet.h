@@ -47,6 +47,7 @@ void seal_packet_done(SealPacket *s);
 ssize_t seal_packet_protect(SealPacket *s, nsec_t now, const void *content, size_t content_size, void *packet,
                             size_t size);
 ssize_t seal_packet_open(SealPacket *s, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size);
+bool seal_packet_is_starving(const SealPacket *s, nsec_t now);
 nsec_t seal_packet_next(const SealPacket *s);
 ssize_t seal_packet_transmit(SealPacket *s, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], void *packet,
                              size_t size);

@@ -133,6 +133,10 @@ ssize_t seal_transmit(Seal *seal, nsec_t now, const uint8_t random[SEAL_SECRET_B
         return seal->suite == SEAL_O7S ? seal_packet_transmit(&seal->packet, now, random, packet, size) : 0;
 }
 
+bool seal_is_starving(const Seal *seal, nsec_t now) {
+        return seal->suite == SEAL_O7S && seal_packet_is_starving(&seal->packet, now);
+}
+
 const SealCounters *seal_counters(const Seal *seal) {
         return &seal->counters;
 }

@@ -74,4 +74,8 @@ nsec_t seal_next(const Seal *seal);
  * -ENOBUFS. Calls until 0. */
 ssize_t seal_transmit(Seal *seal, nsec_t now, const uint8_t random[SEAL_SECRET_BYTES], void *packet, size_t size);
 
+/* Half of what an agreement on new keys may take is used up: what the peer says about it should not be kept waiting behind what
+ * nobody reads. */
+bool seal_is_starving(const Seal *seal, nsec_t now);
+
 const SealCounters *seal_counters(const Seal *seal);

@@ -199,12 +199,15 @@ static void receive(Transfer *t, nsec_t now) {
         bool marked;
 
         for (unsigned i = 0; i < RECEIVE_BURST; i++) {
+                bool unread = !t->frct && t->content_size > 0;
                 ssize_t size;
 
-                if (!t->frct && t->content_size > 0)
-                        break;                          /* the lane is the queue */
+                /* The lane is the queue. But a program that only writes must not lose its flow because new keys wait behind
+                 * messages that it never reads: those go. */
+                if (unread && !(t->seal && seal_is_starving(t->seal, now)))
+                        break;
 
-                size = packet_receive(t, t->frct ? t->packet : t->content, &marked, now);
+                size = packet_receive(t, t->frct || unread ? t->packet : t->content, &marked, now);
                 if (size == -EBADMSG)
                         flow_end(t->flow, CLOSE_VIOLATION);
                 if (size < 0)
@@ -212,7 +215,9 @@ static void receive(Transfer *t, nsec_t now) {
                 if (size == 0)
                         continue;
 
-                if (t->frct) {
+                if (unread) {
+                        t->n_unread++;
+                } else if (t->frct) {
                         frct_receive(t->frct, t->packet, (size_t) size, marked, now);
                 } else {
                         t->content_size = (size_t) size;

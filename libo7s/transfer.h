@@ -85,6 +85,7 @@ struct Transfer {
 
         uint64_t n_unchecked;           /* packets whose checksum was wrong or missing */
         uint64_t n_too_large;           /* that cannot be any of ours */
+        uint64_t n_unread;              /* that had to make way for new keys */
         uint32_t packet_max_told;       /* of the path, to those who watch */
 };
 

@@ -432,6 +432,34 @@ static void test_answered_by_the_event_loop(void **state) {
         assert_int_equal(stats(&t).key_agreements, 1);
 }
 
+/* We only write: what the peer says about keys lies behind messages that nobody reads. The oldest one is still there in the end. */
+static void test_never_read(void **state) {
+        for (unsigned client = 0; client < 2; client++) {
+                uint64_t n_generations = 0;
+                char text[PACKET_MAX];
+                _cleanup_test_ Test t;
+
+                print_message("we %s\n", client ? "asked" : "were asked");
+                test_open_as(&t, "o7s", client, &small);
+                peer_say(&t, "first");
+                peer_say(&t, "second");
+                for (unsigned i = 0; i < 1000; i++) {
+                        assert_int_equal(o7s_flow_write(t.flow, "out", 3), 3);
+                        while (peer_hear(&t, text) > 0)
+                                ;
+                        peer_control(&t);
+                        if (seal_counters(t.seal)->n_generations != n_generations)
+                                peer_say(&t, "in the new one");         /* sooner than it would confirm it */
+                        n_generations = seal_counters(t.seal)->n_generations;
+                }
+
+                assert_true(stats(&t).key_agreements > 2);
+                assert_int_equal(stats(&t).drops[O7S_DROP_FORGED], 0);
+                assert_true(stats(&t).drops[O7S_DROP_QUEUE_FULL] > 0);
+                assert_reads(&t, "first");
+        }
+}
+
 /* A peer that never answers: the flow ends before its keys are used for too long, and says why. */
 static void test_no_part_in_it(void **state) {
         o7s_error error = { .size = sizeof(error) };
@@ -514,6 +542,7 @@ int main(void) {
                 cmocka_unit_test(test_many_keys),
                 cmocka_unit_test(test_answered_by_the_engine),
                 cmocka_unit_test(test_answered_by_the_event_loop),
+                cmocka_unit_test(test_never_read),
                 cmocka_unit_test(test_no_part_in_it),
                 cmocka_unit_test(test_idle),
         };
