@@ -244,24 +244,31 @@ int credential_store_shown(CredentialStore *store, const char *name, const Secur
         return 0;
 }
 
+/* What failed is tried again, changed or not: descriptors or memory may be there again. That alone is no news. */
 int credential_store_refresh(CredentialStore *store) {
         TrustSet *set, *next_set;
         Shown *shown, *next_shown;
         int news = 0;
 
-        list_for_each_safe(set, next_set, &store->trust_sets, by_store)
-                if (file_stamps_have_changed(&set->stamps)) {
+        list_for_each_safe(set, next_set, &store->trust_sets, by_store) {
+                bool changed = file_stamps_have_changed(&set->stamps);
+
+                if (changed || set->result < 0) {
                         (void) trust_set_free(set);
                         store->n_trust_sets--;
-                        news = 1;
+                        news |= changed;
                 }
+        }
 
-        list_for_each_safe(shown, next_shown, &store->shown, by_store)
-                if (file_stamps_have_changed(&shown->stamps)) {
+        list_for_each_safe(shown, next_shown, &store->shown, by_store) {
+                bool changed = file_stamps_have_changed(&shown->stamps);
+
+                if (changed || shown->result < 0) {
                         (void) shown_free(shown);
                         store->n_shown--;
-                        news = 1;
+                        news |= changed;
                 }
+        }
 
         return news;
 }

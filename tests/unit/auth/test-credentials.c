@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "services/auth/credentials.h"
@@ -398,6 +399,34 @@ static void test_reload(void **state) {
         assert_non_null(strstr(text, "cacert/readme"));
 }
 
+/* R-12, OAP-4: without a descriptor left nothing can be read, and nothing counts as not being there. */
+static void test_no_descriptors(void **state) {
+        struct rlimit before, none;
+        Host *h = *state;
+        Credentials c;
+        int next;
+
+        write_pair(h, "o7s/security/server/web");
+        write_certificate(h, "o7s/security/cacert/root.pem", &root_recipe, NULL);
+
+        next = dup(STDIN_FILENO);
+        assert_true(next >= 0);
+        (void) close(next);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = (struct rlimit) { .rlim_cur = (rlim_t) next, .rlim_max = before.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        expect(h, "web", NULL, true, -ENOKEY, strerror(EMFILE), &c);
+        expect(h, "web", NULL, false, -ENOKEY, strerror(EMFILE), &c);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+        /* Nobody has to touch the files for that to be over. */
+        (void) credential_store_refresh(h->store);
+        expect(h, "web", NULL, true, 0, "", &c);
+        assert_non_null(c.certificate);
+        expect(h, "web", NULL, false, 0, "", &c);
+        assert_int_equal(c.authentication, AUTHENTICATION_SERVER);
+}
+
 /* More names than the cache holds: those that were asked for longest ago go. */
 static void test_many(void **state) {
         Host *h = *state;
@@ -488,7 +517,7 @@ int main(void) {
                 TEST(test_reference_directory), TEST(test_enc_conf),    TEST(test_policy_paths),
                 TEST(test_policy_anchors),  cmocka_unit_test(test_authentication), cmocka_unit_test(test_bad_files),
                 TEST(test_bad_certificates), TEST(test_refresh),        TEST(test_reload),
-                TEST(test_many),            TEST(test_inspect),
+                TEST(test_many),            TEST(test_inspect),         TEST(test_no_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, group_teardown);
