@@ -217,8 +217,6 @@ static int keep_request(Layer *l, Name *n, const IncomingRequest *request, const
         r = random_bytes(token, sizeof(token));
         if (r < 0)
                 return r;
-        if (n->n_waiting >= INCOMING_PER_NAME_MAX)
-                return -EDQUOT;
 
         r = incoming_new(&m->incoming, l->key, &l->n_incoming, request, &asked->header, &asked->extension, token,
                          time_now(), &in);
@@ -240,6 +238,10 @@ static int keep_request(Layer *l, Name *n, const IncomingRequest *request, const
 /* Checks what is left to be checked, whoever has checked the rest. */
 static int admit(Layer *l, Name *n, const IncomingRequest *request, Asked *asked) {
         int r;
+
+        /* Before it takes a place among the requests that were seen: those are few, and there for all names. */
+        if (n->n_waiting >= INCOMING_PER_NAME_MAX || l->n_incoming >= INCOMING_PER_LAYER_MAX)
+                return -EDQUOT;
 
         r = check_asked(l, n, request, asked);
         return r < 0 ? r : keep_request(l, n, request, asked);

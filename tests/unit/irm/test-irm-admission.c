@@ -396,6 +396,29 @@ static void test_plain(void **state) {
         (void) close(listener);
 }
 
+/* What there is no room for is not remembered as seen: the memory of that is one for all names. */
+static void test_no_room(void **state) {
+        enum { MAX = 1024 };
+        Host *host = *state;
+        LayerMessage gone = { .type = LAYER_INCOMING_GONE, .reference = 1 };
+        uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = {}, oap[512];
+        OapRequest request;
+        ssize_t n = 0;
+
+        for (uint16_t i = 1; i <= MAX + 1; i++) {
+                memcpy(random, &i, sizeof(i));
+                n = oap_request_build(random, time_realtime_nsec(), 0, NULL, oap, sizeof(oap), &request);
+                assert_true(n > 0);
+                assert_int_equal(poll(&(struct pollfd) { .fd = host->layer, .events = POLLOUT }, 1, 5000), 1);
+                say_incoming(host, "plain", i, oap, (size_t) n);
+        }
+        hear_refusal(host, MAX + 1, 0);
+
+        layer_say(host->layer, &gone, NULL, 0);
+        say_incoming(host, "plain", MAX + 2, oap, (size_t) n);
+        layer_hears_nothing(host->layer);
+}
+
 /* -- successors -- */
 
 static void say_successor(Host *host, uint64_t reference, uint8_t id, uint8_t replaced, const char *identity) {
@@ -649,6 +672,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_service_ends, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_plain, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_no_room, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_succeeded, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_not_succeeded, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_request_goes, set_up, tear_down),
