@@ -123,6 +123,9 @@ int flow_own_lock(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
         return r;
 }
 
+/* With so few endpoint ids as LLC has, all tokens could be asked for, and kept, before there are flows that they fit. */
+#define RESET_ENDPOINTS_MIN 4096U
+
 /* We lost this flow, or never had it: whoever has the lock that this token fits did not lose it. */
 void flow_send_reset(Ethernet *e, const Frame *frame, const ManagementMessage *lost, usec_t now) {
         uint8_t token[FLOW_RESET_BYTES];
@@ -133,6 +136,8 @@ void flow_send_reset(Ethernet *e, const Frame *frame, const ManagementMessage *l
                 .token = token,
         };
 
+        if (e->framing->endpoint_max < RESET_ENDPOINTS_MIN)
+                return;
         if (!limit_take(&e->reset_limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
                 return counters_drop(&e->counters, DROP_LIMIT);
         if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES, lost->sender, token) < 0)

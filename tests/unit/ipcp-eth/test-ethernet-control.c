@@ -401,6 +401,11 @@ static void test_reset(void **state) {
                 before = t->wire.now;
                 assert_int_equal(station_write(other, left, "hello?", 6), 1);
                 wire_run(&t->wire, 2 * WIRE_DELAY_USEC);                        /* one round trip */
+                if (other->ethernet.framing->endpoint_max <= UINT8_MAX) {
+                        assert_int_equal(other->n_downs, 0);                    /* LLC: by its time-out */
+                        assert_int_equal(loser->ethernet.upkeep_counters.resets_sent, 0);
+                        continue;
+                }
                 assert_int_equal(other->n_downs, 1);
                 assert_int_equal(other->downs[0].reason, CLOSE_PEER_DIED);
                 assert_int_equal(other->ethernet.upkeep_counters.resets_taken, 1);
@@ -530,6 +535,7 @@ static void test_keys_outlive_us(void **state) {
 
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
+#define DIX(test) { #test, test, setup, teardown, (void *) &dix }
 #define BOTH(test)                                                                                                \
         { #test " (DIX)", test, setup, teardown, (void *) &dix }, { #test " (LLC)", test, setup, teardown, (void *) &llc }
         const struct CMUnitTest tests[] = {
@@ -544,9 +550,9 @@ int main(void) {
                 BOTH(test_move),
                 BOTH(test_move_without_keys),
                 BOTH(test_reset),
-                BOTH(test_reset_after_rotation),
-                BOTH(test_reset_by_another),
-                BOTH(test_resets_are_limited),
+                DIX(test_reset_after_rotation),
+                DIX(test_reset_by_another),
+                DIX(test_resets_are_limited),
                 BOTH(test_one_way),
                 BOTH(test_keys_outlive_us),
         };
