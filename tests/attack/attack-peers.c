@@ -193,7 +193,7 @@ static bool attack_access(Attack *attack) {
                 "o7s:name:m*",
         };
         const TestIdentity *const who[] = { &hands.client, &hands.mallory, &hands.server, NULL };
-        static const char *const names[] = { "o7s:name:client", "o7s:name:mallory", "o7s:name:" HANDS_NAME, "" };
+        static const char *const names[] = { "o7s:name:client", "o7s:name:mallory", ("o7s:name:" HANDS_NAME), "" };
         unsigned n = attack_rounds(attack, 600, 10000), n_let_in = 0;
 
         for (unsigned i = 0; i < n; i++) {

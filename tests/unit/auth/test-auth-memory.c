@@ -36,7 +36,7 @@
 #define SECRET_BYTES 32U
 #define MAPPING_BYTES_MAX (64U * 1024 * 1024)
 
-static const char *program;
+static const char *program = "o7s-auth";
 
 typedef struct Daemon {
         pid_t pid;
