@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "basic/wiped.h"
 #include "irm.pb-c.h"
 #include "libo7s/doorbell.h"
 #include "libo7s/irm-message.h"
@@ -21,35 +22,6 @@ static void record_buffer_wipe(RecordBuffer *buffer) {
 }
 
 /* What protobuf-c takes for a message is wiped before it goes: there may be keys in it, also in one that turns out to be bad. */
-typedef struct WipedBlock {
-        size_t size;
-        uint8_t content[] __attribute__((aligned(16)));
-} WipedBlock;
-
-static void *wiped_alloc(void *userdata, size_t size) {
-        WipedBlock *block;
-
-        (void) userdata;
-        block = malloc(sizeof(*block) + size);
-        if (!block)
-                return NULL;
-
-        block->size = size;
-        return block->content;
-}
-
-static void wiped_free(void *userdata, void *content) {
-        WipedBlock *block;
-
-        (void) userdata;
-        if (!content)
-                return;
-
-        block = container_of(content, WipedBlock, content);
-        explicit_bzero(block->content, block->size);
-        free(block);
-}
-
 static const ProtobufCAllocator wiped_allocator = { .alloc = wiped_alloc, .free = wiped_free };
 
 /* How many descriptors travel with each type. */

@@ -8,39 +8,10 @@
 
 #include <sys/socket.h>
 
+#include "basic/wiped.h"
 #include "services/common/auth-message-internal.h"
 
 #define ERRNO_MAX 4095
-
-typedef union WipedHeader {
-        size_t size;
-        max_align_t align;
-} WipedHeader;
-
-static void *wiped_alloc(void *userdata, size_t size) {
-        WipedHeader *header;
-
-        if (size > AUTH_MESSAGE_BYTES_MAX * 16U)
-                return NULL;
-
-        header = malloc(sizeof(*header) + size);
-        if (!header)
-                return NULL;
-
-        header->size = size;
-        return header + 1;
-}
-
-static void wiped_free(void *userdata, void *memory) {
-        WipedHeader *header = memory;
-
-        if (!header)
-                return;
-
-        header--;
-        explicit_bzero(memory, header->size);
-        free(header);
-}
 
 static ProtobufCAllocator wiping_allocator(void) {
         return (ProtobufCAllocator) { .alloc = wiped_alloc, .free = wiped_free };

@@ -235,6 +235,18 @@ static void append(char *text, const char *format, ...) {
         va_end(list);
 }
 
+/* What came of asking at the other host. */
+static const char *tried_words(int error) {
+        switch (error) {
+        case -ETIMEDOUT:
+                return "nobody accepted";
+        case -EKEYREJECTED:
+                return "not authenticated";
+        default:
+                return strerror(-error);
+        }
+}
+
 static const char *verdict_words(const AllocationLayer *l) {
         switch (l->verdict) {
         case ALLOCATION_ASKED:
@@ -245,7 +257,7 @@ static const char *verdict_words(const AllocationLayer *l) {
         case ALLOCATION_HAS_NOT:
                 return l->error == -ENOENT ? "unknown" : strerror(-l->error);
         case ALLOCATION_TRIED:
-                return l->error == -ETIMEDOUT ? "nobody accepted" : strerror(-l->error);
+                return tried_words(l->error);
         case ALLOCATION_GONE:
                 return "went down";
         }

@@ -48,7 +48,7 @@ static void start(Daemon *d) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int listen_fd;
 
-        strcpy(d->directory, "/tmp/o7s-test-XXXXXX");
+        assert_true(copy_string(d->directory, sizeof(d->directory), "/tmp/o7s-test-XXXXXX"));
         assert_non_null(mkdtemp(d->directory));
         assert_true(snprintf(address.sun_path, sizeof(address.sun_path), "%s/auth.sock", d->directory) > 0);
 
