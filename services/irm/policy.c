@@ -26,10 +26,28 @@ static bool file_is_bad(const Manager *m, const char *name) {
         return false;
 }
 
+static bool names_whom_to_believe(const SecurityPolicy *policy) {
+        return policy->trust_anchors.n > 0 || policy->pins.n > 0;
+}
+
+/* What holds between members where neither file says Authentication=. Trust anchors in the layer's file are there to know
+ * members by, and which of two members calls is chance: both prove who they are. Anchors of the host are for the names of
+ * programs, so that somebody who adds one does not end his layers; a member that has a certificate still shows it. */
+static void settle_members(SecuritySide side, const SecurityPolicy *of_layer, SecurityPolicy *policy) {
+        if (policy->authentication != AUTHENTICATION_DEFAULT)
+                return;
+
+        if (names_whom_to_believe(of_layer))
+                policy->authentication = AUTHENTICATION_MUTUAL;
+        else if (side == SECURITY_CLIENT && !names_whom_to_believe(policy) && policy->allow.n == 0 && policy->deny.n == 0)
+                policy->authentication = AUTHENTICATION_NONE;
+}
+
 /* name may be NULL: no file says anything. layer likewise. */
 static int policy_of(const Name *n, SecuritySide side, const Layer *layer, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
         static const SecurityPolicy none = {};
         const SecurityPolicy *of_name = n ? &n->security[side].current : &none;
+        const SecurityPolicy *of_layer = layer && layer->file ? &layer->file->security : &none;
         int r;
 
         if (n && n->security[side].broken)
@@ -38,10 +56,12 @@ static int policy_of(const Name *n, SecuritySide side, const Layer *layer, Secur
                 return refuse(text, "%s" LAYER_FILE_SUFFIX " has errors, so how its flows are to be protected is not known; "
                               "see: o7sctl verify %s", layer->name, layer->name);
 
-        r = security_policy_merge(of_name, layer && layer->file ? &layer->file->security : &none, ret);
+        r = security_policy_merge(of_name, of_layer, ret);
         if (r == -ENOTUNIQ || r == -E2BIG)
                 return refuse(text, "The security policies of '%.150s' and of layer %s have nothing in common: "
                               "compare the files of both", n ? n->name : "", layer ? layer->name : "");
+        if (r == 0 && layer)
+                settle_members(side, of_layer, ret);
 
         return r;
 }

@@ -3,9 +3,10 @@
 
 /*
  * Which security policy holds for a flow: that of the name, for the side that we are on, and with it that of the
- * layer whose member is the program at our end, if it is one; of both, the stricter. Fail closed: where a file that
- * may say something about it cannot be read, or two of them leave nothing that both allow, there is no policy and no
- * flow.
+ * layer whose member is the program at our end, if it is one; of both, the stricter. Members of a layer authenticate
+ * because their layer's file says so or names whom to trust, not because the host trusts somebody. Fail closed: where a
+ * file that may say something about it cannot be read, or two of them leave nothing that both allow, there is no policy
+ * and no flow.
  */
 
 #include "libo7s/irm-message.h"

@@ -174,6 +174,23 @@ static void ask(BusFixture *f, const char *name, const char *side, sd_bus_messag
         assert_true(sd_bus_flush(f->bus) >= 0);
 }
 
+/* What the policy that the service is asked about says of it. */
+static int authentication_asked(BusFixture *f, const char *name, const char *side) {
+        sd_bus_message *reply;
+        AuthMessage question;
+        int authentication;
+
+        ask(f, name, side, &reply);
+        auth_hear(service(), AUTH_INSPECT, &question);
+        authentication = question.policy.authentication;
+
+        auth_say(service(), &(AuthMessage) { .type = AUTH_INSPECTED, .id = question.id });
+        auth_message_done(&question);
+        wait_for(f, &reply);
+        sd_bus_message_unref(reply);
+        return authentication;
+}
+
 static void test_inspect(void **state) {
         AuthMessage question, answer = { .type = AUTH_INSPECTED, .n_findings = 2 };
         const char *subject, *text;
@@ -208,6 +225,44 @@ static void test_inspect(void **state) {
         assert_int_equal(result, -ENOKEY);
         assert_string_equal(text, "Mode 0644 is too wide");
         sd_bus_message_unref(reply);
+}
+
+/* Members of a layer: what its file leaves open is not what the host's trust anchors make of it. */
+static void test_members(void **state) {
+        static const struct {
+                const char *layer;
+                const char *security;
+                Authentication server, client;
+        } cases[] = {
+                { "silent",  "",                                                AUTHENTICATION_DEFAULT, AUTHENTICATION_NONE },
+                { "secret",  "Encryption=required\nPeer=o7s\n",                 AUTHENTICATION_DEFAULT, AUTHENTICATION_NONE },
+                { "anchor",  "TrustAnchor=/etc/o7s/home.pem\n",                 AUTHENTICATION_MUTUAL,  AUTHENTICATION_MUTUAL },
+                { "pin",     "Pin=sha256:00000000000000000000000000000000"
+                             "00000000000000000000000000000000\n",              AUTHENTICATION_MUTUAL,  AUTHENTICATION_MUTUAL },
+                { "allow",   "AllowPeer=o7s:name:home.*\n",                     AUTHENTICATION_DEFAULT, AUTHENTICATION_DEFAULT },
+                { "deny",    "DenyPeer=o7s:name:home.*\n",                      AUTHENTICATION_DEFAULT, AUTHENTICATION_DEFAULT },
+                { "said",    "Authentication=server\n",                         AUTHENTICATION_SERVER,  AUTHENTICATION_SERVER },
+                { "weaker",  "TrustAnchor=/home.pem\nAuthentication=server\n",  AUTHENTICATION_SERVER,  AUTHENTICATION_SERVER },
+                { "stricter", "Authentication=mutual\n",                        AUTHENTICATION_MUTUAL,  AUTHENTICATION_MUTUAL },
+                { "none",    "Authentication=none\n",                           AUTHENTICATION_NONE,    AUTHENTICATION_NONE },
+        };
+        char file[64], text[256];
+        BusFixture *f = *state;
+
+        fixture_kill(&f->irm);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                (void) snprintf(file, sizeof(file), "layers/%s.layer", cases[i].layer);
+                (void) snprintf(text, sizeof(text), "[Layer]\nType=unicast\nOver=lan\n[Security]\n%s", cases[i].security);
+                fixture_write(&f->irm, file, text);
+        }
+        start(f);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                print_message("%s\n", cases[i].layer);
+                assert_int_equal(authentication_asked(f, cases[i].layer, "server"), cases[i].server);
+                assert_int_equal(authentication_asked(f, cases[i].layer, "client"), cases[i].client);
+        }
+        assert_int_equal(authentication_asked(f, "here", "client"), AUTHENTICATION_DEFAULT);
 }
 
 /* No more than four of one user at a time; the service's end answers the others, too. */
@@ -286,6 +341,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_prestate_setup_teardown(test_files, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_set, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_inspect, set_up, tear_down, argv[1]),
+                cmocka_unit_test_prestate_setup_teardown(test_members, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_inspect_limits, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_reload, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_expiring, set_up, tear_down, argv[1]),
