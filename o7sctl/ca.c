@@ -224,7 +224,7 @@ static uint8_t *put_header(uint8_t *to, uint8_t tag, size_t size) {
 }
 
 /* One GeneralName. Returns: where the next one begins. */
-static uint8_t *put_name(uint8_t *to, uint8_t tag, const char *prefix, const char *name) {
+static uint8_t *put_general_name(uint8_t *to, uint8_t tag, const char *prefix, const char *name) {
         size_t n_prefix = strlen(prefix), n = strlen(name);
 
         to = put_header(to, tag, n_prefix + n);
@@ -233,22 +233,27 @@ static uint8_t *put_name(uint8_t *to, uint8_t tag, const char *prefix, const cha
         return to + n_prefix + n;
 }
 
+static uint8_t *put_name(uint8_t *to, const char *name) {
+        to = put_general_name(to, 0x86, CA_NAME_URI_PREFIX, name);
+        return ca_looks_like_dns(name) ? put_general_name(to, 0x82, "", name) : to;
+}
+
 /*
  * The alternative names, as DER of our own:
  *
- *   SEQUENCE { [6] "o7s:name:NAME"  [2] "NAME" (where it looks like one of DNS) }
+ *   SEQUENCE { [6] "o7s:name:NAME"  [2] "NAME" (where it looks like one of DNS), and the same for its layer }
  *
  * GnuTLS writes only URIs of printable ASCII, while flow names are UTF-8, and compared byte by byte.
  */
-static int set_names(gnutls_x509_crt_t certificate, const char *name) {
-        uint8_t names[2 * (4 + STRLEN(CA_NAME_URI_PREFIX) + FLOW_NAME_BYTES_MAX)], der[4 + sizeof(names)], *p, *end;
+static int set_names(gnutls_x509_crt_t certificate, const char *name, const char *layer) {
+        uint8_t names[4 * (4 + STRLEN(CA_NAME_URI_PREFIX) + FLOW_NAME_BYTES_MAX)], der[4 + sizeof(names)], *p, *end;
 
-        if (strlen(name) > FLOW_NAME_BYTES_MAX)
+        if (strlen(name) > FLOW_NAME_BYTES_MAX || (layer && strlen(layer) > FLOW_NAME_BYTES_MAX))
                 return GNUTLS_E_INVALID_REQUEST;
 
-        p = put_name(names, 0x86, CA_NAME_URI_PREFIX, name);
-        if (ca_looks_like_dns(name))
-                p = put_name(p, 0x82, "", name);
+        p = put_name(names, name);
+        if (layer)
+                p = put_name(p, layer);
 
         end = put_header(der, 0x30, (size_t) (p - names));
         memcpy(end, names, (size_t) (p - names));
@@ -265,11 +270,12 @@ static int fill_leaf(gnutls_x509_crt_t certificate, const CaTerms *terms) {
         r = gnutls_x509_crt_set_basic_constraints(certificate, 0, -1);
         if (r >= 0)
                 r = gnutls_x509_crt_set_key_usage(certificate, GNUTLS_KEY_DIGITAL_SIGNATURE);
+        if (r >= 0 && (terms->client || terms->layer))
+                r = gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_CLIENT, 0);
+        if (r >= 0 && (!terms->client || terms->layer))
+                r = gnutls_x509_crt_set_key_purpose_oid(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0);
         if (r >= 0)
-                r = gnutls_x509_crt_set_key_purpose_oid(
-                        certificate, terms->client ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER, 0);
-        if (r >= 0)
-                r = set_names(certificate, terms->name);
+                r = set_names(certificate, terms->name, terms->layer);
         if (r >= 0 && terms->promises_o7s)
                 r = gnutls_x509_crt_set_extension_by_oid(certificate, CA_OID_PROMISES_O7S, der_null, sizeof(der_null),
                                                          0);

@@ -9,14 +9,6 @@
  *   cacert/AUTHORITY.pem           whom it trusts
  *   crl/AUTHORITY.pem              what of that no longer
  */
-#pragma once
-
-/*
- * Where certificates have to be for o7s-auth and o7s-keyd to find them, below ROOT/etc/o7s/security:
- *
- *   server/NAME/{crt.pem,key.pem}  client/NAME/{crt.pem,key.pem}     what this host shows; the key is o7s-keyd's alone,
- * 0400 cacert/AUTHORITY.pem  crl/AUTHORITY.pem                          whom it trusts, and what of that no longer
- */
 
 #include "o7sctl/ca.h"
 

@@ -149,12 +149,31 @@ static int issue_to(const char *directory, const CaPair *pair) {
         return r;
 }
 
+/* A member has one pair for all its flows, which the file of its layer names. */
+static void print_for_layer(const Options *o, const char *name, const char *layer, const char *directory) {
+        _cleanup_free_ char *place = NULL;
+
+        if (format_string(&place, SECURITY_DIRECTORY "/server/%s", name) < 0)
+                return;
+        if (o->out)
+                (void) printf("  On its host:   o7sctl name %s import DIRECTORY, with a copy of %s\n", name, directory);
+        (void) printf("  In %s.layer there:\n"
+                      "    [Security]\n"
+                      "    Authentication=mutual\n"
+                      "    Certificate=%s/crt.pem\n"
+                      "    PrivateKey=%s/key.pem\n", layer, place, place);
+}
+
 static void print_issued(const Options *o, const char *name, const char *directory, const CaCertificate *certificate) {
+        const char *layer = o->n_layers > 0 ? o->layers[0] : NULL;
         char date[32];
 
-        (void) printf("Issued a certificate for '%s' (%s), until %s, in %s.\n", name, o->client ? "client" : "server",
+        (void) printf("Issued a certificate for '%s' (%s%s), until %s, in %s.\n", name,
+                      layer ? "member of layer " : o->client ? "client" : "server", strempty(layer),
                       ca_date_format(date, sizeof(date), certificate->expiry_sec), directory);
-        if (o->out)
+        if (layer)
+                print_for_layer(o, name, layer, directory);
+        else if (o->out)
                 (void) printf("  Where the name is %s: o7sctl name %s import DIRECTORY%s, with a copy of it\n",
                               o->client ? "called" : "served", name, o->client ? " --side=client" : "");
         (void) printf("  Its pin: %s\n", certificate->pin);
@@ -201,6 +220,12 @@ static int ca_issue_verb(Ctl *ctl, int argc, char *argv[]) {
                 return EXIT_USAGE;
         }
 
+        if (o->n_layers > 1 || (o->n_layers > 0 && o->client)) {
+                (void) fprintf(stderr, "A certificate is for a member of one --layer=, which calls and is called, or for a "
+                                       "--client.\n");
+                return EXIT_USAGE;
+        }
+
         r = read_terms(o, LEAF_DAYS, &terms);
         if (r == 0)
                 r = open_store(ctl, "Cannot issue a certificate", &store);
@@ -209,6 +234,7 @@ static int ca_issue_verb(Ctl *ctl, int argc, char *argv[]) {
 
         terms.name = argv[0];
         terms.client = o->client;
+        terms.layer = o->n_layers > 0 ? o->layers[0] : NULL;
         terms.promises_o7s = !o->reference;
         r = ca_store_new_serial(&store, terms.serial);
         if (r >= 0)
@@ -276,7 +302,7 @@ int verb_ca(Ctl *ctl, int argc, char *argv[]) {
         } actions[] = {
                 { "init", 0, 1, OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_DAYS), ca_init },
                 { "issue", 1, 1, OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_DAYS) | OPTION_BIT(OPTION_CLIENT) |
-                                 OPTION_BIT(OPTION_REFERENCE) | OPTION_BIT(OPTION_OUT), ca_issue_verb },
+                                 OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_REFERENCE) | OPTION_BIT(OPTION_OUT), ca_issue_verb },
                 { "trust", 0, 1, 0, ca_trust },
                 { "revoke", 1, -1, 0, ca_revoke },
                 { "list", 0, 0, 0, ca_list },

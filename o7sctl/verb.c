@@ -13,7 +13,8 @@
          OPTIONS_SETTINGS | OPTION_BIT(OPTION_SIDE) | OPTION_BIT(OPTION_RUNTIME) | OPTION_BIT(OPTION_ROOT))
 #define CA_OPTIONS                                                                                             \
         (OPTION_BIT(OPTION_ROOT) | OPTION_BIT(OPTION_CLIENT) | OPTION_BIT(OPTION_DAYS) |                       \
-         OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_OUT) | OPTION_BIT(OPTION_REFERENCE))
+         OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_OUT) |                     \
+         OPTION_BIT(OPTION_REFERENCE))
 #define NEW_OPTIONS                                                                                            \
         (OPTION_BIT(OPTION_ETH) | OPTION_BIT(OPTION_FRAMING) | OPTION_BIT(OPTION_ETHERTYPE) |                  \
          OPTION_BIT(OPTION_OVER) | OPTION_BIT(OPTION_BOOTSTRAP) | OPTION_BIT(OPTION_NOW) |                     \
@@ -119,6 +120,7 @@ const Verb verb_table[] = {
           "  issue NAME       Make a certificate and key for a name, and put them to where\n"
           "                   o7s-auth and o7s-keyd find them\n"
           "    --client         For calling the name, not for serving it\n"
+          "    --layer=LAYER    For the member of this layer that has the name\n"
           "    --out=DIRECTORY  Write them there instead, for another host\n"
           "    --reference      For a host that is not o7s\n"
           "  trust [FILE]     Believe what this authority signs (default: the one here), or\n"

@@ -76,6 +76,72 @@ static void test_names(void **state) {
         }
 }
 
+/* A member of a layer is called by its name and by the layer's, and calls others: one certificate for all of it. */
+static void test_member(void **state) {
+        static const struct {
+                const char *name;
+                const char *layer;
+                const char *asked;      /* NULL: it calls */
+                bool believed;
+        } cases[] = {
+                { "home.beta", "home", "home.beta",  true },
+                { "home.beta", "home", "home",       true },
+                { "home.beta", "home", NULL,         true },
+                { "home.beta", "home", "home.alpha", false },
+                { "home.beta", "home", "hom",        false },
+                { "beta",      "a.b",  "a.b",        true },
+                { "beta",      "a.b",  "beta.a.b",   false },
+                { "home.beta", NULL,   "home",       false },
+                { "home.beta", NULL,   NULL,         false },
+        };
+        CaTerms terms = { .name = "An authority", .days = 3650, .now_sec = NOW_SEC, .serial = { 0x50 } };
+        _cleanup_(trust_freep) Trust *trust = NULL;
+        _cleanup_(ca_pair_done) CaPair authority = {};
+
+        assert_int_equal(ca_make(&terms, &authority), 0);
+        assert_int_equal(trust_new(&trust), 0);
+        assert_int_equal(trust_add_anchors(trust, authority.certificate, strlen(authority.certificate)), 0);
+        terms.days = 30;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(ca_pair_done) CaPair leaf = {};
+                _cleanup_(certificate_freep) Certificate *certificate = NULL;
+                char identity[AUTH_IDENTITY_BYTES_MAX];
+                uint64_t expiry_sec;
+
+                print_message("%s of %s as %s\n", cases[i].name, strempty(cases[i].layer), strempty(cases[i].asked));
+                terms.name = cases[i].name;
+                terms.layer = cases[i].layer;
+                assert_int_equal(ca_issue(&authority, &terms, &leaf, &expiry_sec), 0);
+                certificate = parse(&leaf);
+                assert_int_equal(verify(trust, certificate, cases[i].asked, cases[i].asked != NULL, NOW_SEC, identity),
+                                 cases[i].believed ? 0 : -EKEYREJECTED);
+        }
+}
+
+/* Names as long as they may be, both with their DNS form. */
+static void test_long_names(void **state) {
+        CaTerms terms = { .name = "An authority", .days = 3650, .now_sec = NOW_SEC, .serial = { 0x50 } };
+        char name[FLOW_NAME_BYTES_MAX + 1], layer[FLOW_NAME_BYTES_MAX + 2];
+        _cleanup_(ca_pair_done) CaPair authority = {}, leaf = {};
+        uint64_t expiry_sec;
+
+        assert_int_equal(ca_make(&terms, &authority), 0);
+        for (size_t i = 0; i < FLOW_NAME_BYTES_MAX; i++)
+                name[i] = layer[i] = i % 50 == 49 ? '.' : 'a';
+        name[FLOW_NAME_BYTES_MAX] = layer[FLOW_NAME_BYTES_MAX] = '\0';
+        name[FLOW_NAME_BYTES_MAX - 1] = layer[FLOW_NAME_BYTES_MAX - 1] = 'a';
+        assert_true(ca_looks_like_dns(name));
+        terms.name = name;
+        terms.layer = layer;
+        assert_int_equal(ca_issue(&authority, &terms, &leaf, &expiry_sec), 0);
+
+        ca_pair_done(&leaf);
+        (void) memset(layer, 'a', FLOW_NAME_BYTES_MAX + 1);
+        layer[FLOW_NAME_BYTES_MAX + 1] = '\0';
+        assert_int_equal(ca_issue(&authority, &terms, &leaf, &expiry_sec), -EINVAL);
+}
+
 static void test_client(void **state) {
         CaTerms terms = { .name = "An authority", .key_type = KEY_ED25519, .days = 3650, .now_sec = NOW_SEC, .serial = { 0x50 } };
         char serial[CA_SERIAL_CHARS + 1], identity[AUTH_IDENTITY_BYTES_MAX];
@@ -103,6 +169,8 @@ static void test_client(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names),
+                cmocka_unit_test(test_member),
+                cmocka_unit_test(test_long_names),
                 cmocka_unit_test(test_client),
         };
 
