@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Time in microseconds, and in nanoseconds where round trips are measured. Only event callbacks and programs read a clock;
- * everything else is told. */
+/* Time in microseconds, and in nanoseconds where round trips are measured. Only event callbacks and programs read a
+ * clock; everything else is told. */
 
 #include <inttypes.h>
 

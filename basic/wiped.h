@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Memory that is wiped before it goes: for what parses messages with keys in them, also one that turns out to be bad. The two
- * functions have the form of an allocator's with a userdata, which they do not use.
+ * Memory that is wiped before it goes: for what parses messages with keys in them, also one that turns out to be bad.
+ * The two functions have the form of an allocator's with a userdata, which they do not use.
  */
 
 #include "basic/macro.h"
