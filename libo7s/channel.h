@@ -49,7 +49,8 @@ typedef enum ChannelFlags {
         CHANNEL_REST = 1 << 2,          /* it goes on with the one before */
 } ChannelFlags;
 
-/* Copies a message into free slots, unpublished; a reservation that is open is forgotten. Returns: 0; -EAGAIN: no room; -EMSGSIZE; -EINVAL: empty; -EBADMSG: dead. */
+/* Copies a message into free slots, unpublished; a reservation that is open is forgotten. Returns: 0; -EAGAIN: no
+ * room; -EMSGSIZE; -EINVAL: empty; -EBADMSG: dead. */
 int channel_push(Channel *channel, const struct iovec *parts, unsigned n_parts);
 int channel_push_flagged(Channel *channel, const struct iovec *parts, unsigned n_parts, ChannelFlags flags);
 
@@ -69,8 +70,9 @@ int channel_publish(Channel *channel);
 int channel_arm_write(Channel *channel);
 void channel_disarm_write(Channel *channel);
 
-/* Copies into a new and unused channel of the same class what the peer of another one has not consumed, and publishes it.
- * Of the other one nothing is changed; neither is written meanwhile. A peer whose words make no sense has left nothing. */
+/* Copies into a new and unused channel of the same class what the peer of another one has not consumed, and publishes
+ * it. Of the other one nothing is changed; neither is written meanwhile. A peer whose words make no sense has left
+ * nothing. */
 void channel_take_over(Channel *channel, const Channel *from);
 
 /* Slots that the peer has not consumed yet. */
@@ -100,7 +102,8 @@ int channel_release(Channel *channel);
 /* Whether channel_read() would return something now; cheap, no system call. */
 bool channel_readable(Channel *channel);
 
-/* Releases, and asks to be rung at the next message. Returns: 1: armed, still empty; 0: there is something to read; -EBADMSG. */
+/* Releases, and asks to be rung at the next message. Returns: 1: armed, still empty; 0: there is something to read;
+ * -EBADMSG. */
 int channel_arm_read(Channel *channel);
 void channel_disarm_read(Channel *channel);
 

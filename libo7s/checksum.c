@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * CRC-32 by slices of eight bytes. Entry b of table k is the remainder of byte b followed by k zero bytes. It is linear in the bits
- * of b, so the remainders of the eight single bits give a whole table, and the compiler can build it.
+ * CRC-32 by slices of eight bytes. Entry b of table k is the remainder of byte b followed by k zero bytes. It is
+ * linear in the bits of b, so the remainders of the eight single bits give a whole table, and the compiler can build
+ * it.
  */
 
 #include "libo7s/checksum.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The trailer of packets of flows that are free of bit errors (ber == 0): CRC-32/ISO-HDLC, as zlib has it, of all bytes before
- * it, big-endian. "123456789" ends in cb f4 39 26. */
+/* The trailer of packets of flows that are free of bit errors (ber == 0): CRC-32/ISO-HDLC, as zlib has it, of all
+ * bytes before it, big-endian. "123456789" ends in cb f4 39 26. */
 
 #include <sys/uio.h>
 

@@ -33,7 +33,8 @@ typedef enum CloseReason {
 
 const char *close_reason_to_string(CloseReason reason);
 
-/* Rings. A full socket means that a ring is pending already: success. Returns: 0; -EPIPE: nobody holds the other end. */
+/* Rings. A full socket means that a ring is pending already: success. Returns: 0; -EPIPE: nobody holds the other
+ * end. */
 int doorbell_ring(int fd);
 
 /* Sends the last record. Best effort. */

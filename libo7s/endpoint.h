@@ -23,7 +23,8 @@
 #include "libo7s/drop.h"
 #include "libo7s/packet.h"
 
-/* Rings without anything to read that an application may send in a second: beyond, it wants our time, not its packets. */
+/* Rings without anything to read that an application may send in a second: beyond, it wants our time, not its
+ * packets. */
 #define ENDPOINT_SPURIOUS_RINGS_MAX 10000U
 
 typedef struct Endpoint Endpoint;

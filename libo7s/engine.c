@@ -3,9 +3,9 @@
 /*
  * One thread: epoll, a heap of times, and an eventfd to wake it when a time becomes earlier than it sleeps for.
  *
- * A flow may be removed and freed by another thread while epoll has just reported it, so events are looked up in the map of
- * flows before anything behind their pointer is touched. That a new flow may have got the same address by then costs it one
- * run for nothing.
+ * A flow may be removed and freed by another thread while epoll has just reported it, so events are looked up in the
+ * map of flows before anything behind their pointer is touched. That a new flow may have got the same address by then
+ * costs it one run for nothing.
  */
 
 #include <signal.h>

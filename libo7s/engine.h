@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * What keeps flows going while the program computes or sleeps: one thread per process, started with the first flow that has
- * retransmission or acknowledgements to see to, ended with the last. It sleeps in epoll until a doorbell rings that no thread of
- * the application waits for, or until the earliest time that a flow asked for; an idle flow asks for none. All signals are
- * blocked in it. A forked child has none until it opens flows of its own.
+ * What keeps flows going while the program computes or sleeps: one thread per process, started with the first flow
+ * that has retransmission or acknowledgements to see to, ended with the last. It sleeps in epoll until a doorbell
+ * rings that no thread of the application waits for, or until the earliest time that a flow asked for; an idle flow
+ * asks for none. All signals are blocked in it. A forked child has none until it opens flows of its own.
  *
- * The engine knows nothing of flows but when and why to run them: it calls .run, on its thread, with no lock held, one at a
- * time. Its mutex is the last in the order of locks: any of these calls but engine_remove() may be made with others held.
+ * The engine knows nothing of flows but when and why to run them: it calls .run, on its thread, with no lock held,
+ * one at a time. Its mutex is the last in the order of locks: any of these calls but engine_remove() may be made with
+ * others held.
  */
 
 #include <pthread.h>
@@ -50,11 +51,13 @@ typedef struct Engine {
                 .event_fd = -1,                                                                                   \
         }
 
-/* Enters a flow that is not due yet, and starts the thread with the first. Returns: 0; -ENOMEM, -EMFILE, -EAGAIN: no thread. */
+/* Enters a flow that is not due yet, and starts the thread with the first. Returns: 0; -ENOMEM, -EMFILE, -EAGAIN: no
+ * thread. */
 int engine_add(Engine *e, EngineFlow *flow);
 
-/* Takes it out; when this returns it is not being run, unless it is itself that asks. The last one ends the thread, and waits
- * for that. Its descriptor must not be watched any more. No lock that .run takes may be held. Fine for one that is not in. */
+/* Takes it out; when this returns it is not being run, unless it is itself that asks. The last one ends the thread,
+ * and waits for that. Its descriptor must not be watched any more. No lock that .run takes may be held. Fine for one
+ * that is not in. */
 void engine_remove(Engine *e, EngineFlow *flow);
 
 /* When to run it; NSEC_INFINITY: not by time. Once: it is asked again by whoever wants more. */
@@ -66,7 +69,8 @@ nsec_t engine_due(Engine *e, const EngineFlow *flow);
 int engine_watch(Engine *e, EngineFlow *flow, int fd);
 void engine_unwatch(Engine *e, int fd);
 
-/* Around fork(): held from before until after in both processes; the child has no thread then, and forgets the flows. */
+/* Around fork(): held from before until after in both processes; the child has no thread then, and forgets the
+ * flows. */
 void engine_hold(Engine *e);
 void engine_release(Engine *e);
 void engine_release_in_child(Engine *e);

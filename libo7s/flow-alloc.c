@@ -39,8 +39,9 @@ static int request_check(const char *name, const o7s_qos *qos, uint64_t flags, c
         }
 
         if ((flags & O7S_STREAM) && !qos_is_reliable(qos)) {
-                *ret_why = "A byte stream is ordered and without gaps: ask for it with in_order = 1 and loss = 0, as in "
-                           "O7S_QOS_DATA";
+                *ret_why =
+                        "A byte stream is ordered and without gaps: ask for it with in_order = 1 and loss = 0, as in "
+                        "O7S_QOS_DATA";
                 return -EINVAL;
         }
 
@@ -98,8 +99,8 @@ static int flow_request(o7s_flow *flow, const char *layer, uint64_t timeout_usec
         return flow_send_lane(flow);
 }
 
-int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
-                          o7s_flow **ret) {
+int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags,
+                          uint64_t timeout_usec, o7s_flow **ret) {
         _cleanup_(o7s_flow_unrefp) o7s_flow *flow = NULL;
         char text[IRM_TEXT_BYTES_MAX] = "";
         const o7s_qos best_effort = O7S_QOS_BEST_EFFORT;
@@ -191,7 +192,8 @@ int flow_receive_outcome(o7s_flow *flow) {
 
         r = flow_join(flow, lane_fd, &outcome);
         if (r == -EOPNOTSUPP)
-                return flow_set_failed(flow, r, "The flow is to be protected with a cipher that this host does not have");
+                return flow_set_failed(flow, r,
+                                       "The flow is to be protected with a cipher that this host does not have");
 
         return r < 0 ? flow_set_failed(flow, r, "") : 0;
 }

@@ -75,7 +75,8 @@ int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret) {
         (void) copy_string(ret->name, sizeof(ret->name), info->name);
         (void) copy_string(ret->layer, sizeof(ret->layer), info->layer);
         (void) copy_string(ret->peer, sizeof(ret->peer), info->peer);
-        (void) copy_string(ret->protection, sizeof(ret->protection), isempty(info->protection) ? "none" : info->protection);
+        (void) copy_string(ret->protection, sizeof(ret->protection),
+                           isempty(info->protection) ? "none" : info->protection);
         (void) copy_string(ret->key_exchange, sizeof(ret->key_exchange), info->key_exchange);
 
         (void) pthread_mutex_unlock(&flow->mutex);

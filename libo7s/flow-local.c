@@ -259,7 +259,8 @@ static int room_wait(o7s_flow *flow, size_t size, usec_t *deadline) {
         return flow_ended(flow) != FLOW_NOT_ENDED ? -EPIPE : r;
 }
 
-/* Puts as much as there is room for into the lane, of what comes after "done". Returns: bytes; -EAGAIN, -EPIPE, -EBADMSG. */
+/* Puts as much as there is room for into the lane, of what comes after "done". Returns: bytes; -EAGAIN, -EPIPE,
+ * -EBADMSG. */
 static ssize_t piece_push(o7s_flow *flow, const struct iovec *parts, unsigned n, size_t done, size_t size) {
         Channel *channel = flow->writer.channel;
         size_t piece = MIN(size - done, channel_room(channel));

@@ -14,8 +14,8 @@
  * is empty, the writer at its next call. A channel goes when none of the three refers to it. So at most three exist,
  * and where a layer dies again before the reader has looked, what came in between is lost, as on any raw flow.
  *
- * Flows with a transfer do all of this under its mutex, and FRCT sends again what was lost. Those that are protected keep their keys:
- * the next process of the layer has no part in them either.
+ * Flows with a transfer do all of this under its mutex, and FRCT sends again what was lost. Those that are protected
+ * keep their keys: the next process of the layer has no part in them either.
  *
  * The writer's mutex is what keeps it from pushing into a lane that is just being copied. Order: the flow's, then
  * the writer's.

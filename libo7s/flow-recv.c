@@ -48,7 +48,8 @@ static int read_wait(o7s_flow *flow, bool ended, usec_t *deadline) {
 
 /* Part of the message in front. */
 static ssize_t part_read(o7s_flow *flow, void *data, size_t size, bool *ret_more) {
-        return flow->local ? local_read(flow, data, size, ret_more) : channel_read(flow->reader.channel, data, size, ret_more);
+        return flow->local ? local_read(flow, data, size, ret_more)
+                           : channel_read(flow->reader.channel, data, size, ret_more);
 }
 
 /* Drops it. */

@@ -88,8 +88,8 @@ static void writer_unlock(o7s_flow *flow) {
         (void) pthread_mutex_unlock(&flow->writer.mutex);
 }
 
-/* What the flow is after publishing. Only a ring can find that nobody is there. Through a layer that is not the end, and the
- * message is not lost: it stays in our lane until that is copied. */
+/* What the flow is after publishing. Only a ring can find that nobody is there. Through a layer that is not the end,
+ * and the message is not lost: it stays in our lane until that is copied. */
 static int write_published(o7s_flow *flow, int r) {
         if (r != -EPIPE)
                 return MIN(r, 0);

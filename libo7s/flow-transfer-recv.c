@@ -140,7 +140,8 @@ static ssize_t message_take(Transfer *t, const struct iovec *parts, unsigned n, 
         return size;
 }
 
-/* Every call of the reading side ends here. Who reads without ever asking for events must not be woken for one for ever. */
+/* Every call of the reading side ends here. Who reads without ever asking for events must not be woken for one for
+ * ever. */
 static void reading_done(Transfer *t) {
         if (flow_get_flag(&t->flow->watched))
                 __atomic_store_n(&t->flow->changed_untold, false, __ATOMIC_RELAXED);
@@ -164,7 +165,8 @@ static ssize_t read_parts(Transfer *t, const struct iovec *parts, unsigned n) {
 
         for (unsigned i = 0; i < n; i++)
                 room += parts[i].iov_len;
-        flow->reader.end_pending = (size_t) size == room && !more && !t->stream && !(flow_get(&flow->flags) & O7S_TRUNCATE);
+        flow->reader.end_pending = (size_t) size == room && !more && !t->stream &&
+                                   !(flow_get(&flow->flags) & O7S_TRUNCATE);
         return size;
 }
 

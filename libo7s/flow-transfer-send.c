@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Writing to flows that have a transfer, under its mutex, and waiting until all of it is acknowledged. The handle was checked in
- * flow-send.c. */
+/* Writing to flows that have a transfer, under its mutex, and waiting until all of it is acknowledged. The handle was
+ * checked in flow-send.c. */
 
 #include <limits.h>
 
@@ -64,7 +64,8 @@ static void parts_advance(struct iovec **parts, unsigned *n, size_t size) {
 }
 
 /* The first bytes of a stream, as many as one message takes. Returns how many parts that is. */
-static unsigned parts_limit(const Transfer *t, const struct iovec *parts, unsigned n, struct iovec *ret, size_t *ret_size) {
+static unsigned parts_limit(const Transfer *t, const struct iovec *parts, unsigned n, struct iovec *ret,
+                            size_t *ret_size) {
         size_t left = flow_message_max(t->flow);
         unsigned n_ret = 0;
 
@@ -88,7 +89,8 @@ static ssize_t stream_push(Transfer *t, const struct iovec *parts, unsigned n) {
         return push(t, limited, n, size);
 }
 
-/* A message at once, a stream in as many pieces as there is room for. Returns: bytes; errors of a write where there are none. */
+/* A message at once, a stream in as many pieces as there is room for. Returns: bytes; errors of a write where there
+ * are none. */
 static ssize_t write_all(Transfer *t, const struct iovec *parts, unsigned n, size_t size) {
         struct iovec copy[FLOW_PARTS_MAX], *left = copy;
         usec_t deadline = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What applications see of flows that have a transfer. The calls are those of raw flows, under one mutex: flow-transfer-recv.c
- * reads, flow-transfer-send.c writes and flushes; here is what is asked of both.
+ * What applications see of flows that have a transfer. The calls are those of raw flows, under one mutex:
+ * flow-transfer-recv.c reads, flow-transfer-send.c writes and flushes; here is what is asked of both.
  */
 
 #include "libo7s/transfer.h"
@@ -66,11 +66,11 @@ const char *transfer_why(const Transfer *t) {
 
         switch (error) {
         case -ETIMEDOUT:
-                return "Nothing of what was sent was acknowledged for two minutes. The path, or the program on the other side, "
-                       "is gone. Open a new flow";
+                return "Nothing of what was sent was acknowledged for two minutes. The path, or the "
+                       "program on the other side, is gone. Open a new flow";
         case -EKEYEXPIRED:
-                return "The keys of the flow have been used for as long as they may, and the other side took no part in agreeing "
-                       "on new ones. Open a new flow";
+                return "The keys of the flow have been used for as long as they may, and the other side "
+                       "took no part in agreeing on new ones. Open a new flow";
         default:
                 return "The other side breaks the rules of reliable transfer, the flow was ended";
         }

@@ -125,8 +125,8 @@ static Channel *flow_side_channel(const o7s_flow *flow, FlowSide side) {
         return side == FLOW_READING ? flow->reader.channel : flow->writer.channel;
 }
 
-/* Whether it is worth coming back. A side that has yet to follow to the current channel does so then. A writer waits for a quarter of the lane at least: the two sides would
- * else fight over each cache line. */
+/* Whether it is worth coming back. A side that has yet to follow to the current channel does so then. A writer waits
+ * for a quarter of the lane at least: the two sides would else fight over each cache line. */
 static bool flow_is_ready(o7s_flow *flow, FlowSide side) {
         uint32_t n_slots = lane_class_slots(flow->lane_class);
 

@@ -270,7 +270,8 @@ static int flow_wait_empty(o7s_flow *flow, usec_t timeout) {
         }
 }
 
-/* What was written is with the peer, or, on flows that are not reliable, has left our lane. finish: nothing more will be written. */
+/* What was written is with the peer, or, on flows that are not reliable, has left our lane. finish: nothing more will
+ * be written. */
 static int flow_await_taken(o7s_flow *flow, bool finish, usec_t timeout) {
         return flow->transfer ? transfer_flush(flow, finish, timeout) : flow_wait_empty(flow, timeout);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The inside of an o7s_flow. flow.c makes and ends it, flow-info.c tells of it, flow-alloc.c gets it from the IRM, flow-wait.c
- * sleeps and tells event loops, flow-recv.c and flow-send.c move messages
+ * The inside of an o7s_flow. flow.c makes and ends it, flow-info.c tells of it, flow-alloc.c gets it from the IRM,
+ * flow-wait.c sleeps and tells event loops, flow-recv.c and flow-send.c move messages
  * (flow-transfer*.c, where they are ordered or checked), flow-set.c waits for many, flow-reattach.c goes on
  * with the next process of a layer that was killed.
  *
@@ -91,7 +91,8 @@ struct o7s_flow {
         o7s_qos qos_asked;
         Channel *channel;               /* the current one, from FLOW_UP on; atomic; changes with both mutexes held */
         Transfer *transfer;             /* from just before FLOW_UP on, where QoS or keys need one; see transfer.h */
-        LocalFlow *local;               /* the same for ordered flows between two programs of one host; see flow-local.h */
+        LocalFlow *local;               /* the same for ordered flows between two programs of one host; see
+                                         * flow-local.h */
         size_t message_max;             /* atomic; bytes; what both the lane and the layer carry */
 
         FlowReader reader __attribute__((aligned(128)));
@@ -125,8 +126,8 @@ struct o7s_flow {
 /* A pending flow with nothing in it. Returns: 0; -ENOMEM. */
 int flow_new(uint64_t flags, const o7s_qos *qos, o7s_flow **ret);
 
-/* Where QoS or keys need a transfer: makes it. Before flow_set_up(), and where forks are not held: it may wait for the engine.
- * Returns: 0; what transfer_new() says; -EPROTO: keys of a flow within this host. */
+/* Where QoS or keys need a transfer: makes it. Before flow_set_up(), and where forks are not held: it may wait for
+ * the engine. Returns: 0; what transfer_new() says; -EPROTO: keys of a flow within this host. */
 int flow_need_transfer(o7s_flow *flow, const IrmFlowInfo *info, const SealKeys *keys);
 
 /* Makes a pending flow one that is up. Takes the lanes and the doorbell, also on failure. Mutex held, or
@@ -168,9 +169,10 @@ void flow_set_message_max(o7s_flow *flow);
 /* Makes our lane and hands it in. The doorbell is kept by the flow whatever comes of it. */
 int flow_send_lane(o7s_flow *flow);
 
-/* For IPCPs: as o7s_flow_alloc_start(), and through this one layer, never to a listener of this host. layer NULL: any. */
-int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec,
-                          o7s_flow **ret);
+/* For IPCPs: as o7s_flow_alloc_start(), and through this one layer, never to a listener of this host. layer NULL:
+ * any. */
+int flow_alloc_start_over(const char *layer, const char *name, const o7s_qos *qos, uint64_t flags,
+                          uint64_t timeout_usec, o7s_flow **ret);
 
 /* Looks for the outcome. Mutex held. Returns: 0: decided, see the state; -EINPROGRESS. */
 int flow_receive_outcome(o7s_flow *flow);

@@ -21,7 +21,8 @@ static void record_buffer_wipe(RecordBuffer *buffer) {
         explicit_bzero(*buffer, sizeof(*buffer));
 }
 
-/* What protobuf-c takes for a message is wiped before it goes: there may be keys in it, also in one that turns out to be bad. */
+/* What protobuf-c takes for a message is wiped before it goes: there may be keys in it, also in one that turns out to
+ * be bad. */
 static const ProtobufCAllocator wiped_allocator = { .alloc = wiped_alloc, .free = wiped_free };
 
 /* How many descriptors travel with each type. */
@@ -237,7 +238,8 @@ ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size) {
             refer_text(message->info.name, sizeof(message->info.name), &info.has_name, &info.name) < 0 ||
             refer_text(message->info.layer, sizeof(message->info.layer), &info.has_layer, &info.layer) < 0 ||
             refer_text(message->info.peer, sizeof(message->info.peer), &info.has_peer, &info.peer) < 0 ||
-            refer_text(message->info.protection, sizeof(message->info.protection), &info.has_protection, &info.protection) < 0 ||
+            refer_text(message->info.protection, sizeof(message->info.protection), &info.has_protection,
+                       &info.protection) < 0 ||
             refer_text(message->info.key_exchange, sizeof(message->info.key_exchange), &info.has_key_exchange,
                        &info.key_exchange) < 0)
                 return -EINVAL;

@@ -26,11 +26,13 @@
  *                                             <-  WITHDRAWN(flow_id): the asking side gave up, or we were too slow
  *                A listener that wants no more closes its connection; unaccepted offers go to others.
  *
- *   re-attaching REATTACH(flow_id)            ->  the doorbell hung up without a closed record, and the flow is not local
+ *   re-attaching REATTACH(flow_id)            ->  the doorbell hung up without a closed record, and the flow is not
+ *                                                 local
  *                                             <-  REPLY(result, class) + [doorbell]
  *                makes a new lane of that class
  *                LANE(flow_id) + [lane]       ->  (no reply)
- *                                             <-  on the new doorbell: record 03 + OUTCOME(result, info) + [the layer's new lane]
+ *                                             <-  on the new doorbell: record 03 + OUTCOME(result, info) + [the
+ *                                                 layer's new lane]
  *
  *   ending       DEALLOCATE(flow_id)          ->  (no reply) after channel_close(); on the control connection
  *
@@ -71,7 +73,8 @@ typedef struct IrmFlowInfo {
         o7s_qos qos;                                    /* as granted */
         uint32_t mtu;                                   /* largest message in bytes; 0: as the lane says */
         bool local;
-        uint32_t transfer;                              /* IRM_TRANSFER_: what both ends agreed on, in_order or ber == 0 given */
+        uint32_t transfer;                              /* IRM_TRANSFER_: what both ends agreed on, in_order or ber ==
+                                                         * 0 given */
         uint32_t mpl_ms;                                /* longest life of a packet in the layer */
         bool verified;                                  /* .peer was proven */
         char protection[32];                            /* "none" (or ""), "mac", or a cipher; for people */
@@ -93,8 +96,10 @@ typedef struct IrmMessage {
         uint32_t version;                               /* IRM_PROTOCOL_VERSION, in ALLOCATE, LISTEN and RESUME */
         char program[FLOW_NAME_WIRE_BYTES_MAX + 1];     /* LISTEN, ALLOCATE: selects among what the caller may do */
         char text[IRM_TEXT_BYTES_MAX];                  /* a sentence for the person in front of the screen */
-        SealKeys keys;                                  /* OUTCOME, ESTABLISHED: of a flow that is protected; whoever handed it on wipes it */
-        IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN, .layer the one that ALLOCATE wants */
+        SealKeys keys;                                  /* OUTCOME, ESTABLISHED: of a flow that is protected; whoever
+                                                         * handed it on wipes it */
+        IrmFlowInfo info;                               /* .name and .qos carry those of ALLOCATE and LISTEN, .layer
+                                                         * the one that ALLOCATE wants */
 } IrmMessage;
 
 /* The secrets of a message; everything else stays. For _cleanup_, too. */
@@ -105,8 +110,8 @@ static inline void irm_message_wipe(IrmMessage *message) {
 /* Returns: bytes written; -ENOBUFS; -EINVAL: a field is out of range. */
 ssize_t irm_message_pack(const IrmMessage *message, void *buffer, size_t size);
 
-/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL). Keys come with a flow, or not at all; of
- * those nothing stays behind but *ret.
+/* Checks every range and every string (UTF-8 where shown to people, no embedded NUL). Keys come with a flow, or not
+ * at all; of those nothing stays behind but *ret.
  * Returns: 0; -EBADMSG; -EPROTO: unknown type. */
 int irm_message_parse(const void *data, size_t size, IrmMessage *ret);
 

@@ -22,7 +22,8 @@
 
 /* Of a whole message, in its last slot. */
 #define LANE_DESCRIPTOR_MARKED UINT64_C(0x0000000002000000)     /* it met congestion on its way through the layer */
-#define LANE_DESCRIPTOR_PART UINT64_C(0x0000000004000000)       /* it is part of a larger one, which goes on in the next message */
+/* it is part of a larger one, which goes on in the next message */
+#define LANE_DESCRIPTOR_PART UINT64_C(0x0000000004000000)
 #define LANE_DESCRIPTOR_REST UINT64_C(0x0000000008000000)       /* it goes on with what the message before it began */
 #define LANE_DESCRIPTOR_FLAGS (LANE_DESCRIPTOR_MARKED | LANE_DESCRIPTOR_PART | LANE_DESCRIPTOR_REST)
 

@@ -16,23 +16,24 @@
  *    read by one thread at a time and written by one thread at a time (these two may differ), and that the
  *    last reference is not given up while another thread is still inside a call.
  *  - Nothing happens before the first call that needs the IRM; nothing is ever printed, no signal is
- *    touched. All descriptors are close-on-exec. One thread is started with the first flow that is ordered and goes through a
- *    layer, and ends with the last: it acknowledges, sends again and keeps the pace while the program does something else. It
- *    blocks all signals, and sleeps while nothing is on its way.
+ *    touched. All descriptors are close-on-exec. One thread is started with the first flow that is ordered and goes
+ *    through a layer, and ends with the last: it acknowledges, sends again and keeps the pace while the program does
+ *    something else. It blocks all signals, and sleeps while nothing is on its way.
  *  - After fork() the child must not use what it inherited: every call on such a handle returns -ECHILD
  *    (unref frees the memory). It may open new flows.
  *  - Flags and fields that are unknown or reserved are refused with -EINVAL, never ignored.
  *
- * A flow through a layer outlives the layer's process: where that is killed, the flow goes on with the next one, by itself,
- * as the same handle with the same descriptor, within a second where all is well. Until then reads find what had arrived,
- * writes go on as long as there is room, and both wait as their time-outs say; what was on its way may be lost, but on a
- * reliable flow is sent again. Where no process comes back, the flow ends after some seconds. It happens inside calls: a flow
- * that nobody looks at waits, unless it is ordered.
+ * A flow through a layer outlives the layer's process: where that is killed, the flow goes on with the next one, by
+ * itself, as the same handle with the same descriptor, within a second where all is well. Until then reads find what
+ * had arrived, writes go on as long as there is room, and both wait as their time-outs say; what was on its way may
+ * be lost, but on a reliable flow is sent again. Where no process comes back, the flow ends after some seconds. It
+ * happens inside calls: a flow that nobody looks at waits, unless it is ordered.
  *
- * A reliable flow (in_order, loss == 0) delivers every byte that a write accepted once, in order and unmodified, or says that it
- * did not: where nothing of what was sent is acknowledged for 120 seconds it ends, with O7S_DOWN and O7S_PEER_GONE; writes then
- * return -EPIPE, reads what had arrived and then -ECONNRESET, and o7s_last_error() says so. That a write returned means that the
- * library has the data, not that the peer has: o7s_flow_flush() and o7s_flow_close() wait for that.
+ * A reliable flow (in_order, loss == 0) delivers every byte that a write accepted once, in order and unmodified, or
+ * says that it did not: where nothing of what was sent is acknowledged for 120 seconds it ends, with O7S_DOWN and
+ * O7S_PEER_GONE; writes then return -EPIPE, reads what had arrived and then -ECONNRESET, and o7s_last_error() says
+ * so. That a write returned means that the library has the data, not that the peer has: o7s_flow_flush() and
+ * o7s_flow_close() wait for that.
  *
  * The IRM is found at the socket that the environment variable O7S_SOCKET names, or else at
  * /run/o7s/irm.sock. Calls that need it return -EHOSTDOWN where it does not run. Flows that exist go on
@@ -71,11 +72,11 @@ typedef struct o7s_qos {
         uint32_t timeout_ms;            /* a peer not heard of for so long is gone; 0: never */
 } o7s_qos;
 
-/* Presets. NULL stands for O7S_QOS_BEST_EFFORT: in order, without errors, what is lost stays lost. Only O7S_QOS_RAW gives
- * the packets of the layer as they are.
+/* Presets. NULL stands for O7S_QOS_BEST_EFFORT: in order, without errors, what is lost stays lost. Only O7S_QOS_RAW
+ * gives the packets of the layer as they are.
  *
- * ber == 0 puts a checksum on every packet. A flow with loss == 0 to a host that is not o7s has none, whatever was asked for
- * (such hosts cannot resend what has one): its granted ber is then 1. */
+ * ber == 0 puts a checksum on every packet. A flow with loss == 0 to a host that is not o7s has none, whatever was
+ * asked for (such hosts cannot resend what has one): its granted ber is then 1. */
 #define O7S_QOS_RAW ((o7s_qos) { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 })
 #define O7S_QOS_RAW_SAFE ((o7s_qos) { UINT32_MAX, 0, 0, 1, 0, 0, UINT32_MAX, 120000 })
 #define O7S_QOS_BEST_EFFORT ((o7s_qos) { UINT32_MAX, 0, 0, 1, 0, 1, UINT32_MAX, 120000 })
@@ -87,8 +88,10 @@ typedef struct o7s_qos {
 
 /* Flags of a flow. The lane class flags count at allocation only. */
 #define O7S_TRUNCATE 1U         /* a read drops what does not fit instead of keeping it for the next read */
-#define O7S_LINGER 2U           /* the last unref waits, at most 5 s, until the peer has taken everything; see o7s_flow_unref() */
-#define O7S_STREAM 4U           /* a byte stream, without boundaries of messages; with in_order and loss == 0; at allocation */
+/* the last unref waits, at most 5 s, until the peer has taken everything; see o7s_flow_unref() */
+#define O7S_LINGER 2U
+/* a byte stream, without boundaries of messages; with in_order and loss == 0; at allocation */
+#define O7S_STREAM 4U
 #define O7S_BULK 8U             /* long queues: 256 packets; at allocation */
 #define O7S_THIN 16U            /* short queues, little memory: 16 packets; at allocation */
 
@@ -97,8 +100,10 @@ typedef struct o7s_qos {
 #define O7S_WRITABLE 2U         /* a write would not wait; reported only while armed, see o7s_flow_arm_write() */
 #define O7S_DOWN 4U             /* the flow has ended; what arrived before can still be read */
 #define O7S_UP 8U               /* a pending allocation is decided: o7s_flow_alloc_finish() will not wait */
-#define O7S_PEER_GONE 16U       /* with O7S_DOWN: the peer's process ended without closing, or was not heard of for too long */
-#define O7S_CHANGED 32U         /* o7s_flow_info() may say something new, such as the mtu: its layer was restarted; told once */
+/* with O7S_DOWN: the peer's process ended without closing, or was not heard of for too long */
+#define O7S_PEER_GONE 16U
+/* o7s_flow_info() may say something new, such as the mtu: its layer was restarted; told once */
+#define O7S_CHANGED 32U
 
 /* For o7s_flow_set_timeout(). */
 #define O7S_TIMEOUT_READ 0
@@ -183,7 +188,8 @@ struct o7s_flow_stats {
         uint64_t rtt_variance_ns;
         uint64_t lost;
         uint64_t retransmitted;
-        uint32_t tx_queued;             /* packets that the peer has not taken yet; reliable flows: and unacknowledged messages */
+        uint32_t tx_queued;             /* packets that the peer has not taken yet; reliable flows: and unacknowledged
+                                         * messages */
         uint32_t rx_queued;             /* packets that wait to be read here */
         uint64_t read_waits;            /* reads that found nothing and had to wait */
         uint64_t write_waits;           /* writes that found no room and had to wait */
@@ -195,7 +201,8 @@ struct o7s_flow_stats {
         uint64_t path_rate;             /* what the path is thought to deliver, bytes per second; 0: not known */
         uint32_t window;                /* packets that the peer still takes */
         uint32_t packet_max;            /* largest packet that the path is known to take, bytes */
-        uint64_t key_epochs;            /* new keys that we have begun to send with; this and what follows: protected flows */
+        uint64_t key_epochs;            /* new keys that we have begun to send with; this and what follows: protected
+                                         * flows */
         uint64_t key_agreements;        /* keys that were agreed on anew */
 };
 
@@ -219,9 +226,9 @@ typedef struct o7s_error {
  *
  * Returns: 0; -ENOENT: no layer knows the name; -ECONNREFUSED: the other side refused; -ETIMEDOUT; -EPERM,
  * -EACCES: not allowed; -EDQUOT: a limit of this user, named in o7s_last_error(); -EHOSTUNREACH;
- * -EKEYREJECTED: the other side did not prove who it is, or one of both may not; -EPROTO: no common protection; -ETIME: the
- * clocks differ; -ENOKEY: this host's own certificates, keys or authentication service; -EHOSTDOWN: the IRM does not
- * run; -EINVAL: also O7S_STREAM without in_order and loss == 0; -ENOMEM, -EMFILE. */
+ * -EKEYREJECTED: the other side did not prove who it is, or one of both may not; -EPROTO: no common protection;
+ * -ETIME: the clocks differ; -ENOKEY: this host's own certificates, keys or authentication service; -EHOSTDOWN: the
+ * IRM does not run; -EINVAL: also O7S_STREAM without in_order and loss == 0; -ENOMEM, -EMFILE. */
 int o7s_flow_alloc(const char *name, const o7s_qos *qos, uint64_t flags, uint64_t timeout_usec, o7s_flow **ret);
 
 /* As o7s_flow_alloc(), without waiting. *ret is pending: only finish, fd, events, sets, flags, time-outs, info,
@@ -268,11 +275,12 @@ int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret);
  * ended is reported by the write itself; within some milliseconds after the other side died it may be the
  * next one.
  *
- * Of a stream as much is sent as finds room in time, of data of any size, and nothing is an error only where it is nothing.
+ * Of a stream as much is sent as finds room in time, of data of any size, and nothing is an error only where it is
+ * nothing.
  *
- * On an ordered flow within one host a message that is larger than the queue goes in steps. Where the write returns -EAGAIN or
- * -ETIMEDOUT in between, nothing of it is ever read; written again, the same bytes go on where it stopped, so that a program
- * that never waits gets it through as well. Any other message takes its place.
+ * On an ordered flow within one host a message that is larger than the queue goes in steps. Where the write returns
+ * -EAGAIN or -ETIMEDOUT in between, nothing of it is ever read; written again, the same bytes go on where it stopped,
+ * so that a program that never waits gets it through as well. Any other message takes its place.
  *
  * Returns: size, of a stream 1 to size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended,
  * o7s_last_error() says how; -EBADMSG: the other side broke the rules of shared memory. */
@@ -289,12 +297,13 @@ ssize_t o7s_flow_writev(o7s_flow *flow, const struct iovec *parts, unsigned n);
  * O7S_TRUNCATE, where the end of a message that does not fit is dropped. Messages are never empty: 0 is not
  * the end of the flow.
  *
- * A stream has no messages: a read returns what is there, up to the size of the buffer, never 0. To a host that is not o7s
- * what each side writes still goes as messages; here they are joined, there they are read as such.
+ * A stream has no messages: a read returns what is there, up to the size of the buffer, never 0. To a host that is
+ * not o7s what each side writes still goes as messages; here they are joined, there they are read as such.
  *
- * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -ECONNRESET: what had arrived on
- * a reliable flow was read, and it ended before the other side had sent everything or said that it had (hosts that are not o7s
- * never say: -ENOTCONN); -EINVAL: size is 0; -EBADMSG: the other side broke the rules of shared memory. */
+ * Returns: bytes; -EAGAIN, -ETIMEDOUT; -ENOTCONN: the flow has ended and everything was read; -ECONNRESET: what had
+ * arrived on a reliable flow was read, and it ended before the other side had sent everything or said that it had
+ * (hosts that are not o7s never say: -ENOTCONN); -EINVAL: size is 0; -EBADMSG: the other side broke the rules of
+ * shared memory. */
 ssize_t o7s_flow_read(o7s_flow *flow, void *data, size_t size);
 
 /* As o7s_flow_read(), scattered over n parts (at most 1024). */
@@ -309,9 +318,9 @@ int o7s_flow_write_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
  * (O7S_MSG_TRUNCATED) where the flow says truncate. Returns: entries filled; errors as o7s_flow_read(). */
 int o7s_flow_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
 
-/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself (on ordered, checked and protected flows: in memory
- * of the library), to be filled in and committed by the same thread. One at a time; other writes are refused with -EBUSY until then.
- * Waits as a write. */
+/* Hands out room for a message, up to size (1 to 2048) bytes in the queue itself (on ordered, checked and protected
+ * flows: in memory of the library), to be filled in and committed by the same thread. One at a time; other writes are
+ * refused with -EBUSY until then. Waits as a write. */
 int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret);
 
 /* Sends the first size bytes of what was reserved; 0 gives the room back. Returns: size; -EINVAL: nothing is
@@ -327,9 +336,9 @@ int o7s_flow_peek(o7s_flow *flow, const void **ret, size_t *ret_size);
 int o7s_flow_release(o7s_flow *flow);
 
 /* Waits until the other end of the queue has taken everything that was written: on a raw flow that is the
- * peer's program, or, through a layer, that layer; on a reliable flow, the peer's library, which has acknowledged it. Returns: 0;
- * -EAGAIN, -ETIMEDOUT: o7s_flow_stats has what is still missing (.unacknowledged_bytes, on others .tx_queued); -EPIPE: the flow
- * ended before. Counts as writing. */
+ * peer's program, or, through a layer, that layer; on a reliable flow, the peer's library, which has acknowledged it.
+ * Returns: 0; -EAGAIN, -ETIMEDOUT: o7s_flow_stats has what is still missing (.unacknowledged_bytes, on others
+ * .tx_queued); -EPIPE: the flow ended before. Counts as writing. */
 int o7s_flow_flush(o7s_flow *flow, uint64_t timeout_usec);
 
 /* -- waiting for something to happen -- */
@@ -375,14 +384,16 @@ o7s_flow *o7s_flow_ref(o7s_flow *flow);
 /* One reference less. The last one closes the flow, lingering where O7S_LINGER is set, or cancels a pending
  * allocation. What the peer has not read yet it can still read. NULL is fine. Returns NULL.
  *
- * What was written to a reliable flow and is not acknowledged yet is delivered in the background, for up to 120 s, as long as the
- * process lives; exit() waits for that, at most 5 s. Whether it arrived nobody learns: who wants to know calls o7s_flow_close(). */
+ * What was written to a reliable flow and is not acknowledged yet is delivered in the background, for up to 120 s, as
+ * long as the process lives; exit() waits for that, at most 5 s. Whether it arrived nobody learns: who wants to know
+ * calls o7s_flow_close(). */
 o7s_flow *o7s_flow_unref(o7s_flow *flow);
 
 /* Flushes and closes; counts as writing. The handle stays until unref; other calls return -ENOTCONN or
  * -EPIPE. The flow is closed whatever this returns: 0: the other end has taken everything; -ETIMEDOUT
- * (-EAGAIN for 0): not all of it yet: on a reliable flow what was not acknowledged may be lost (o7s_flow_stats.unacknowledged_bytes),
- * on others it stays readable there; -EPIPE: it had ended before, on a reliable flow before everything was acknowledged. */
+ * (-EAGAIN for 0): not all of it yet: on a reliable flow what was not acknowledged may be lost
+ * (o7s_flow_stats.unacknowledged_bytes), on others it stays readable there; -EPIPE: it had ended before, on a
+ * reliable flow before everything was acknowledged. */
 int o7s_flow_close(o7s_flow *flow, uint64_t timeout_usec);
 
 /* -- waiting on many -- */

@@ -51,7 +51,8 @@ uint32_t process_generation(void);
 
 Engine *process_engine(void);
 
-/* A flow whose last reference is gone goes on in the engine until what was written has been acknowledged; and that it is over. */
+/* A flow whose last reference is gone goes on in the engine until what was written has been acknowledged; and that it
+ * is over. */
 void process_afterlife_begin(void);
 void process_afterlife_end(void);
 
@@ -60,8 +61,8 @@ static inline bool handle_is_foreign(const Handle *handle) {
 }
 
 /* Asks over the control connection, connecting (and resuming flows) where needed. *ret_fd is the caller's,
- * or -1; it is set while no thread can fork. Returns: 0: see ret->result; -EHOSTDOWN: there is no IRM; -ETIMEDOUT, -EPROTO, -EBADMSG, and what
- * irm_connect() says. */
+ * or -1; it is set while no thread can fork. Returns: 0: see ret->result; -EHOSTDOWN: there is no IRM; -ETIMEDOUT,
+ * -EPROTO, -EBADMSG, and what irm_connect() says. */
 int process_request(const IrmMessage *request, IrmMessage *ret, int *ret_fd);
 
 /* Tells without an answer. Returns: as above. */

@@ -9,7 +9,8 @@
  *      old[1]   old[0]   chain.current   chain.next
  *                        pending.current pending.next
  *
- * Packets of epochs further on are looked for (SealAhead), but seldom, because whoever forges them makes us derive keys.
+ * Packets of epochs further on are looked for (SealAhead), but seldom, because whoever forges them makes us derive
+ * keys.
  */
 
 #include "basic/time.h"

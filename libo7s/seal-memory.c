@@ -5,9 +5,9 @@
  *
  *      | no access |  object ..., to whole pages  | no access |
  *
- * What can be locked at all is limited (RLIMIT_MEMLOCK, 8 MiB as systemd sets it), and a program may have thousands of flows: where
- * the limit is reached the pages are not locked, and can be swapped out. That is worse than locked, and better than no flow. The
- * same holds for kernels that do not know a piece of advice.
+ * What can be locked at all is limited (RLIMIT_MEMLOCK, 8 MiB as systemd sets it), and a program may have thousands
+ * of flows: where the limit is reached the pages are not locked, and can be swapped out. That is worse than locked,
+ * and better than no flow. The same holds for kernels that do not know a piece of advice.
  */
 
 #include <sys/mman.h>

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Memory for keys: pages of their own between two that nobody may touch, kept out of swap and core dumps, empty in a forked
- * child, wiped before they go back. Each object has its own, so that none lies beside another's, and nothing is shared.
+ * Memory for keys: pages of their own between two that nobody may touch, kept out of swap and core dumps, empty in a
+ * forked child, wiped before they go back. Each object has its own, so that none lies beside another's, and nothing
+ * is shared.
  */
 
 #include "basic/macro.h"

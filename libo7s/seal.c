@@ -61,7 +61,8 @@ static SealLimits complete_limits(const SealLimits *limits) {
         return l;
 }
 
-int seal_new(const SealKeys *keys, const SealLimits *limits, const uint8_t seed[SEAL_SEED_BYTES], nsec_t now, Seal **ret) {
+int seal_new(const SealKeys *keys, const SealLimits *limits, const uint8_t seed[SEAL_SEED_BYTES], nsec_t now,
+             Seal **ret) {
         _cleanup_(seal_freep) Seal *seal = NULL;
         SealLimits complete = complete_limits(limits);
         void *memory;
