@@ -22,7 +22,8 @@
 #define CLOSE_USEC USEC_PER_SEC
 #define END_AGAIN_NSEC (100ULL * NSEC_PER_MSEC)
 #define REPORT_NSEC (2ULL * NSEC_PER_SEC)
-#define REPORT_RELIABLE_NSEC (150ULL * NSEC_PER_SEC)    /* the library gives up after 120 s without a sign of the peer */
+/* the library gives up after 120 s without a sign of the peer */
+#define REPORT_RELIABLE_NSEC (150ULL * NSEC_PER_SEC)
 
 typedef struct CbrClient {
         const CbrOptions *options;      /* not owned */
@@ -70,8 +71,10 @@ static int client_open(CbrClient *c) {
         if (r < 0)
                 return complain_error(r, "Cannot use the flow to '%s'", o->name);
         if (o->size > info.mtu) {
-                (void) fprintf(stderr, "Cannot send to '%s': a message of %llu bytes does not fit, its flow takes %u at "
-                                       "most.\n  See --size=.\n", o->name, (unsigned long long) o->size, info.mtu);
+                (void) fprintf(stderr,
+                               "Cannot send to '%s': a message of %llu bytes does not fit, its flow takes %u at "
+                               "most.\n  See --size=.\n",
+                               o->name, (unsigned long long) o->size, info.mtu);
                 return EXIT_FAILED;
         }
 

@@ -150,7 +150,8 @@ static int listen_and_use(const NcOptions *o, int signal_fd) {
                         break;
                 }
 
-                if (!o->keep_open)              /* who comes now finds nobody, rather than somebody who does not answer */
+                if (!o->keep_open)              /* who comes now finds nobody, rather than somebody who does not
+                                                 * answer */
                         listener = o7s_listener_unref(listener);
                 status = use_flow(o, flow, signal_fd, &in_ended);
         } while (o->keep_open);

@@ -31,7 +31,8 @@ static size_t body_bytes(PerfType type) {
 }
 
 size_t perf_message_bytes(PerfType type, size_t size) {
-        return type == PERF_DATA || type == PERF_PROBE || type == PERF_ECHO ? size : PERF_HEADER_BYTES + body_bytes(type);
+        return type == PERF_DATA || type == PERF_PROBE || type == PERF_ECHO ? size
+                                                                            : PERF_HEADER_BYTES + body_bytes(type);
 }
 
 size_t perf_message_write(const PerfMessage *message, void *buffer) {

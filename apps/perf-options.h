@@ -14,7 +14,8 @@ typedef struct PerfOptions {
         bool json;
         bool quiet;
         unsigned parallel;
-        double max_loss_percent;        /* more than this is a failure; negative: none on reliable flows, any on others */
+        double max_loss_percent;        /* more than this is a failure; negative: none on reliable flows, any on
+                                         * others */
         uint64_t interval_usec;
         o7s_qos qos;
         PerfRequest request;

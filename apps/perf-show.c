@@ -106,8 +106,9 @@ static double progress_of(const PerfView *view, const PerfTotals *totals, double
         uint64_t done = totals->tx_bytes > totals->rx_bytes ? totals->tx_bytes : totals->rx_bytes;
         double all = (double) view->request.duration_usec / USEC_PER_SEC, progress;
 
-        progress = view->request.n_bytes > 0 ? (double) done / ((double) view->request.n_bytes * (double) view->n_streams)
-                                             : seconds / all;
+        progress = view->request.n_bytes > 0
+                           ? (double) done / ((double) view->request.n_bytes * (double) view->n_streams)
+                           : seconds / all;
         return progress > 1 ? 1 : progress;
 }
 

@@ -43,7 +43,8 @@ void perf_show_end_progress(PerfView *view);
 
 /* In perf-summary.c. Returns whether everything is known, that is, whether all reports came; then *ret_loss_percent is
  * of the worse direction. */
-bool perf_show_summary(PerfView *view, PerfStream *const *streams, size_t n, uint64_t now_nsec, double *ret_loss_percent);
+bool perf_show_summary(PerfView *view, PerfStream *const *streams, size_t n, uint64_t now_nsec,
+                       double *ret_loss_percent);
 
 /* The asked side: one line for each test that ended. */
 void perf_show_served(const PerfStream *stream);

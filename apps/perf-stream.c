@@ -13,7 +13,8 @@
 #define ASK_AGAIN_NSEC (200ULL * NSEC_PER_MSEC)
 #define ASK_FOR_NSEC (5ULL * NSEC_PER_SEC)
 #define SILENCE_NSEC (5ULL * NSEC_PER_SEC)
-#define SILENCE_RELIABLE_NSEC (150ULL * NSEC_PER_SEC)   /* the library gives up after 120 s without a sign of the peer */
+/* the library gives up after 120 s without a sign of the peer */
+#define SILENCE_RELIABLE_NSEC (150ULL * NSEC_PER_SEC)
 
 static uint64_t cpu_usec(void) {
         struct rusage usage;

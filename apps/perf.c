@@ -329,8 +329,10 @@ static int open_streams(Perf *p) {
                         return complain_error(r, "Cannot reach '%s'", o->name);
 
                 if (o7s_flow_info(flow, &info) >= 0 && info.mtu < o->request.size && !(flags & O7S_STREAM)) {
-                        (void) fprintf(stderr, "Cannot measure '%s': a message of %u bytes does not fit, its flow takes %u "
-                                               "at most.\n  See --size=.\n", o->name, o->request.size, info.mtu);
+                        (void) fprintf(stderr,
+                                       "Cannot measure '%s': a message of %u bytes does not fit, its flow takes %u "
+                                       "at most.\n  See --size=.\n",
+                                       o->name, o->request.size, info.mtu);
                         (void) o7s_flow_unref(flow);
                         return EXIT_FAILED;
                 }

@@ -13,4 +13,5 @@ void ping_show_answer(const PingOptions *options, PingAnswer answer, const PingM
                       uint64_t rtt_nsec);
 
 /* n_under_way: messages whose answers may still come. */
-void ping_show_summary(const PingOptions *options, const PingLedger *ledger, const Histogram *rtt, uint64_t n_under_way);
+void ping_show_summary(const PingOptions *options, const PingLedger *ledger, const Histogram *rtt,
+                       uint64_t n_under_way);

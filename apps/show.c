@@ -19,7 +19,8 @@ static const char *protection_of(const struct o7s_flow_info *info) {
 }
 
 void flow_format(char *buffer, size_t size, const struct o7s_flow_info *info) {
-        bool has_cipher = info->protection[0] && strcmp(info->protection, "none") != 0 && strcmp(info->protection, "mac") != 0;
+        bool has_cipher = info->protection[0] && strcmp(info->protection, "none") != 0 &&
+                          strcmp(info->protection, "mac") != 0;
         const char *layer = info->layer[0] ? info->layer : "?";
 
         (void) snprintf(buffer, size, "%s%s%s%s%s%s%s%s%s%s%s",
@@ -70,7 +71,8 @@ void show_histogram_bars(const Histogram *h) {
                 if (counts[i] == 0)
                         continue;
 
-                (void) printf("  < %-8s %10llu ", duration_format(limit, sizeof(limit), i < 63 ? 2ULL << i : UINT64_MAX),
+                (void) printf("  < %-8s %10llu ",
+                              duration_format(limit, sizeof(limit), i < 63 ? 2ULL << i : UINT64_MAX),
                               (unsigned long long) counts[i]);
                 n = 1 + (int) ((double) counts[i] / (double) most * (BAR_CHARS_MAX - 1));
                 for (int k = 0; k < n; k++)

@@ -21,7 +21,8 @@ typedef struct Unit {
 } Unit;
 
 static const Unit duration_units[] = {
-        { "", 1 }, { "s", 1 }, { "sec", 1 }, { "ms", 1e-3 }, { "us", 1e-6 }, { "µs", 1e-6 }, { "min", 60 }, { "h", 3600 },
+        { "", 1 }, { "s", 1 }, { "sec", 1 }, { "ms", 1e-3 }, { "us", 1e-6 }, { "µs", 1e-6 }, { "min", 60 },
+        { "h", 3600 },
 };
 
 static const Unit size_units[] = {
