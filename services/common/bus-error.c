@@ -34,7 +34,8 @@ static int set_row(sd_bus_error *e, const ErrorRow *row, const char *format, va_
                           isempty(row->hint) ? "" : " ", strempty(row->hint)) < 0)
                 return sd_bus_error_set_errno(e, -ENOMEM);
 
-        (void) sd_bus_error_set(e, name, message);      /* returns the errno that it maps the name to, which it does not know */
+        (void) sd_bus_error_set(e, name, message);      /* returns the errno that it maps the name to, which it does
+                                                         * not know */
         return -row->error;
 }
 

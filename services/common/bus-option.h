@@ -7,7 +7,8 @@
 
 #include "basic/macro.h"
 
-/* Reads the variant of one key of an "a{sv}" into target. Returns < 0, with error set, where it does not know the key. */
+/* Reads the variant of one key of an "a{sv}" into target. Returns < 0, with error set, where it does not know the
+ * key. */
 typedef int (*bus_read_option_t)(sd_bus_message *message, const char *key, void *target, sd_bus_error *error);
 
 /* Reads an "a{sv}", key by key. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Streams of packets, see capture.h. What waits is a piece of one flat buffer; where there is no room behind it, it moves to the
- * front, but only once that makes at least half of the buffer free, so that a byte is moved once at most on average.
+ * Streams of packets, see capture.h. What waits is a piece of one flat buffer; where there is no room behind it, it
+ * moves to the front, but only once that makes at least half of the buffer free, so that a byte is moved once at most
+ * on average.
  */
 
 #include <fcntl.h>

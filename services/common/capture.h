@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Shows the packets of a layer to those who asked for it (Capture on the bus), as pcapng through a pipe. Whoever has packets
- * in hand, next to the wire, calls capture_packets() where somebody looks, and tests one pointer where nobody does: watch()
- * gives and takes that pointer.
+ * Shows the packets of a layer to those who asked for it (Capture on the bus), as pcapng through a pipe. Whoever has
+ * packets in hand, next to the wire, calls capture_packets() where somebody looks, and tests one pointer where nobody
+ * does: watch() gives and takes that pointer.
  *
  * A stream has a bounded buffer, written out by the event loop: a reader that is too slow loses packets, which the next
  * packet and the statistics of the interface tell, and holds nobody up. It ends when the reader closes its end.
@@ -18,7 +18,8 @@
 #define CAPTURE_STREAMS_MAX 4U
 #define CAPTURE_INTERFACES_MAX 4U
 #define CAPTURE_BUFFER_BYTES (2U * 1024U * 1024U)       /* of each stream */
-#define CAPTURE_SNAP_MAX 65536U                         /* bytes of a packet that are kept, unless fewer are asked for */
+/* bytes of a packet that are kept, unless fewer are asked for */
+#define CAPTURE_SNAP_MAX 65536U
 
 typedef struct Capture Capture;
 
@@ -33,8 +34,8 @@ int capture_new(sd_event *event, const char *name, const PcapngInterface *interf
 Capture *capture_free(Capture *capture);
 DEFINE_CLEANUP(Capture, capture_free);
 
-/* One more reader. Takes the writing end of a pipe, also on failure. snap 0: all of each packet. Returns: 0; -EBUSY: there are
- * CAPTURE_STREAMS_MAX; -ENOMEM; errors of fcntl() and sd_event_add_io(). */
+/* One more reader. Takes the writing end of a pipe, also on failure. snap 0: all of each packet. Returns: 0; -EBUSY:
+ * there are CAPTURE_STREAMS_MAX; -ENOMEM; errors of fcntl() and sd_event_add_io(). */
 int capture_add(Capture *capture, int fd, uint32_t snap);
 
 /* The packets stay the caller's. */

@@ -3,8 +3,8 @@
 /*
  * Connection establishment on one flow: who speaks first, what must agree, and until when. See cep.h.
  *
- * What cannot be read changes nothing: below is a datagram flow, where the first packets of data may overtake the record.
- * The exchange then fails by its deadline.
+ * What cannot be read changes nothing: below is a datagram flow, where the first packets of data may overtake the
+ * record. The exchange then fails by its deadline.
  */
 
 #include "services/common/cep.h"

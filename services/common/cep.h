@@ -6,9 +6,11 @@
  * speaks, in which version, and at which address (docs/WIRE.md). The initiator speaks first; the acceptor finds the
  * component by its name and answers with its own record, or with an empty one where there is no such component.
  *
- * Between o7s members the record also has the member's name (field 100), which others skip; having one marks its sender as o7s.
+ * Between o7s members the record also has the member's name (field 100), which others skip; having one marks its
+ * sender as o7s.
  *
- * cep-message.c is the codec (protobuf), cep.c the exchange on one flow. Pure: bytes in, bytes out, deadlines by number.
+ * cep-message.c is the codec (protobuf), cep.c the exchange on one flow. Pure: bytes in, bytes out, deadlines by
+ * number.
  */
 
 #include "basic/string.h"
@@ -79,7 +81,7 @@ void cep_expect(Cep *cep, unsigned offered, usec_t now);
 
 /* The first message of the peer. As acceptor, *ret_size bytes of answer are to be sent, also where the exchange failed
  * because there is no such component; 0: nothing. address and member: ours, as acceptor.
- * Returns: 0: done; -EBADMSG: no record, the exchange goes on; -EPROTO: another protocol, version or syntax, or it is over
- * already; -ENOENT: no such component here or there; -EADDRINUSE: the peer has our own address (nonzero). */
+ * Returns: 0: done; -EBADMSG: no record, the exchange goes on; -EPROTO: another protocol, version or syntax, or it is
+ * over already; -ENOENT: no such component here or there; -EADDRINUSE: the peer has our own address (nonzero). */
 int cep_receive(Cep *cep, const void *data, size_t size, uint64_t address, const char *member, usec_t now,
                 uint8_t answer[CEP_MESSAGE_BYTES_MAX], size_t *ret_size);

@@ -24,7 +24,8 @@ static int property_set_level(sd_bus *bus, const char *path, const char *interfa
 
         level = log_level_from_string(text);
         if (level < 0)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "'%s' is not a log level, such as info or debug.", text);
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "'%s' is not a log level, such as info or debug.", text);
 
         log_set_max_level(level);
         log_notice("Log level is now %s.", log_level_to_string(level));
@@ -50,7 +51,8 @@ static int property_set_target(sd_bus *bus, const char *path, const char *interf
                 return r;
         if (!streq(text, "auto") && !streq(text, log_target()))
                 return sd_bus_error_setf(error, SD_BUS_ERROR_NOT_SUPPORTED,
-                                         "The log goes to the %s; StandardError= of the unit decides that.", log_target());
+                                         "The log goes to the %s; StandardError= "
+                                         "of the unit decides that.", log_target());
 
         return 0;
 }

@@ -3,8 +3,9 @@
 /*
  * The folder's tour. What makes a process one of our daemons:
  *
- *   daemon.c            the frame: daemon_init(), daemon_connect_bus(), daemon_loop(), daemon_done(). What the service manager
- *                       passes in (descriptors) and wants to hear (READY=, STATUS=, WATCHDOG=, STOPPING=), here and nowhere else
+ *   daemon.c            the frame: daemon_init(), daemon_connect_bus(), daemon_loop(), daemon_done(). What the
+ *                       service manager passes in (descriptors) and wants to hear (READY=, STATUS=, WATCHDOG=,
+ *                       STOPPING=), here and nowhere else
  *   daemon-log.c        level and target of the log on the bus
  *   bus.c bus-error.c   names and paths; errors from the one table
  *   polkit.c            may the caller do this? asked without waiting, the call is replayed
@@ -112,7 +113,8 @@ static int name_requested(sd_bus_message *reply, void *userdata, sd_bus_error *e
 
         r = sd_bus_message_get_errno(reply);
         if (r > 0) {
-                (void) log_error_errno(r, "Failed to own a name on the system bus: %s", sd_bus_message_get_error(reply)->message);
+                (void) log_error_errno(r, "Failed to own a name on the system bus: %s",
+                                       sd_bus_message_get_error(reply)->message);
                 return sd_event_exit(daemon->event, EXIT_FAILURE);
         }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Reading DER where a whole parser would be too much, or would do too much to what it reads: one element after the other, each with
- * its tag and content. Only what DER allows: tags of one byte, definite lengths in the fewest bytes. Anything else poisons the cursor.
+ * Reading DER where a whole parser would be too much, or would do too much to what it reads: one element after the
+ * other, each with its tag and content. Only what DER allows: tags of one byte, definite lengths in the fewest bytes.
+ * Anything else poisons the cursor.
  */
 
 #include "basic/cursor.h"

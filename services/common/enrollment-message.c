@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Bytes of the three messages of an enrollment. See enrollment.h; the fields are in enrollment.proto. Parsing checks form
- * alone: lengths, texts, and that nothing is missing which somebody would look at later. Whether the values are ones
- * that we can live with is layer_config_check()'s business.
+ * Bytes of the three messages of an enrollment. See enrollment.h; the fields are in enrollment.proto. Parsing checks
+ * form alone: lengths, texts, and that nothing is missing which somebody would look at later. Whether the values are
+ * ones that we can live with is layer_config_check()'s business.
  */
 
 #include "services/common/enrollment.h"
@@ -33,7 +33,8 @@ static void ack_freep(O7s__Enrollment__Ack **message) {
 /* -- packing -- */
 
 static ProtobufCBinaryData bytes_of(const void *data, size_t size) {
-        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };      /* packing only reads */
+        /* packing only reads */
+        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };
 }
 
 ssize_t enrollment_request_pack(const EnrollmentRequest *message, void *buffer, size_t size) {

@@ -3,9 +3,9 @@
 /*
  * The exchange of an enrollment on one flow, from both sides. See enrollment.h for who says what.
  *
- * Any number of exchanges run at once, each with its own flow, id and deadline; none of them waits for anybody longer than
- * ENROLLMENT_TIMEOUT_USEC. What cannot be read changes nothing: below is a datagram flow, which may bring a message of
- * CEP twice. It fails by its deadline then.
+ * Any number of exchanges run at once, each with its own flow, id and deadline; none of them waits for anybody longer
+ * than ENROLLMENT_TIMEOUT_USEC. What cannot be read changes nothing: below is a datagram flow, which may bring a
+ * message of CEP twice. It fails by its deadline then.
  */
 
 #include "services/common/enrollment.h"

@@ -42,8 +42,9 @@ ssize_t enrollment_request_pack(const EnrollmentRequest *message, void *buffer, 
 ssize_t enrollment_response_pack(const EnrollmentResponse *message, void *buffer, size_t size);
 ssize_t enrollment_ack_pack(const EnrollmentAck *message, void *buffer, size_t size);
 
-/* Returns: 0; -EBADMSG: malformed, a missing part, a text that is too long or holds NUL; -EOPNOTSUPP (response): routing or a
- * directory of a kind that we do not have. A refusal carries no configuration, or one that nobody looks at. */
+/* Returns: 0; -EBADMSG: malformed, a missing part, a text that is too long or holds NUL; -EOPNOTSUPP (response):
+ * routing or a directory of a kind that we do not have. A refusal carries no configuration, or one that nobody looks
+ * at. */
 int enrollment_request_parse(const void *data, size_t size, EnrollmentRequest *ret);
 int enrollment_response_parse(const void *data, size_t size, EnrollmentResponse *ret);
 int enrollment_ack_parse(const void *data, size_t size, EnrollmentAck *ret);
@@ -64,7 +65,8 @@ typedef struct Enrollment {
         LayerConfig config;                     /* enrollee, when done */
         int32_t result;                         /* of the peer, where it refused */
         const char *problem;                    /* failed: why, one clause (static) */
-        int64_t clock_offset_usec;              /* enrollee: the peer's clock minus ours, half a round trip allowed for */
+        int64_t clock_offset_usec;              /* enrollee: the peer's clock minus ours, half a round trip allowed
+                                                 * for */
         usec_t rtt_usec;
 } Enrollment;
 
@@ -75,10 +77,11 @@ int enrollment_start(Enrollment *e, const uint8_t id[ENROLLMENT_ID_BYTES], usec_
 /* As enroller. */
 void enrollment_expect(Enrollment *e, usec_t now);
 
-/* A message of the peer; *ret_size bytes of answer are to be sent, 0: nothing, also where it failed. As enroller own is the
- * configuration to hand out (NULL: we are no member ourselves, and refuse), realtime_nsec our clock. As enrollee own->type
- * says what we are.
- * Returns: 0: go on, or done (see state); -EBADMSG: not what is awaited, the exchange goes on; else it failed, and problem says
- * why: -EPROTO: id or type do not agree, or it was over already; -ECONNREFUSED; -EOPNOTSUPP: a layer that we cannot be in. */
+/* A message of the peer; *ret_size bytes of answer are to be sent, 0: nothing, also where it failed. As enroller own
+ * is the configuration to hand out (NULL: we are no member ourselves, and refuse), realtime_nsec our clock. As
+ * enrollee own->type says what we are.
+ * Returns: 0: go on, or done (see state); -EBADMSG: not what is awaited, the exchange goes on; else it failed, and
+ * problem says why: -EPROTO: id or type do not agree, or it was over already; -ECONNREFUSED; -EOPNOTSUPP: a layer
+ * that we cannot be in. */
 int enrollment_receive(Enrollment *e, const void *data, size_t size, const LayerConfig *own, uint64_t realtime_nsec,
                        usec_t now, uint8_t answer[ENROLLMENT_MESSAGE_BYTES_MAX], size_t *ret_size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Value parsers and helpers that layer files and name files share. Each complaint says what is wrong and what to write instead. */
+/* Value parsers and helpers that layer files and name files share. Each complaint says what is wrong and what to
+ * write instead. */
 
 #include <ctype.h>
 
@@ -11,7 +12,8 @@
 
 /* -- lists of names -- */
 
-/* Splits with the ready-made parser into a list of its own, checks each item, then adds them: a bad item is never kept. */
+/* Splits with the ready-made parser into a list of its own, checks each item, then adds them: a bad item is never
+ * kept. */
 static int parse_checked_list(ConfFile *file, const ConfAssignment *a, ConfStrings *list, const ConfKey *key,
                               bool (*valid)(const char *item), const char *rule) {
         ConfStrings items = {};
@@ -58,8 +60,8 @@ static bool unit_name_is_valid(const char *name) {
 }
 
 static bool program_is_valid(const char *path) {
-        return path[0] == '/' && path[1] != '\0' && strlen(path) < 4096 && !strstr(path, "//") && !strstr(path, "/./") &&
-               !strstr(path, "/../") && !endswith(path, "/..") && !endswith(path, "/");
+        return path[0] == '/' && path[1] != '\0' && strlen(path) < 4096 && !strstr(path, "//") &&
+               !strstr(path, "/./") && !strstr(path, "/../") && !endswith(path, "/..") && !endswith(path, "/");
 }
 
 int check_parse_layer_names(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
@@ -94,8 +96,8 @@ int check_parse_description(ConfFile *file, const ConfAssignment *a, void *field
         for (const char *c = a->value; *c; c++)
                 good = good && (unsigned char) *c >= ' ';
         if (!good)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s= holds bytes that are no text: write UTF-8 on one line.",
-                                     a->key);
+                return conf_complain(file, CONF_ERROR, a->value_place,
+                                     "%s= holds bytes that are no text: write UTF-8 on one line.", a->key);
 
         return conf_parse_string(file, a, field, key);
 }
@@ -103,7 +105,8 @@ int check_parse_description(ConfFile *file, const ConfAssignment *a, void *field
 int check_parse_log_level(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
         if (!isempty(a->value) && log_level_from_string(a->value) < 0)
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "'%s' is not a log level: write emerg, alert, crit, err, warning, notice, info or debug.", a->value);
+                                     "'%s' is not a log level: write emerg, alert, crit, err, "
+                                     "warning, notice, info or debug.", a->value);
 
         return conf_parse_string(file, a, field, key);
 }
@@ -112,8 +115,9 @@ int check_parse_later(ConfFile *file, const ConfAssignment *a, void *field, cons
         if (isempty(a->value))
                 return 0;
 
-        return conf_complain(file, CONF_ERROR, a->key_place, "%s= belongs to %s, which this build does not have: remove the line.",
-                             a->key, (const char *) key->data);
+        return conf_complain(file, CONF_ERROR, a->key_place,
+                             "%s= belongs to %s, which this build does not have: remove the line.", a->key,
+                             (const char *) key->data);
 }
 
 /* -- places -- */

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What layer files and name files have in common: values that both hold, checks of their names, and the keys of features
- * that come later. Such a key is known but refused, never ignored: a host must not look protected, or set up, when it is not.
+ * What layer files and name files have in common: values that both hold, checks of their names, and the keys of
+ * features that come later. Such a key is known but refused, never ignored: a host must not look protected, or set
+ * up, when it is not.
  */
 
 #include "basic/conf.h"

@@ -6,8 +6,8 @@
  *   kind of the layer u8 | size of an address u8 | asking host | answering host
  *   asking endpoint id u64 | answering endpoint id u64, in a reply only
  *   size of the hash u8 | hash of the name
- *   QoS: delay u32, bandwidth u64, availability u8, loss u32, bit error rate u32, in order u8, largest gap u32, timeout u32
- *   size of the fixed part u8 | the fixed part of the message
+ *   QoS: delay u32, bandwidth u64, availability u8, loss u32, bit error rate u32, in order u8, largest gap u32,
+ *   timeout u32 size of the fixed part u8 | the fixed part of the message
  */
 
 #include "basic/cursor.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A tag is over: code u8 | sender's endpoint id u64 | receiver's u64 | counter u64 | content. The fields before the content
- * have fixed sizes, so two different messages are never the same bytes.
+ * A tag is over: code u8 | sender's endpoint id u64 | receiver's u64 | counter u64 | content. The fields before the
+ * content have fixed sizes, so two different messages are never the same bytes.
  */
 
 #include "services/common/flow-control.h"

@@ -86,5 +86,6 @@ ssize_t hash_compute(HashAlgorithm algorithm, const void *data, size_t size, uin
 int hash_hmac(const void *key, size_t key_size, const void *data, size_t size, uint8_t ret[HMAC_BYTES]) {
         assert(key && (data || size == 0));
 
-        return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_size, size > 0 ? data : "", size, ret) < 0 ? -EOPNOTSUPP : 0;
+        return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_size, size > 0 ? data : "", size, ret) < 0 ? -EOPNOTSUPP
+                                                                                                       : 0;
 }

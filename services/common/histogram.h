@@ -3,7 +3,8 @@
 
 /*
  * How long something took, each time that it happened: counts per power of two of microseconds. Fixed in size, and two
- * instructions to keep. Bucket i has what took longer than bucket i - 1 allows and at most 2^i us; the last one all the rest.
+ * instructions to keep. Bucket i has what took longer than bucket i - 1 allows and at most 2^i us; the last one all
+ * the rest.
  */
 
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Bytes of what o7s-keyd is asked, and on a socket. As in the other channels one table says which fields each type has; a field that
- * does not belong to its type is not read. A transcript comes as the parts of an OAP header, and there is no field for bytes that
- * are to be signed: that is the point of this channel.
+ * Bytes of what o7s-keyd is asked, and on a socket. As in the other channels one table says which fields each type
+ * has; a field that does not belong to its type is not read. A transcript comes as the parts of an OAP header, and
+ * there is no field for bytes that are to be signed: that is the point of this channel.
  */
 
 #include <sys/socket.h>
@@ -38,8 +38,9 @@ void key_message_done(KeyMessage *message) {
 }
 
 static bool header_is_sane(const OapHeader *header) {
-        return header->certificate_size <= UINT16_MAX && header->key_exchange_size <= KEY_EXCHANGE_BYTES_MAX && header->data_size <= UINT16_MAX &&
-               header->request_hash_size <= HASH_BYTES_MAX && header->signature_size == 0;
+        return header->certificate_size <= UINT16_MAX && header->key_exchange_size <= KEY_EXCHANGE_BYTES_MAX &&
+               header->data_size <= UINT16_MAX && header->request_hash_size <= HASH_BYTES_MAX &&
+               header->signature_size == 0;
 }
 
 /* What must hold for every message, whichever side made it. */
@@ -50,14 +51,17 @@ static bool message_is_sane(const KeyMessage *m) {
                !(fields & HEADER && !header_is_sane(&m->header)) &&
                !(fields & RESULT && (m->result > 0 || m->result < -ERRNO_MAX)) &&
                !(fields & TEXT && strnlen(m->text, sizeof(m->text)) == sizeof(m->text)) &&
-               !(fields & SIGNATURE && (m->signature_size > sizeof(m->signature) || (m->result == 0) != (m->signature_size > 0))) &&
-               !(fields & PUBLIC && (m->public_size > sizeof(m->public_key) || (m->result == 0) != (m->public_size > 0)));
+               !(fields & SIGNATURE &&
+                 (m->signature_size > sizeof(m->signature) || (m->result == 0) != (m->signature_size > 0))) &&
+               !(fields & PUBLIC &&
+                 (m->public_size > sizeof(m->public_key) || (m->result == 0) != (m->public_size > 0)));
 }
 
 /* -- packing -- */
 
 static ProtobufCBinaryData bytes_of(const void *data, size_t size) {
-        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };      /* packing only reads */
+        /* packing only reads */
+        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };
 }
 
 static void header_to_record(const OapHeader *header, O7s__Key__Header *record) {
@@ -190,8 +194,10 @@ static int record_to_message(const O7s__Key__Record *record, KeyMessage *m) {
                 m->result = record->result;
         if ((fields & KEY && !take_text(&record->key, m->key, sizeof(m->key))) ||
             (fields & TEXT && !take_text(&record->text, m->text, sizeof(m->text))) ||
-            (fields & SIGNATURE && !take_bytes(&record->signature, m->signature, sizeof(m->signature), &m->signature_size)) ||
-            (fields & PUBLIC && !take_bytes(&record->public_key, m->public_key, sizeof(m->public_key), &m->public_size)))
+            (fields & SIGNATURE &&
+             !take_bytes(&record->signature, m->signature, sizeof(m->signature), &m->signature_size)) ||
+            (fields & PUBLIC &&
+             !take_bytes(&record->public_key, m->public_key, sizeof(m->public_key), &m->public_size)))
                 return -EBADMSG;
 
         return fields & HEADER ? take_header(record->header, m) : 0;

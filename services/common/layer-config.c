@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The configuration of a layer: its defaults, and what of it we can live with. Checked on both ways in, from the file of
- * the first member and from the wire: a member with values that make no sense would harm all others.
+ * The configuration of a layer: its defaults, and what of it we can live with. Checked on both ways in, from the file
+ * of the first member and from the wire: a member with values that make no sense would harm all others.
  */
 
 #include "services/common/layer-config.h"
@@ -35,8 +35,8 @@ void layer_config_init(LayerConfig *config, const char *layer) {
         (void) copy_string(config->layer, sizeof(config->layer), layer);
 }
 
-/* A value of the wire and what it may be. What a layer can do without is a range; what we lack the code for, a problem of
- * ours. */
+/* A value of the wire and what it may be. What a layer can do without is a range; what we lack the code for, a
+ * problem of ours. */
 typedef struct Range {
         uint32_t value;
         uint32_t min;
@@ -67,8 +67,10 @@ static int check_unicast(const LayerConfig *config, const char **ret_problem) {
                 { config->eid_bytes, 8, 8, -EOPNOTSUPP, "its endpoint ids are not 8 bytes long" },
                 { config->ttl_max, 1, UINT8_MAX, -EBADMSG, "its largest TTL is not within 1 and 255" },
                 { config->recalculate_sec, 0, ROUTING_SEC_MAX, -EBADMSG, "its wait before new routes is too long" },
-                { config->update_sec, 1, ROUTING_SEC_MAX, -EBADMSG, "its time between updates of links is not within 1 and 86400 s" },
-                { config->timeout_sec, 1, ROUTING_SEC_MAX, -EBADMSG, "its time-out of links is not within 1 and 86400 s" },
+                { config->update_sec, 1, ROUTING_SEC_MAX, -EBADMSG,
+                  "its time between updates of links is not within 1 and 86400 s" },
+                { config->timeout_sec, 1, ROUTING_SEC_MAX, -EBADMSG,
+                  "its time-out of links is not within 1 and 86400 s" },
                 { config->alpha, 1, 10, -EBADMSG, "its directory asks not 1 to 10 members at once" },
                 { config->k, 1, 20, -EBADMSG, "its directory keeps not 1 to 20 copies" },
                 { config->expire_sec, 10, 86400, -EBADMSG, "its names expire not within 10 and 86400 s" },

@@ -122,13 +122,15 @@ static void ordered(Layer *layer, const LayerMessage *message, int *fd, usec_t n
         int r;
 
         if (layer_order_is_common(message->order)) {
-                r = layer_order_carry_out(layer->ops, layer->userdata, &layer->upper, layer->capture, message, fd, text);
+                r = layer_order_carry_out(layer->ops, layer->userdata, &layer->upper, layer->capture, message, fd,
+                                          text);
                 return layer_order_done(layer, message->query_id, r, text);
         }
         if (layer->ops->order)
                 return layer->ops->order(layer->userdata, message, now);
 
-        layer_order_done(layer, message->query_id, -EOPNOTSUPP, "A layer of this type has no members that could be joined");
+        layer_order_done(layer, message->query_id, -EOPNOTSUPP,
+                         "A layer of this type has no members that could be joined");
 }
 
 void layer_dispatch(Layer *layer, const LayerMessage *message, int fds[LAYER_FDS_MAX], usec_t now) {

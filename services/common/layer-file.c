@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * NAME.layer. The table holds every key of the format, also those of layers that this build cannot run: a file for another
- * kind of layer is a good file, and the launcher says that its IPCP is missing. What concerns protection is different, see
- * file-check.h. After the table, checks across keys: what a kind of layer needs and what it cannot use.
+ * NAME.layer. The table holds every key of the format, also those of layers that this build cannot run: a file for
+ * another kind of layer is a good file, and the launcher says that its IPCP is missing. What concerns protection is
+ * different, see file-check.h. After the table, checks across keys: what a kind of layer needs and what it cannot
+ * use.
  */
 
 #include <ctype.h>
@@ -70,7 +71,8 @@ static int parse_kind(ConfFile *file, const ConfAssignment *a, void *field, cons
                 return 0;
         if (streq(a->value, "local"))
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "There is no layer of type local: names are reachable on their own host without one. Remove this file.");
+                                     "There is no layer of type local: names are reachable on their own host without "
+                                     "one. Remove this file.");
 
         return conf_complain(file, CONF_ERROR, a->value_place,
                              "'%s' is not a type of layer: write Type=eth, unicast, udp or broadcast.", a->value);
@@ -103,7 +105,8 @@ static int parse_packet_size(ConfFile *file, const ConfAssignment *a, void *fiel
         }
         if (parse_u64(a->value, PACKET_SIZE_MAX, &value) < 0 || value < PACKET_SIZE_MIN)
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "'%s' is no packet size: write auto, or %u to %u bytes.", a->value, PACKET_SIZE_MIN, PACKET_SIZE_MAX);
+                                     "'%s' is no packet size: write "
+                                     "auto, or %u to %u bytes.", a->value, PACKET_SIZE_MIN, PACKET_SIZE_MAX);
 
         *(uint32_t *) field = (uint32_t) value;
         return 0;
@@ -125,7 +128,8 @@ static bool interface_name_is_valid(const char *name) {
 static int parse_interface(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
         if (!isempty(a->value) && !interface_name_is_valid(a->value))
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "'%s' cannot be the name of a network interface: write one as 'ip link' shows it, such as enp3s0.",
+                                     "'%s' cannot be the name of a network interface: write one as 'ip link' shows "
+                                     "it, such as enp3s0.",
                                      a->value);
 
         return conf_parse_string(file, a, field, key);
@@ -140,7 +144,8 @@ static int parse_ethertype(ConfFile *file, const ConfAssignment *a, void *field,
         }
         if (parse_u64(a->value, UINT16_MAX, &value) < 0 || value < ETHERTYPE_MIN)
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "'%s' is no EtherType: write a number from 0x%04X to 0xFFFF, the same on every host of the layer.",
+                                     "'%s' is no EtherType: write a number from 0x%04X to 0xFFFF, the same on every "
+                                     "host of the layer.",
                                      a->value, ETHERTYPE_MIN);
 
         *(uint16_t *) field = (uint16_t) value;
@@ -151,14 +156,16 @@ static int parse_xdp(ConfFile *file, const ConfAssignment *a, void *field, const
         if (isempty(a->value) || streq(a->value, "auto") || streq(a->value, "no"))
                 return 0;
 
-        return conf_complain(file, CONF_ERROR, a->value_place, "Xdp=%s: this build has no AF_XDP: write Xdp=auto or Xdp=no.", a->value);
+        return conf_complain(file, CONF_ERROR, a->value_place,
+                             "Xdp=%s: this build has no AF_XDP: write Xdp=auto or Xdp=no.", a->value);
 }
 
 static int parse_directory(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
         if (isempty(a->value) || streq(a->value, "dht"))
                 return 0;
 
-        return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no kind of directory: write Policy=dht.", a->value);
+        return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no kind of directory: write Policy=dht.",
+                             a->value);
 }
 
 /* -- the table -- */
@@ -173,9 +180,9 @@ static int parse_directory(ConfFile *file, const ConfAssignment *a, void *field,
 #define NAME_ONLY(section, key) { section, key, NULL, 0, NULL }
 
 static const ConfSection layer_sections[] = {
-        { "Layer", false },   { "Bootstrap", false },  { "Enroll", false }, { "Neighbour", true }, { "Routing", false },
-        { "Directory", false }, { "Congestion", false }, { "Udp", false },    { "Ethernet", false }, { "Security", false },
-        { "Access", false },
+        { "Layer", false }, { "Bootstrap", false }, { "Enroll", false }, { "Neighbour", true }, { "Routing", false },
+        { "Directory", false }, { "Congestion", false }, { "Udp", false }, { "Ethernet", false },
+        { "Security", false }, { "Access", false },
 };
 
 static const ConfKey layer_keys[] = {
@@ -241,21 +248,25 @@ static void check_over(LayerFile *f) {
 
         if (f->over.n > 0 && !takes_lower)
                 (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Layer", "Over"),
-                                     "A layer of type %s runs over no other layer: remove Over=.", layer_kind_to_string(f->kind));
+                                     "A layer of type %s runs over no "
+                                     "other layer: remove Over=.", layer_kind_to_string(f->kind));
         if (f->over.n == 0 && takes_lower)
                 (void) conf_complain(f->conf, CONF_WARNING, check_place(f->conf, "Layer", "Over"),
-                                     "This layer runs over no other layer and reaches only this host: name one with Over=.");
+                                     "This layer runs over no other layer and reaches only this "
+                                     "host: name one with Over=.");
 
         for (size_t i = 0; i < f->over.n; i++)
                 if (streq(f->over.items[i], f->name))
                         (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Layer", "Over"),
-                                             "Layer '%s' cannot run over itself: name another layer in Over=.", f->name);
+                                             "Layer '%s' cannot run over itself: "
+                                             "name another layer in Over=.", f->name);
 }
 
 static void check_ethernet(LayerFile *f) {
         if (!f->interface)
                 (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Ethernet", "Interface"),
-                                     "The interface is missing: add a section [Ethernet] with Interface=, such as Interface=enp3s0.");
+                                     "The interface is missing: add a section [Ethernet] with Interface=, such as "
+                                     "Interface=enp3s0.");
         if (f->framing == FRAMING_LLC && check_find(f->conf, "Ethernet", "EtherType"))
                 (void) conf_complain(f->conf, CONF_WARNING, check_place(f->conf, "Ethernet", "EtherType"),
                                      "EtherType= has no effect with Framing=llc: remove it.");
@@ -263,15 +274,16 @@ static void check_ethernet(LayerFile *f) {
 
 /* Its flows are those of the layers above and of programs; a host must not look protected where it is not. */
 static void check_security(LayerFile *f) {
-        static const char fix[] = "%s= protects what a layer says over the layers below, and one of type %s has none: remove it, and write it to "
-                                  "[Server] and [Client] of names, or to the layer above.";
+        static const char fix[] =
+                "%s= protects what a layer says over the layers below, and one of type %s has none: "
+                "remove it, and write it to [Server] and [Client] of names, or to the layer above.";
 
         if (f->security.authentication == AUTHENTICATION_SERVER || f->security.authentication == AUTHENTICATION_MUTUAL)
-                (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Security", "Authentication"), fix, "Authentication",
-                                     layer_kind_to_string(f->kind));
+                (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Security", "Authentication"), fix,
+                                     "Authentication", layer_kind_to_string(f->kind));
         if (f->security.encryption == ENCRYPTION_REQUIRED)
-                (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Security", "Encryption"), fix, "Encryption",
-                                     layer_kind_to_string(f->kind));
+                (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Security", "Encryption"), fix,
+                                     "Encryption", layer_kind_to_string(f->kind));
 }
 
 /* Whether what stands in a section has an effect on this kind of layer. */
@@ -300,7 +312,8 @@ static void check_sections(LayerFile *f) {
 
                 if (known && !section_is_for(a->section, f->kind))
                         (void) conf_complain(f->conf, CONF_WARNING, a->key_place,
-                                             "[%s] %s= has no effect on a layer of type %s: remove it.", a->section, a->key,
+                                             "[%s] %s= has no effect on a "
+                                             "layer of type %s: remove it.", a->section, a->key,
                                              layer_kind_to_string(f->kind));
         }
 }
@@ -309,7 +322,8 @@ static void check_all(LayerFile *f) {
         if (f->kind < 0) {
                 if (!check_find(f->conf, "Layer", "Type"))
                         (void) conf_complain(f->conf, CONF_ERROR, check_place(f->conf, "Layer", "Type"),
-                                             "The type of the layer is missing: add Type=eth, unicast, udp or broadcast to [Layer].");
+                                             "The type of the layer is missing: add Type=eth, unicast, udp or "
+                                             "broadcast to [Layer].");
                 return;
         }
 
@@ -376,7 +390,8 @@ static void *make_neighbour(void *object, const char *section, unsigned number) 
         neighbour = layer_member_neighbour(&file->member, number);
         if (!neighbour)
                 (void) conf_complain(file->conf, CONF_ERROR, check_place(file->conf, section, "Name"),
-                                     "There are more than %u sections [%s]: remove some.", LAYER_FILE_NEIGHBOURS_MAX, section);
+                                     "There are more than %u "
+                                     "sections [%s]: remove some.", LAYER_FILE_NEIGHBOURS_MAX, section);
         return neighbour;
 }
 

@@ -54,11 +54,13 @@ typedef struct LayerFile {
         char *interface;
         int framing;                    /* Framing */
         uint16_t ethertype;
-        SecurityPolicy security;        /* [Security]: of the flows that the member has with others, over the layers below */
+        SecurityPolicy security;        /* [Security]: of the flows that the member has with others, over the layers
+                                         * below */
 } LayerFile;
 
 /* Loads and checks NAME.layer with its drop-ins from the configuration roots below "root" ("" for the real ones).
- * On -EBADMSG *ret is still set, for its messages. Returns: 0; -ENOENT; -EBADMSG: messages hold an error; -ENOMEM; errors of reading. */
+ * On -EBADMSG *ret is still set, for its messages. Returns: 0; -ENOENT; -EBADMSG: messages hold an error; -ENOMEM;
+ * errors of reading. */
 int layer_file_load(const char *root, const char *name, LayerFile **ret);
 
 /* The same for text that is not (yet) a file, such as what CreateLayer and "o7sctl verify FILE" have. */

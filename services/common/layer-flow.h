@@ -58,7 +58,8 @@ typedef struct LayerFlow {
         uint8_t lock[FLOW_RESET_BYTES]; /* the peer's: the reset token that fits ends the flow */
         Lane *lane;                     /* ours, until both lanes are joined in the upper side; owned */
         UpperFlow *upper;               /* while established; owned. NULL: the application has yet to attach again */
-        StateStore *store;              /* not owned; where it is kept for our next life, see layer-restore.h; NULL: it is not */
+        StateStore *store;              /* not owned; where it is kept for our next life, see layer-restore.h; NULL:
+                                         * it is not */
         uint32_t store_slot;
 } LayerFlow;
 

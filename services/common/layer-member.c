@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Values of layers with members. An empty value means the default, which a single value has already: what came before it
- * was never handed over.
+ * Values of layers with members. An empty value means the default, which a single value has already: what came before
+ * it was never handed over.
  */
 
 #include "services/common/file-check.h"
@@ -16,7 +16,8 @@
 int layer_member_parse_name(ConfFile *file, const ConfAssignment *a, void *field, const ConfKey *key) {
         if (!isempty(a->value) && !flow_name_is_valid(a->value))
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "'%s' is no good for %s=: names have 1 to 200 bytes of UTF-8, without '/' and control characters.",
+                                     "'%s' is no good for %s=: names have 1 to 200 bytes of UTF-8, without '/' and "
+                                     "control characters.",
                                      a->value, a->key);
 
         return conf_parse_string(file, a, field, key);
@@ -29,8 +30,9 @@ int layer_member_parse_number(ConfFile *file, const ConfAssignment *a, void *fie
         if (isempty(a->value))
                 return 0;
         if (parse_u64(a->value, range->max, &value) < 0 || value < range->min)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is out of range: write a number from %" PRIu64 " to %" PRIu64 ".",
-                                     a->key, a->value, range->min, range->max);
+                return conf_complain(file, CONF_ERROR, a->value_place,
+                                     "%s=%s is out of range: write a number from %" PRIu64 " to %" PRIu64 ".", a->key,
+                                     a->value, range->min, range->max);
 
         *(uint32_t *) field = (uint32_t) value;
         return 0;
@@ -45,8 +47,9 @@ int layer_member_parse_seconds(ConfFile *file, const ConfAssignment *a, void *fi
                 return 0;
         if (usec_parse(a->value, &value) < 0 || value % USEC_PER_SEC != 0 || value / USEC_PER_SEC < range->min ||
             value / USEC_PER_SEC > range->max)
-                return conf_complain(file, CONF_ERROR, a->value_place, "%s=%s is out of range: write whole seconds, from %s to %s.", a->key,
-                                     a->value, usec_format(low, sizeof(low), range->min * USEC_PER_SEC),
+                return conf_complain(file, CONF_ERROR, a->value_place,
+                                     "%s=%s is out of range: write whole seconds, from %s to %s.", a->key, a->value,
+                                     usec_format(low, sizeof(low), range->min * USEC_PER_SEC),
                                      usec_format(high, sizeof(high), range->max * USEC_PER_SEC));
 
         *(uint32_t *) field = (uint32_t) (value / USEC_PER_SEC);
@@ -89,7 +92,8 @@ int layer_member_parse_retry(ConfFile *file, const ConfAssignment *a, void *fiel
         if (usec_parse(low ? low : a->value, &min) < 0 || usec_parse(high ? high : a->value, &max) < 0 ||
             min < RETRY_MIN_USEC || max > RETRY_MAX_USEC || min > max)
                 return conf_complain(file, CONF_ERROR, a->value_place,
-                                     "RetrySec=%s is no pause: write one such as 5s, or the shortest and the longest such as 1s…1min; from 10ms to 1h.",
+                                     "RetrySec=%s is no pause: write one such as 5s, or the shortest and the longest "
+                                     "such as 1s…1min; from 10ms to 1h.",
                                      a->value);
 
         member->retry_min_usec = min;
@@ -101,7 +105,8 @@ int layer_member_parse_neighbour_name(ConfFile *file, const ConfAssignment *a, v
         if (isempty(a->value))
                 return 0;
         if (!flow_name_is_valid_on_wire(a->value))
-                return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is too long for a name: write 1 to 255 bytes.", a->value);
+                return conf_complain(file, CONF_ERROR, a->value_place,
+                                     "'%s' is too long for a name: write 1 to 255 bytes.", a->value);
 
         (void) copy_string(field, FLOW_NAME_WIRE_BYTES_MAX + 1, a->value);
         return 0;
@@ -134,7 +139,8 @@ int layer_member_parse_components(ConfFile *file, const ConfAssignment *a, void 
                 else if (streq(words.items[i], "dt"))
                         neighbour->data = true;
                 else
-                        r = conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no component: write mgmt, dt or both.", words.items[i]);
+                        r = conf_complain(file, CONF_ERROR, a->value_place,
+                                          "'%s' is no component: write mgmt, dt or both.", words.items[i]);
         }
 
         conf_strings_done(&words);
@@ -146,7 +152,8 @@ int layer_member_parse_quality(ConfFile *file, const ConfAssignment *a, void *fi
                 return 0;
 
         return conf_complain(file, CONF_ERROR, a->value_place,
-                             "QoS=%s: flows to neighbours have the quality of what they carry, and no other: write QoS=auto or remove the line.",
+                             "QoS=%s: flows to neighbours have the quality of what they carry, and no other: write "
+                             "QoS=auto or remove the line.",
                              a->value);
 }
 
@@ -156,7 +163,8 @@ int layer_member_parse_cost(ConfFile *file, const ConfAssignment *a, void *field
         if (isempty(a->value) || streq(a->value, "auto"))
                 return 0;
         if (parse_u64(a->value, LAYER_COST_MAX, &value) < 0 || value == 0)
-                return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no cost: write auto, or 1 to %u.", a->value, LAYER_COST_MAX);
+                return conf_complain(file, CONF_ERROR, a->value_place, "'%s' is no cost: write auto, or 1 to %u.",
+                                     a->value, LAYER_COST_MAX);
 
         *(uint32_t *) field = (uint32_t) value;
         return 0;
@@ -201,7 +209,8 @@ static void check_neighbours(LayerMember *m, ConfFile *conf, const ConfStrings *
 
                 if (isempty(n->name))
                         (void) conf_complain(conf, CONF_ERROR, neighbour_place(conf, n->number, "Name"),
-                                             "This [Neighbour] has no name: add Name=, such as that of another member's Member=.");
+                                             "This [Neighbour] has no name: add Name=, such as that of another "
+                                             "member's Member=.");
                 if (!isempty(n->over) && !is_listed(over, n->over))
                         (void) conf_complain(conf, CONF_ERROR, neighbour_place(conf, n->number, "Over"),
                                              "The layer does not run over '%s': add it to Over= of [Layer].", n->over);
@@ -220,12 +229,14 @@ static void check_ignored(const LayerMember *m, ConfFile *conf) {
 
                 if (m->bootstrap && streq(a->section, "Enroll"))
                         (void) conf_complain(conf, CONF_WARNING, a->key_place,
-                                             "[Enroll] %s= has no effect with Bootstrap=yes: the first member enrolls nowhere. Remove it.", a->key);
+                                             "[Enroll] %s= has no effect with Bootstrap=yes: the first member "
+                                             "enrolls nowhere. Remove it.", a->key);
 
                 for (size_t k = 0; !m->bootstrap && k < ELEMENTSOF(decided); k++)
                         if (streq(a->section, decided[k]) && !streq(a->key, "Bootstrap"))
                                 (void) conf_complain(conf, CONF_WARNING, a->key_place,
-                                                     "[%s] %s= has no effect without Bootstrap=yes: the first member decides it for the layer. Remove it.",
+                                                     "[%s] %s= has no effect without Bootstrap=yes: the first member "
+                                                     "decides it for the layer. Remove it.",
                                                      a->section, a->key);
         }
 }
@@ -235,8 +246,8 @@ void layer_member_check(LayerMember *m, ConfFile *conf, const ConfStrings *over)
                 (void) conf_complain(conf, CONF_ERROR, check_place(conf, "Layer", "Over"),
                                      "A layer runs over at most %u others: remove some.", LAYER_OVER_MAX);
         if (m->via.n > LAYER_VIA_MAX)
-                (void) conf_complain(conf, CONF_ERROR, check_place(conf, "Enroll", "Via"), "More than %u names in Via=: remove some.",
-                                     LAYER_VIA_MAX);
+                (void) conf_complain(conf, CONF_ERROR, check_place(conf, "Enroll", "Via"),
+                                     "More than %u names in Via=: remove some.", LAYER_VIA_MAX);
         if (m->initial.timeout_sec <= m->initial.update_sec)
                 (void) conf_complain(conf, CONF_ERROR, check_place(conf, "Routing", "TimeoutSec"),
                                      "Links would time out between two updates: make TimeoutSec= (%" PRIu32 " s) larger than UpdateSec= (%" PRIu32 " s).",

@@ -44,17 +44,24 @@ LayerFileNeighbour *layer_member_neighbour(LayerMember *member, unsigned number)
 /* Checks across keys. over: the layers of Over=. */
 void layer_member_check(LayerMember *member, ConfFile *conf, const ConfStrings *over);
 
-/* The name that this member is found by in the layers below. host: the name of this host. Returns: 0; -ENAMETOOLONG; -ENOMEM. */
+/* The name that this member is found by in the layers below. host: the name of this host. Returns: 0; -ENAMETOOLONG;
+ * -ENOMEM. */
 int layer_member_name(const LayerMember *member, const char *layer, const char *host, char **ret);
 
 /* Value parsers for the table of keys. */
 int layer_member_parse_name(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
-int layer_member_parse_number(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);        /* uint32_t; ConfRange */
-int layer_member_parse_seconds(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);       /* uint32_t; ConfRange of seconds */
-int layer_member_parse_choice(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);        /* uint32_t; ConfEnum */
-int layer_member_parse_retry(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);         /* LayerMember */
+/* uint32_t; ConfRange */
+int layer_member_parse_number(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
+/* uint32_t; ConfRange of seconds */
+int layer_member_parse_seconds(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
+/* uint32_t; ConfEnum */
+int layer_member_parse_choice(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
+/* LayerMember */
+int layer_member_parse_retry(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int layer_member_parse_neighbour_name(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int layer_member_parse_neighbour_over(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
-int layer_member_parse_components(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);    /* LayerFileNeighbour */
-int layer_member_parse_quality(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);       /* only "auto" */
+/* LayerFileNeighbour */
+int layer_member_parse_components(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
+/* only "auto" */
+int layer_member_parse_quality(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);
 int layer_member_parse_cost(ConfFile *, const ConfAssignment *, void *field, const ConfKey *);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Bytes of the messages between IPCPs and the IRM. One table says which fields each type has; packing writes just these,
- * parsing reads just these and checks each once, the same way for all types. A field that is absent reads as zero, and is
- * refused where zero makes no sense (identifiers, hashes). Both sides check: neither daemon trusts the other.
+ * Bytes of the messages between IPCPs and the IRM. One table says which fields each type has; packing writes just
+ * these, parsing reads just these and checks each once, the same way for all types. A field that is absent reads as
+ * zero, and is refused where zero makes no sense (identifiers, hashes). Both sides check: neither daemon trusts the
+ * other.
  */
 
 #include "libo7s/doorbell.h"
@@ -135,7 +136,8 @@ static bool message_is_sane(const LayerMessage *m) {
 /* -- packing -- */
 
 static ProtobufCBinaryData bytes_of(const void *data, size_t size) {
-        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };      /* packing only reads */
+        /* packing only reads */
+        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };
 }
 
 static ProtobufCBinaryData text_of(const char *text, size_t size_max) {

@@ -11,8 +11,10 @@
  *   start        IPCP                                  IRM
  *                HELLO(type, hash, mtu, ...)       ->
  *                RESUME(flow_id, uid) for each flow ->     (after a restart of the IRM)
- *                REATTACH(flow_id, uid) + [our lane] ->    (after a restart of the IPCP) a flow whose application has to attach again
- *                                                  <-      later ESTABLISHED(flow_id) + [application's lane, doorbell], or CLOSE(flow_id)
+ *                REATTACH(flow_id, uid) + [our lane] ->    (after a restart of the IPCP) a flow whose application has
+ *                                                          to attach again
+ *                                                  <-      later ESTABLISHED(flow_id) + [application's lane,
+ *                                                          doorbell], or CLOSE(flow_id)
  *                STATE(state, text, mtu)           ->      at any time
  *                                                  <-  WELCOME, then REGISTER(hash, name) for each name
  *   names                                          <-  REGISTER / UNREGISTER(hash, name)
@@ -21,25 +23,33 @@
  *
  *   outgoing                                       <-  PREPARE(flow_id, attempt, hash, qos)
  *                takes the endpoint id that this attempt will have, finds who serves the name
- *                PREPARED(flow_id, attempt, result, binding)   ->  what of its request both hosts see alike and nobody may change on the way
+ *                PREPARED(flow_id, attempt, result, binding)   ->  what of its request both hosts see alike and
+ *                                                                  nobody may change on the way
  *                                                  <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap)      (or ABORT)
  *                sends FLOW_REQ with that endpoint id
- *                REPLY(flow_id, attempt, result, oap)  ->  on FLOW_REPLY, or a local failure; with [our lane] where result is 0
- *                                                  <-  ESTABLISHED(flow_id, attempt, tokens, info) + [application's lane, doorbell], or
- *                                                  <-  ABORT(flow_id, attempt, tokens): forget it; with a peer token: send it a close
- *                Attempts are new requests of the IRM after 3 s without an answer. The endpoint id of an older attempt stays
- *                known until ABORT, so that its late reply reaches the IRM.
+ *                REPLY(flow_id, attempt, result, oap)  ->  on FLOW_REPLY, or a local failure; with [our lane] where
+ *                                                          result is 0
+ *                                                  <-  ESTABLISHED(flow_id, attempt, tokens, info) + [application's
+ *                                                      lane, doorbell], or
+ *                                                  <-  ABORT(flow_id, attempt, tokens): forget it; with a peer token:
+ *                                                      send it a close
+ *                Attempts are new requests of the IRM after 3 s without an answer. The endpoint id of an older
+ *                attempt stays known until ABORT, so that its late reply reaches the IRM.
  *
- *                ESTABLISHED and ACCEPT also carry what authenticates messages about the flow (control), and what the peer's reset token fits.
+ *                ESTABLISHED and ACCEPT also carry what authenticates messages about the flow (control), and what the
+ *                peer's reset token fits.
  *
- *   incoming     INCOMING(reference, hash, qos, oap, binding, peer)   ->  on FLOW_REQ for a registered hash; reference is the IPCP's own number
- *                                                  <-  PREPARE(reference, flow_id, hash, qos): the IRM is about to accept it
+ *   incoming     INCOMING(reference, hash, qos, oap, binding, peer)   ->  on FLOW_REQ for a registered hash;
+ *                                                                         reference is the IPCP's own number
+ *                                                  <-  PREPARE(reference, flow_id, hash, qos): the IRM is about to
+ *                                                      accept it
  *                takes the endpoint id that its side will have
  *                PREPARED(reference, flow_id, result, binding, reset)   ->      what its reply will say; what the token fits by which it can end the flow after
  *                                                      it lost it (flow-control.h): no secret, the answer carries it
  *                                                  <-  ACCEPT(reference, flow_id, oap, tokens, lane_class), or
- *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, as towards everybody who
- *                                                      has not proven who he is; else send FLOW_REPLY with it
+ *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, as
+ *                                                      towards everybody who has not proven who he is; else send
+ *                                                      FLOW_REPLY with it
  *                after ACCEPT the IPCP takes an endpoint id, makes its lane, sends FLOW_REPLY
  *                REPLY(flow_id, result) + [our lane]   ->
  *                                                  <-  ESTABLISHED(flow_id, info) + [application's lane, doorbell]
@@ -48,7 +58,8 @@
  *   below                                          <-  LOWER(layer, type, state, text)   of each layer in Over= that can be used, after WELCOME,
  *                                                      and of each of them whenever its state changes
  *
- *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its end
+ *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its
+ *                                                          end
  *                                                  <-  CLOSE(flow_id, close_reason)    by the operator, or its owner died
  *
  *   members                                        <-  ORDER(query_id, order, name, lower, components)    of an operator
@@ -74,11 +85,13 @@ typedef enum LayerMessageType {
         LAYER_HELLO,            /* layer, layer_type, hash_algorithm, mtu, oap_max, pid comes from the kernel */
         LAYER_STATE,            /* state, text, mtu, address, layer_id */
         LAYER_QUERY_DONE,       /* query_id, result, text */
-        LAYER_REPLY,            /* flow_id, attempt, result, oap, binding as the reply says, qos as granted; one descriptor: the IPCP's lane, iff result == 0 */
+        LAYER_REPLY,            /* flow_id, attempt, result, oap, binding as the reply says, qos as granted; one
+                                 * descriptor: the IPCP's lane, iff result == 0 */
         LAYER_INCOMING,         /* reference, hash, qos, oap, peer */
         LAYER_INCOMING_GONE,    /* reference */
         LAYER_DOWN,             /* flow_id, close_reason */
-        LAYER_RESUME,           /* flow_id, uid as in ESTABLISHED: proof of whose it is, should the IRM have lost its state */
+        LAYER_RESUME,           /* flow_id, uid as in ESTABLISHED: proof of whose it is, should the IRM have lost its
+                                 * state */
         LAYER_WELCOME,          /* */
         LAYER_REGISTER,         /* hash, name */
         LAYER_UNREGISTER,       /* hash, name */
@@ -87,13 +100,16 @@ typedef enum LayerMessageType {
         LAYER_ABORT,            /* flow_id, attempt, tokens */
         LAYER_ACCEPT,           /* reference, flow_id, oap, tokens, lane_class */
         LAYER_REFUSE,           /* reference, result, oap */
-        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the application's lane, the doorbell */
+        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the
+                                 * application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
         LAYER_LOWER,            /* layer, layer_type, state, text: of a layer below */
-        LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder; one descriptor iff it is CAPTURE */
+        LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder; one descriptor
+                                 * iff it is CAPTURE */
         LAYER_ORDER_DONE,       /* query_id, result, text: a sentence */
         LAYER_NEIGHBOUR,        /* neighbour, name, lower, text: why it is as it is */
-        LAYER_PREPARE,          /* flow_id, hash, qos; attempt of an outgoing flow, or reference of an incoming one (else 0) */
+        LAYER_PREPARE,          /* flow_id, hash, qos; attempt of an outgoing flow, or reference of an incoming one
+                                 * (else 0) */
         LAYER_PREPARED,         /* the same, result, binding, reset */
         LAYER_REATTACH,         /* flow_id, uid as in RESUME; one descriptor: the IPCP's new lane */
         _LAYER_MESSAGE_TYPE_MAX,
@@ -121,8 +137,10 @@ typedef enum LayerOrder {
         LAYER_ORDER_CONNECT,            /* have name as a neighbour, over lower (empty: whichever reaches it) */
         LAYER_ORDER_DISCONNECT,
         LAYER_ORDER_RESET_STATISTICS,   /* all counters back to 0; of a layer of any type */
-        LAYER_ORDER_SET_PROPERTIES,     /* mtu: largest packet of flows, text: log level; 0 and "": as it is. Of any type, too */
-        LAYER_ORDER_CAPTURE,            /* show packets, mtu bytes of each (0: all), as pcapng through the pipe. Of any type, too */
+        LAYER_ORDER_SET_PROPERTIES,     /* mtu: largest packet of flows, text: log level; 0 and "": as it is. Of any
+                                         * type, too */
+        LAYER_ORDER_CAPTURE,            /* show packets, mtu bytes of each (0: all), as pcapng through the pipe. Of
+                                         * any type, too */
         _LAYER_ORDER_MAX,
         _LAYER_ORDER_INVALID = -EINVAL,
 } LayerOrder;
@@ -202,7 +220,8 @@ typedef struct LayerMessage {
         char layer[LAYER_NAME_BYTES_MAX + 1];
         char lower[LAYER_NAME_BYTES_MAX + 1];           /* a layer below */
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
-        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* the other host as the layer knows it, such as a MAC address */
+        char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* the other host as the layer knows it, such as a MAC
+                                                         * address */
         char text[LAYER_TEXT_BYTES_MAX];
         LayerControl control;
         bool have_reset;

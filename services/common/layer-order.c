@@ -64,11 +64,12 @@ static int show_packets(Capture *capture, const LayerMessage *order, int *fd, ch
 }
 
 bool layer_order_is_common(LayerOrder order) {
-        return order == LAYER_ORDER_RESET_STATISTICS || order == LAYER_ORDER_SET_PROPERTIES || order == LAYER_ORDER_CAPTURE;
+        return order == LAYER_ORDER_RESET_STATISTICS || order == LAYER_ORDER_SET_PROPERTIES ||
+               order == LAYER_ORDER_CAPTURE;
 }
 
-int layer_order_carry_out(const LayerOps *ops, void *userdata, Upper *upper, Capture *capture, const LayerMessage *order, int *fd,
-                          char ret_text[LAYER_TEXT_BYTES_MAX]) {
+int layer_order_carry_out(const LayerOps *ops, void *userdata, Upper *upper, Capture *capture,
+                          const LayerMessage *order, int *fd, char ret_text[LAYER_TEXT_BYTES_MAX]) {
         assert(layer_order_is_common(order->order));
 
         if (order->order == LAYER_ORDER_RESET_STATISTICS)

@@ -80,7 +80,8 @@ static const ConfSchema name_schema = {
 static void check_bindings(NameFile *f) {
         if (f->programs.n > 0 && f->units.n == 0 && f->users.n == 0)
                 (void) conf_complain(f->conf, CONF_WARNING, check_place(f->conf, "Bind", "Program"),
-                                     "Program= only selects among those who may serve the name, and nobody may: add Unit= or User=.");
+                                     "Program= only selects among those who may serve the name, and nobody may: add "
+                                     "Unit= or User=.");
 }
 
 /* -- life -- */

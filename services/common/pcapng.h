@@ -3,7 +3,8 @@
 
 /*
  * Writes pcapng, the format of captures that Wireshark, tcpdump and others read: the blocks that a stream of packets
- * needs, big-endian, with times in nanoseconds. Pure: bytes go to a Writer, which is bad afterwards where they did not fit.
+ * needs, big-endian, with times in nanoseconds. Pure: bytes go to a Writer, which is bad afterwards where they did
+ * not fit.
  *
  *   section header, one interface block for each interface, then packets, with a block of statistics now and then
  *

@@ -3,10 +3,10 @@
 /*
  * Asking polkit without waiting for it.
  *
- * A PolkitQuery is one question on its way. For a method call it keeps the message; once answered, the message is rewound and
- * put back into the bus's read queue, the handler runs again and finds the query by message, action and details. An answered
- * query lives until that second run is over (the "sweep" source, which runs after it), so that a handler may ask for several
- * actions one after the other: each replay gets one step further.
+ * A PolkitQuery is one question on its way. For a method call it keeps the message; once answered, the message is
+ * rewound and put back into the bus's read queue, the handler runs again and finds the query by message, action and
+ * details. An answered query lives until that second run is over (the "sweep" source, which runs after it), so that a
+ * handler may ask for several actions one after the other: each replay gets one step further.
  *
  * Where polkit is not there, root alone is let through; who the sender is comes from the bus, again without waiting.
  */
@@ -146,8 +146,8 @@ int polkit_new(sd_bus *bus, Polkit **ret) {
         if (r < 0)
                 return r;
 
-        r = sd_bus_match_signal_async(bus, &polkit->changed_slot, POLKIT_SERVICE, POLKIT_PATH, POLKIT_INTERFACE, "Changed",
-                                      authority_changed, NULL, polkit);
+        r = sd_bus_match_signal_async(bus, &polkit->changed_slot, POLKIT_SERVICE, POLKIT_PATH, POLKIT_INTERFACE,
+                                      "Changed", authority_changed, NULL, polkit);
         if (r < 0)
                 return r;
 
@@ -377,14 +377,17 @@ static bool sender_is_at_limit(Polkit *polkit, const char *sender) {
 static int refuse(int answer, const char *action, sd_bus_error *error) {
         if (answer == -EPERM)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-                                         "This needs the authorisation %s by a person: try again interactively, or as root.", action);
+                                         "This needs the authorisation %s by a person: try again "
+                                         "interactively, or as root.", action);
         if (answer == -EACCES)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED,
-                                         "The policy refuses you the action %s: ask the administrator for a polkit rule, or use sudo.",
+                                         "The policy refuses you the action %s: ask the administrator for a polkit "
+                                         "rule, or use sudo.",
                                          action);
 
         return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED,
-                                 "polkit does not answer, so that only root is allowed the action %s: check polkit.service.", action);
+                                 "polkit does not answer, so that only root is allowed the action %s: check "
+                                 "polkit.service.", action);
 }
 
 static int use_answer(Polkit *polkit, PolkitQuery *query, const char *action, sd_bus_error *error) {
@@ -419,7 +422,8 @@ int polkit_authorize(Polkit *polkit, sd_bus_message *message, const char *action
 
         if (polkit->n_pending >= POLKIT_PENDING_MAX || sender_is_at_limit(polkit, sender))
                 return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                         "Too many calls wait for authorisation: wait for the answers to earlier ones.");
+                                         "Too many calls wait for authorisation: wait for the "
+                                         "answers to earlier ones.");
 
         r = query_new(polkit, question, &query);
         if (r < 0)

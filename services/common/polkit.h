@@ -33,8 +33,8 @@ DEFINE_CLEANUP(Polkit, polkit_free);
 int polkit_authorize(Polkit *polkit, sd_bus_message *message, const char *action, const char *const *details,
                      sd_bus_error *error);
 
-/* answer: > 0 authorised, -EACCES refused, -EPERM a person would have to authorise, -EBUSY: it is there and has no time,
- * other errors: polkit is not there. */
+/* answer: > 0 authorised, -EACCES refused, -EPERM a person would have to authorise, -EBUSY: it is there and has no
+ * time, other errors: polkit is not there. */
 typedef void (*polkit_answer_t)(PolkitQuery *query, int answer, void *userdata);
 
 /* Asks about a process. The query lives until its answer function has returned (which does not free it), or until it is

@@ -20,7 +20,8 @@ DEFINE_CLEANUP(ShimEndpoints, shim_endpoints_free);
  * Returns: 0; -ENOSPC: all are taken. */
 int shim_endpoints_take(ShimEndpoints *endpoints, uint64_t random, void *owner, uint32_t *ret_id);
 
-/* Takes this very id, which was ours before a restart. Returns: 0; -EEXIST: its slot is taken; -EINVAL: there is no such id. */
+/* Takes this very id, which was ours before a restart. Returns: 0; -EEXIST: its slot is taken; -EINVAL: there is no
+ * such id. */
 int shim_endpoints_take_again(ShimEndpoints *endpoints, uint32_t id, void *owner);
 
 /* The owner of this id; NULL where it is out of range, free, or has another tag. */

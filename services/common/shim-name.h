@@ -5,8 +5,8 @@
  * Who serves a name: a cache from the name's hash to the address of a station, and the schedule of asking for it: three
  * queries within 600 ms, then "unknown". Answers count only while a query runs, so nobody fills the cache unasked.
  *
- * An entry expires SHIM_NAME_KEEP_USEC after it was last confirmed (an answer, a flow that came up). A host that moved is
- * followed: shim_name_doubt() after a request without an answer makes the next look-up ask again.
+ * An entry expires SHIM_NAME_KEEP_USEC after it was last confirmed (an answer, a flow that came up). A host that
+ * moved is followed: shim_name_doubt() after a request without an answer makes the next look-up ask again.
  */
 
 #include "basic/list.h"

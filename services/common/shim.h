@@ -3,7 +3,8 @@
 
 /*
  * What the layers share that sit directly on a network of the host, such as Ethernet or UDP ("shims"): pure parts
- * that know neither descriptors nor clocks. Each takes the time as an argument and says when it wants to be called next.
+ * that know neither descriptors nor clocks. Each takes the time as an argument and says when it wants to be called
+ * next.
  *
  *   expiry           a heap of times: what is due, and when the next is
  *   liveness         per flow: when to send an empty packet, when the peer counts as dead

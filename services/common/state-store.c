@@ -180,7 +180,8 @@ static void look_at_copies(StateStore *store, uint32_t kind, SlotUse which, Exte
 
                 generation = copy_at(store, kind, slot, which)->generation;
                 store->generation = MAX(store->generation, generation);
-                if (k->use[slot] == SLOT_FREE || generation > copy_at(store, kind, slot, (SlotUse) k->use[slot])->generation)
+                if (k->use[slot] == SLOT_FREE ||
+                    generation > copy_at(store, kind, slot, (SlotUse) k->use[slot])->generation)
                         k->use[slot] = (uint8_t) which;
         }
 }
@@ -343,8 +344,8 @@ void state_store_remove(StateStore *store, uint32_t kind, uint32_t slot) {
         assert(current != SLOT_FREE);
         assert(k->n_free < store->format.kinds[kind].capacity);
 
-        /* The older one first: a kill in between must not bring it back. One that was never written has no page yet, and
-         * is to get none. */
+        /* The older one first: a kill in between must not bring it back. One that was never written has no page yet,
+         * and is to get none. */
         if (k->written[slot] & 1U << other)
                 __atomic_store_n(&copy_at(store, kind, slot, other)->generation, 0, __ATOMIC_SEQ_CST);
         __atomic_store_n(&copy_at(store, kind, slot, current)->generation, 0, __ATOMIC_SEQ_CST);

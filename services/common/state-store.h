@@ -6,7 +6,8 @@
  * one that was killed goes on where it was. Several kinds of records, each of one size, in numbered slots; the file is
  * sparse and only used slots cost memory.
  *
- *      0  header: magic, version of the owner's records, size and number of the slots of each kind, which must all agree
+ *      0  header: magic, version of the owner's records, size and number of the slots of each kind, which must all
+ *         agree
  *   4096  per kind: the first copy of all its slots, then the second copy of all of them
  *         a copy: { generation:u64, checksum:u64, record }; generation 0: nothing is in it
  *

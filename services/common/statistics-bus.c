@@ -75,7 +75,8 @@ static int reply_durations(sd_bus_message *message, const Durations *durations) 
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-int statistics_reply_histogram(sd_bus_message *message, const NamedDurations *known, size_t n_known, sd_bus_error *error) {
+int statistics_reply_histogram(sd_bus_message *message, const NamedDurations *known, size_t n_known,
+                               sd_bus_error *error) {
         const char *name;
         int r;
 

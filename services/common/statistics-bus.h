@@ -19,6 +19,7 @@ int statistics_append(sd_bus_message *reply, const char *prefix, const char *nam
 /* Packets and bytes in both directions; a reason for drops once it has happened. */
 int statistics_append_counters(sd_bus_message *reply, const char *prefix, const Counters *counters);
 
-/* The method GetHistogram: answers with the longest time of each bucket in microseconds (the last: UINT64_MAX), and how often. The
- * error of a name that is none of these tells all of them. */
-int statistics_reply_histogram(sd_bus_message *message, const NamedDurations *known, size_t n_known, sd_bus_error *error);
+/* The method GetHistogram: answers with the longest time of each bucket in microseconds (the last: UINT64_MAX), and
+ * how often. The error of a name that is none of these tells all of them. */
+int statistics_reply_histogram(sd_bus_message *message, const NamedDurations *known, size_t n_known,
+                               sd_bus_error *error);

@@ -126,7 +126,8 @@ static void set_ending(UpperFlow *u, CloseReason reason) {
         (void) sd_event_source_set_enabled(u->io, SD_EVENT_OFF);        /* a hang-up would ring for ever */
 
         if (u->upper->budget && set_deadline(u) < 0)
-                u->deadline = sd_event_source_disable_unref(u->deadline);       /* then it has no time at all, see pause_flow() */
+                u->deadline =
+                        sd_event_source_disable_unref(u->deadline); /* then it has no time at all, see pause_flow() */
         make_ready(u);
 }
 

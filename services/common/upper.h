@@ -18,7 +18,8 @@
 
 #define UPPER_BURST_MAX 32U
 #define UPPER_BURSTS_PER_TURN 8U
-#define UPPER_ENDING_MAX_USEC (5 * USEC_PER_SEC)        /* for what an application left behind, at the pace of its budget */
+/* for what an application left behind, at the pace of its budget */
+#define UPPER_ENDING_MAX_USEC (5 * USEC_PER_SEC)
 
 typedef struct Upper Upper;
 
