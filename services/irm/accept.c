@@ -56,7 +56,8 @@ void accept_offer(Flow *f) {
 
         r = quota_take_accepted_flow(quota, uid, f->lane_class, &f->charge, text);
         if (r < 0) {
-                log_debug("Cannot offer flow %" PRIu64 " to '%s': %s", f->id, f->name, r == -EDQUOT ? text : strerror(-r));
+                log_debug("Cannot offer flow %" PRIu64 " to '%s': %s", f->id, f->name,
+                          r == -EDQUOT ? text : strerror(-r));
                 flow_set_offer(f, NULL);
                 (void) flow_handle(f, FLOW_EVENT_RETRACT);
                 return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ALLOCATE: whether a request for a flow can be tried at all, and the flow with its doorbell. The search is connect.c. */
+/* ALLOCATE: whether a request for a flow can be tried at all, and the flow with its doorbell. The search is
+ * connect.c. */
 
 #include <sys/epoll.h>
 
@@ -38,9 +39,11 @@ static bool check_wanted(Client *c, const char *wanted) {
         if (!l)
                 refuse_allocation(c, -ENETDOWN, "There is no layer %s on this host", wanted);
         else if (!layer_may_be_asked(l, c->process, wanted))
-                refuse_allocation(c, -EACCES, "Layer %s is not one that this one runs over (Over= of its file)", wanted);
+                refuse_allocation(c, -EACCES, "Layer %s is not one that this one runs over (Over= of its file)",
+                                  wanted);
         else if (!layer_is_usable(l))
-                refuse_allocation(c, -ENETDOWN, "Layer %s is %s: %s", wanted, layer_state_to_string(l->state), l->reason);
+                refuse_allocation(c, -ENETDOWN, "Layer %s is %s: %s", wanted, layer_state_to_string(l->state),
+                                  l->reason);
         else
                 return true;
 
@@ -61,13 +64,16 @@ static bool check_allocation(Client *c, const IrmMessage *message, const Name *s
                 return false;
         }
         if (qos_check(qos) < 0) {
-                refuse_allocation(c, -EINVAL, "The quality of service is out of range (in_order=%u, availability_nines=%u)",
+                refuse_allocation(c, -EINVAL,
+                                  "The quality of service is out of range (in_order=%u, availability_nines=%u)",
                                   qos->in_order, qos->availability_nines);
                 return false;
         }
         if ((message->flags & O7S_STREAM) && !qos_is_reliable(qos)) {
-                refuse_allocation(c, -EINVAL, "A stream is ordered and without gaps: it needs in_order=1 and loss=0, not "
-                                  "in_order=%u and loss=%u", qos->in_order, qos->loss);
+                refuse_allocation(c, -EINVAL,
+                                  "A stream is ordered and without gaps: it needs in_order=1 and loss=0, not "
+                                  "in_order=%u and loss=%u",
+                                  qos->in_order, qos->loss);
                 return false;
         }
         if (!isempty(message->info.layer) && !check_wanted(c, message->info.layer))
@@ -78,8 +84,8 @@ static bool check_allocation(Client *c, const IrmMessage *message, const Name *s
                 return false;
         }
         if (served && name_is_full(served)) {
-                refuse_allocation(c, -EMFILE, "'%.150s' has %u flows, and may have %u (MaxFlows= of its file)", served->name,
-                                  served->n_flows, served->max_flows);
+                refuse_allocation(c, -EMFILE, "'%.150s' has %u flows, and may have %u (MaxFlows= of its file)",
+                                  served->name, served->n_flows, served->max_flows);
                 return false;
         }
 
@@ -131,8 +137,8 @@ static int prepare_flow(Client *c, const IrmMessage *message, Name *served, Flow
         return 0;
 }
 
-/* How many a layer has pending, and how fast, is its own business: it asks for a handful per neighbour, all of them at once when a
- * layer below comes back. */
+/* How many a layer has pending, and how fast, is its own business: it asks for a handful per neighbour, all of them
+ * at once when a layer below comes back. */
 static int take_quota(Client *c, LaneClass class, bool is_layer, QuotaCharge *ret, char *text) {
         Quota *quota = &c->manager->quota;
         uid_t uid = c->process->key.uid;

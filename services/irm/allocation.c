@@ -282,7 +282,8 @@ void allocation_explain(const Allocation *a, const char *name, usec_t now, char 
         else if (a->error == -ENOENT)
                 append(text, "'%.100s' is not a name of this host, and no layer is online", name);
         else
-                append(text, "The flow to '%.100s' could not be allocated%s%s", name, a->reason[0] ? ": " : "", a->reason);
+                append(text, "The flow to '%.100s' could not be allocated%s%s", name, a->reason[0] ? ": " : "",
+                       a->reason);
 
         for (unsigned i = 0; i < a->n_layers; i++)
                 append(text, "%s%s (%s)", i == 0 ? "; asked " : ", ", a->layers[i].name, verdict_words(&a->layers[i]));

@@ -23,7 +23,8 @@
 #define ALLOCATION_QUERY_USEC (900 * USEC_PER_MSEC)     /* a layer that has said nothing by then does not know */
 #define ALLOCATION_PATIENCE_USEC (100 * USEC_PER_MSEC)  /* with a listener, before layers are asked too */
 #define ALLOCATION_RETRY_USEC (3 * USEC_PER_SEC)
-#define ALLOCATION_KEPT_USEC (20 * USEC_PER_SEC)        /* how long the other host keeps a request that nobody accepts */
+/* how long the other host keeps a request that nobody accepts */
+#define ALLOCATION_KEPT_USEC (20 * USEC_PER_SEC)
 #define ALLOCATION_TEXT_MAX 512U
 #define ALLOCATION_REASON_MAX 320U
 
@@ -58,7 +59,8 @@ typedef struct Allocation {
         usec_t answer_by;       /* no answer to a request will come after this; USEC_INFINITY: none is out */
         usec_t retry_at;        /* USEC_INFINITY: no (further) attempt */
         bool known_here;        /* a name of this host */
-        usec_t patient_until;   /* with the listener that holds it; USEC_INFINITY: for ever, or it has been long enough */
+        usec_t patient_until;   /* with the listener that holds it; USEC_INFINITY: for ever, or it has been long
+                                 * enough */
         bool held;              /* a listener of this host has the offer */
         bool impatient;         /* for too long: a layer that can may have it instead */
         unsigned n_layers;
@@ -83,8 +85,10 @@ AllocationStep allocation_refused_because(Allocation *a, uint64_t key, int resul
  * ALLOCATION_REQUEST; ALLOCATION_WAIT: there were as many as there may be. */
 AllocationStep allocation_again(Allocation *a, usec_t now);
 AllocationStep allocation_layer_gone(Allocation *a, uint64_t key, usec_t now);
-void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or (never impatient) accepts */
-AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start, after asking */
+void allocation_hold(Allocation *a, usec_t patient_until);      /* a listener of this host has the offer now, or
+                                                                 * (never impatient) accepts */
+AllocationStep allocation_proceed(Allocation *a, usec_t now);   /* no listener has it (any more): also the start,
+                                                                 * after asking */
 AllocationStep allocation_elapsed(Allocation *a, usec_t now);
 
 /* Whether an answer may still come that has not. */

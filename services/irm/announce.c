@@ -86,7 +86,8 @@ void announce_neighbour(Layer *l, const char *name, LayerNeighbourState before, 
                 return;
 
         (void) sd_bus_emit_signal(bus, path, BUS_INTERFACE_LAYER, "NeighbourChanged", "ssss", name,
-                                  layer_neighbour_state_to_string(before), layer_neighbour_state_to_string(now), reason);
+                                  layer_neighbour_state_to_string(before), layer_neighbour_state_to_string(now),
+                                  reason);
         (void) sd_bus_emit_properties_changed(bus, path, BUS_INTERFACE_LAYER, "NNeighbours", NULL);
 }
 
@@ -134,8 +135,8 @@ void announce_operation_changed(Operation *o) {
         _cleanup_free_ char *path = NULL;
 
         if (o->manager->bus && operation_path(o, &path) >= 0)
-                (void) sd_bus_emit_properties_changed(o->manager->bus, path, BUS_INTERFACE_OPERATION, "State", "Progress",
-                                                      "Steps", "Message", "Error", NULL);
+                (void) sd_bus_emit_properties_changed(o->manager->bus, path, BUS_INTERFACE_OPERATION, "State",
+                                                      "Progress", "Steps", "Message", "Error", NULL);
 }
 
 /* Announced when it ends, while its object stays for a while: so the caller need not poll. */
@@ -149,8 +150,8 @@ void announce_operation_removed(Operation *o) {
         if (!o->manager->bus || operation_path(o, &path) < 0)
                 return;
 
-        (void) sd_bus_emit_signal(o->manager->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "OperationRemoved", "osss", path,
-                                  operation_state_to_string(o->state), name, o->message);
+        (void) sd_bus_emit_signal(o->manager->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "OperationRemoved", "osss",
+                                  path, operation_state_to_string(o->state), name, o->message);
 }
 
 /* -- flows -- */

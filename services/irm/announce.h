@@ -9,7 +9,8 @@ void announce_layer_new(Layer *l);
 void announce_layer_removed(Layer *l);
 void announce_layer_state(Layer *l, LayerState before);
 void announce_layer_changed(Layer *l, const char *property);
-void announce_neighbour(Layer *l, const char *name, LayerNeighbourState before, LayerNeighbourState now, const char *reason);
+void announce_neighbour(Layer *l, const char *name, LayerNeighbourState before, LayerNeighbourState now,
+                        const char *reason);
 
 void announce_name_new(Name *n);
 void announce_name_removed(Name *n);

@@ -34,8 +34,8 @@ typedef void (*auth_answered_t)(void *userdata, AuthSession session, AuthMessage
 typedef void (*auth_expiring_t)(void *userdata, const AuthMessage *message);
 
 /* expiring: called for AUTH_EXPIRING; may be NULL. Returns: 0; -ENOMEM and errors of sd-event. */
-int auth_link_new(sd_event *event, const char *auth_path, const char *key_path, auth_expiring_t expiring, void *userdata,
-                  AuthLink **ret);
+int auth_link_new(sd_event *event, const char *auth_path, const char *key_path, auth_expiring_t expiring,
+                  void *userdata, AuthLink **ret);
 AuthLink *auth_link_free(AuthLink *link);               /* nobody is answered any more */
 DEFINE_CLEANUP(AuthLink, auth_link_free);
 

@@ -13,9 +13,11 @@ int bus_read_flags(sd_bus_message *message, uint64_t allowed, uint64_t *ret, sd_
         if (r < 0)
                 return r;
         if (flags & BUS_FLAG_PERSIST & ~allowed)
-                return bus_error_set(error, -EINVAL, "Files below /etc are not written here; o7sctl does that for its caller");
+                return bus_error_set(error, -EINVAL,
+                                     "Files below /etc are not written here; o7sctl does that for its caller");
         if (flags & ~allowed)
-                return bus_error_set(error, -EINVAL, "Flags 0x%" PRIx64 " make no sense for this call", flags & ~allowed);
+                return bus_error_set(error, -EINVAL, "Flags 0x%" PRIx64 " make no sense for this call",
+                                     flags & ~allowed);
 
         *ret = flags;
         return 0;
@@ -113,8 +115,11 @@ int bus_find_name_to_change(Manager *m, const char *name, Name **ret, sd_bus_err
         if (r < 0)
                 return r;
         if (n->layer[0])
-                return bus_error_set_named(error, "WrongState", "The name '%s' is that of layer %s, which alone serves it; it comes and goes "
-                                           "with %s.layer", name, n->layer, n->layer);
+                return bus_error_set_named(
+                        error, "WrongState",
+                        "The name '%s' is that of layer %s, which alone serves it; it comes and goes "
+                        "with %s.layer",
+                        name, n->layer, n->layer);
 
         *ret = n;
         return 0;

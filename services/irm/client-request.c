@@ -48,7 +48,8 @@ static void client_lane(Client *c, const IrmMessage *message, int fds[IRM_FDS_MA
 }
 
 static void client_deallocate(Client *c, const IrmMessage *message) {
-        CloseReason reason = message->close_reason < _CLOSE_REASON_MAX ? (CloseReason) message->close_reason : CLOSE_NORMAL;
+        CloseReason reason = message->close_reason < _CLOSE_REASON_MAX ? (CloseReason) message->close_reason
+                                                                       : CLOSE_NORMAL;
         Flow *f;
 
         f = flow_find(c->manager, message->flow_id);
@@ -64,7 +65,8 @@ static bool client_may_claim(const Client *c, const Flow *f) {
                f->layer_uid == c->process->key.uid;
 }
 
-/* After a restart of ours. A flow that a layer reported before its owner came is claimed here, by a process of its user. */
+/* After a restart of ours. A flow that a layer reported before its owner came is claimed here, by a process of its
+ * user. */
 static void client_resume(Client *c, const IrmMessage *message) {
         Flow *f = flow_find(c->manager, message->flow_id);
 
@@ -76,7 +78,8 @@ static void client_resume(Client *c, const IrmMessage *message) {
         if (f && (f->caller == c->process || f->acceptor == c->process))
                 client_reply(c, 0, message->flow_id, "%s", "");
         else
-                client_reply(c, -ESTALE, message->flow_id, "This flow is not known any more; it goes on as long as both ends do");
+                client_reply(c, -ESTALE, message->flow_id,
+                             "This flow is not known any more; it goes on as long as both ends do");
 }
 
 /* Serves a name, or every name that is bound to the process now (and later: name_bindings_changed()). */
@@ -221,7 +224,8 @@ int client_resume_listening(Client *c, const StateClient *record) {
         c->flow_flags = record->flow_flags & (O7S_THIN | O7S_BULK);
         (void) copy_string(c->listen_name, sizeof(c->listen_name), record->name);
         (void) copy_string(c->program, sizeof(c->program), record->program);
-        (void) process_ask_unit(c->process);    /* its binding, and with it what "everything" means, may be to the unit */
+        (void) process_ask_unit(c->process);    /* its binding, and with it what "everything" means, may be to the
+                                                 * unit */
         return client_serve(c);
 }
 

@@ -219,7 +219,8 @@ static void establish_here(Flow *f) {
 void connect_establish(Flow *f) {
         if (!f->layer) {
                 flow_set_acceptor(f, f->offered_to->client->process);
-                (void) snprintf(f->peer, sizeof(f->peer), "user %u, process %d", f->offered_to->client->process->key.uid,
+                (void) snprintf(f->peer, sizeof(f->peer), "user %u, process %d",
+                                f->offered_to->client->process->key.uid,
                                 (int) f->offered_to->client->process->key.pid);
         }
 

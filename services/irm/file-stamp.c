@@ -58,7 +58,8 @@ uint64_t file_stamp(const char *root, const char *directory, const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(conf_roots); i++) {
                 _cleanup_free_ char *path = NULL, *drop_ins = NULL;
 
-                if (format_string(&path, "%s%s/%s%s%s", root, conf_roots[i], directory, directory[0] ? "/" : "", name) < 0 ||
+                if (format_string(&path, "%s%s/%s%s%s", root, conf_roots[i], directory, directory[0] ? "/" : "",
+                                  name) < 0 ||
                     format_string(&drop_ins, "%s.d", path) < 0)
                         continue;
 

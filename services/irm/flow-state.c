@@ -165,7 +165,8 @@ static const FlowMove flow_table[_FLOW_STATE_MAX][_FLOW_EVENT_MAX] = {
                 [FLOW_EVENT_RETRACT] = MOVE(CLOSED, FINISH),
                 [FLOW_EVENT_CALLER_LANE] = MOVE(ESTABLISHED, REATTACH),
                 [FLOW_EVENT_ACCEPTOR_LANE] = MOVE(RETURNED, PUNISH),
-                [FLOW_EVENT_LAYER_LANE] = MOVE(RETURNED, NOTHING),              /* a newer lane takes the place of the older */
+                /* a newer lane takes the place of the older */
+                [FLOW_EVENT_LAYER_LANE] = MOVE(RETURNED, NOTHING),
                 [FLOW_EVENT_GIVE_UP] = MOVE(RETURNED, NOTHING),                 /* a clock that crossed the return */
                 [FLOW_EVENT_LOST] = MOVE(SUSPENDED, SUSPEND),
                 [FLOW_EVENT_END] = MOVE(CLOSED, FINISH),

@@ -42,7 +42,8 @@ typedef enum FlowEvent {
         FLOW_EVENT_ACCEPTOR,            /* a listener is there that can take it */
         FLOW_EVENT_ROUTE,               /* a layer said that it reaches the name */
         FLOW_EVENT_RETRACT,             /* whoever had it cannot after all */
-        FLOW_EVENT_CALLER_LANE,         /* the asking client's lane; once suspended, that of the application, whichever end it is */
+        FLOW_EVENT_CALLER_LANE,         /* the asking client's lane; once suspended, that of the application,
+                                         * whichever end it is */
         FLOW_EVENT_ACCEPTOR_LANE,       /* the listener's lane: it accepts */
         FLOW_EVENT_LAYER_LANE,          /* the layer's lane: it has an answer, or has sent ours */
         FLOW_EVENT_GIVE_UP,             /* cancelled, too late, or nobody can */

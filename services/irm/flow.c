@@ -173,8 +173,8 @@ FlowAction flow_handle(Flow *f, FlowEvent event) {
         FlowMove move = flow_move(f->state, event);
         Manager *m = f->manager;
 
-        log_debug("Flow %" PRIu64 ": %s, %s → %s, %s", f->id, flow_state_to_string(f->state), flow_event_to_string(event),
-                  flow_state_to_string(move.next), flow_action_to_string(move.action));
+        log_debug("Flow %" PRIu64 ": %s, %s → %s, %s", f->id, flow_state_to_string(f->state),
+                  flow_event_to_string(event), flow_state_to_string(move.next), flow_action_to_string(move.action));
         f->state = move.next;
 
         switch (move.action) {

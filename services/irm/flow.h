@@ -53,7 +53,8 @@ struct Flow {
         bool answered;                  /* its layer was told to answer the other host */
 
         /* Once suspended: caller_lane is the application's, peer_lane the layer's. */
-        int caller_lane;                /* of the asking side: the client, or the layer of an incoming flow; -1: not here yet */
+        int caller_lane;                /* of the asking side: the client, or the layer of an incoming flow; -1: not
+                                         * here yet */
         int peer_lane;                  /* of the answering side: the listener, or the layer of an outgoing flow */
         int doorbell;                   /* our end, until it is handed out */
         sd_event_source *doorbell_source;

@@ -58,8 +58,8 @@ void handshake_keep(Handshake *h, AuthMessage *answer);
 
 /* A question about the flow to name; emptied by auth_link_ask(), or by auth_message_done(). Binding: of message.
  * policy: NULL, or copied. Returns: 0; -ENOMEM. */
-int handshake_question(AuthMessageType type, const char *name, const SecurityPolicy *policy, const LayerMessage *message,
-                       AuthMessage *ret);
+int handshake_question(AuthMessageType type, const char *name, const SecurityPolicy *policy,
+                       const LayerMessage *message, AuthMessage *ret);
 
 /* What the layer sees of the other host's word, to the service. Returns: 0; -ENOMEM. */
 int handshake_add_oap(AuthMessage *question, const uint8_t *oap, size_t size);

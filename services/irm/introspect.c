@@ -80,8 +80,8 @@ static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
 static int ask(sd_bus *server, sd_bus *client, const char *path, sd_bus_message **ret) {
         int r;
 
-        r = sd_bus_call_method_async(client, NULL, NULL, path, "org.freedesktop.DBus.Introspectable", "Introspect", answered,
-                                     ret, NULL);
+        r = sd_bus_call_method_async(client, NULL, NULL, path, "org.freedesktop.DBus.Introspectable", "Introspect",
+                                     answered, ret, NULL);
         while (r >= 0 && !*ret) {
                 r = sd_bus_process(client, NULL);
                 if (r >= 0)
@@ -92,8 +92,8 @@ static int ask(sd_bus *server, sd_bus *client, const char *path, sd_bus_message 
 }
 
 static bool path_is_known(const char *path) {
-        return streq(path, BUS_PATH_IRM) || startswith(path, BUS_PATH_LAYER "/") || startswith(path, BUS_PATH_NAME "/") ||
-               startswith(path, BUS_PATH_OPERATION "/");
+        return streq(path, BUS_PATH_IRM) || startswith(path, BUS_PATH_LAYER "/") ||
+               startswith(path, BUS_PATH_NAME "/") || startswith(path, BUS_PATH_OPERATION "/");
 }
 
 int bus_introspect(const char *path, FILE *stream) {

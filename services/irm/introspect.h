@@ -7,5 +7,6 @@
 
 #include "basic/macro.h"
 
-/* path: /org/o7s/irm1, or any path below its layer/, name/ or operation/. Returns: 0; -ENOENT: no such kind of object. */
+/* path: /org/o7s/irm1, or any path below its layer/, name/ or operation/. Returns: 0; -ENOENT: no such kind of
+ * object. */
 int bus_introspect(const char *path, FILE *stream);

@@ -184,7 +184,8 @@ const sd_bus_vtable layer_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Bootstrap", SD_BUS_ARGS("a{sv}", config, "t", flags), SD_BUS_RESULT("o", operation),
                                 method_layer_bootstrap, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Enroll", SD_BUS_ARGS("s", via, "a{sv}", options, "t", flags), SD_BUS_RESULT("o", operation),
+        SD_BUS_METHOD_WITH_ARGS("Enroll", SD_BUS_ARGS("s", via, "a{sv}", options, "t", flags),
+                                SD_BUS_RESULT("o", operation),
                                 method_layer_enroll, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Connect", SD_BUS_ARGS("s", neighbour, "as", components, "a{sv}", options, "t", flags),
                                 SD_BUS_RESULT("o", operation), method_layer_connect, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -202,7 +203,8 @@ const sd_bus_vtable layer_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-int layer_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error) {
+int layer_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                      sd_bus_error *error) {
         _cleanup_free_ char *name = NULL;
         Layer *l;
         int r;

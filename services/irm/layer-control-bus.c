@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Methods of a layer's object about the process that serves it, whatever its type: counters, what of its file can be changed
- * without a restart, and the packets that pass. The layer does it; its answer is the caller's.
+ * Methods of a layer's object about the process that serves it, whatever its type: counters, what of its file can be
+ * changed without a restart, and the packets that pass. The layer does it; its answer is the caller's.
  */
 
 #include <fcntl.h>
@@ -25,17 +25,19 @@ typedef struct ControlCall {
 static int may_order(sd_bus_message *message, Layer *l, const ControlCall *call, sd_bus_error *error) {
         int r;
 
-        r = bus_authorize(l->manager, message, call->action, NULL, l->name, operation_kind_to_string(call->kind), error);
+        r = bus_authorize(l->manager, message, call->action, NULL, l->name, operation_kind_to_string(call->kind),
+                          error);
         if (r <= 0)
                 return r;
         if (!l->link)
-                return bus_error_set_named(error, "WrongState", "Layer '%s' is %s: %s", l->name, layer_state_to_string(l->state),
-                                           l->reason);
+                return bus_error_set_named(error, "WrongState", "Layer '%s' is %s: %s", l->name,
+                                           layer_state_to_string(l->state), l->reason);
 
         return 1;
 }
 
-/* to_layer goes with the order and stays the caller's; to_caller goes with the answer, and is taken unless this fails; -1: none. */
+/* to_layer goes with the order and stays the caller's; to_caller goes with the answer, and is taken unless this
+ * fails; -1: none. */
 static int give_order(sd_bus_message *message, Layer *l, const ControlCall *call, int to_layer, int to_caller,
                       sd_bus_error *error) {
         bool no_wait = call->flags & BUS_FLAG_NO_WAIT;
@@ -106,8 +108,11 @@ static int read_packet_size(sd_bus_message *message, LayerMessage *order, sd_bus
         if (r < 0)
                 return r;
         if (size != 0 && (size < PACKET_SIZE_MIN || size > PACKET_SIZE_MAX))
-                return bus_error_set(error, -EINVAL, "%" PRIu32 " is no packet size: it is %u to %u bytes, or 0 for what the network below "
-                                     "allows", size, PACKET_SIZE_MIN, PACKET_SIZE_MAX);
+                return bus_error_set(error, -EINVAL,
+                                     "%" PRIu32
+                                     " is no packet size: it is %u to %u bytes, or 0 for what the network below "
+                                     "allows",
+                                     size, PACKET_SIZE_MIN, PACKET_SIZE_MAX);
 
         order->mtu = size == 0 ? LAYER_PACKET_MAX_AUTO : size;
         return 0;
@@ -119,8 +124,10 @@ static int read_change(sd_bus_message *message, const char *key, void *target, s
         if (streq(key, "MaxPacketSize"))
                 return read_packet_size(message, target, error);
 
-        return bus_error_set(error, -EINVAL, "'%s' cannot be changed while the layer runs, only 'LogLevel' and 'MaxPacketSize': all "
-                             "else is in the layer's file and needs a restart of the layer", key);
+        return bus_error_set(error, -EINVAL,
+                             "'%s' cannot be changed while the layer runs, only 'LogLevel' and 'MaxPacketSize': all "
+                             "else is in the layer's file and needs a restart of the layer",
+                             key);
 }
 
 int method_layer_set_properties(sd_bus_message *message, void *userdata, sd_bus_error *error) {

@@ -79,8 +79,9 @@ static int read_value(sd_bus_message *message, char **text, const char *name, sd
                 return r < 0 ? r : sd_bus_message_exit_container(message);
         }
 
-        return bus_error_set(error, -EINVAL, "The value of %s is a string, boolean, number (t) or list of strings, not '%s'",
-                             name, contents);
+        return bus_error_set(error, -EINVAL,
+                             "The value of %s is a string, boolean, number (t) or list of strings, not '%s'", name,
+                             contents);
 }
 
 int layer_config_read(sd_bus_message *message, char **ret, sd_bus_error *error) {
@@ -136,7 +137,8 @@ int layer_create_check(const char *name, const char *text, sd_bus_error *error) 
 }
 
 static int config_path(const Manager *m, const char *name, char **ret) {
-        return format_string(ret, "%s" O7S_RUN_DIRECTORY "/" LAYER_FILE_DIRECTORY "/%s" LAYER_FILE_SUFFIX, m->config.root, name);
+        return format_string(ret, "%s" O7S_RUN_DIRECTORY "/" LAYER_FILE_DIRECTORY "/%s" LAYER_FILE_SUFFIX,
+                             m->config.root, name);
 }
 
 static int write_all(int fd, const char *text) {

@@ -5,7 +5,8 @@
 
 #include "services/irm/bus-call.h"
 
-/* Reads the "a{sv}" of "Section.Key" and values (strings, booleans, numbers, arrays of strings) as the text of a file. */
+/* Reads the "a{sv}" of "Section.Key" and values (strings, booleans, numbers, arrays of strings) as the text of a
+ * file. */
 int layer_config_read(sd_bus_message *message, char **ret, sd_bus_error *error);
 
 /* Checks the text as the daemons would. */

@@ -25,11 +25,12 @@ static int check_state(const Layer *l, OperationKind kind, sd_bus_error *error) 
         bool member = layer_is_usable(l);
 
         if (l->link && l->type != LAYER_UNICAST)
-                return bus_error_set(error, -EOPNOTSUPP, "Layer '%s' is of type %s, which has no members that could be joined",
-                                     l->name, layer_kind_name(l));
+                return bus_error_set(error, -EOPNOTSUPP,
+                                     "Layer '%s' is of type %s, which has no members that could be joined", l->name,
+                                     layer_kind_name(l));
         if (!l->link || member == joining)
-                return bus_error_set_named(error, "WrongState", "Layer '%s' is %s: %s", l->name, layer_state_to_string(l->state),
-                                           l->reason);
+                return bus_error_set_named(error, "WrongState", "Layer '%s' is %s: %s", l->name,
+                                           layer_state_to_string(l->state), l->reason);
 
         return 0;
 }
@@ -59,7 +60,8 @@ static int take_order(sd_bus_message *message, Layer *l, const OrderCall *call, 
         return r < 0 ? r : sd_bus_reply_method_return(message, "o", path);
 }
 
-static int read_name(sd_bus_message *message, LayerMessage *order, const char *what, bool may_be_empty, sd_bus_error *error) {
+static int read_name(sd_bus_message *message, LayerMessage *order, const char *what, bool may_be_empty,
+                     sd_bus_error *error) {
         const char *name;
         int r;
 
@@ -88,8 +90,8 @@ static int read_components(sd_bus_message *message, LayerMessage *order, sd_bus_
                 else if (streq(component, "dt"))
                         order->components |= LAYER_COMPONENT_DATA;
                 else
-                        return bus_error_set(error, -EINVAL, "There is no component '%s': a neighbour has 'mgmt' and 'dt'",
-                                             component);
+                        return bus_error_set(error, -EINVAL,
+                                             "There is no component '%s': a neighbour has 'mgmt' and 'dt'", component);
         }
         if (r < 0)
                 return r;
@@ -201,8 +203,8 @@ static int append_neighbour(sd_bus_message *reply, const NeighbourRow *row) {
         if (r >= 0)
                 r = sd_bus_message_append(reply, "ssstxxtt", row->name, layer_neighbour_state_to_string(is->state),
                                           neighbour_components_to_string(is->components), is->address,
-                                          is->rtt_usec > 0 ? (int64_t) is->rtt_usec : INT64_C(-1), (int64_t) is->since_usec,
-                                          is->tx_bytes, is->rx_bytes);
+                                          is->rtt_usec > 0 ? (int64_t) is->rtt_usec : INT64_C(-1),
+                                          (int64_t) is->since_usec, is->tx_bytes, is->rx_bytes);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)

@@ -79,8 +79,8 @@ void layer_names_tell_above(Layer *l) {
                         tell_lower(above, l);
 }
 
-/* Of those that cannot be used it hears when they can: after a restart of ours they have not come back yet, and what it has
- * over them may be as good as ever. */
+/* Of those that cannot be used it hears when they can: after a restart of ours they have not come back yet, and what
+ * it has over them may be as good as ever. */
 static void tell_usable_lowers(Layer *l) {
         for (size_t i = 0; l->link && l->file && i < l->file->over.n; i++) {
                 const Layer *lower = layer_find(l->manager, l->file->over.items[i]);
@@ -139,7 +139,8 @@ static void register_below(Name *n, const Layer *l) {
 
                 error = registration_new(n, l->file->over.items[i], true, &r);
                 if (error < 0 && error != -EEXIST)
-                        log_warning_errno(error, "Cannot register '%s' in layer %s: %m", n->name, l->file->over.items[i]);
+                        log_warning_errno(error, "Cannot register '%s' in layer %s: %m", n->name,
+                                          l->file->over.items[i]);
         }
 }
 
@@ -185,10 +186,17 @@ static int ensure_name(Layer *l, const char *name, char **ret_problem) {
         int r;
 
         if (n && !streq(n->layer, l->name)) {
-                r = format_string(ret_problem, "the name '%s', by which other members would find this one, is already %s%s%s on this host",
-                                  name, n->layer[0] ? "that of layer " : n->from_file ? "in " : "that of a user",
-                                  n->layer[0] ? n->layer : n->from_file ? n->name : "",
-                                  n->layer[0] || !n->from_file ? "" : NAME_FILE_SUFFIX);
+                r = format_string(
+                        ret_problem,
+                        "the name '%s', by which other members would find this one, is already %s%s%s on this host",
+                        name,
+                        n->layer[0]    ? "that of layer "
+                        : n->from_file ? "in "
+                                       : "that of a user",
+                        n->layer[0]    ? n->layer
+                        : n->from_file ? n->name
+                                       : "",
+                        n->layer[0] || !n->from_file ? "" : NAME_FILE_SUFFIX);
                 return r < 0 ? r : 1;
         }
 

@@ -15,7 +15,8 @@
 
 #define LAYERS_MAX 256U
 #define LAYER_BURST_MAX 64U             /* messages per turn of the loop */
-#define LAYER_OUTBOX_MAX 8192U          /* a process that dies may take 4 096 flows with it, all in one turn of the loop */
+/* a process that dies may take 4 096 flows with it, all in one turn of the loop */
+#define LAYER_OUTBOX_MAX 8192U
 
 /* A connection on layer.sock before and after it said which layer it is. */
 typedef struct LayerLink {

@@ -67,7 +67,8 @@ static int property_state_reason(sd_bus *bus, const char *path, const char *inte
         char text[ALLOCATION_TEXT_MAX + LAYER_TEXT_BYTES_MAX] = "All layers that were started are online";
 
         if (l)
-                (void) snprintf(text, sizeof(text), "Layer %s is %s: %s", l->name, layer_state_to_string(l->state), l->reason);
+                (void) snprintf(text, sizeof(text), "Layer %s is %s: %s", l->name, layer_state_to_string(l->state),
+                                l->reason);
 
         return sd_bus_message_append(reply, "s", text);
 }
@@ -159,8 +160,8 @@ static int reply_messages(sd_bus_message *message, const ConfFile *conf) {
         messages = conf_messages(conf, &n);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = sd_bus_message_append(reply, "(usus)", messages[i].place.line,
-                                          messages[i].severity == CONF_ERROR ? "error" : "warning", messages[i].place.column,
-                                          messages[i].text);
+                                          messages[i].severity == CONF_ERROR ? "error" : "warning",
+                                          messages[i].place.column, messages[i].text);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
 
@@ -194,7 +195,8 @@ static int method_verify(sd_bus_message *message, void *userdata, sd_bus_error *
         else if (endswith(base, NAME_FILE_SUFFIX))
                 r = name_file_parse(stem, path, text, size, &name);
         else
-                return bus_error_set(error, -EINVAL, "'%s' is neither a " LAYER_FILE_SUFFIX " nor a " NAME_FILE_SUFFIX " file", path);
+                return bus_error_set(error, -EINVAL,
+                                     "'%s' is neither a " LAYER_FILE_SUFFIX " nor a " NAME_FILE_SUFFIX " file", path);
 
         if (layer)
                 return reply_messages(message, layer->conf);
@@ -242,42 +244,57 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("FlowsTotal", "t", NULL, offsetof(Manager, flows_total), 0),
         SD_BUS_PROPERTY("FlowsFailedTotal", "t", NULL, offsetof(Manager, flows_failed_total), 0),
 
-        SD_BUS_METHOD_WITH_ARGS("ListLayers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssso)", layers), method_list_layers, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("GetLayer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", layer), method_get_layer, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("GetLayerByPID", SD_BUS_ARGS("u", pid), SD_BUS_RESULT("o", layer), method_get_layer_by_pid,
+        SD_BUS_METHOD_WITH_ARGS("ListLayers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssso)", layers), method_list_layers,
                                 CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("CreateLayer", SD_BUS_ARGS("s", name, "a{sv}", config, "t", flags), SD_BUS_RESULT("o", layer),
+        SD_BUS_METHOD_WITH_ARGS("GetLayer", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", layer), method_get_layer,
+                                CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("GetLayerByPID", SD_BUS_ARGS("u", pid), SD_BUS_RESULT("o", layer),
+                                method_get_layer_by_pid,
+                                CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("CreateLayer", SD_BUS_ARGS("s", name, "a{sv}", config, "t", flags),
+                                SD_BUS_RESULT("o", layer),
                                 method_create_layer, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("RemoveLayer", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_NO_RESULT, method_remove_layer, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("RemoveLayer", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_NO_RESULT,
+                                method_remove_layer, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("StartLayer", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_RESULT("o", operation),
                                 method_start_layer, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("StopLayer", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_RESULT("o", operation),
                                 method_stop_layer, CHANGES),
 
-        SD_BUS_METHOD_WITH_ARGS("ListNames", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssuuuo)", names), method_list_names, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("GetName", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", path), method_get_name, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("CreateName", SD_BUS_ARGS("s", name, "a{sv}", options, "t", flags), SD_BUS_RESULT("o", path),
-                                method_create_name, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("RemoveName", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_NO_RESULT, method_remove_name, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("BindUnit", SD_BUS_ARGS("s", name, "s", unit, "a{sv}", options, "t", flags), SD_BUS_NO_RESULT,
-                                method_bind_unit, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("BindUser", SD_BUS_ARGS("s", name, "s", user, "t", flags), SD_BUS_NO_RESULT, method_bind_user,
+        SD_BUS_METHOD_WITH_ARGS("ListNames", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssuuuo)", names), method_list_names,
                                 CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("BindProgram", SD_BUS_ARGS("s", name, "s", path, "as", argv, "a{sv}", options, "t", flags),
+        SD_BUS_METHOD_WITH_ARGS("GetName", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", path), method_get_name, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("CreateName", SD_BUS_ARGS("s", name, "a{sv}", options, "t", flags),
+                                SD_BUS_RESULT("o", path),
+                                method_create_name, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("RemoveName", SD_BUS_ARGS("s", name, "t", flags), SD_BUS_NO_RESULT, method_remove_name,
+                                CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("BindUnit", SD_BUS_ARGS("s", name, "s", unit, "a{sv}", options, "t", flags),
+                                SD_BUS_NO_RESULT,
+                                method_bind_unit, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("BindUser", SD_BUS_ARGS("s", name, "s", user, "t", flags), SD_BUS_NO_RESULT,
+                                method_bind_user,
+                                CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("BindProgram", SD_BUS_ARGS("s", name, "s", path, "as", argv, "a{sv}", options, "t",
+                                                           flags),
                                 SD_BUS_NO_RESULT, method_bind_program, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("BindProcess", SD_BUS_ARGS("s", name, "u", pid, "t", flags), SD_BUS_NO_RESULT,
                                 method_bind_process, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("BindPidFD", SD_BUS_ARGS("s", name, "h", pidfd, "t", flags), SD_BUS_NO_RESULT,
                                 method_bind_pidfd, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("Unbind", SD_BUS_ARGS("s", name, "s", kind, "s", id, "t", flags), SD_BUS_NO_RESULT, method_unbind,
+        SD_BUS_METHOD_WITH_ARGS("Unbind", SD_BUS_ARGS("s", name, "s", kind, "s", id, "t", flags), SD_BUS_NO_RESULT,
+                                method_unbind,
                                 CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("Register", SD_BUS_ARGS("s", name, "s", layer, "a{sv}", options, "t", flags), SD_BUS_NO_RESULT,
+        SD_BUS_METHOD_WITH_ARGS("Register", SD_BUS_ARGS("s", name, "s", layer, "a{sv}", options, "t", flags),
+                                SD_BUS_NO_RESULT,
                                 method_register, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Unregister", SD_BUS_ARGS("s", name, "s", layer, "t", flags), SD_BUS_NO_RESULT,
                                 method_unregister, CHANGES),
 
-        /* settings: keys of [Server] and [Client] with their values, until the name goes; "" is the default of the key. */
-        SD_BUS_METHOD_WITH_ARGS("SetNameSecurity", SD_BUS_ARGS("s", name, "s", side, "a{ss}", settings, "t", flags), SD_BUS_NO_RESULT,
+        /* settings: keys of [Server] and [Client] with their values, until the name goes; "" is the default of the
+         * key. */
+        SD_BUS_METHOD_WITH_ARGS("SetNameSecurity", SD_BUS_ARGS("s", name, "s", side, "a{ss}", settings, "t", flags),
+                                SD_BUS_NO_RESULT,
                                 method_set_name_security, CHANGES),
         /* Columns: result (0: good), what it is about, a sentence, when it expires (CLOCK_REALTIME in us; 0: never). */
         SD_BUS_METHOD_WITH_ARGS("TestSecurity", SD_BUS_ARGS("s", name, "s", side), SD_BUS_RESULT("a(isst)", findings),
@@ -287,21 +304,27 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Resolve", SD_BUS_ARGS("s", name, "a{sv}", options),
                                 SD_BUS_RESULT("a(ssxa{sv})", results), method_resolve, CHANGES),
 
-        /* Columns: id, name, layer ("" between two programs of this host), peer, state, uid and pid (of the asking side where
-         * that is here, else of the serving one), SinceUSec (CLOCK_REALTIME; 0 while pending), LaneBytes (of both), details. */
+        /* Columns: id, name, layer ("" between two programs of this host), peer, state, uid and pid (of the asking
+         * side where that is here, else of the serving one), SinceUSec (CLOCK_REALTIME; 0 while pending), LaneBytes
+         * (of both), details. */
         SD_BUS_METHOD_WITH_ARGS("ListFlows", SD_BUS_ARGS("a{sv}", filter, "t", cursor, "u", limit),
                                 SD_BUS_RESULT("a(tssssuutta{sv})", flows, "t", next), method_list_flows, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("GetFlow", SD_BUS_ARGS("t", id), SD_BUS_RESULT("a{sv}", flow), method_get_flow, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("CloseFlow", SD_BUS_ARGS("t", id, "s", reason, "t", flags), SD_BUS_NO_RESULT, method_close_flow,
+        SD_BUS_METHOD_WITH_ARGS("GetFlow", SD_BUS_ARGS("t", id), SD_BUS_RESULT("a{sv}", flow), method_get_flow,
                                 CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("ListClients", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(uussu)", clients), method_list_clients, CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("CloseFlow", SD_BUS_ARGS("t", id, "s", reason, "t", flags), SD_BUS_NO_RESULT,
+                                method_close_flow,
+                                CHANGES),
+        SD_BUS_METHOD_WITH_ARGS("ListClients", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(uussu)", clients), method_list_clients,
+                                CHANGES),
 
         SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unsubscribe, CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_describe, CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("Verify", SD_BUS_ARGS("s", path, "h", fd), SD_BUS_RESULT("a(usus)", messages), method_verify,
+        SD_BUS_METHOD_WITH_ARGS("Verify", SD_BUS_ARGS("s", path, "h", fd), SD_BUS_RESULT("a(usus)", messages),
+                                method_verify,
                                 CHANGES),
-        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", error_name), SD_BUS_RESULT("s", text, "as", hints), method_explain,
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", error_name), SD_BUS_RESULT("s", text, "as", hints),
+                                method_explain,
                                 CHANGES),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, CHANGES),
 
@@ -329,11 +352,13 @@ int manager_bus_export(Manager *m) {
         if (r >= 0)
                 r = sd_bus_add_object_vtable(bus, NULL, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, manager_vtable, m);
         if (r >= 0)
-                r = sd_bus_add_fallback_vtable(bus, NULL, BUS_PATH_LAYER, BUS_INTERFACE_LAYER, layer_vtable, layer_find_object, m);
+                r = sd_bus_add_fallback_vtable(bus, NULL, BUS_PATH_LAYER, BUS_INTERFACE_LAYER, layer_vtable,
+                                               layer_find_object, m);
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(bus, NULL, BUS_PATH_LAYER, layer_list_objects, m);
         if (r >= 0)
-                r = sd_bus_add_fallback_vtable(bus, NULL, BUS_PATH_NAME, BUS_INTERFACE_NAME, name_vtable, name_find_object, m);
+                r = sd_bus_add_fallback_vtable(bus, NULL, BUS_PATH_NAME, BUS_INTERFACE_NAME, name_vtable,
+                                               name_find_object, m);
         if (r >= 0)
                 r = sd_bus_add_node_enumerator(bus, NULL, BUS_PATH_NAME, name_list_objects, m);
         if (r >= 0)

@@ -18,11 +18,14 @@ extern const sd_bus_vtable operation_vtable[];
 int manager_bus_export(Manager *m);
 
 /* Lookups for the vtables of paths below a prefix. */
-int layer_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error);
+int layer_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                      sd_bus_error *error);
 int layer_list_objects(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error);
-int name_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error);
+int name_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                     sd_bus_error *error);
 int name_list_objects(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error);
-int operation_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error);
+int operation_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                          sd_bus_error *error);
 int operation_list_objects(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error);
 
 /* manager-layers-bus.c */

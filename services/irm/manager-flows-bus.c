@@ -248,8 +248,8 @@ int method_close_flow(sd_bus_message *message, void *userdata, sd_bus_error *err
                                      "it ends when one of them closes it or ends (GetFlow says which they are)", id);
 
         if (!flow_is_of(f, uid)) {
-                r = bus_authorize(m, message, POLKIT_MANAGE_LAYER, flow_shown_name(f, name), f->layer ? f->layer->name : NULL,
-                                  "close-flow", error);
+                r = bus_authorize(m, message, POLKIT_MANAGE_LAYER, flow_shown_name(f, name),
+                                  f->layer ? f->layer->name : NULL, "close-flow", error);
                 if (r <= 0)
                         return r < 0 ? r : 1;
         }
@@ -299,8 +299,9 @@ int method_list_clients(sd_bus_message *message, void *userdata, sd_bus_error *e
                 list_for_each(c, &p->clients, by_process)
                         listens = listens || c->listening;
                 if (r >= 0)
-                        r = sd_bus_message_append(reply, "(uussu)", (uint32_t) p->key.pid, p->key.uid, strempty(p->unit),
-                                                  listens ? "listening" : "connected", count_flows(p));
+                        r = sd_bus_message_append(reply, "(uussu)", (uint32_t) p->key.pid, p->key.uid,
+                                                  strempty(p->unit), listens ? "listening" : "connected",
+                                                  count_flows(p));
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);

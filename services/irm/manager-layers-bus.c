@@ -98,8 +98,8 @@ int method_create_layer(sd_bus_message *message, void *userdata, sd_bus_error *e
         if (r < 0)
                 return r;
         if (!layer_name_is_valid(name))
-                return bus_error_set(error, -EINVAL, "'%s' cannot be the name of a layer: letters, digits, '.', '_' and '-'",
-                                     name);
+                return bus_error_set(error, -EINVAL,
+                                     "'%s' cannot be the name of a layer: letters, digits, '.', '_' and '-'", name);
 
         r = layer_create_check(name, text, error);
         if (r < 0)
@@ -198,7 +198,8 @@ static int change_layer(sd_bus_message *message, Manager *m, OperationKind kind,
 
         r = operation_new(m, kind, name, start, flags & BUS_FLAG_NO_WAIT, &o);
         if (r < 0)
-                return bus_error_set(error, r, "Cannot %s layer '%s': %s", start ? "start" : "stop", name, strerror(-r));
+                return bus_error_set(error, r, "Cannot %s layer '%s': %s", start ? "start" : "stop", name,
+                                     strerror(-r));
 
         r = operation_path(o, &path);
         return r < 0 ? r : sd_bus_reply_method_return(message, "o", path);

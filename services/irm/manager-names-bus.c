@@ -42,8 +42,8 @@ int method_list_names(sd_bus_message *message, void *userdata, sd_bus_error *err
                         return r;
 
                 r = sd_bus_message_append(reply, "(ssuuuo)", n->name, load_balance_to_string(n->balance),
-                                          (uint32_t) list_length(&n->bindings), (uint32_t) list_length(&n->registrations),
-                                          n->n_flows, path);
+                                          (uint32_t) list_length(&n->bindings),
+                                          (uint32_t) list_length(&n->registrations), n->n_flows, path);
                 if (r < 0)
                         return r;
         }
@@ -92,7 +92,8 @@ static int read_name_option(sd_bus_message *message, const char *key, void *targ
 
                 options->balance = load_balance_from_string(text);
                 if (options->balance < 0)
-                        return bus_error_set(error, -EINVAL, "LoadBalance is round-robin, spill or least-flows, not '%s'", text);
+                        return bus_error_set(error, -EINVAL,
+                                             "LoadBalance is round-robin, spill or least-flows, not '%s'", text);
                 return 0;
         }
         if (streq(key, "Local")) {
@@ -104,7 +105,8 @@ static int read_name_option(sd_bus_message *message, const char *key, void *targ
 }
 
 /* A user may serve what he made; root may serve everything anyway. */
-static int create_name(Manager *m, const char *name, uid_t uid, const NameOptions *options, Name **ret, sd_bus_error *error) {
+static int create_name(Manager *m, const char *name, uid_t uid, const NameOptions *options, Name **ret,
+                       sd_bus_error *error) {
         char text[QUOTA_TEXT_MAX] = "", id[16];
         Binding *b;
         Name *n;
@@ -150,7 +152,8 @@ int method_create_name(sd_bus_message *message, void *userdata, sd_bus_error *er
         if (r < 0)
                 return r;
         if (!flow_name_is_valid(name))
-                return bus_error_set(error, -EINVAL, "A name is UTF-8 without control characters and '/', of 1 to %u bytes",
+                return bus_error_set(error, -EINVAL,
+                                     "A name is UTF-8 without control characters and '/', of 1 to %u bytes",
                                      FLOW_NAME_BYTES_MAX);
 
         r = bus_authorize(m, message, POLKIT_CREATE_NAME, name, NULL, "create", error);
@@ -159,8 +162,8 @@ int method_create_name(sd_bus_message *message, void *userdata, sd_bus_error *er
 
         n = name_find(m, name);
         if (n)
-                return bus_error_set_named(error, "NameExists", "There is a name '%s' already; it belongs to user %u", name,
-                                           n->owner);
+                return bus_error_set_named(error, "NameExists", "There is a name '%s' already; it belongs to user %u",
+                                           name, n->owner);
 
         r = create_name(m, name, uid, &options, &n, error);
         if (r < 0)
@@ -190,8 +193,9 @@ int method_remove_name(sd_bus_message *message, void *userdata, sd_bus_error *er
         if (r <= 0)
                 return r < 0 ? r : 1;
         if (n->from_file)
-                return bus_error_set_named(error, "WrongState", "The name '%s' is that of a file; remove %s" NAME_FILE_SUFFIX
-                                           " and reload", name, name);
+                return bus_error_set_named(error, "WrongState",
+                                           "The name '%s' is that of a file; remove %s" NAME_FILE_SUFFIX " and reload",
+                                           name, name);
 
         announce_name_removed(n);
         name_free(n);
@@ -219,8 +223,8 @@ static int bind_name(Manager *m, sd_bus_message *message, const char *name, Bind
 
         r = binding_new(n, kind, id, TAKE_FD(owned), false, &b);
         if (r < 0 && r != -EEXIST)
-                return bus_error_set(error, r, "Cannot bind '%s' to %s '%s': %s", name, binding_kind_to_string(kind), id,
-                                     r == -E2BIG ? "it has as many bindings as it may" : strerror(-r));
+                return bus_error_set(error, r, "Cannot bind '%s' to %s '%s': %s", name, binding_kind_to_string(kind),
+                                     id, r == -E2BIG ? "it has as many bindings as it may" : strerror(-r));
 
         if (r == 0) {
                 announce_name_changed(n, "Bindings");
@@ -371,7 +375,8 @@ int method_unbind(sd_bus_message *message, void *userdata, sd_bus_error *error) 
 
         kind = binding_kind_from_string(kind_name);
         if (kind < 0)
-                return bus_error_set(error, -EINVAL, "A binding is to a unit, user, process or program, not to a '%s'", kind_name);
+                return bus_error_set(error, -EINVAL, "A binding is to a unit, user, process or program, not to a '%s'",
+                                     kind_name);
 
         r = bus_authorize(m, message, POLKIT_BIND, name, NULL, kind_name, error);
         if (r <= 0)
@@ -379,7 +384,8 @@ int method_unbind(sd_bus_message *message, void *userdata, sd_bus_error *error) 
 
         b = binding_find(n, kind, id);
         if (!b)
-                return bus_error_set_named(error, "NotBound", "The name '%s' is not bound to %s '%s'", name, kind_name, id);
+                return bus_error_set_named(error, "NotBound", "The name '%s' is not bound to %s '%s'", name, kind_name,
+                                           id);
 
         binding_free(b);
         announce_name_changed(n, "Bindings");
@@ -442,7 +448,8 @@ int method_unregister(sd_bus_message *message, void *userdata, sd_bus_error *err
 
         registration = registration_find(n, layer);
         if (!registration)
-                return bus_error_set_named(error, "NotRegistered", "The name '%s' is not registered in layer %s", name, layer);
+                return bus_error_set_named(error, "NotRegistered", "The name '%s' is not registered in layer %s", name,
+                                           layer);
 
         registration_free(registration);
         announce_name_changed(n, "RegisteredIn");
@@ -451,8 +458,8 @@ int method_unregister(sd_bus_message *message, void *userdata, sd_bus_error *err
 
 /* -- where a name is -- */
 
-/* Changes nothing; what it makes other hosts do is bounded, see resolve.h. Columns: layer ("local": this host), state (found,
- * waiting, not-found, no-answer, skipped), RTT in microseconds (-1: none), Type, Hash and Reason. */
+/* Changes nothing; what it makes other hosts do is bounded, see resolve.h. Columns: layer ("local": this host), state
+ * (found, waiting, not-found, no-answer, skipped), RTT in microseconds (-1: none), Type, Hash and Reason. */
 int method_resolve(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         const char *name;
         uid_t uid;
@@ -464,7 +471,8 @@ int method_resolve(sd_bus_message *message, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return r;
         if (!flow_name_is_valid(name))
-                return bus_error_set(error, -EINVAL, "A name is UTF-8 without control characters and '/', of 1 to %u bytes",
+                return bus_error_set(error, -EINVAL,
+                                     "A name is UTF-8 without control characters and '/', of 1 to %u bytes",
                                      FLOW_NAME_BYTES_MAX);
 
         r = bus_caller_uid(message, &uid, error);
@@ -473,7 +481,8 @@ int method_resolve(sd_bus_message *message, void *userdata, sd_bus_error *error)
 
         r = resolve_start(userdata, message, name, uid);
         if (r == -EDQUOT)
-                return bus_error_set(error, r, "A user may have %u questions open, all together %u; wait for their answers",
+                return bus_error_set(error, r,
+                                     "A user may have %u questions open, all together %u; wait for their answers",
                                      RESOLVES_PER_USER_MAX, RESOLVES_MAX);
         if (r < 0)
                 return bus_error_set(error, r, "Cannot ask for '%s': %s", name, strerror(-r));

@@ -29,7 +29,8 @@ int policy_append(sd_bus_message *reply, const SecurityPolicy *policy) {
 /* -- changing -- */
 
 /* Pairs of strings; both of the message's. */
-static int read_settings(sd_bus_message *message, char *ret[2 * NAME_SETTINGS_MAX], size_t *ret_n, sd_bus_error *error) {
+static int read_settings(sd_bus_message *message, char *ret[2 * NAME_SETTINGS_MAX], size_t *ret_n,
+                         sd_bus_error *error) {
         const char *key, *value;
         size_t n = 0;
         int r;
@@ -91,8 +92,9 @@ int method_set_name_security(sd_bus_message *message, void *userdata, sd_bus_err
         if (r == -ENOENT)
                 return bus_error_set(error, -EINVAL, "There is no setting '%s' of the security of a name", key);
         if (r == -E2BIG)
-                return bus_error_set(error, -EINVAL, "The value of %s is too long to be set at run time; write it to %s.name",
-                                     key, name);
+                return bus_error_set(error, -EINVAL,
+                                     "The value of %s is too long to be set at run time; write it to %s.name", key,
+                                     name);
         if (r < 0)
                 return bus_error_set(error, r == -ENOSPC ? -ENOMEM : r, "Cannot set %s of '%s': %s", key, name,
                                      problem ? problem : strerror(-r));
@@ -108,7 +110,8 @@ static int start_call(Manager *m, sd_bus_message *message, AuthMessage *question
 
         r = security_call_start(m, message, question, uid);
         if (r == -EDQUOT)
-                return bus_error_set(error, r, "A user may have %u such calls open, all together %u; wait for their answers",
+                return bus_error_set(error, r,
+                                     "A user may have %u such calls open, all together %u; wait for their answers",
                                      SECURITY_CALLS_PER_USER_MAX, SECURITY_CALLS_MAX);
         if (r < 0)
                 return bus_error_set(error, r, "Cannot ask the authentication service: %s", strerror(-r));

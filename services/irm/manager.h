@@ -57,7 +57,7 @@ struct Manager {
         uint32_t n_admissions;          /* of all layers, see admission.h */
         List security_calls;            /* SecurityCall.by_manager, owned */
         AuditCounter audit[_AUDIT_KIND_MAX];
-        ConfStrings bad_name_files;     /* names whose file cannot be read, and that are not there from before */
+        ConfStrings bad_name_files;     /* names whose file cannot be read: no new flows */
 
         Map *processes;                 /* ProcessKey -> Process, owned */
         Map *names;                     /* string -> Name, owned */

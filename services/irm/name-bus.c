@@ -63,7 +63,10 @@ static int append_registration(sd_bus_message *reply, const Name *n, const char 
         if (l && l->link)
                 (void) hex_encode(hash, n->hashes[l->hash], hash_size(l->hash));
 
-        return sd_bus_message_append(reply, "(sss)", layer, !l ? "no such layer" : layer_is_usable(l) ? "registered" : "waiting",
+        return sd_bus_message_append(reply, "(sss)", layer,
+                                     !l                   ? "no such layer"
+                                     : layer_is_usable(l) ? "registered"
+                                                          : "waiting",
                                      hash);
 }
 
@@ -142,7 +145,8 @@ const sd_bus_vtable name_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-int name_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error) {
+int name_find_object(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                     sd_bus_error *error) {
         _cleanup_free_ char *name = NULL;
         Name *n;
         int r;

@@ -99,7 +99,8 @@ Name *name_free(Name *n) {
                 acceptor_free(a);
         }
         while (!list_is_empty(&n->waiting))
-                flow_end(list_first(&n->waiting, Flow, by_name), CLOSE_REFUSED, -ENOENT, "The name was removed meanwhile");
+                flow_end(list_first(&n->waiting, Flow, by_name), CLOSE_REFUSED, -ENOENT,
+                         "The name was removed meanwhile");
         while (!list_is_empty(&n->bindings))
                 binding_free(list_first(&n->bindings, Binding, by_name));
 
@@ -231,7 +232,8 @@ int name_apply_file(Name *n, const NameFile *file) {
         name_forget_file(n);
 
         n->has_file = true;
-        n->balance = file->balance >= 0 && file->balance < _BALANCE_MAX ? (LoadBalance) file->balance : BALANCE_ROUND_ROBIN;
+        n->balance = file->balance >= 0 && file->balance < _BALANCE_MAX ? (LoadBalance) file->balance
+                                                                        : BALANCE_ROUND_ROBIN;
         n->local = file->local;
         n->max_flows = file->max_flows;
         name_security_apply_file(n, SECURITY_SERVER, &file->server);

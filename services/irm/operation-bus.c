@@ -47,7 +47,8 @@ static int step_text(const Operation *o, OperationStepKind kind, char **ret) {
         case OPERATION_STEP_QUEUE:
                 return format_string(ret, "Ask systemd to %s the unit", start ? "start" : "stop");
         case OPERATION_STEP_UNIT:
-                return format_string(ret, "%s " O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, start ? "Start" : "Stop", o->subject);
+                return format_string(ret, "%s " O7S_UNIT_PREFIX "%s" O7S_UNIT_SUFFIX, start ? "Start" : "Stop",
+                                     o->subject);
         case OPERATION_STEP_LAYER:
                 return format_string(ret, "Wait until layer %s is online", o->subject);
         case OPERATION_STEP_ORDER:
@@ -97,7 +98,8 @@ static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *
         if (r <= 0)
                 return r < 0 ? r : 1;
         if (o->state != OPERATION_RUNNING)
-                return bus_error_set_named(error, "WrongState", "The operation is %s already", operation_state_to_string(o->state));
+                return bus_error_set_named(error, "WrongState", "The operation is %s already",
+                                           operation_state_to_string(o->state));
 
         operation_cancel(o);
         return sd_bus_reply_method_return(message, NULL);

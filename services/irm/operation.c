@@ -160,7 +160,8 @@ static int job_queued(sd_bus_message *reply, void *userdata, sd_bus_error *error
         o->slot = sd_bus_slot_unref(o->slot);
 
         if (e)
-                operation_finish(o, OPERATION_FAILED, -sd_bus_error_get_errno(e), "systemd refused: %s", strempty(e->message));
+                operation_finish(o, OPERATION_FAILED, -sd_bus_error_get_errno(e), "systemd refused: %s",
+                                 strempty(e->message));
         else if (sd_bus_message_read(reply, "o", &job) < 0)
                 operation_finish(o, OPERATION_FAILED, -EBADMSG, "systemd's answer makes no sense");
         else if (o->no_wait)
@@ -340,7 +341,8 @@ void operation_order_done(Layer *l, const LayerMessage *message) {
         if (!o || order_of(o->kind) < 0 || !streq(o->subject, l->name))
                 return;         /* not its own: whatever it says about it counts for nothing */
 
-        operation_finish(o, message->result < 0 ? OPERATION_FAILED : OPERATION_DONE, message->result, "%s", message->text);
+        operation_finish(o, message->result < 0 ? OPERATION_FAILED : OPERATION_DONE, message->result, "%s",
+                         message->text);
 }
 
 void operation_layer_gone(Layer *l) {
@@ -349,7 +351,8 @@ void operation_layer_gone(Layer *l) {
 
         map_for_each(o, l->manager->operations, position)
                 if (order_of(o->kind) >= 0 && streq(o->subject, l->name))
-                        operation_finish(o, OPERATION_FAILED, -ENETDOWN, "Layer %s went away before it had done it", l->name);
+                        operation_finish(o, OPERATION_FAILED, -ENETDOWN, "Layer %s went away before it had done it",
+                                         l->name);
 }
 
 /* The layer says where it is: for a start that is the end of it, or of the hope. */
@@ -366,10 +369,11 @@ void operation_layer_changed(Manager *m, const char *layer) {
                         continue;
 
                 if (layer_is_usable(l))
-                        operation_finish(o, OPERATION_DONE, 0, "Layer %s is %s", layer, layer_state_to_string(l->state));
+                        operation_finish(o, OPERATION_DONE, 0, "Layer %s is %s", layer,
+                                         layer_state_to_string(l->state));
                 else if (l->link)
-                        operation_reach(o, OPERATION_STEP_UNIT, "Layer %s is %s: %s", layer, layer_state_to_string(l->state),
-                                        l->reason);
+                        operation_reach(o, OPERATION_STEP_UNIT, "Layer %s is %s: %s", layer,
+                                        layer_state_to_string(l->state), l->reason);
         }
 }
 
@@ -391,8 +395,9 @@ int operation_job_removed(sd_bus_message *message, void *userdata, sd_bus_error 
                         continue;
 
                 if (!streq(result, "done"))
-                        operation_finish(o, OPERATION_FAILED, -EIO, "The job of systemd ended with \"%s\"; see: systemctl status %s",
-                                         result, unit);
+                        operation_finish(o, OPERATION_FAILED, -EIO,
+                                         "The job of systemd ended with \"%s\"; see: systemctl status %s", result,
+                                         unit);
                 else if (o->kind == OPERATION_STOP_LAYER)
                         operation_finish(o, OPERATION_DONE, 0, "Layer %s is stopped", o->subject);
                 else

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Long work that somebody asked for on the bus: starting and stopping a layer, and orders to its member. Kept for a while after its end,
- * so that a slow caller can still read how it went.
+ * Long work that somebody asked for on the bus: starting and stopping a layer, and orders to its member. Kept for a
+ * while after its end, so that a slow caller can still read how it went.
  */
 
 #include "basic/enum.h"
@@ -66,12 +66,12 @@ struct Operation {
 int operation_new(Manager *m, OperationKind kind, const char *layer, bool reload, bool no_wait, Operation **ret);
 Operation *operation_free(Operation *o);
 
-/* An order to the member of a connected layer: order has everything but its type, kind and id. fd goes with it, and stays the
- * caller's; -1: none. Returns as above. */
+/* An order to the member of a connected layer: order has everything but its type, kind and id. fd goes with it, and
+ * stays the caller's; -1: none. Returns as above. */
 int operation_new_order(Layer *l, OperationKind kind, LayerMessage *order, int fd, bool no_wait, Operation **ret);
 
-/* The call is answered by the end of the operation, which must be under way: with fd, which is taken (-1: with nothing), or
- * with its error. */
+/* The call is answered by the end of the operation, which must be under way: with fd, which is taken (-1: with
+ * nothing), or with its error. */
 void operation_answer_to(Operation *o, sd_bus_message *caller, int fd);
 
 void operation_cancel(Operation *o);

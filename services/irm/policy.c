@@ -30,31 +30,38 @@ static bool names_whom_to_believe(const SecurityPolicy *policy) {
         return policy->trust_anchors.n > 0 || policy->pins.n > 0;
 }
 
-/* What holds between members where neither file says Authentication=. Trust anchors in the layer's file are there to know
- * members by, and which of two members calls is chance: both prove who they are. Anchors of the host are for the names of
- * programs, so that somebody who adds one does not end his layers; a member that has a certificate still shows it. */
+/* What holds between members where neither file says Authentication=. Trust anchors in the layer's file are there to
+ * know members by, and which of two members calls is chance: both prove who they are. Anchors of the host are for the
+ * names of programs, so that somebody who adds one does not end his layers; a member that has a certificate still
+ * shows it. */
 static void settle_members(SecuritySide side, const SecurityPolicy *of_layer, SecurityPolicy *policy) {
         if (policy->authentication != AUTHENTICATION_DEFAULT)
                 return;
 
         if (names_whom_to_believe(of_layer))
                 policy->authentication = AUTHENTICATION_MUTUAL;
-        else if (side == SECURITY_CLIENT && !names_whom_to_believe(policy) && policy->allow.n == 0 && policy->deny.n == 0)
+        else if (side == SECURITY_CLIENT && !names_whom_to_believe(policy) && policy->allow.n == 0 &&
+                 policy->deny.n == 0)
                 policy->authentication = AUTHENTICATION_NONE;
 }
 
 /* name may be NULL: no file says anything. layer likewise. */
-static int policy_of(const Name *n, SecuritySide side, const Layer *layer, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
+static int policy_of(const Name *n, SecuritySide side, const Layer *layer, SecurityPolicy *ret,
+                     char text[IRM_TEXT_BYTES_MAX]) {
         static const SecurityPolicy none = {};
         const SecurityPolicy *of_name = n ? &n->security[side].current : &none;
         const SecurityPolicy *of_layer = layer && layer->file ? &layer->file->security : &none;
         int r;
 
         if (n && n->security[side].broken)
-                return refuse(text, "The security policy of '%.150s' cannot be put together; see the journal of o7s-irm", n->name);
+                return refuse(text,
+                              "The security policy of '%.150s' cannot be put together; see the journal of o7s-irm",
+                              n->name);
         if (layer && layer->file_is_bad)
-                return refuse(text, "%s" LAYER_FILE_SUFFIX " has errors, so how its flows are to be protected is not known; "
-                              "see: o7sctl verify %s", layer->name, layer->name);
+                return refuse(text,
+                              "%s" LAYER_FILE_SUFFIX " has errors, so how its flows are to be protected is not known; "
+                              "see: o7sctl verify %s",
+                              layer->name, layer->name);
 
         r = security_policy_merge(of_name, of_layer, ret);
         if (r == -ENOTUNIQ || r == -E2BIG)
@@ -79,7 +86,8 @@ static const Layer *layer_of_name(const Name *n) {
         return n && n->layer[0] ? layer_find(n->manager, n->layer) : NULL;
 }
 
-int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
+int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret,
+                   char text[IRM_TEXT_BYTES_MAX]) {
         int r;
 
         r = check_file(m, name, text);
@@ -93,7 +101,8 @@ int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYT
         return r < 0 ? r : policy_of(n, SECURITY_SERVER, layer_of_name(n), ret, text);
 }
 
-int policy_of_name(Manager *m, const char *name, SecuritySide side, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]) {
+int policy_of_name(Manager *m, const char *name, SecuritySide side, SecurityPolicy *ret,
+                   char text[IRM_TEXT_BYTES_MAX]) {
         const Name *n = name_find(m, name);
         int r;
 

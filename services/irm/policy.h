@@ -13,7 +13,8 @@
 #include "services/irm/flow.h"
 
 /* Both: the caller's to empty. text: why not, a sentence. Returns: 0; -EKEYREJECTED: no flow may be opened; -ENOMEM. */
-int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]);
+int policy_of_call(Manager *m, const char *name, const Process *caller, SecurityPolicy *ret,
+                   char text[IRM_TEXT_BYTES_MAX]);
 int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]);
 
 /* For people: what would hold for a name, known here or not. */

@@ -233,7 +233,8 @@ void permission_tell_flow(Permission permission, Flow *f) {
                 return;
         }
 
-        flow_end(f, CLOSE_REFUSED, -EBUSY, "polkit has too many questions to answer before this one; try again in a moment");
+        flow_end(f, CLOSE_REFUSED, -EBUSY,
+                 "polkit has too many questions to answer before this one; try again in a moment");
 }
 
 static void process_permission_known(Process *p) {
@@ -260,7 +261,8 @@ Permission process_may_open_flows(Process *p) {
                 return PERMISSION_GRANTED;
         if (p->open_flow == PERMISSION_ASKED)
                 return PERMISSION_ASKED;
-        if (p->open_flow != PERMISSION_UNKNOWN && p->open_flow != PERMISSION_BUSY && p->open_flow_generation == m->polkit_generation)
+        if (p->open_flow != PERMISSION_UNKNOWN && p->open_flow != PERMISSION_BUSY &&
+            p->open_flow_generation == m->polkit_generation)
                 return p->open_flow;
 
         p->open_flow_generation = m->polkit_generation;

@@ -97,7 +97,8 @@ static int check_amount(const Quota *quota, const QuotaUser *u, uint64_t bytes, 
         if (quota->n_flows >= l->flows)
                 return refuse(text, "This host has as many flows as it may", l->flows, "Flows");
         if (quota->lane_bytes + bytes > l->lane_bytes)
-                return refuse(text, "The flows of this host need more memory than they may have", l->lane_bytes, "LaneBytes");
+                return refuse(text, "The flows of this host need more memory than they may have", l->lane_bytes,
+                              "LaneBytes");
 
         return 0;
 }
@@ -107,7 +108,8 @@ static int check_haste(const Quota *quota, const QuotaUser *u, char *text) {
         const QuotaLimits *l = &quota->limits;
 
         if (u->n_pending >= l->pending_per_user)
-                return refuse(text, "This user has too many allocations pending", l->pending_per_user, "PendingPerUser");
+                return refuse(text, "This user has too many allocations pending", l->pending_per_user,
+                              "PendingPerUser");
         if (u->tokens < TOKENS_PER_ALLOCATION)
                 return refuse(text, "This user allocates too many flows per second", l->rate_per_user, "RatePerUser");
 
@@ -217,7 +219,8 @@ int quota_take_name(Quota *quota, uid_t uid, char *text) {
 
         /* root writes the files of names, which know no limit either */
         if (uid != 0 && u->n_names >= quota->limits.names_per_user)
-                return refuse(text, "This user has as many names as he may", quota->limits.names_per_user, "NamesPerUser");
+                return refuse(text, "This user has as many names as he may", quota->limits.names_per_user,
+                              "NamesPerUser");
 
         u->n_names++;
         return 0;

@@ -35,8 +35,8 @@ Resolve *resolve_free(Resolve *resolve) {
 /* rtt_usec < 0: there is none. */
 static int append_row(sd_bus_message *reply, const char *layer, const char *state, int64_t rtt_usec, const char *type,
                       const char *hash, const char *reason) {
-        return sd_bus_message_append(reply, "(ssxa{sv})", layer, state, rtt_usec, 3, "Type", "s", type, "Hash", "s", hash,
-                                     "Reason", "s", reason);
+        return sd_bus_message_append(reply, "(ssxa{sv})", layer, state, rtt_usec, 3, "Type", "s", type, "Hash", "s",
+                                     hash, "Reason", "s", reason);
 }
 
 /* This host itself comes first: what it serves is reached without any layer. */
@@ -48,7 +48,8 @@ static int append_local(sd_bus_message *reply, const Resolve *resolve) {
         if (!n->local)
                 return append_row(reply, "local", "skipped", -1, "local", "", "Local=no: reached through layers only");
         if (list_is_empty(&n->acceptors))
-                return append_row(reply, "local", "waiting", 0, "local", "", "a name of this host that nobody serves now");
+                return append_row(reply, "local", "waiting", 0, "local", "",
+                                  "a name of this host that nobody serves now");
 
         return append_row(reply, "local", "found", 0, "local", "", "served by a program of this host");
 }
@@ -189,8 +190,8 @@ int resolve_start(Manager *m, sd_bus_message *message, const char *name, uid_t u
                 return r;
 
         ask_layers(resolve);
-        r = sd_event_add_time(m->event, &resolve->timer, CLOCK_MONOTONIC, allocation_next(&resolve->asked), 0, time_is_over,
-                              resolve);
+        r = sd_event_add_time(m->event, &resolve->timer, CLOCK_MONOTONIC, allocation_next(&resolve->asked), 0,
+                              time_is_over, resolve);
         if (r < 0)
                 return r;
 

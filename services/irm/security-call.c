@@ -46,8 +46,8 @@ static int reply_findings(sd_bus_message *message, AuthMessage *answer) {
         for (unsigned i = 0; r >= 0 && i < answer->n_findings; i++) {
                 AuthFinding *finding = &answer->findings[i];
 
-                r = sd_bus_message_append(reply, "(isst)", finding->result, text_of(finding->subject), text_of(finding->text),
-                                          finding->expiry_usec);
+                r = sd_bus_message_append(reply, "(isst)", finding->result, text_of(finding->subject),
+                                          text_of(finding->text), finding->expiry_usec);
         }
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);

@@ -37,7 +37,8 @@ static const Text state_texts[_STATE_KIND_MAX][TEXTS_MAX] = {
         [STATE_BINDING] = { TEXT(StateBinding, name), TEXT(StateBinding, id) },
         [STATE_REGISTRATION] = { TEXT(StateRegistration, name), TEXT(StateRegistration, layer) },
         [STATE_CLIENT] = { TEXT(StateClient, name), TEXT(StateClient, program) },
-        [STATE_FLOW] = { TEXT(StateFlow, name), TEXT(StateFlow, layer), TEXT(StateFlow, peer), TEXT(StateFlow, protection),
+        [STATE_FLOW] = { TEXT(StateFlow, name), TEXT(StateFlow, layer), TEXT(StateFlow, peer),
+                         TEXT(StateFlow, protection),
                          TEXT(StateFlow, key_exchange) },
         [STATE_SETTING] = { TEXT(StateSetting, name), TEXT(StateSetting, key), TEXT(StateSetting, value) },
 };

@@ -68,7 +68,8 @@ o7s_qos terms_granted_qos(const o7s_qos *agreed, const o7s_qos *layer) {
         return qos;
 }
 
-int terms_of_answer(const o7s_qos *asked, uint32_t wishes, const o7s_qos *layer, const OapExtension *answer, Terms *ret) {
+int terms_of_answer(const o7s_qos *asked, uint32_t wishes, const o7s_qos *layer, const OapExtension *answer,
+                    Terms *ret) {
         uint32_t grants = peer_says(asked, answer) & wishes;
         bool extended = speaks_extended(answer);
         o7s_qos agreed = *asked;
