@@ -61,15 +61,17 @@ bool name_is_dns_like(const char *name);
 
 /* -- trust-name.c -- */
 
-/* By which of its names the certificate is what it must be, and whether that one may. *ret_identity lives as long as the certificate. Returns: 0; -EKEYREJECTED;
- * -EACCES: denied or not allowed, *ret_identity is who, if the rest is good. */
-int trust_check_names(const Certificate *certificate, const Expectation *expected, const Identity **ret_identity, char text[AUTH_TEXT_BYTES_MAX]);
+/* By which of its names the certificate is what it must be, and whether that one may. *ret_identity lives as long as
+ * the certificate. Returns: 0; -EKEYREJECTED; -EACCES: denied or not allowed, *ret_identity is who, if the rest is
+ * good. */
+int trust_check_names(const Certificate *certificate, const Expectation *expected, const Identity **ret_identity,
+                      char text[AUTH_TEXT_BYTES_MAX]);
 
 /* -- trust-chain.c -- */
 
 /* From the certificate to an anchor, every rule of chains in between. Returns: 0; -EKEYREJECTED. */
-int trust_check_chain(const Trust *trust, const Certificate *certificate, const Expectation *expected, const Identity *identity,
-                      char text[AUTH_TEXT_BYTES_MAX]);
+int trust_check_chain(const Trust *trust, const Certificate *certificate, const Expectation *expected,
+                      const Identity *identity, char text[AUTH_TEXT_BYTES_MAX]);
 
 /* -- trust-rule.c: what is asked of one certificate, each without a chain -- */
 
@@ -90,8 +92,8 @@ bool trust_signs_list(gnutls_x509_crt_t issuer, gnutls_x509_crl_t crl);
 
 /* -- trust-revocation.c -- */
 
-int trust_check_revocation(const Trust *trust, gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer, uint64_t now_realtime_nsec,
-                           char text[AUTH_TEXT_BYTES_MAX]);
+int trust_check_revocation(const Trust *trust, gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer,
+                           uint64_t now_realtime_nsec, char text[AUTH_TEXT_BYTES_MAX]);
 
 /* For a key that is pinned: any list that names its certificate counts, whoever issued it. */
 int trust_check_revocation_of_pinned(const Trust *trust, gnutls_x509_crt_t crt, char text[AUTH_TEXT_BYTES_MAX]);
@@ -119,6 +121,8 @@ int trust_refuse(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) _print
 
 typedef int (*pem_found_t)(void *userdata, const uint8_t *der, size_t size);
 
-/* Each DER object of a file, be it PEM with these labels (and nothing else) or DER, one behind the other. Returns: how many; -EBADMSG; what found() says. */
-int pem_each(const void *data, size_t size, const char *const *labels, size_t n_labels, pem_found_t found, void *userdata);
+/* Each DER object of a file, be it PEM with these labels (and nothing else) or DER, one behind the other. Returns:
+ * how many; -EBADMSG; what found() says. */
+int pem_each(const void *data, size_t size, const char *const *labels, size_t n_labels, pem_found_t found,
+             void *userdata);
 int pem_each_certificate(const void *data, size_t size, pem_found_t found, void *userdata);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The names in a certificate, read from its bytes: what a library makes of them (decoded international names, text that ends at the
- * first NUL) is not what was signed. One name with a byte in it that people cannot see makes the whole certificate unreadable: such
- * a name was made to be mistaken for another.
+ * The names in a certificate, read from its bytes: what a library makes of them (decoded international names, text
+ * that ends at the first NUL) is not what was signed. One name with a byte in it that people cannot see makes the
+ * whole certificate unreadable: such a name was made to be mistaken for another.
  *
  *   subjectAltName    SEQUENCE OF { [1] mail, [2] dNSName, [6] URI: IA5String; others: skipped }
  *
@@ -27,10 +27,10 @@
 static const struct {
         uint32_t first, last;
 } invisible[] = {
-        { 0x00, 0x1f },         { 0x7f, 0x9f },         { 0xad, 0xad },         { 0x34f, 0x34f },       { 0x61c, 0x61c },
-        { 0x115f, 0x1160 },     { 0x17b4, 0x17b5 },     { 0x180b, 0x180f },     { 0x200b, 0x200f },     { 0x2028, 0x202e },
-        { 0x2060, 0x206f },     { 0x3164, 0x3164 },     { 0xfe00, 0xfe0f },     { 0xfeff, 0xfeff },     { 0xffa0, 0xffa0 },
-        { 0xfff0, 0xfffb },     { 0xe0000, 0xe0fff },
+        { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
+        { 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+        { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb },
+        { 0xe0000, 0xe0fff },
 };
 
 static bool is_invisible(uint32_t character) {
@@ -176,7 +176,8 @@ static int read_alternative(Certificate *certificate, const DerElement *name) {
         case DER_CONTEXT(2):
         case DER_CONTEXT(6):
                 return take_name(certificate, name->tag, &name->content);
-        case DER_CONTEXT_CONSTRUCTED(0):        /* names of other kinds, directory names, addresses, registered numbers */
+        case DER_CONTEXT_CONSTRUCTED(0):        /* names of other kinds, directory names, addresses, registered
+                                                 * numbers */
         case DER_CONTEXT_CONSTRUCTED(3):
         case DER_CONTEXT_CONSTRUCTED(4):
         case DER_CONTEXT_CONSTRUCTED(5):
@@ -223,18 +224,21 @@ static int take_common_name(Certificate *certificate, const gnutls_x509_ava_st *
                 return 0;
 
         /* Strings of other alphabets can say the same in several ways: not compared, and never shown. */
-        if (value->value_tag != DER_UTF8_STRING && value->value_tag != DER_PRINTABLE_STRING && value->value_tag != DER_IA5_STRING)
+        if (value->value_tag != DER_UTF8_STRING && value->value_tag != DER_PRINTABLE_STRING &&
+            value->value_tag != DER_IA5_STRING)
                 return 0;
         if (!identity_text_is_clean(value->value.data, value->value.size))
                 return -EBADMSG;
 
         certificate->common_name.kind = IDENTITY_COMMON_NAME;
-        return format_string(&certificate->common_name.text, COMMON_NAME_PREFIX "%.*s", (int) value->value.size, (const char *) value->value.data);
+        return format_string(&certificate->common_name.text, COMMON_NAME_PREFIX "%.*s", (int) value->value.size,
+                             (const char *) value->value.data);
 }
 
 /* Counted with its end or without, as the library pleases. */
 static bool is_common_name(const gnutls_datum_t *object) {
-        return strnlen((const char *) object->data, object->size) == STRLEN(COMMON_NAME) && memcmp(object->data, COMMON_NAME, STRLEN(COMMON_NAME)) == 0;
+        return strnlen((const char *) object->data, object->size) == STRLEN(COMMON_NAME) &&
+               memcmp(object->data, COMMON_NAME, STRLEN(COMMON_NAME)) == 0;
 }
 
 static int read_common_names(Certificate *certificate) {

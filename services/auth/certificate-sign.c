@@ -8,10 +8,12 @@
 #define ED25519_SIGNATURE_BYTES 64U
 #define ED448_SIGNATURE_BYTES 114U
 
-int certificate_check_signature(const Certificate *certificate, uint16_t digest, const void *data, size_t size, const void *signature,
-                                size_t signature_size) {
-        gnutls_datum_t signed_data = { .data = (uint8_t *) (uintptr_t) data, .size = (unsigned) size };         /* both only read */
-        gnutls_datum_t signature_data = { .data = (uint8_t *) (uintptr_t) signature, .size = (unsigned) signature_size };
+int certificate_check_signature(const Certificate *certificate, uint16_t digest, const void *data, size_t size,
+                                const void *signature, size_t signature_size) {
+        /* both only read */
+        gnutls_datum_t signed_data = { .data = (uint8_t *) (uintptr_t) data, .size = (unsigned) size };
+        gnutls_datum_t signature_data = { .data = (uint8_t *) (uintptr_t) signature,
+                                          .size = (unsigned) signature_size };
         char text[AUTH_TEXT_BYTES_MAX];
         int algorithm, r;
 
@@ -33,7 +35,8 @@ int certificate_check_signature(const Certificate *certificate, uint16_t digest,
             (algorithm == GNUTLS_SIGN_EDDSA_ED448 && signature_size != ED448_SIGNATURE_BYTES))
                 return -EKEYREJECTED;
 
-        r = gnutls_pubkey_verify_data2(certificate->key, (gnutls_sign_algorithm_t) algorithm, 0, &signed_data, &signature_data);
+        r = gnutls_pubkey_verify_data2(certificate->key, (gnutls_sign_algorithm_t) algorithm, 0, &signed_data,
+                                       &signature_data);
         return r < 0 ? -EKEYREJECTED : 0;
 }
 

@@ -13,8 +13,8 @@
  *   trust-revocation.c      nobody on the way was revoked
  *   credentials*.c          all of this in files
  *
- * A peer's bytes decide neither how much stack nor, but for the copy that GnuTLS makes, how much memory is used. That GnuTLS accepts a
- * certificate means little here: each rule is checked by name.
+ * A peer's bytes decide neither how much stack nor, but for the copy that GnuTLS makes, how much memory is used. That
+ * GnuTLS accepts a certificate means little here: each rule is checked by name.
  */
 
 #include "services/auth/certificate-internal.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Files of credentials: read whole, with what they were when they were read. Links are followed, since that is how tools that renew
- * certificates put new ones in place; what they lead to must be a regular file.
+ * Files of credentials: read whole, with what they were when they were read. Links are followed, since that is how
+ * tools that renew certificates put new ones in place; what they lead to must be a regular file.
  */
 
 #include <dirent.h>
@@ -63,8 +63,9 @@ static bool stamp_has_changed(const FileStamp *old) {
         if (now.exists != old->exists)
                 return true;
 
-        return now.exists && (now.device != old->device || now.inode != old->inode || now.size != old->size ||
-                              !time_is_equal(&now.modified, &old->modified) || !time_is_equal(&now.changed, &old->changed));
+        return now.exists &&
+               (now.device != old->device || now.inode != old->inode || now.size != old->size ||
+                !time_is_equal(&now.modified, &old->modified) || !time_is_equal(&now.changed, &old->changed));
 }
 
 bool file_stamps_have_changed(const FileStamps *stamps) {
@@ -153,7 +154,8 @@ int credential_file_read(FileStamps *stamps, const char *path, uint8_t **ret, si
         return read_all(fd, (size_t) st.st_size, ret, ret_size);
 }
 
-static int read_one(FileStamps *stamps, const char *path, credential_take_t take, void *userdata, char text[AUTH_TEXT_BYTES_MAX]) {
+static int read_one(FileStamps *stamps, const char *path, credential_take_t take, void *userdata,
+                    char text[AUTH_TEXT_BYTES_MAX]) {
         _cleanup_free_ uint8_t *data = NULL;
         size_t size;
         int r;
@@ -171,13 +173,16 @@ static int is_shown(const struct dirent *entry) {
         return entry->d_name[0] != '.';
 }
 
-static int read_directory(FileStamps *stamps, const char *path, credential_take_t take, void *userdata, char text[AUTH_TEXT_BYTES_MAX]) {
+static int read_directory(FileStamps *stamps, const char *path, credential_take_t take, void *userdata,
+                          char text[AUTH_TEXT_BYTES_MAX]) {
         struct dirent **entries = NULL;
         int n, r = 0;
 
         n = scandir(path, &entries, is_shown, alphasort);
         if (n < 0)
-                return errno == ENOMEM ? -ENOMEM : credentials_fail(text, "%s cannot be used: %s", path, credentials_reason(-errno));
+                return errno == ENOMEM
+                               ? -ENOMEM
+                               : credentials_fail(text, "%s cannot be used: %s", path, credentials_reason(-errno));
         if ((unsigned) n > CREDENTIAL_DIRECTORY_ENTRIES_MAX)
                 r = credentials_fail(text, "%s has more than %u files", path, CREDENTIAL_DIRECTORY_ENTRIES_MAX);
 
@@ -195,8 +200,8 @@ static int read_directory(FileStamps *stamps, const char *path, credential_take_
         return r;
 }
 
-int credential_path_read(FileStamps *stamps, const char *path, bool missing_is_fine, credential_take_t take, void *userdata,
-                         char text[AUTH_TEXT_BYTES_MAX]) {
+int credential_path_read(FileStamps *stamps, const char *path, bool missing_is_fine, credential_take_t take,
+                         void *userdata, char text[AUTH_TEXT_BYTES_MAX]) {
         struct stat st;
         int r;
 
@@ -210,5 +215,6 @@ int credential_path_read(FileStamps *stamps, const char *path, bool missing_is_f
                 return credentials_fail(text, "%s cannot be used: %s", path, credentials_reason(-errno));
         }
 
-        return S_ISDIR(st.st_mode) ? read_directory(stamps, path, take, userdata, text) : read_one(stamps, path, take, userdata, text);
+        return S_ISDIR(st.st_mode) ? read_directory(stamps, path, take, userdata, text)
+                                   : read_one(stamps, path, take, userdata, text);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Credentials for people: what would be used for a name, until when, and what is wrong with it. "o7sctl doctor" and the warnings in advance
- * read this; it decides nothing.
+ * Credentials for people: what would be used for a name, until when, and what is wrong with it. "o7sctl doctor" and
+ * the warnings in advance read this; it decides nothing.
  */
 
 #include <dirent.h>
@@ -53,8 +53,8 @@ static void inspect_certificate(Findings *f, const char *subject, gnutls_x509_cr
         if (finding->result == 0)
                 finding->result = trust_check_key(crt, finding->text);
         if (finding->result == 0)
-                trust_say(finding->text, "%s %s, issued by %s, valid until %s", what, trust_subject(crt, name), trust_issuer(crt, issuer),
-                          trust_time(until, when));
+                trust_say(finding->text, "%s %s, issued by %s, valid until %s", what, trust_subject(crt, name),
+                          trust_issuer(crt, issuer), trust_time(until, when));
 }
 
 static void inspect_list(Findings *f, gnutls_x509_crl_t crl) {
@@ -73,14 +73,17 @@ static void inspect_list(Findings *f, gnutls_x509_crl_t crl) {
         if (!finding)
                 return;
         if (until < 0) {
-                (void) copy_string(finding->text, sizeof(finding->text), "revocation list that does not say until when");
+                (void) copy_string(finding->text, sizeof(finding->text),
+                                   "revocation list that does not say until when");
                 return;
         }
 
         finding->expiry_usec = (uint64_t) until * USEC_PER_SECOND;
         finding->result = until < (int64_t) (f->now_realtime_nsec / NSEC_PER_SECOND) ? -EKEYEXPIRED : 0;
-        trust_say(finding->text, finding->result < 0 ? "revocation list that is out of date since %s: what it is about is refused"
-                                                               : "revocation list, up to date until %s", trust_time(until, when));
+        trust_say(finding->text,
+                  finding->result < 0 ? "revocation list that is out of date since %s: what it is about is refused"
+                                      : "revocation list, up to date until %s",
+                  trust_time(until, when));
 }
 
 static void inspect_trust(Findings *f, const TrustSet *set) {
@@ -91,7 +94,8 @@ static void inspect_trust(Findings *f, const TrustSet *set) {
                 return;
         }
         if (trust->n_anchors == 0)
-                findings_say(f, 0, "trust", "no trust anchors: peers cannot prove who they are, unless they are pinned");
+                findings_say(f, 0, "trust",
+                             "no trust anchors: peers cannot prove who they are, unless they are pinned");
 
         for (unsigned i = 0; i < trust->n_anchors; i++)
                 inspect_certificate(f, NULL, trust->anchors[i], "trust anchor");
@@ -105,7 +109,8 @@ static void inspect_trust(Findings *f, const TrustSet *set) {
 static void inspect_own_proof(Findings *f, const char *name, bool server, const TrustSet *set, const Shown *shown) {
         char identity[AUTH_IDENTITY_BYTES_MAX], text[AUTH_TEXT_BYTES_MAX], subject[AUTH_IDENTITY_BYTES_MAX];
         const SecurityPolicy policy = { .common_name = true };
-        const Expectation expected = { .name = server ? name : NULL, .policy = &policy, .server = server, .now_realtime_nsec = f->now_realtime_nsec };
+        const Expectation expected = { .name = server ? name : NULL, .policy = &policy, .server = server,
+                                       .now_realtime_nsec = f->now_realtime_nsec };
         int r;
 
         if (set->result < 0 || trust_n_anchors(set->trust) == 0)
@@ -119,7 +124,7 @@ static void inspect_own_proof(Findings *f, const char *name, bool server, const 
         }
 
         trust_say(text, "proves %.200s to whoever has the same trust anchors%s", identity,
-                            startswith(identity, "CN=") ? ", where CommonName=yes is set: it has no alternative name" : "");
+                  startswith(identity, "CN=") ? ", where CommonName=yes is set: it has no alternative name" : "");
         findings_say(f, 0, subject, text);
 }
 
@@ -138,13 +143,14 @@ static void inspect_shown(Findings *f, const char *name, bool server, const Trus
                 findings_say(f, 0, shown->private_key, text);
         }
         if (shown->have_enc_conf) {
-                trust_say(text, "enc.conf of %.200s: %s", name, shown->enc_conf.none ? "no encryption is asked for"
-                                                                                               : shown->enc_conf.cipher->name);
+                trust_say(text, "enc.conf of %.200s: %s", name,
+                          shown->enc_conf.none ? "no encryption is asked for" : shown->enc_conf.cipher->name);
                 findings_say(f, 0, name, text);
         }
 }
 
-static int inspect_name(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, const TrustSet *set, Findings *f) {
+static int inspect_name(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                        const TrustSet *set, Findings *f) {
         Shown *shown;
         int r;
 
@@ -189,8 +195,8 @@ static int inspect_side(CredentialStore *store, bool server, const TrustSet *set
         return r;
 }
 
-int credentials_inspect(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, uint64_t now_realtime_nsec,
-                        AuthFinding *ret, unsigned n) {
+int credentials_inspect(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                        uint64_t now_realtime_nsec, AuthFinding *ret, unsigned n) {
         Findings f = { .items = ret, .max = n, .now_realtime_nsec = now_realtime_nsec };
         TrustSet *set;
         int r;

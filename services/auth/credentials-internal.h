@@ -35,14 +35,15 @@ void file_stamps_done(FileStamps *stamps);
 int file_stamps_add(FileStamps *stamps, const char *path);
 bool file_stamps_have_changed(const FileStamps *stamps);
 
-/* All of a regular file. Stamped before it is read. Returns: 0; -ENOENT; other errno; -EFBIG; -EISDIR: not a regular file; -ENOMEM. */
+/* All of a regular file. Stamped before it is read. Returns: 0; -ENOENT; other errno; -EFBIG; -EISDIR: not a regular
+ * file; -ENOMEM. */
 int credential_file_read(FileStamps *stamps, const char *path, uint8_t **ret, size_t *ret_size);
 
-/* A file, or each file of a directory, in order of their names; hidden ones are skipped. missing_is_fine: for what need not be there.
- * Returns: 0; -ENOKEY: text says what is wrong with which; -ENOMEM. */
+/* A file, or each file of a directory, in order of their names; hidden ones are skipped. missing_is_fine: for what
+ * need not be there. Returns: 0; -ENOKEY: text says what is wrong with which; -ENOMEM. */
 typedef int (*credential_take_t)(void *userdata, const uint8_t *data, size_t size);
-int credential_path_read(FileStamps *stamps, const char *path, bool missing_is_fine, credential_take_t take, void *userdata,
-                         char text[AUTH_TEXT_BYTES_MAX]);
+int credential_path_read(FileStamps *stamps, const char *path, bool missing_is_fine, credential_take_t take,
+                         void *userdata, char text[AUTH_TEXT_BYTES_MAX]);
 
 /* Writes the sentence. Returns: -ENOKEY. */
 int credentials_fail(char text[AUTH_TEXT_BYTES_MAX], const char *format, ...) _printf_(2, 3);
@@ -89,7 +90,8 @@ int credential_store_base(const CredentialStore *store, FileStamps *stamps, char
 
 /* Found or read; lives until the next refresh. Its own .result says whether it is of use. Returns: 0; -ENOMEM. */
 int credential_store_trust(CredentialStore *store, const SecurityPolicy *policy, TrustSet **ret);
-int credential_store_shown(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, Shown **ret);
+int credential_store_shown(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                           Shown **ret);
 
 /* -- credentials-name.c -- */
 

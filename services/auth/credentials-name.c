@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a name shows: its certificate, by what name o7s-keyd knows the key, and the encryption that its directory asks for. A
- * certificate without a key, or a key without its certificate where the policy names one of them, is a mistake that fails the name's
- * flows; a directory with only a key in it shows nothing yet.
+ * What a name shows: its certificate, by what name o7s-keyd knows the key, and the encryption that its directory asks
+ * for. A certificate without a key, or a key without its certificate where the policy names one of them, is a mistake
+ * that fails the name's flows; a directory with only a key in it shows nothing yet.
  */
 
 #include "services/auth/credentials-internal.h"
@@ -124,7 +124,8 @@ static int find_in_directory(Shown *shown, Places *places, const char *file, con
         return MIN(r, 0);
 }
 
-static int find_places(const CredentialStore *store, Shown *shown, const char *name, const SecurityPolicy *policy, bool server, Places *places) {
+static int find_places(const CredentialStore *store, Shown *shown, const char *name, const SecurityPolicy *policy,
+                       bool server, Places *places) {
         _cleanup_free_ char *base = NULL;
         int r;
 
@@ -163,11 +164,15 @@ static int load_enc_conf(Shown *shown, const char *directory) {
         if (r == -ENOENT || r == -ENOTDIR)
                 return 0;
         if (r < 0)
-                return r == -ENOMEM ? r : credentials_fail(shown->text, "%s cannot be used: %s", path, credentials_reason(r));
+                return r == -ENOMEM
+                               ? r
+                               : credentials_fail(shown->text, "%s cannot be used: %s", path, credentials_reason(r));
 
         r = enc_conf_parse((const char *) data, size, &shown->enc_conf, &line, &problem);
         if (r < 0)
-                return r == -ENOMEM ? r : credentials_fail(shown->text, "%s:%u: %s", path, line, problem ? problem : "it cannot be read");
+                return r == -ENOMEM ? r
+                                    : credentials_fail(shown->text, "%s:%u: %s", path, line,
+                                                       problem ? problem : "it cannot be read");
 
         shown->have_enc_conf = true;
         return 0;
@@ -177,16 +182,20 @@ static int load_enc_conf(Shown *shown, const char *directory) {
 
 static int check_pair(Shown *shown, const char *name, const SecurityPolicy *policy, const Places *places) {
         if (places->certificate && !places->private_key)
-                return credentials_fail(shown->text, "%s has no private key: neither PrivateKey= nor a file key.pem in %s", places->certificate,
-                                        strempty(places->directory));
+                return credentials_fail(shown->text,
+                                        "%s has no private key: neither PrivateKey= nor a file key.pem in %s",
+                                        places->certificate, strempty(places->directory));
         if (!places->certificate && policy && policy->private_key)
-                return credentials_fail(shown->text, "The private key %.200s of %.200s has no certificate: neither Certificate= nor a file crt.pem", policy->private_key,
-                                        name);
+                return credentials_fail(
+                        shown->text,
+                        "The private key %.200s of %.200s has no certificate: neither Certificate= nor a file crt.pem",
+                        policy->private_key, name);
 
         return 0;
 }
 
-static int load(const CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, Shown *shown) {
+static int load(const CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                Shown *shown) {
         _cleanup_(places_done) Places places = {};
         char text[AUTH_TEXT_BYTES_MAX];
         int r;
@@ -202,7 +211,9 @@ static int load(const CredentialStore *store, const char *name, const SecurityPo
         if (places.certificate) {
                 r = load_certificate(shown, places.certificate);
                 if (r < 0)
-                        return r == -ENOMEM ? r : credentials_fail(shown->text, "%s cannot be used: %s", places.certificate, credentials_reason(r));
+                        return r == -ENOMEM ? r
+                                            : credentials_fail(shown->text, "%s cannot be used: %s",
+                                                               places.certificate, credentials_reason(r));
                 if (trust_check_key(shown->certificate->crt, text) < 0)
                         return credentials_fail(shown->text, "%s: %s", places.certificate, text);
                 if (!copy_string(shown->private_key, sizeof(shown->private_key), places.private_key))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The store of credentials: what was read stays until one of its files changes (credentials-file.c says how that is seen), also that
- * something could not be read. Where to read on:
+ * The store of credentials: what was read stays until one of its files changes (credentials-file.c says how that is
+ * seen), also that something could not be read. Where to read on:
  *
  *   credentials-file.c      files, directories, whether they changed
  *   credentials-name.c      what one name shows
@@ -102,7 +102,8 @@ static int take_revocations(void *userdata, const uint8_t *data, size_t size) {
 }
 
 /* What the policy names, which must be there, or the host's own directory, which need not be. */
-static int read_list(TrustSet *set, const ConfStrings *said, const char *base, const char *directory, credential_take_t take) {
+static int read_list(TrustSet *set, const ConfStrings *said, const char *base, const char *directory,
+                     credential_take_t take) {
         _cleanup_free_ char *path = NULL;
         int r;
 
@@ -205,7 +206,8 @@ int credential_store_trust(CredentialStore *store, const SecurityPolicy *policy,
         return 0;
 }
 
-int credential_store_shown(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, Shown **ret) {
+int credential_store_shown(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                           Shown **ret) {
         _cleanup_(shown_freep) Shown *shown = NULL;
         _cleanup_free_ char *key = NULL;
         Shown *old;
@@ -303,30 +305,43 @@ static void find_encryption(const SecurityPolicy *policy, const Shown *shown, Cr
         if (policy->encryption != ENCRYPTION_DEFAULT)
                 c->encryption = policy->encryption;
         else
-                c->encryption = !shown->have_enc_conf ? ENCRYPTION_OPPORTUNISTIC : c->none ? ENCRYPTION_NO : ENCRYPTION_REQUIRED;
+                c->encryption = !shown->have_enc_conf ? ENCRYPTION_OPPORTUNISTIC
+                                : c->none             ? ENCRYPTION_NO
+                                                      : ENCRYPTION_REQUIRED;
 
         c->peer = policy->peer != PEER_DEFAULT ? policy->peer : PEER_ANY;
 }
 
 /* What is asked for must be possible: with what we show, and with what we could check the peer by. */
-static int find_authentication(const char *name, const SecurityPolicy *policy, bool server, bool can_check, Credentials *c,
-                               char text[AUTH_TEXT_BYTES_MAX]) {
+static int find_authentication(const char *name, const SecurityPolicy *policy, bool server, bool can_check,
+                               Credentials *c, char text[AUTH_TEXT_BYTES_MAX]) {
         bool must_show, must_check;
 
         c->authentication = policy->authentication;
         if (c->authentication == AUTHENTICATION_DEFAULT)
-                c->authentication = (server ? c->certificate != NULL : can_check) ? AUTHENTICATION_SERVER : AUTHENTICATION_NONE;
+                c->authentication = (server ? c->certificate != NULL : can_check) ? AUTHENTICATION_SERVER
+                                                                                  : AUTHENTICATION_NONE;
 
-        must_show = c->authentication == AUTHENTICATION_MUTUAL || (server && c->authentication == AUTHENTICATION_SERVER);
-        must_check = c->authentication == AUTHENTICATION_MUTUAL || (!server && c->authentication == AUTHENTICATION_SERVER);
+        must_show = c->authentication == AUTHENTICATION_MUTUAL ||
+                    (server && c->authentication == AUTHENTICATION_SERVER);
+        must_check = c->authentication == AUTHENTICATION_MUTUAL ||
+                     (!server && c->authentication == AUTHENTICATION_SERVER);
 
         if (must_show && !c->certificate)
-                return credentials_fail(text, "Authentication=%s needs a certificate %s %.200s, and there is none (Certificate= and PrivateKey=, or crt.pem and key.pem in "
-                                        BASE "/%s/%.200s)", authentication_to_string(c->authentication), server ? "of" : "to show to", name,
-                                        server ? "server" : "client", name);
+                return credentials_fail(
+                        text,
+                        "Authentication=%s needs a certificate %s %.200s, and there is none (Certificate= and "
+                        "PrivateKey=, or crt.pem and key.pem in " BASE
+                        "/%s/%.200s)",
+                        authentication_to_string(c->authentication), server ? "of" : "to show to", name,
+                        server ? "server" : "client", name);
         if (must_check && !can_check)
-                return credentials_fail(text, "Authentication=%s needs a trust anchor or a pin for %.200s, and there is none (TrustAnchor=, Pin=, or a file in " BASE "/cacert)",
-                                        authentication_to_string(c->authentication), name);
+                return credentials_fail(
+                        text,
+                        "Authentication=%s needs a trust anchor or a pin for %.200s, and there is none "
+                        "(TrustAnchor=, Pin=, or a file in " BASE
+                        "/cacert)",
+                        authentication_to_string(c->authentication), name);
 
         return 0;
 }
@@ -345,8 +360,8 @@ static int find_shown(const Shown *shown, uint64_t now_realtime_nsec, Credential
         return 0;
 }
 
-int credentials_find(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, uint64_t now_realtime_nsec,
-                     Credentials *ret, char text[AUTH_TEXT_BYTES_MAX]) {
+int credentials_find(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                     uint64_t now_realtime_nsec, Credentials *ret, char text[AUTH_TEXT_BYTES_MAX]) {
         Credentials c = {};
         TrustSet *set;
         Shown *shown;

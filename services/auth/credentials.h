@@ -2,15 +2,17 @@
 #pragma once
 
 /*
- * What this host shows, and whom it trusts: certificates, trust anchors and revocation lists, found by the policy of a name or in its
- * directory, read again when a file changes. No private key ever comes here: private_key is only the name by which o7s-keyd knows it.
+ * What this host shows, and whom it trusts: certificates, trust anchors and revocation lists, found by the policy of
+ * a name or in its directory, read again when a file changes. No private key ever comes here: private_key is only the
+ * name by which o7s-keyd knows it.
  *
  *   /etc/o7s/security/cacert/  trust anchors              /etc/o7s/security/server/NAME/{crt.pem,key.pem,enc.conf}  what NAME shows where it is served here
  *   /etc/o7s/security/untrusted/  intermediates: never anchors   /etc/o7s/security/client/NAME/...                    what this host shows to NAME
- *   /etc/o7s/security/crl/  revocation lists              (the same below /etc/ouroboros/security where that is all there is)
+ *   /etc/o7s/security/crl/  revocation lists              (the same below /etc/ouroboros/security where that is all
+ *                                                         there is)
  *
- * A file that is there and cannot be read, or is no certificate, fails what depends on it (-ENOKEY, with its path in the text): nothing is ever weaker
- * because of an error. Only a directory or file that does not exist means "none".
+ * A file that is there and cannot be read, or is no certificate, fails what depends on it (-ENOKEY, with its path in
+ * the text): nothing is ever weaker because of an error. Only a directory or file that does not exist means "none".
  */
 
 #include "services/common/auth-message.h"
@@ -28,7 +30,8 @@ typedef struct Credentials {
         const uint8_t *certificate;             /* DER, leaf; NULL: none to show */
         size_t certificate_size;
         char private_key[512];                  /* for o7s-keyd */
-        const Trust *trust;                     /* NULL: no anchor for this name; trust_ref() where it is used after a refresh */
+        const Trust *trust;                     /* NULL: no anchor for this name; trust_ref() where it is used after a
+                                                 * refresh */
         /* What the files decide where the policy leaves it open. */
         int authentication;                     /* never AUTHENTICATION_DEFAULT */
         int encryption;
@@ -38,8 +41,8 @@ typedef struct Credentials {
 } Credentials;
 
 /* Returns: 0; -ENOKEY: a file is no good, text says which and why; -ENOMEM. */
-int credentials_find(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, uint64_t now_realtime_nsec,
-                     Credentials *ret, char text[AUTH_TEXT_BYTES_MAX]);
+int credentials_find(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                     uint64_t now_realtime_nsec, Credentials *ret, char text[AUTH_TEXT_BYTES_MAX]);
 
 /* Looks whether files have changed. At most once a second is enough. Returns: 1: something is new; 0. */
 int credential_store_refresh(CredentialStore *store);
@@ -47,6 +50,7 @@ int credential_store_refresh(CredentialStore *store);
 /* Everything is read again. Returns: 0; -ENOKEY. */
 int credential_store_reload(CredentialStore *store, char text[AUTH_TEXT_BYTES_MAX]);
 
-/* For people: one finding per file that counts for this name. name NULL: of all names, for warnings in advance. Returns: how many; -ENOMEM. */
-int credentials_inspect(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server, uint64_t now_realtime_nsec,
-                        AuthFinding *ret, unsigned n);
+/* For people: one finding per file that counts for this name. name NULL: of all names, for warnings in advance.
+ * Returns: how many; -ENOMEM. */
+int credentials_inspect(CredentialStore *store, const char *name, const SecurityPolicy *policy, bool server,
+                        uint64_t now_realtime_nsec, AuthFinding *ret, unsigned n);

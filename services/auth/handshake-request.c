@@ -115,7 +115,8 @@ static int refuse_stamp(uint64_t stamp, uint64_t now, char text[AUTH_TEXT_BYTES_
         bool past = stamp <= now;
 
         return handshake_refuse(text, -ETIME,
-                                "The request's time stamp is %.1f s in the %s: a replay, or the clocks of both hosts differ",
+                                "The request's time stamp is %.1f s in the %s: a replay, or the "
+                                "clocks of both hosts differ",
                                 (double) (past ? now - stamp : stamp - now) / 1e9, past ? "past" : "future");
 }
 

@@ -84,7 +84,8 @@ static int hmac_parts(HashAlgorithm hash, const Part *key, const Part parts[3], 
 
         r = pad_key(hash, key, 0x36, block);
         if (r >= 0)
-                r = hash_parts(hash, (Part[]) { { block, hashes[hash].block }, parts[0], parts[1], parts[2] }, 4, inner);
+                r = hash_parts(hash, (Part[]) { { block, hashes[hash].block }, parts[0], parts[1], parts[2] }, 4,
+                               inner);
         if (r >= 0)
                 r = pad_key(hash, key, 0x5c, block);
         if (r >= 0)

@@ -60,7 +60,8 @@ static int parse_arguments(int argc, char *argv[]) {
         return 1;
 }
 
-/* The memory of this process has the keys of flows in it for moments: no core, no other process of this user, no swap sees them. */
+/* The memory of this process has the keys of flows in it for moments: no core, no other process of this user, no swap
+ * sees them. */
 static void harden(void) {
         const struct rlimit none = {};
 
@@ -78,7 +79,8 @@ static int find_user(uid_t *ret) {
         errno = 0;
         user = getpwnam(arg_user);
         if (!user)
-                return log_error_errno(errno > 0 ? errno : ESRCH, "There is no user \"%s\" to be answered: %m", arg_user);
+                return log_error_errno(errno > 0 ? errno : ESRCH, "There is no user \"%s\" to be answered: %m",
+                                       arg_user);
 
         *ret = user->pw_uid;
         return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Files of certificates and of revocation lists: PEM, any number of blocks with text around them, or DER, one behind the other. A block
- * of another kind makes the file bad: half of a file is not what somebody meant who put it there.
+ * Files of certificates and of revocation lists: PEM, any number of blocks with text around them, or DER, one behind
+ * the other. A block of another kind makes the file bad: half of a file is not what somebody meant who put it there.
  */
 
 #include "basic/string.h"
@@ -31,7 +31,8 @@ static const char *label_at(const uint8_t *p, const uint8_t *end, const char *co
 
 /* block: from "-----BEGIN" to behind "-----END". */
 static int decode(const uint8_t *block, size_t size, const char *label, pem_found_t found, void *userdata) {
-        gnutls_datum_t text = { .data = (uint8_t *) (uintptr_t) block, .size = (unsigned) size }, der = {};     /* text is only read */
+        /* text is only read */
+        gnutls_datum_t text = { .data = (uint8_t *) (uintptr_t) block, .size = (unsigned) size }, der = {};
         int r;
 
         r = gnutls_pem_base64_decode2(label, &text, &der);
@@ -43,7 +44,8 @@ static int decode(const uint8_t *block, size_t size, const char *label, pem_foun
         return r;
 }
 
-static int each_block(const uint8_t *data, size_t size, const char *const *labels, size_t n_labels, pem_found_t found, void *userdata) {
+static int each_block(const uint8_t *data, size_t size, const char *const *labels, size_t n_labels, pem_found_t found,
+                      void *userdata) {
         const uint8_t *end = data + size, *begin;
         int n = 0;
 
@@ -84,7 +86,8 @@ static int each_sequence(const uint8_t *data, size_t size, pem_found_t found, vo
         return n > 0 ? n : -EBADMSG;
 }
 
-int pem_each(const void *data, size_t size, const char *const *labels, size_t n_labels, pem_found_t found, void *userdata) {
+int pem_each(const void *data, size_t size, const char *const *labels, size_t n_labels, pem_found_t found,
+             void *userdata) {
         if (size == 0 || size > INT32_MAX)
                 return -EBADMSG;
         if (find(data, (const uint8_t *) data + size, BEGIN))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * From a leaf to an anchor. The peer sends its leaf alone; what stands in between is in this host's directory of intermediates, and none of
- * these is ever an anchor, self-signed or not. There may be several ways up (an authority that was certified twice, a key that was
- * renewed): each is tried, up to a limit, and one that holds is enough.
+ * From a leaf to an anchor. The peer sends its leaf alone; what stands in between is in this host's directory of
+ * intermediates, and none of these is ever an anchor, self-signed or not. There may be several ways up (an authority
+ * that was certified twice, a key that was renewed): each is tried, up to a limit, and one that holds is enough.
  *
- * A way holds when each certificate on it is signed by the next, every one passes every rule (trust-rule.c), nobody on it is revoked, and the
- * names in the leaf are within what the authorities may certify.
+ * A way holds when each certificate on it is signed by the next, every one passes every rule (trust-rule.c), nobody
+ * on it is revoked, and the names in the leaf are within what the authorities may certify.
  */
 
 #include "basic/string.h"
@@ -22,14 +22,16 @@ typedef struct Search {
         unsigned next[CHAIN_MAX];
         unsigned n;
         unsigned attempts;
-        bool found;                     /* a way that leads to an anchor, if not one that holds: its reason is the one to tell */
+        bool found;                     /* a way that leads to an anchor, if not one that holds: its reason is the one
+                                         * to tell */
 } Search;
 
 /* -- names that authorities may certify -- */
 
 /*
- * Constraints know DNS names. A flow name is one of the same kind, whatever it is written into: who may certify only below
- * example.com must not certify "o7s:name:bank" by calling it a URI. Other URIs have no place below a constrained authority.
+ * Constraints know DNS names. A flow name is one of the same kind, whatever it is written into: who may certify only
+ * below example.com must not certify "o7s:name:bank" by calling it a URI. Other URIs have no place below a
+ * constrained authority.
  */
 static bool name_is_permitted(gnutls_x509_name_constraints_t constraints, const Identity *identity) {
         const char *name = identity->text;
@@ -42,14 +44,16 @@ static bool name_is_permitted(gnutls_x509_name_constraints_t constraints, const 
         if (identity->kind == IDENTITY_COMMON_NAME)
                 name += STRLEN("CN=");
 
-        datum = (gnutls_datum_t) { .data = (uint8_t *) (uintptr_t) name, .size = (unsigned) strlen(name) };     /* only read */
+        /* only read */
+        datum = (gnutls_datum_t) { .data = (uint8_t *) (uintptr_t) name, .size = (unsigned) strlen(name) };
         return gnutls_x509_name_constraints_check(constraints, GNUTLS_SAN_DNSNAME, &datum) != 0;
 }
 
 /* Constraints of kinds that are not checked above could forbid anything. */
 static bool kinds_are_understood(gnutls_x509_name_constraints_t constraints) {
         typedef int (*get_t)(gnutls_x509_name_constraints_t, unsigned, unsigned *, gnutls_datum_t *);
-        static const get_t lists[] = { gnutls_x509_name_constraints_get_permitted, gnutls_x509_name_constraints_get_excluded };
+        static const get_t lists[] = { gnutls_x509_name_constraints_get_permitted,
+                                       gnutls_x509_name_constraints_get_excluded };
 
         for (size_t list = 0; list < ELEMENTSOF(lists); list++)
                 for (unsigned i = 0;; i++) {
@@ -60,7 +64,8 @@ static bool kinds_are_understood(gnutls_x509_name_constraints_t constraints) {
                         r = lists[list](constraints, i, &kind, &name);
                         if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
                                 break;
-                        if (r < 0 || (kind != GNUTLS_SAN_DNSNAME && kind != GNUTLS_SAN_RFC822NAME && kind != GNUTLS_SAN_IPADDRESS))
+                        if (r < 0 || (kind != GNUTLS_SAN_DNSNAME && kind != GNUTLS_SAN_RFC822NAME &&
+                                      kind != GNUTLS_SAN_IPADDRESS))
                                 return false;
                 }
 
@@ -75,7 +80,8 @@ static int gather_constraints(gnutls_x509_crt_t const *path, unsigned n, gnutls_
                 unsigned critical;
                 int r;
 
-                r = gnutls_x509_crt_get_name_constraints(path[i], constraints, GNUTLS_NAME_CONSTRAINTS_FLAG_APPEND, &critical);
+                r = gnutls_x509_crt_get_name_constraints(path[i], constraints, GNUTLS_NAME_CONSTRAINTS_FLAG_APPEND,
+                                                         &critical);
                 if (r >= 0)
                         found = 1;
                 else if (r != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
@@ -85,8 +91,8 @@ static int gather_constraints(gnutls_x509_crt_t const *path, unsigned n, gnutls_
         return found && !kinds_are_understood(constraints) ? -EBADMSG : found;
 }
 
-static int check_constraints(gnutls_x509_crt_t const *path, unsigned n, const Certificate *certificate, const Identity *identity,
-                             char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_constraints(gnutls_x509_crt_t const *path, unsigned n, const Certificate *certificate,
+                             const Identity *identity, char text[AUTH_TEXT_BYTES_MAX]) {
         gnutls_x509_name_constraints_t constraints;
         const Identity *outside = NULL;
         char subject[TRUST_SUBJECT_BYTES_MAX];
@@ -107,10 +113,11 @@ static int check_constraints(gnutls_x509_crt_t const *path, unsigned n, const Ce
 
         gnutls_x509_name_constraints_deinit(constraints);
         if (r < 0)
-                return trust_refuse(text, "The name constraints above %s are not understood here", trust_subject(path[0], subject));
+                return trust_refuse(text, "The name constraints above %s are not understood here",
+                                    trust_subject(path[0], subject));
         if (outside)
-                return trust_refuse(text, "An authority above %s may not certify the name %.200s (name constraints)", trust_subject(path[0], subject),
-                                    outside->text);
+                return trust_refuse(text, "An authority above %s may not certify the name %.200s (name constraints)",
+                                    trust_subject(path[0], subject), outside->text);
 
         return 0;
 }
@@ -129,7 +136,8 @@ static bool is_self_issued(gnutls_x509_crt_t crt) {
         return same;
 }
 
-static int check_issuers(gnutls_x509_crt_t const *path, unsigned n, const Expectation *expected, char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_issuers(gnutls_x509_crt_t const *path, unsigned n, const Expectation *expected,
+                         char text[AUTH_TEXT_BYTES_MAX]) {
         unsigned below = 0;
 
         for (unsigned i = 1; i < n; i++) {
@@ -152,8 +160,8 @@ static int check_issuers(gnutls_x509_crt_t const *path, unsigned n, const Expect
         return 0;
 }
 
-static int check_path(const Search *s, unsigned n, const Certificate *certificate, const Expectation *expected, const Identity *identity,
-                      char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_path(const Search *s, unsigned n, const Certificate *certificate, const Expectation *expected,
+                      const Identity *identity, char text[AUTH_TEXT_BYTES_MAX]) {
         int r;
 
         r = check_issuers(s->path, n, expected, text);
@@ -201,8 +209,8 @@ static bool signs(const Search *s, gnutls_x509_crt_t candidate, char text[AUTH_T
         if (r < 0)
                 (void) copy_string(text, AUTH_TEXT_BYTES_MAX, reason);
         else
-                (void) trust_refuse(text, "The signature in the certificate of %s is not that of %s", trust_subject(crt, subject),
-                                    trust_subject(candidate, issuer));
+                (void) trust_refuse(text, "The signature in the certificate of %s is not that of %s",
+                                    trust_subject(crt, subject), trust_subject(candidate, issuer));
         return false;
 }
 
@@ -210,11 +218,16 @@ static void refuse_unknown(const Certificate *certificate, char text[AUTH_TEXT_B
         char subject[TRUST_SUBJECT_BYTES_MAX], issuer[TRUST_SUBJECT_BYTES_MAX];
 
         if (gnutls_x509_crt_check_issuer(certificate->crt, certificate->crt) == 1)
-                (void) trust_refuse(text, "The certificate of %s is issued by itself; it counts only where its key is pinned (Pin=)",
-                                    trust_subject(certificate->crt, subject));
+                (void) trust_refuse(
+                        text,
+                        "The certificate of %s is issued by itself; it counts only where its key is pinned (Pin=)",
+                        trust_subject(certificate->crt, subject));
         else
-                (void) trust_refuse(text, "The certificate of %s is issued by %s, from which nothing leads to a trust anchor of this host",
-                                    trust_subject(certificate->crt, subject), trust_issuer(certificate->crt, issuer));
+                (void) trust_refuse(
+                        text,
+                        "The certificate of %s is issued by %s, from which nothing leads to a "
+                        "trust anchor of this host",
+                        trust_subject(certificate->crt, subject), trust_issuer(certificate->crt, issuer));
 }
 
 /* The next candidate for the step that the search is at, or NULL: then the step is taken back. */
@@ -223,7 +236,8 @@ static gnutls_x509_crt_t next_candidate(Search *s, bool *ret_anchor) {
 
         while (s->next[s->n - 1] < trust->n_anchors + trust->n_intermediates) {
                 unsigned i = s->next[s->n - 1]++;
-                gnutls_x509_crt_t candidate = i < trust->n_anchors ? trust->anchors[i] : trust->intermediates[i - trust->n_anchors];
+                gnutls_x509_crt_t candidate = i < trust->n_anchors ? trust->anchors[i]
+                                                                   : trust->intermediates[i - trust->n_anchors];
 
                 *ret_anchor = i < trust->n_anchors;
                 if (fits(s, candidate))
@@ -234,8 +248,8 @@ static gnutls_x509_crt_t next_candidate(Search *s, bool *ret_anchor) {
         return NULL;
 }
 
-int trust_check_chain(const Trust *trust, const Certificate *certificate, const Expectation *expected, const Identity *identity,
-                      char text[AUTH_TEXT_BYTES_MAX]) {
+int trust_check_chain(const Trust *trust, const Certificate *certificate, const Expectation *expected,
+                      const Identity *identity, char text[AUTH_TEXT_BYTES_MAX]) {
         Search s = { .trust = trust, .path = { certificate->crt }, .n = 1 };
 
         refuse_unknown(certificate, text);      /* unless a way is found */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * By which name a certificate counts. The identity that comes out says its kind: a URI has its scheme, a DNS name has dots and no colon,
- * a common name is behind "CN=". So a pattern for one kind never covers another.
+ * By which name a certificate counts. The identity that comes out says its kind: a URI has its scheme, a DNS name has
+ * dots and no colon, a common name is behind "CN=". So a pattern for one kind never covers another.
  */
 
 #include "basic/string.h"
@@ -32,7 +32,8 @@ static bool matches_pattern(const Identity *identity, const char *pattern) {
         if (!prefix)
                 return (ignore_case ? strcasecmp(identity->text, pattern) : strcmp(identity->text, pattern)) == 0;
 
-        return (ignore_case ? strncasecmp(identity->text, pattern, n - 1) : strncmp(identity->text, pattern, n - 1)) == 0;
+        return (ignore_case ? strncasecmp(identity->text, pattern, n - 1) : strncmp(identity->text, pattern, n - 1)) ==
+               0;
 }
 
 static bool matches_any(const Identity *identity, const ConfStrings *patterns) {
@@ -43,7 +44,8 @@ static bool matches_any(const Identity *identity, const ConfStrings *patterns) {
         return false;
 }
 
-/* What the certificate may be known by: the names of its SAN, or its common name where that is switched on and there is no SAN. */
+/* What the certificate may be known by: the names of its SAN, or its common name where that is switched on and there
+ * is no SAN. */
 typedef struct Candidates {
         const Identity *items;
         unsigned n;
@@ -58,16 +60,21 @@ static Candidates candidates_of(const Certificate *certificate, const SecurityPo
         return (Candidates) {};
 }
 
-static int refuse_nameless(const Certificate *certificate, const SecurityPolicy *policy, char text[AUTH_TEXT_BYTES_MAX]) {
+static int refuse_nameless(const Certificate *certificate, const SecurityPolicy *policy,
+                           char text[AUTH_TEXT_BYTES_MAX]) {
         char subject[TRUST_SUBJECT_BYTES_MAX];
 
         (void) trust_subject(certificate->crt, subject);
         if (certificate->has_alternatives)
-                return trust_refuse(text, "The certificate of %s has no alternative name that could be an identity", subject);
+                return trust_refuse(text, "The certificate of %s has no alternative name that could be an identity",
+                                    subject);
         if (certificate->n_common_names == 1 && !policy->common_name)
-                return trust_refuse(text, "The certificate of %s has only a common name, which counts only with CommonName=yes", subject);
+                return trust_refuse(
+                        text, "The certificate of %s has only a common name, which counts only with CommonName=yes",
+                        subject);
 
-        return trust_refuse(text, "The certificate of %s has no name, or several, none of which could be an identity", subject);
+        return trust_refuse(text, "The certificate of %s has no name, or several, none of which could be an identity",
+                            subject);
 }
 
 static const Identity *find_denied(const Candidates *candidates, const ConfStrings *deny) {
@@ -98,7 +105,8 @@ static bool any_is_allowed(const Candidates *candidates, const ConfStrings *allo
         return allow->n == 0;
 }
 
-int trust_check_names(const Certificate *certificate, const Expectation *expected, const Identity **ret_identity, char text[AUTH_TEXT_BYTES_MAX]) {
+int trust_check_names(const Certificate *certificate, const Expectation *expected, const Identity **ret_identity,
+                      char text[AUTH_TEXT_BYTES_MAX]) {
         const SecurityPolicy *policy = expected->policy;
         const Identity *identity;
         Candidates candidates;
@@ -115,14 +123,16 @@ int trust_check_names(const Certificate *certificate, const Expectation *expecte
         }
 
         if (!any_is_allowed(&candidates, &policy->allow)) {
-                (void) trust_refuse(text, "The peer %.200s is none of those that are allowed (AllowPeer=)", candidates.items[0].text);
+                (void) trust_refuse(text, "The peer %.200s is none of those that are allowed (AllowPeer=)",
+                                    candidates.items[0].text);
                 *ret_identity = candidates.items;
                 return -EACCES;
         }
 
         identity = choose(&candidates, expected->name, &policy->allow);
         if (!identity)
-                return trust_refuse(text, "The certificate is for %.150s, not for the name %.150s", candidates.items[0].text, strempty(expected->name));
+                return trust_refuse(text, "The certificate is for %.150s, not for the name %.150s",
+                                    candidates.items[0].text, strempty(expected->name));
         if (strlen(identity->text) >= AUTH_IDENTITY_BYTES_MAX)
                 return trust_refuse(text, "The identity %.100s... is longer than 255 bytes", identity->text);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Revocation lists of this host. Where there is a list of an issuer it must be whole, its own, and of today: an outdated one
- * hides what was revoked since, and whoever can keep a new one away would profit. Where there is none, nothing is asked.
+ * Revocation lists of this host. Where there is a list of an issuer it must be whole, its own, and of today: an
+ * outdated one hides what was revoked since, and whoever can keep a new one away would profit. Where there is none,
+ * nothing is asked.
  */
 
 #include "services/auth/certificate-internal.h"
@@ -30,7 +31,8 @@ static bool may_sign_lists(gnutls_x509_crt_t issuer) {
         return r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE || (r >= 0 && usage & GNUTLS_KEY_CRL_SIGN);
 }
 
-static int check_list(gnutls_x509_crl_t crl, gnutls_x509_crt_t issuer, uint64_t now_realtime_nsec, char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_list(gnutls_x509_crl_t crl, gnutls_x509_crt_t issuer, uint64_t now_realtime_nsec,
+                      char text[AUTH_TEXT_BYTES_MAX]) {
         char name[TRUST_SUBJECT_BYTES_MAX], when[TRUST_TIME_BYTES_MAX];
         int64_t now = (int64_t) (now_realtime_nsec / NSEC_PER_SECOND);
         int64_t from = gnutls_x509_crl_get_this_update(crl), until = gnutls_x509_crl_get_next_update(crl);
@@ -45,10 +47,12 @@ static int check_list(gnutls_x509_crl_t crl, gnutls_x509_crt_t issuer, uint64_t 
                 return trust_refuse(text, "The revocation list of %s is not signed by it", name);
 
         if (from == -1 || from > now)
-                return trust_refuse(text, "The revocation list of %s is from the future (%s)", name, trust_time(from, when));
+                return trust_refuse(text, "The revocation list of %s is from the future (%s)", name,
+                                    trust_time(from, when));
         if (until != -1 && until < now)
-                return trust_refuse(text, "The revocation list of %s is out of date since %s; a new one must be installed", name,
-                                    trust_time(until, when));
+                return trust_refuse(text,
+                                    "The revocation list of %s is out of date since %s; a new one must be installed",
+                                    name, trust_time(until, when));
 
         return 0;
 }
@@ -56,11 +60,12 @@ static int check_list(gnutls_x509_crl_t crl, gnutls_x509_crt_t issuer, uint64_t 
 static int refuse_revoked(gnutls_x509_crt_t crt, char text[AUTH_TEXT_BYTES_MAX]) {
         char subject[TRUST_SUBJECT_BYTES_MAX], issuer[TRUST_SUBJECT_BYTES_MAX];
 
-        return trust_refuse(text, "The certificate of %s was revoked by %s", trust_subject(crt, subject), trust_issuer(crt, issuer));
+        return trust_refuse(text, "The certificate of %s was revoked by %s", trust_subject(crt, subject),
+                            trust_issuer(crt, issuer));
 }
 
-int trust_check_revocation(const Trust *trust, gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer, uint64_t now_realtime_nsec,
-                           char text[AUTH_TEXT_BYTES_MAX]) {
+int trust_check_revocation(const Trust *trust, gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer,
+                           uint64_t now_realtime_nsec, char text[AUTH_TEXT_BYTES_MAX]) {
         for (unsigned i = 0; i < trust->n_revocations; i++) {
                 gnutls_x509_crl_t crl = trust->revocations[i];
                 int r;

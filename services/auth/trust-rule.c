@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What is asked of one certificate, wherever it stands in a chain. The lists are of what is good: an algorithm, a curve or a critical
- * extension that nobody wrote down here is refused, whatever the library or its system-wide configuration thinks of it.
+ * What is asked of one certificate, wherever it stands in a chain. The lists are of what is good: an algorithm, a
+ * curve or a critical extension that nobody wrote down here is refused, whatever the library or its system-wide
+ * configuration thinks of it.
  */
 
 #include "services/auth/certificate-internal.h"
@@ -29,7 +30,8 @@ static bool curve_is_good(gnutls_x509_crt_t crt) {
         gnutls_free(x.data);
         gnutls_free(y.data);
 
-        return r >= 0 && (curve == GNUTLS_ECC_CURVE_SECP256R1 || curve == GNUTLS_ECC_CURVE_SECP384R1 || curve == GNUTLS_ECC_CURVE_SECP521R1);
+        return r >= 0 && (curve == GNUTLS_ECC_CURVE_SECP256R1 || curve == GNUTLS_ECC_CURVE_SECP384R1 ||
+                          curve == GNUTLS_ECC_CURVE_SECP521R1);
 }
 
 /* With an exponent of 1 everybody signs. */
@@ -42,7 +44,8 @@ static bool exponent_is_good(gnutls_x509_crt_t crt) {
 
         for (unsigned i = 0; i + 1 < exponent.size; i++)
                 good = good || exponent.data[i] != 0;
-        good = exponent.size > 0 && (good || exponent.data[exponent.size - 1] >= 3) && exponent.data[exponent.size - 1] & 1;
+        good = exponent.size > 0 && (good || exponent.data[exponent.size - 1] >= 3) &&
+               exponent.data[exponent.size - 1] & 1;
 
         gnutls_free(modulus.data);
         gnutls_free(exponent.data);
@@ -59,21 +62,25 @@ int trust_check_key(gnutls_x509_crt_t crt, char text[AUTH_TEXT_BYTES_MAX]) {
         case GNUTLS_PK_RSA:
         case GNUTLS_PK_RSA_PSS:
                 if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
-                        return trust_refuse(text, "The RSA key of %s has %u bits; 2048 to 16384 are accepted", trust_subject(crt, subject), bits);
+                        return trust_refuse(text, "The RSA key of %s has %u bits; 2048 to 16384 are accepted",
+                                            trust_subject(crt, subject), bits);
                 /* Not to be had of an RSA-PSS key, which has one reader less. */
                 if (algorithm == GNUTLS_PK_RSA && !exponent_is_good(crt))
-                        return trust_refuse(text, "The RSA key of %s has no sane exponent", trust_subject(crt, subject));
+                        return trust_refuse(text, "The RSA key of %s has no sane exponent",
+                                            trust_subject(crt, subject));
                 return 0;
         case GNUTLS_PK_ECDSA:
                 if (!curve_is_good(crt))
-                        return trust_refuse(text, "The key of %s is on none of the curves P-256, P-384 and P-521", trust_subject(crt, subject));
+                        return trust_refuse(text, "The key of %s is on none of the curves P-256, P-384 and P-521",
+                                            trust_subject(crt, subject));
                 return 0;
         case GNUTLS_PK_EDDSA_ED25519:
         case GNUTLS_PK_EDDSA_ED448:
                 return 0;
         default:
-                return trust_refuse(text, "The key of %s is of a kind that is not accepted; RSA, ECDSA, Ed25519 and Ed448 are",
-                                    trust_subject(crt, subject));
+                return trust_refuse(
+                        text, "The key of %s is of a kind that is not accepted; RSA, ECDSA, Ed25519 and Ed448 are",
+                        trust_subject(crt, subject));
         }
 }
 
@@ -95,8 +102,9 @@ int trust_check_signature_algorithm(int algorithm, gnutls_x509_crt_t crt, char t
                         return 0;
 
         name = algorithm > 0 ? gnutls_sign_get_name((gnutls_sign_algorithm_t) algorithm) : NULL;
-        return trust_refuse(text, "What is signed for %s is signed with %s, which is not accepted; SHA-256 is the least", trust_subject(crt, subject),
-                            name ? name : "an unknown algorithm");
+        return trust_refuse(text,
+                            "What is signed for %s is signed with %s, which is not accepted; SHA-256 is the least",
+                            trust_subject(crt, subject), name ? name : "an unknown algorithm");
 }
 
 /* -- time -- */
@@ -104,16 +112,20 @@ int trust_check_signature_algorithm(int algorithm, gnutls_x509_crt_t crt, char t
 int trust_check_time(gnutls_x509_crt_t crt, uint64_t now_realtime_nsec, char text[AUTH_TEXT_BYTES_MAX]) {
         char subject[TRUST_SUBJECT_BYTES_MAX], when[TRUST_TIME_BYTES_MAX], now[TRUST_TIME_BYTES_MAX];
         int64_t seconds = (int64_t) (now_realtime_nsec / NSEC_PER_SECOND);
-        int64_t not_before = gnutls_x509_crt_get_activation_time(crt), not_after = gnutls_x509_crt_get_expiration_time(crt);
+        int64_t not_before = gnutls_x509_crt_get_activation_time(crt),
+                not_after = gnutls_x509_crt_get_expiration_time(crt);
 
         if (not_before == -1 || not_after == -1)
-                return trust_refuse(text, "The certificate of %s does not say from when to when it is valid", trust_subject(crt, subject));
+                return trust_refuse(text, "The certificate of %s does not say from when to when it is valid",
+                                    trust_subject(crt, subject));
         if (seconds < not_before)
-                return trust_refuse(text, "The certificate of %s is valid from %s on; the clock of this host says %s", trust_subject(crt, subject),
-                                    trust_time(not_before, when), trust_time(seconds, now));
+                return trust_refuse(text, "The certificate of %s is valid from %s on; the clock of this host says %s",
+                                    trust_subject(crt, subject), trust_time(not_before, when),
+                                    trust_time(seconds, now));
         if (seconds > not_after)
-                return trust_refuse(text, "The certificate of %s expired at %s; the clock of this host says %s", trust_subject(crt, subject),
-                                    trust_time(not_after, when), trust_time(seconds, now));
+                return trust_refuse(text, "The certificate of %s expired at %s; the clock of this host says %s",
+                                    trust_subject(crt, subject), trust_time(not_after, when),
+                                    trust_time(seconds, now));
 
         return 0;
 }
@@ -142,10 +154,13 @@ int trust_check_extensions(gnutls_x509_crt_t crt, bool issuer, char text[AUTH_TE
                 if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
                         return 0;
                 if (r < 0 || i == CERTIFICATE_EXTENSIONS_MAX)
-                        return trust_refuse(text, "The certificate of %s has extensions that cannot be read", trust_subject(crt, subject));
+                        return trust_refuse(text, "The certificate of %s has extensions that cannot be read",
+                                            trust_subject(crt, subject));
                 if (critical && !extension_is_understood(object, issuer))
-                        return trust_refuse(text, "The certificate of %s has the critical extension %s, which is not understood here",
-                                            trust_subject(crt, subject), object);
+                        return trust_refuse(
+                                text,
+                                "The certificate of %s has the critical extension %s, which is not understood here",
+                                trust_subject(crt, subject), object);
         }
 }
 
@@ -205,7 +220,8 @@ int trust_check_leaf(gnutls_x509_crt_t crt, bool server, char text[AUTH_TEXT_BYT
         if (!may_be_used(crt, GNUTLS_KEY_DIGITAL_SIGNATURE))
                 return trust_refuse(text, "The key of %s may not be used for signatures (key usage)", subject);
         if (!serves_purpose(crt, server))
-                return trust_refuse(text, "The certificate of %s is not for a %s (extended key usage)", subject, server ? "server" : "client");
+                return trust_refuse(text, "The certificate of %s is not for a %s (extended key usage)", subject,
+                                    server ? "server" : "client");
 
         return 0;
 }
@@ -218,13 +234,16 @@ int trust_check_issuer(gnutls_x509_crt_t crt, bool server, unsigned below, char 
         (void) trust_subject(crt, subject);
         r = gnutls_x509_crt_get_basic_constraints(crt, &critical, &authority, &length);
         if (r < 0 || !authority)
-                return trust_refuse(text, "%s has issued a certificate, and is no authority (basic constraints)", subject);
+                return trust_refuse(text, "%s has issued a certificate, and is no authority (basic constraints)",
+                                    subject);
         if (length >= 0 && below > (unsigned) length)
                 return trust_refuse(text, "Below %s stand more authorities than its certificate allows", subject);
         if (!may_be_used(crt, GNUTLS_KEY_KEY_CERT_SIGN))
-                return trust_refuse(text, "The key of %s may not be used for issuing certificates (key usage)", subject);
+                return trust_refuse(text, "The key of %s may not be used for issuing certificates (key usage)",
+                                    subject);
         if (!serves_purpose(crt, server))
-                return trust_refuse(text, "%s may not issue certificates for a %s (extended key usage)", subject, server ? "server" : "client");
+                return trust_refuse(text, "%s may not issue certificates for a %s (extended key usage)", subject,
+                                    server ? "server" : "client");
 
         return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whether one authority has signed one object. What is signed is taken from the bytes themselves. The library's own verdict over chains is not
- * asked: it takes short cuts of its own through the certificates that it is given, and the way that it went need not be the one that our
- * rules were applied to; its verdict over lists asks the host's clock.
+ * Whether one authority has signed one object. What is signed is taken from the bytes themselves. The library's own
+ * verdict over chains is not asked: it takes short cuts of its own through the certificates that it is given, and the
+ * way that it went need not be the one that our rules were applied to; its verdict over lists asks the host's clock.
  */
 
 #include "services/auth/certificate-internal.h"
@@ -22,7 +22,9 @@ static bool signature_holds(const gnutls_datum_t *object, gnutls_pubkey_t key, i
         if (cursor_u8(&bits) != 0 || bits.bad || parts.bad || c.bad)
                 return false;
 
-        signed_data = (gnutls_datum_t) { .data = (uint8_t *) (uintptr_t) content.whole, .size = (unsigned) content.whole_size };       /* both only read */
+        /* both only read */
+        signed_data = (gnutls_datum_t) { .data = (uint8_t *) (uintptr_t) content.whole,
+                                         .size = (unsigned) content.whole_size };
         signature = (gnutls_datum_t) { .data = (uint8_t *) (uintptr_t) bits.p, .size = (unsigned) bits.left };
         return gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t) algorithm, 0, &signed_data, &signature) >= 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Sentences about certificates. What they quote was written by strangers: it is cut, and cannot move a cursor or a line. */
+/* Sentences about certificates. What they quote was written by strangers: it is cut, and cannot move a cursor or a
+ * line. */
 
 #include <stdio.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What this host trusts: three lists, and the verdict over a certificate. The checks run from the cheap to the expensive, and all must
- * hold; who the peer is comes out only at the end. Where to read on: certificate.c.
+ * What this host trusts: three lists, and the verdict over a certificate. The checks run from the cheap to the
+ * expensive, and all must hold; who the peer is comes out only at the end. Where to read on: certificate.c.
  */
 
 #include "services/auth/certificate-internal.h"
@@ -23,7 +23,8 @@ int trust_new(Trust **ret) {
 }
 
 Trust *trust_ref(const Trust *trust) {
-        Trust *counted = (Trust *) (uintptr_t) trust;           /* the number of references is no part of what it says */
+        Trust *counted = (Trust *) (uintptr_t) trust;           /* the number of references is no part of what it
+                                                                 * says */
 
         if (counted)
                 counted->n_references++;
@@ -165,7 +166,8 @@ static int check_pins(const Certificate *certificate, const SecurityPolicy *poli
         if (policy->pins.n == 0)
                 return 0;
 
-        if (gnutls_x509_crt_get_key_id(certificate->crt, GNUTLS_KEYID_USE_SHA256, digest, &size) < 0 || size != sizeof(digest))
+        if (gnutls_x509_crt_get_key_id(certificate->crt, GNUTLS_KEYID_USE_SHA256, digest, &size) < 0 ||
+            size != sizeof(digest))
                 return trust_refuse(text, "The public key of the peer's certificate cannot be read");
         hex_encode(pin + STRLEN("sha256:"), digest, size);
 
@@ -173,12 +175,13 @@ static int check_pins(const Certificate *certificate, const SecurityPolicy *poli
                 if (strcasecmp(policy->pins.items[i], pin) == 0)
                         return 1;
 
-        return trust_refuse(text, "The public key in the certificate of %s is none of those that are pinned; it would be Pin=%s",
-                            trust_subject(certificate->crt, subject), pin);
+        return trust_refuse(
+                text, "The public key in the certificate of %s is none of those that are pinned; it would be Pin=%s",
+                trust_subject(certificate->crt, subject), pin);
 }
 
-static int check_proof(const Trust *trust, const Certificate *certificate, const Expectation *expected, const Identity *identity,
-                       char text[AUTH_TEXT_BYTES_MAX]) {
+static int check_proof(const Trust *trust, const Certificate *certificate, const Expectation *expected,
+                       const Identity *identity, char text[AUTH_TEXT_BYTES_MAX]) {
         char subject[TRUST_SUBJECT_BYTES_MAX];
         int r;
 
@@ -189,8 +192,10 @@ static int check_proof(const Trust *trust, const Certificate *certificate, const
                 return trust ? trust_check_revocation_of_pinned(trust, certificate->crt, text) : 0;
 
         if (!trust || trust->n_anchors == 0)
-                return trust_refuse(text, "There is neither a trust anchor nor a pin by which the certificate of %s could be checked",
-                                    trust_subject(certificate->crt, subject));
+                return trust_refuse(
+                        text,
+                        "There is neither a trust anchor nor a pin by which the certificate of %s could be checked",
+                        trust_subject(certificate->crt, subject));
 
         r = trust_check_leaf(certificate->crt, expected->server, text);
         if (r < 0)
@@ -199,8 +204,8 @@ static int check_proof(const Trust *trust, const Certificate *certificate, const
         return trust_check_chain(trust, certificate, expected, identity, text);
 }
 
-int trust_verify(const Trust *trust, const Certificate *certificate, const Expectation *expected, char ret_identity[AUTH_IDENTITY_BYTES_MAX],
-                 char text[AUTH_TEXT_BYTES_MAX]) {
+int trust_verify(const Trust *trust, const Certificate *certificate, const Expectation *expected,
+                 char ret_identity[AUTH_IDENTITY_BYTES_MAX], char text[AUTH_TEXT_BYTES_MAX]) {
         char reason[AUTH_TEXT_BYTES_MAX] = "";
         const Identity *identity;
         int r, may;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What happens to memory of a process that holds private keys. A key is not only where we put it: libraries parse it into trees, numbers and
- * scratch space of their own, on the heap and on the stack, and not all of them clean up. So it is done here, for all of them:
+ * What happens to memory of a process that holds private keys. A key is not only where we put it: libraries parse it
+ * into trees, numbers and scratch space of their own, on the heap and on the stack, and not all of them clean up. So
+ * it is done here, for all of them:
  *
  *   all pages are locked, no core is written, and no other process of this user may look
  *   whatever is given back to the heap is wiped: free() and realloc() below stand in front of the C library's

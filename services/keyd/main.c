@@ -55,7 +55,8 @@ static int find_user(uid_t *ret) {
         errno = 0;
         user = getpwnam(arg_user);
         if (!user)
-                return log_error_errno(errno > 0 ? errno : ESRCH, "There is no user \"%s\" to be answered: %m", arg_user);
+                return log_error_errno(errno > 0 ? errno : ESRCH, "There is no user \"%s\" to be answered: %m",
+                                       arg_user);
 
         *ret = user->pw_uid;
         return 0;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * o7s-keyd on its socket: who may connect, questions, answers. A connection is opened by the IRM, which may hand it on: who may
- * ask was decided when it was opened. The tour is in key.h.
+ * o7s-keyd on its socket: who may connect, questions, answers. A connection is opened by the IRM, which may hand it
+ * on: who may ask was decided when it was opened. The tour is in key.h.
  */
 
 #include "services/common/daemon.h"
@@ -15,7 +15,8 @@
 
 typedef struct Service Service;
 
-/* user: whom it answers, besides root. Takes the sockets that the service manager passed. Returns: 0; -ENOENT: none was passed; -ENOMEM; other errno. */
+/* user: whom it answers, besides root. Takes the sockets that the service manager passed. Returns: 0; -ENOENT: none
+ * was passed; -ENOMEM; other errno. */
 int service_new(Daemon *daemon, KeyStore *keys, uid_t user, Service **ret);
 
 /* Closes all connections; the keys are their owner's. */
