@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The address of a member: flat and random. That another member has the same is seen where it would do harm: a neighbour
- * that shows our own address in CEP, or a link of "ours" in the link-state database that we never made and that keeps
- * coming back. Who finds out draws a new one and joins again.
+ * The address of a member: flat and random. That another member has the same is seen where it would do harm: a
+ * neighbour that shows our own address in CEP, or a link of "ours" in the link-state database that we never made and
+ * that keeps coming back. Who finds out draws a new one and joins again.
  */
 
 #include "basic/time.h"

@@ -9,10 +9,10 @@
  *                               level 0:   limit = what was sent + increment
  *
  * Within a slot bytes become available little by little, but for the beginning of a flow, so that its own bursts do not
- * fill the queues that it is measured by. A slot is made shorter where it holds more than 64 packets and longer where it
- * holds fewer than 8, with its limit. The increment goes with the square of the slot, so that the rates of all flows rise
- * equally fast: that is what makes flows with different slots end at similar shares. What a burst sent beyond the limit
- * is taken off the next slot.
+ * fill the queues that it is measured by. A slot is made shorter where it holds more than 64 packets and longer where
+ * it holds fewer than 8, with its limit. The increment goes with the square of the slot, so that the rates of all
+ * flows rise equally fast: that is what makes flows with different slots end at similar shares. What a burst sent
+ * beyond the limit is taken off the next slot.
  */
 
 #include "services/ipcp-unicast/congestion.h"
@@ -79,7 +79,8 @@ static void adjust_slot(Congestion *c, bool used_up) {
         }
 }
 
-/* What a sender that was refused did not come back for in time. It has a few milliseconds for that: timers are no better. */
+/* What a sender that was refused did not come back for in time. It has a few milliseconds for that: timers are no
+ * better. */
 static uint64_t left_over(const Congestion *c, uint64_t unused, uint64_t n_slots) {
         uint64_t missed = unused + MIN(n_slots - 1, LATE_USEC / SLOT_MIN_USEC + 1) * c->limit_bytes;
 

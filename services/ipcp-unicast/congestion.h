@@ -3,8 +3,8 @@
 
 /*
  * Congestion avoidance of one flow, both directions: how much may be sent now, and what to tell the sender of what
- * arrives. Policies behind one table of functions: none, and multi-bit ECN (docs/WIRE.md). Nothing sleeps: who wants to send
- * asks for a budget, and is told when to ask again.
+ * arrives. Policies behind one table of functions: none, and multi-bit ECN (docs/WIRE.md). Nothing sleeps: who wants
+ * to send asks for a budget, and is told when to ask again.
  */
 
 #include "basic/enum.h"

@@ -19,12 +19,14 @@ typedef enum Cube {
 
 DECLARE_ENUM_NAMES(cube, Cube);         /* "best-effort", "video", "voice" */
 
-/* The thresholds of docs/WIRE.md: voice if delay <= 50 ms, bandwidth <= 100 kbit/s, availability >= 5 and gap <= 50 ms; else
- * video if delay <= 100 ms, availability >= 3 and gap <= 100 ms; else best effort. */
+/* The thresholds of docs/WIRE.md: voice if delay <= 50 ms, bandwidth <= 100 kbit/s, availability >= 5 and gap <= 50
+ * ms; else video if delay <= 100 ms, availability >= 3 and gap <= 100 ms; else best effort. */
 Cube cube_from_qos(const o7s_qos *qos);
 
-/* What a lower flow for packets of this cube is asked for: raw (in_order 0, loss 1, ber 1) with the cube's delay and so on. */
+/* What a lower flow for packets of this cube is asked for: raw (in_order 0, loss 1, ber 1) with the cube's delay and
+ * so on. */
 o7s_qos cube_lower_qos(Cube cube);
 
-/* What a flow that was asked for with this QoS is granted: what the layer does for its cube, never more than asked for. */
+/* What a flow that was asked for with this QoS is granted: what the layer does for its cube, never more than asked
+ * for. */
 o7s_qos cube_granted_qos(const o7s_qos *asked);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Two arrays without order, walked whole: a slot is reused once it does not count any more, or is the nearest to that. */
+/* Two arrays without order, walked whole: a slot is reused once it does not count any more, or is the nearest to
+ * that. */
 
 #include "services/ipcp-unicast/dht-cache.h"
 

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What lookups found a moment ago, so that the flow request that follows a query costs no second lookup, and what we have
- * reason to doubt: an address that met no answer is tried after all others for a while, and does not count as an answer to the
- * next lookup. Small, and as small as it can be while there is nothing in it.
+ * What lookups found a moment ago, so that the flow request that follows a query costs no second lookup, and what we
+ * have reason to doubt: an address that met no answer is tried after all others for a while, and does not count as an
+ * answer to the next lookup. Small, and as small as it can be while there is nothing in it.
  */
 
 #include "basic/time.h"

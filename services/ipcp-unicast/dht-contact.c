@@ -223,7 +223,8 @@ size_t dht_contacts_closest(const DhtContacts *contacts, const uint8_t *key, boo
 
                 if (n < max)
                         n++;
-                for (j = n - 1; j > 0 && dht_distance_compare(key, c->peer.id, ret[j - 1].id, contacts->id_size) < 0; j--)
+                for (j = n - 1; j > 0 && dht_distance_compare(key, c->peer.id, ret[j - 1].id, contacts->id_size) < 0;
+                     j--)
                         ret[j] = ret[j - 1];
                 ret[j] = c->peer;
         }

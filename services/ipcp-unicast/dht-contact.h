@@ -53,10 +53,10 @@ void dht_contacts_done(DhtContacts *contacts);
 
 DhtContact *dht_contacts_get(const DhtContacts *contacts, uint64_t address);
 
-/* A message that says it is from this member, verified: in answer to a request of ours. Returns: > 0: a new contact, or for
- * the first time a verified one; 0: nothing new; -EEXIST: that address or id is another's as far as we know; only a verified
- * message can change that, so the address is worth asking; -ENOSPC: no place, its bucket is full; -EINVAL: ourselves;
- * -ENOMEM. */
+/* A message that says it is from this member, verified: in answer to a request of ours. Returns: > 0: a new contact,
+ * or for the first time a verified one; 0: nothing new; -EEXIST: that address or id is another's as far as we know;
+ * only a verified message can change that, so the address is worth asking; -ENOSPC: no place, its bucket is full;
+ * -EINVAL: ourselves; -ENOMEM. */
 int dht_contacts_seen(DhtContacts *contacts, const DhtPeer *peer, bool verified, usec_t now);
 
 /* A request to it met no answer. Returns whether it was evicted. */
@@ -69,11 +69,12 @@ size_t dht_contacts_closest(const DhtContacts *contacts, const uint8_t *key, boo
 /* How many contacts, up to max, are closer to the key than this id is. */
 size_t dht_contacts_closer(const DhtContacts *contacts, const uint8_t *key, const uint8_t *id, size_t max);
 
-/* Who should show that it is there, the one that waits the longest; it counts as asked at now. NULL: nobody. Those are who never
- * answered or failed since, every retry_usec, and everybody who has been silent for silent_usec. */
+/* Who should show that it is there, the one that waits the longest; it counts as asked at now. NULL: nobody. Those
+ * are who never answered or failed since, every retry_usec, and everybody who has been silent for silent_usec. */
 DhtContact *dht_contacts_doubtful(DhtContacts *contacts, usec_t retry_usec, usec_t silent_usec, usec_t now);
 
-/* The longest silent one of the bucket that this id would have to get into: to be asked before it gives way. NULL: not full. */
+/* The longest silent one of the bucket that this id would have to get into: to be asked before it gives way. NULL:
+ * not full. */
 DhtContact *dht_contacts_oldest(DhtContacts *contacts, const uint8_t *id);
 
 /* Notes that the key is being looked up. */

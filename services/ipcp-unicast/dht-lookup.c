@@ -2,8 +2,8 @@
 
 #include "services/ipcp-unicast/dht-lookup.h"
 
-void dht_lookup_init(DhtLookup *lookup, DhtPurpose purpose, const uint8_t *key, size_t id_size, unsigned alpha, unsigned k,
-                     uint64_t own_address) {
+void dht_lookup_init(DhtLookup *lookup, DhtPurpose purpose, const uint8_t *key, size_t id_size, unsigned alpha,
+                     unsigned k, uint64_t own_address) {
         *lookup = (DhtLookup) {
                 .purpose = purpose,
                 .id_size = id_size,
@@ -33,7 +33,8 @@ static void remove_candidate(DhtLookup *lookup, DhtCandidate *c) {
 static void make_gap(DhtLookup *lookup, size_t index) {
         size_t n = MIN(lookup->n_candidates, (size_t) DHT_LOOKUP_CANDIDATES_MAX - 1);
 
-        memmove(&lookup->candidates[index + 1], &lookup->candidates[index], (n - index) * sizeof(lookup->candidates[0]));
+        memmove(&lookup->candidates[index + 1], &lookup->candidates[index],
+                (n - index) * sizeof(lookup->candidates[0]));
         lookup->n_candidates = n + 1;
 }
 

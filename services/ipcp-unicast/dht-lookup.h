@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * An iterative search: of the k closest members known, those not asked yet are asked, alpha at a time, and name others that
- * may be closer still. It is complete when the k closest that did not fail have answered. The search decides; asking is
- * directory-lookup.c's.
+ * An iterative search: of the k closest members known, those not asked yet are asked, alpha at a time, and name
+ * others that may be closer still. It is complete when the k closest that did not fail have answered. The search
+ * decides; asking is directory-lookup.c's.
  *
  * What slows down does not block: a slow member leaves its place among the alpha to the next, and the next round is not
  * waiting for it. The search waits for it only at the very end, and then no longer than until it counts as failed.
@@ -65,8 +65,8 @@ struct DhtLookup {
         size_t n_values;
 };
 
-void dht_lookup_init(DhtLookup *lookup, DhtPurpose purpose, const uint8_t *key, size_t id_size, unsigned alpha, unsigned k,
-                     uint64_t own_address);
+void dht_lookup_init(DhtLookup *lookup, DhtPurpose purpose, const uint8_t *key, size_t id_size, unsigned alpha,
+                     unsigned k, uint64_t own_address);
 
 /* Somebody to ask, heard of in round depth; one that is known, or too far away, is left out. */
 void dht_lookup_add(DhtLookup *lookup, const DhtPeer *peer, unsigned depth);

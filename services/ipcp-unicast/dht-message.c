@@ -25,7 +25,8 @@ typedef struct Parts {
 } Parts;
 
 static ProtobufCBinaryData bytes_of(const void *data, size_t size) {
-        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };      /* packing only reads */
+        /* packing only reads */
+        return (ProtobufCBinaryData) { .len = size, .data = (uint8_t *) (uintptr_t) data };
 }
 
 static void value_to_bytes(uint64_t value, uint8_t to[DHT_VALUE_BYTES]) {

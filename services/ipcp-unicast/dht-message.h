@@ -21,7 +21,8 @@
 #define DHT_MESSAGE_VALUES_MAX 8U               /* likewise */
 #define DHT_VALUE_BYTES 8U                      /* an address, big-endian */
 
-/* What we send at most, so that it fits into a packet some layers further down. 20 contacts with ids of 32 bytes fit. */
+/* What we send at most, so that it fits into a packet some layers further down. 20 contacts with ids of 32 bytes
+ * fit. */
 #define DHT_MESSAGE_SEND_BYTES_MAX 1200U
 
 typedef enum DhtCode {
@@ -62,7 +63,8 @@ typedef struct DhtMessage {
 ssize_t dht_message_pack(const DhtMessage *message, size_t id_size, void *buffer, size_t size);
 
 /* Contacts and values of a response that make no sense are left out, everything else that makes none fails the whole.
- * Returns: 0; -EBADMSG: malformed, or a part that the code needs is missing; -EPROTO: no such code; -EMSGSIZE; -ENOMEM. */
+ * Returns: 0; -EBADMSG: malformed, or a part that the code needs is missing; -EPROTO: no such code; -EMSGSIZE;
+ * -ENOMEM. */
 int dht_message_parse(const void *data, size_t size, size_t id_size, DhtMessage *ret);
 
 static inline bool dht_code_is_response(DhtCode code) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One estimate for all members: lookups wait for several of them at a time, so what counts is when an answer from anywhere
- * is late. Mean and deviation are the usual ones (an eighth of each new sample, a quarter of its distance).
+ * One estimate for all members: lookups wait for several of them at a time, so what counts is when an answer from
+ * anywhere is late. Mean and deviation are the usual ones (an eighth of each new sample, a quarter of its distance).
  */
 
 #include "services/ipcp-unicast/dht-request.h"
@@ -38,8 +38,8 @@ usec_t dht_requests_failed_usec(const DhtRequests *requests) {
         return MAX(4 * dht_requests_slow_usec(requests), DHT_FAILED_MIN_USEC);
 }
 
-int dht_request_new(DhtRequests *requests, DhtRequestKind kind, uint64_t cookie, uint64_t address, const uint8_t *key, usec_t now,
-                    DhtRequest **ret) {
+int dht_request_new(DhtRequests *requests, DhtRequestKind kind, uint64_t cookie, uint64_t address, const uint8_t *key,
+                    usec_t now, DhtRequest **ret) {
         _cleanup_free_ DhtRequest *request = NULL;
         int r;
 

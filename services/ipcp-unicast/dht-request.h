@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What was asked of whom: an answer counts where a request with its cookie is under way to its sender for its key. How long
- * to wait is learned from the answers. A request goes through three times:
+ * What was asked of whom: an answer counts where a request with its cookie is under way to its sender for its key.
+ * How long to wait is learned from the answers. A request goes through three times:
  *
  *   slow     four deviations above the mean: it is likely lost, somebody else is asked besides
  *   failed   four times that: the member counts as not answering
@@ -69,14 +69,15 @@ int dht_requests_init(DhtRequests *requests, size_t id_size);
 void dht_requests_done(DhtRequests *requests);
 
 /* cookie: 64 random bits. Returns: 0; -EBUSY: too many; -EEXIST: that cookie is in use, or 0; -ENOMEM. */
-int dht_request_new(DhtRequests *requests, DhtRequestKind kind, uint64_t cookie, uint64_t address, const uint8_t *key, usec_t now,
-                    DhtRequest **ret);
+int dht_request_new(DhtRequests *requests, DhtRequestKind kind, uint64_t cookie, uint64_t address, const uint8_t *key,
+                    usec_t now, DhtRequest **ret);
 void dht_request_free(DhtRequests *requests, DhtRequest *request);
 
 /* Ties the request to a lookup's list, or (NULL) takes it off; it goes on. */
 void dht_request_set_lookup(DhtRequests *requests, DhtRequest *request, DhtLookup *lookup, List *list);
 
-/* The request that this response answers, and learns from the time it took. NULL: nobody asked that. The caller frees it. */
+/* The request that this response answers, and learns from the time it took. NULL: nobody asked that. The caller frees
+ * it. */
 DhtRequest *dht_requests_answered(DhtRequests *requests, const DhtMessage *response, usec_t now);
 
 /* The next request whose state changed at now; one that is over is to be freed by the caller. NULL: no more. */

@@ -135,8 +135,9 @@ static bool make_room(DhtStore *store, DhtEntry *entry, bool first_hand) {
 }
 
 static int value_add(DhtStore *store, DhtEntry *entry, const DhtMessage *message, usec_t expires_usec) {
-        uint8_t sender = (uint8_t) (siphash24(store->hash_key, &message->source.address, sizeof(message->source.address)) %
-                                    DHT_STORE_SENDERS);
+        uint8_t sender =
+                (uint8_t) (siphash24(store->hash_key, &message->source.address, sizeof(message->source.address)) %
+                           DHT_STORE_SENDERS);
         bool first_hand = message->value == message->source.address;
 
         if (store->n_by_sender[sender] >= DHT_STORE_SENDER_VALUES_MAX || store->n_values >= DHT_STORE_VALUES_MAX ||
@@ -155,7 +156,8 @@ static int value_add(DhtStore *store, DhtEntry *entry, const DhtMessage *message
         return 1;
 }
 
-int dht_store_put(DhtStore *store, const uint8_t *key, const DhtMessage *message, usec_t expires_usec, usec_t replicate_usec) {
+int dht_store_put(DhtStore *store, const uint8_t *key, const DhtMessage *message, usec_t expires_usec,
+                  usec_t replicate_usec) {
         DhtEntry *entry;
         DhtValue *value;
         int r = 0, q;

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What we keep for others: up to 8 addresses under a key, each until it expires. Anybody can send anything to be kept, so
- * everything has a limit: keys, values per key, values in all, and values per sender (senders share a fixed number of counters,
- * by a hash under a key of ours). A full key makes room only for what a member says of itself, and only by giving up what was
- * told by others.
+ * What we keep for others: up to 8 addresses under a key, each until it expires. Anybody can send anything to be
+ * kept, so everything has a limit: keys, values per key, values in all, and values per sender (senders share a fixed
+ * number of counters, by a hash under a key of ours). A full key makes room only for what a member says of itself,
+ * and only by giving up what was told by others.
  */
 
 #include "basic/list.h"
@@ -51,13 +51,15 @@ typedef struct DhtStore {
 int dht_store_init(DhtStore *store, size_t id_size, const uint8_t hash_key[SIPHASH_KEY_BYTES]);
 void dht_store_done(DhtStore *store);
 
-/* Keeps a value, or extends its life; replication of the key is due at replicate_usec, since whoever sent this has just seen
- * to it. Returns: 1: new; 0: known; -ENOSPC: beyond a limit; -ENOMEM. */
-int dht_store_put(DhtStore *store, const uint8_t *key, const DhtMessage *message, usec_t expires_usec, usec_t replicate_usec);
+/* Keeps a value, or extends its life; replication of the key is due at replicate_usec, since whoever sent this has
+ * just seen to it. Returns: 1: new; 0: known; -ENOSPC: beyond a limit; -ENOMEM. */
+int dht_store_put(DhtStore *store, const uint8_t *key, const DhtMessage *message, usec_t expires_usec,
+                  usec_t replicate_usec);
 
 DhtEntry *dht_store_get(const DhtStore *store, const uint8_t *key);
 
-/* The addresses kept under the key at now, those that members gave as their own first, at most max. Returns how many. */
+/* The addresses kept under the key at now, those that members gave as their own first, at most max. Returns how
+ * many. */
 size_t dht_store_values(const DhtStore *store, const uint8_t *key, usec_t now, size_t max, uint64_t *ret);
 
 /* Whether this address is kept under the key. */

@@ -150,7 +150,8 @@ static int method_lookup_hash(sd_bus_message *message, void *userdata, sd_bus_er
         if (r < 0)
                 return r;
         if (size != s->unicast.hash_size)
-                return bus_error_set(error, -EINVAL, "A hash of this layer has %zu bytes, not %zu", s->unicast.hash_size, size);
+                return bus_error_set(error, -EINVAL, "A hash of this layer has %zu bytes, not %zu",
+                                     s->unicast.hash_size, size);
 
         return begin_lookup(message, s, hash, size, true, error);
 }
@@ -292,12 +293,15 @@ static int property_total(sd_bus *bus, const char *path, const char *interface, 
 const sd_bus_vtable directory_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Lookup", SD_BUS_ARGS("s", name, "a{sv}", options),
-                                SD_BUS_RESULT("at", addresses, "a(tsx)", path), method_lookup, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("LookupHash", SD_BUS_ARGS("ay", hash), SD_BUS_RESULT("at", addresses), method_lookup_hash,
+                                SD_BUS_RESULT("at", addresses, "a(tsx)", path), method_lookup,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("LookupHash", SD_BUS_ARGS("ay", hash), SD_BUS_RESULT("at", addresses),
+                                method_lookup_hash,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListEntries", SD_BUS_ARGS("u", limit), SD_BUS_RESULT("a(ayatt)", entries),
                                 method_list_entries, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListContacts", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ayttts)", contacts), method_list_contacts,
+        SD_BUS_METHOD_WITH_ARGS("ListContacts", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ayttts)", contacts),
+                                method_list_contacts,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Refresh", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_refresh, 0),
         SD_BUS_PROPERTY("Policy", "s", property_policy, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -30,8 +30,8 @@
 /* A lookup answers by then with what it has: the IRM waits 900 ms for a query. It goes on, for the next who asks. */
 #define DIRECTORY_ANSWER_USEC (800 * USEC_PER_MSEC)
 
-/* Requests and values taken per second: from one address, and in all. An address that somebody made us answer to gets no
- * more than the former. */
+/* Requests and values taken per second: from one address, and in all. An address that somebody made us answer to gets
+ * no more than the former. */
 #define DIRECTORY_SENDER_RATE 1000U
 #define DIRECTORY_SENDER_BURST 4000U
 #define DIRECTORY_TOTAL_RATE 4000U
@@ -130,8 +130,8 @@ bool directory_key_is_valid(const Directory *d, const uint8_t *hash, size_t hash
 int directory_search(Directory *d, DhtPurpose purpose, const uint8_t *key, usec_t now);
 
 /* Asks somebody something. Returns: 0; < 0: nothing was sent. */
-int directory_ask(Directory *d, DhtRequestKind kind, DhtCode code, uint64_t address, const uint8_t *key, DhtLookup *lookup,
-                  usec_t now);
+int directory_ask(Directory *d, DhtRequestKind kind, DhtCode code, uint64_t address, const uint8_t *key,
+                  DhtLookup *lookup, usec_t now);
 
 /* A request of this lookup was answered; sees to the next ones. */
 void directory_lookup_answered(Directory *d, DhtLookup *lookup, const DhtMessage *response, usec_t now);

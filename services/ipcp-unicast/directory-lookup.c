@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Runs searches (dht-lookup.c) for others and for ourselves. Those who ask for a name wait for the search of its key, of
- * which there is one at a time. The first answer with an address that there is no reason to doubt ends it; without one, the
- * k closest members having answered does.
+ * Runs searches (dht-lookup.c) for others and for ourselves. Those who ask for a name wait for the search of its key,
+ * of which there is one at a time. The first answer with an address that there is no reason to doubt ends it; without
+ * one, the k closest members having answered does.
  */
 
 #include "services/ipcp-unicast/directory-internal.h"
 
 /* -- asking -- */
 
-int directory_ask(Directory *d, DhtRequestKind kind, DhtCode code, uint64_t address, const uint8_t *key, DhtLookup *lookup,
-                  usec_t now) {
+int directory_ask(Directory *d, DhtRequestKind kind, DhtCode code, uint64_t address, const uint8_t *key,
+                  DhtLookup *lookup, usec_t now) {
         DhtMessage m = { .code = code, .source = d->own };
         DhtRequest *request;
         int r;
@@ -65,7 +65,8 @@ static int waiter_new(Directory *d, DhtLookup *lookup, uint64_t number, usec_t n
         return r;
 }
 
-static void report(Directory *d, uint64_t number, int error, const uint64_t *addresses, size_t n_addresses, usec_t took_usec) {
+static void report(Directory *d, uint64_t number, int error, const uint64_t *addresses, size_t n_addresses,
+                   usec_t took_usec) {
         durations_add(&d->statistics.lookup_usec, took_usec);
         if (error < 0)
                 d->statistics.lookups_failed++;
@@ -174,8 +175,8 @@ static void lookup_advance(Directory *d, DhtLookup *lookup, usec_t now) {
                 lookup_finish(d, lookup, now);
 }
 
-/* Where a lookup begins: with the closest contacts, or with the ways in where there is none. Nothing is known of these but
- * the address, so they are taken for the closest there are. */
+/* Where a lookup begins: with the closest contacts, or with the ways in where there is none. Nothing is known of
+ * these but the address, so they are taken for the closest there are. */
 static void lookup_seed(Directory *d, DhtLookup *lookup) {
         DhtPeer closest[2 * DHT_K_MAX];
         size_t n;

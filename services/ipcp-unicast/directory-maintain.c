@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Who is there, and how we get to know them: the way in after enrollment, the question to a newcomer whether it is really
- * there, regular ones to those that were silent, lookups to where none went for a while, and knocking at doors that were
- * closed when the network was in two parts.
+ * Who is there, and how we get to know them: the way in after enrollment, the question to a newcomer whether it is
+ * really there, regular ones to those that were silent, lookups to where none went for a while, and knocking at doors
+ * that were closed when the network was in two parts.
  */
 
 #include "services/ipcp-unicast/directory-internal.h"
@@ -21,7 +21,8 @@
 
 /* -- pings -- */
 
-/* Asks a member for those close to us: who answers is there. At most so many a second, since anybody can make us ask anybody. */
+/* Asks a member for those close to us: who answers is there. At most so many a second, since anybody can make us ask
+ * anybody. */
 static void ping(Directory *d, uint64_t address, usec_t now) {
         if (now >= usec_add(d->ping_usec, USEC_PER_SEC)) {
                 d->ping_usec = now;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Who keeps what. The owner of a name looks its key up and sends a STORE to the k closest that answered: at once, soon after
- * that (a STORE has no answer, and may be lost), then regularly, and whenever a newcomer belongs to the closest. A member that
- * keeps a value for others sees to it only where the owner did not, and passes it on with the end of life it came with.
+ * Who keeps what. The owner of a name looks its key up and sends a STORE to the k closest that answered: at once,
+ * soon after that (a STORE has no answer, and may be lost), then regularly, and whenever a newcomer belongs to the
+ * closest. A member that keeps a value for others sees to it only where the owner did not, and passes it on with the
+ * end of life it came with.
  *
- * There is no message to delete a value. A STORE that is over before it begins (DHT_WITHDRAWN) is refused by members that do not
- * know better; ours take it from the address that it is about as a hint, and ask that address whether it still serves the name.
+ * There is no message to delete a value. A STORE that is over before it begins (DHT_WITHDRAWN) is refused by members
+ * that do not know better; ours take it from the address that it is about as a hint, and ask that address whether it
+ * still serves the name.
  */
 
 #include "services/ipcp-unicast/directory-internal.h"
@@ -209,7 +211,8 @@ void directory_unregister(Directory *d, const uint8_t *hash, size_t hash_size, u
         if (!name)
                 return;
 
-        /* Best effort: where it is not heard, the value ends by itself. They will ask whether it is so: it must be by then. */
+        /* Best effort: where it is not heard, the value ends by itself. They will ask whether it is so: it must be by
+         * then. */
         (void) map_remove(d->names, name->hash, d->id_size);
         for (unsigned i = 0; i < name->n_keepers; i++)
                 send_store(d, name->keepers[i], name->hash, d->own.address, DHT_WITHDRAWN);

@@ -3,11 +3,12 @@
 /*
  * Messages from outside. Nothing in them is authenticated, so what a message can do is bounded by what kind it is:
  *
- *   a request    gets an answer, at the address that it gives as its own. Rates are per address, and an answer to an address
- *                that never answered us is not much longer than its question, so that nobody is flooded through us.
- *                Its sender is asked back before it counts as a contact.
+ *   a request    gets an answer, at the address that it gives as its own. Rates are per address, and an answer to an
+ *                address that never answered us is not much longer than its question, so that nobody is flooded
+ *                through us. Its sender is asked back before it counts as a contact.
  *   a STORE      is kept within the bounds of dht-store.h.
- *   an answer    counts where we asked, see dht-request.h; it makes its sender a contact, and those it names candidates.
+ *   an answer    counts where we asked, see dht-request.h; it makes its sender a contact, and those it names
+ *                candidates.
  */
 
 #include "services/ipcp-unicast/directory-internal.h"
@@ -39,7 +40,8 @@ static void add_values(const Directory *d, const uint8_t *key, DhtMessage *m, us
         if (map_get(d->names, key, d->id_size))
                 m->values[m->n_values++] = d->own.address;
 
-        m->n_values += dht_store_values(&d->store, key, now, DHT_MESSAGE_VALUES_MAX - m->n_values, m->values + m->n_values);
+        m->n_values += dht_store_values(&d->store, key, now, DHT_MESSAGE_VALUES_MAX - m->n_values,
+                                        m->values + m->n_values);
 }
 
 /* Those closest to the key, the one who asks excepted. */

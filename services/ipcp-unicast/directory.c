@@ -56,7 +56,8 @@ static int directory_init(Directory *d) {
                 memcpy(key + i, &random, sizeof(random));
         }
 
-        limit_init(&d->limit, key, DIRECTORY_SENDER_RATE, DIRECTORY_SENDER_BURST, DIRECTORY_TOTAL_RATE, DIRECTORY_TOTAL_BURST);
+        limit_init(&d->limit, key, DIRECTORY_SENDER_RATE, DIRECTORY_SENDER_BURST, DIRECTORY_TOTAL_RATE,
+                   DIRECTORY_TOTAL_BURST);
         dht_contacts_init(&d->contacts, &d->own, d->id_size, d->config.k);
         dht_cache_init(&d->cache, d->id_size);
 

@@ -11,8 +11,8 @@
  *   dht-request.c   what was asked of whom: cookies, time-outs, limits
  *   dht-lookup.c    iterative search: the closest first, several in parallel, until nobody closer is left
  *   dht-cache.c     what was found a moment ago, and which of it met no answer
- *   directory.c     the object; directory-*.c (directory-internal.h) do what it does by itself: publication, replication,
- *                   refresh, the way in
+ *   directory.c     the object; directory-*.c (directory-internal.h) do what it does by itself: publication,
+ *                   replication, refresh, the way in
  */
 
 #include "basic/time.h"
@@ -40,8 +40,9 @@ typedef struct DirectoryEvents {
         /* A message to a member. Best effort. */
         void (*send)(void *userdata, uint64_t address, const uint8_t *message, size_t size);
 
-        /* The end of a lookup: addresses in the order in which to try them, our own never among them. n_addresses 0: nobody serves the
-         * name (error -ENOENT), or it could not be found out (-ENETUNREACH: nobody answered; -EBUSY: too many lookups). */
+        /* The end of a lookup: addresses in the order in which to try them, our own never among them. n_addresses 0:
+         * nobody serves the name (error -ENOENT), or it could not be found out (-ENETUNREACH: nobody answered;
+         * -EBUSY: too many lookups). */
         void (*found)(void *userdata, uint64_t lookup, int error, const uint64_t *addresses, size_t n_addresses);
 
         /* 64 fresh random bits, for cookies. Returns: 0; < 0. */
@@ -91,19 +92,20 @@ int directory_new(const DirectoryConfig *config, const DirectoryEvents *events, 
 Directory *directory_free(Directory *d);
 DEFINE_CLEANUP(Directory, directory_free);
 
-/* A member that we know by other means, such as the one that enrolled us or a neighbour: a way in. Tried until it answers, and
- * again whenever there are no contacts. Address 0 is ignored. */
+/* A member that we know by other means, such as the one that enrolled us or a neighbour: a way in. Tried until it
+ * answers, and again whenever there are no contacts. Address 0 is ignored. */
 void directory_add_peer(Directory *d, uint64_t address, usec_t now);
 
-/* Publishes a name of ours, now and for as long as it is registered. Returns: 0, also again; -EINVAL: not a hash of this
- * layer; -ENOSPC; -ENOMEM. */
+/* Publishes a name of ours, now and for as long as it is registered. Returns: 0, also again; -EINVAL: not a hash of
+ * this layer; -ENOSPC; -ENOMEM. */
 int directory_register(Directory *d, const uint8_t *hash, size_t hash_size, usec_t now);
 void directory_unregister(Directory *d, const uint8_t *hash, size_t hash_size, usec_t now);
 bool directory_is_registered(const Directory *d, const uint8_t *hash, size_t hash_size);
 
-/* Finds who serves a name; lookup is the caller's number. The answer is the event found, possibly from within, within 800 ms even
- * where members that are asked do not answer: an unfinished search then reports what it has, and goes on for the next who asks.
- * Recent results are remembered for a while, results that turned out bad are not (directory_doubt()). */
+/* Finds who serves a name; lookup is the caller's number. The answer is the event found, possibly from within, within
+ * 800 ms even where members that are asked do not answer: an unfinished search then reports what it has, and goes on
+ * for the next who asks. Recent results are remembered for a while, results that turned out bad are not
+ * (directory_doubt()). */
 void directory_lookup(Directory *d, uint64_t lookup, const uint8_t *hash, size_t hash_size, usec_t now);
 void directory_cancel(Directory *d, uint64_t lookup);
 

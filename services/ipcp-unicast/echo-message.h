@@ -8,7 +8,8 @@
  *   0          1       2        3           4           8           16          24        28      32       96
  *   | version  | code  | flags  | name size | sequence  | cookie    | address   | queue   | zero  | name   |
  *
- * The address is that of the sender: a header has none. What a probe does not use is zero, and so is what follows a name.
+ * The address is that of the sender: a header has none. What a probe does not use is zero, and so is what follows a
+ * name.
  */
 
 #include "services/common/cep.h"

@@ -231,8 +231,8 @@ static unsigned distance(const Unicast *u, uint64_t destination) {
         return 0;
 }
 
-int echo_trace_start(Unicast *u, uint64_t destination, unsigned n_probes, echo_traced_t done, void *userdata, usec_t now,
-                     EchoTrace **ret) {
+int echo_trace_start(Unicast *u, uint64_t destination, unsigned n_probes, echo_traced_t done, void *userdata,
+                     usec_t now, EchoTrace **ret) {
         EchoTrace *trace;
         unsigned n_hops;
         uint64_t cookie;

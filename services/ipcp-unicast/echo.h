@@ -75,11 +75,12 @@ void echo_expired(Unicast *u, const uint8_t *data, size_t size, const LowerFlow 
 void echo_expire(Unicast *u, usec_t now);
 usec_t echo_next(const Unicast *u);
 
-/* Begins to trace the way to another member, with that many probes (0: the default) for each hop. The first is sent from
- * within, the end is told later. Returns: 0; -ENOTCONN: we are no member; -EINVAL: that is ourselves, or too many probes;
- * -EHOSTUNREACH: routing knows no way; -EBUSY: too many traces; -ENOMEM; an error of the source of randomness. */
-int echo_trace_start(Unicast *u, uint64_t destination, unsigned n_probes, echo_traced_t done, void *userdata, usec_t now,
-                     EchoTrace **ret);
+/* Begins to trace the way to another member, with that many probes (0: the default) for each hop. The first is sent
+ * from within, the end is told later. Returns: 0; -ENOTCONN: we are no member; -EINVAL: that is ourselves, or too
+ * many probes; -EHOSTUNREACH: routing knows no way; -EBUSY: too many traces; -ENOMEM; an error of the source of
+ * randomness. */
+int echo_trace_start(Unicast *u, uint64_t destination, unsigned n_probes, echo_traced_t done, void *userdata,
+                     usec_t now, EchoTrace **ret);
 
 /* Gives it up, without a word. */
 EchoTrace *echo_trace_free(EchoTrace *trace);

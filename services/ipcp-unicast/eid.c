@@ -7,8 +7,8 @@
  *   |  44 random bits, fresh per flow     |  slot             |
  *
  * Looking up is one masked index and one comparison of all 64 bits, without a branch: a slot beyond the table falls on
- * another one, whose id differs in the slot then; a free one has the id 0 and no owner. So an id with the right slot, one
- * with a wrong slot and one with almost all bits right are the same few instructions.
+ * another one, whose id differs in the slot then; a free one has the id 0 and no owner. So an id with the right slot,
+ * one with a wrong slot and one with almost all bits right are the same few instructions.
  */
 
 #include "services/ipcp-unicast/eid.h"

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Endpoint ids of flows: 64 bits, 44 random ones above a slot of 20. The whole id is what lets a packet in, so the random part
- * is fresh for every flow, and an id that is not ours is turned away in a time that says nothing about how much of it was right.
+ * Endpoint ids of flows: 64 bits, 44 random ones above a slot of 20. The whole id is what lets a packet in, so the
+ * random part is fresh for every flow, and an id that is not ours is turned away in a time that says nothing about
+ * how much of it was right.
  */
 
 #include "basic/macro.h"

@@ -75,8 +75,8 @@ bool flood_has_peer(const Flood *f, uint64_t peer) {
         return map_get(f->by_number, &peer, sizeof(peer));
 }
 
-/* Whether there is something in the entry's last change that this peer, who was told up to mark, does not know. A prototype
- * that has got the dump is spared what only the longer form has news of. */
+/* Whether there is something in the entry's last change that this peer, who was told up to mark, does not know. A
+ * prototype that has got the dump is spared what only the longer form has news of. */
 static bool concerns(const FloodPeer *p, const LsdbEntry *e, uint64_t mark, Lsa *ret) {
         if (e->learned_from == p->number)
                 return false;
@@ -103,7 +103,8 @@ static void tokens_fill(FloodPeer *p, usec_t now) {
 }
 
 /* Returns: 0: the mark went past the entry; 1: the peer's turn is over, for lack of tokens or room. */
-static int send_entry(Flood *f, FloodPeer *p, const LsdbEntry *e, uint64_t *mark, FloodSend send, void *userdata, usec_t now) {
+static int send_entry(Flood *f, FloodPeer *p, const LsdbEntry *e, uint64_t *mark, FloodSend send, void *userdata,
+                      usec_t now) {
         Lsa lsa;
 
         if (concerns(p, e, *mark, &lsa)) {
@@ -122,8 +123,8 @@ static int send_entry(Flood *f, FloodPeer *p, const LsdbEntry *e, uint64_t *mark
         return 0;
 }
 
-static int send_up_to(Flood *f, FloodPeer *p, const Lsdb *db, uint64_t *mark, uint64_t end, FloodSend send, void *userdata,
-                      usec_t now) {
+static int send_up_to(Flood *f, FloodPeer *p, const Lsdb *db, uint64_t *mark, uint64_t end, FloodSend send,
+                      void *userdata, usec_t now) {
         LsdbEntry *e;
 
         if (*mark >= end)
@@ -147,8 +148,8 @@ static usec_t repeat_due(const FloodPeer *p, const LsdbEntry *e, unsigned repeat
 }
 
 /* Returns as send_entry(); lowers *due to when the next repetition is. */
-static int send_repeats(Flood *f, FloodPeer *p, const Lsdb *db, unsigned repeat, FloodSend send, void *userdata, usec_t now,
-                        usec_t *due) {
+static int send_repeats(Flood *f, FloodPeer *p, const Lsdb *db, unsigned repeat, FloodSend send, void *userdata,
+                        usec_t now, usec_t *due) {
         uint64_t *mark = &p->repeats[repeat];
         LsdbEntry *e;
 

@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * What is still to be sent to which neighbour. Nothing is queued: a neighbour has marks in the database's log of changes, up
- * to which it was told, so what changes often before its turn comes is sent once, in its newest state, and a neighbour costs
- * the same however far behind it is. Sending is paced by a token bucket for each; one that has no room holds up nobody else.
+ * What is still to be sent to which neighbour. Nothing is queued: a neighbour has marks in the database's log of
+ * changes, up to which it was told, so what changes often before its turn comes is sent once, in its newest state,
+ * and a neighbour costs the same however far behind it is. Sending is paced by a token bucket for each; one that has
+ * no room holds up nobody else.
  *
  * In this order:
  *   news     what changed since the neighbour is here, except what it told us itself
  *   dump     what was there before it came
- *   repeats  the dump once more, and twice what appeared, went or changed, a little later. Management flows may lose messages, and
- *            a refresh, which repairs that, can be long in coming. Whoever has it already ignores it.
+ *   repeats  the dump once more, and twice what appeared, went or changed, a little later. Management flows may lose
+ *            messages, and a refresh, which repairs that, can be long in coming. Whoever has it already ignores it.
  */
 
 #include "services/ipcp-unicast/lsdb.h"

@@ -68,7 +68,8 @@ bool flow_send_pieces(Unicast *u, uint64_t address, const FragmentedMessage *mes
         return sent;
 }
 
-bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now, FragmentedMessage *ret) {
+bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *message, usec_t now,
+                          FragmentedMessage *ret) {
         FragmentedMessage whole = { .size = FLOW_MESSAGE_HEADER_BYTES + message->hash_size + message->oap_size };
         bool sent;
 
@@ -128,8 +129,11 @@ void flow_unknown_eid(Unicast *u, const LowerFlow *from) {
                 n->n_unknown_eids++;
                 if (scan_unknown_eid(&n->scan, u->now)) {
                         u->n_scans++;
-                        unicast_log_remote(u, LOG_WARNING, "Somebody tries endpoint ids, by way of %s: more than %u a second of them are nobody's.",
-                                    neighbour_name(n, name, sizeof(name)), SCAN_RATE);
+                        unicast_log_remote(
+                                u, LOG_WARNING,
+                                "Somebody tries endpoint ids, by way of %s: more than %u a "
+                                "second of them are nobody's.",
+                                neighbour_name(n, name, sizeof(name)), SCAN_RATE);
                 }
         }
 

@@ -89,7 +89,8 @@ int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const 
         return 0;
 }
 
-int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now, UnicastFlow **ret) {
+int unicast_flow_new(Unicast *u, uint64_t flow_id, uint32_t attempt, const o7s_qos *qos, usec_t now,
+                     UnicastFlow **ret) {
         _cleanup_(unicast_flow_freep) UnicastFlow *flow = NULL;
         int r;
 

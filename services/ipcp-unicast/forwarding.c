@@ -2,11 +2,11 @@
 
 /*
  * The table of next hops. A look-up is one probe into an open-addressing table, then the policy's choice among the
- * ways of that entry. Ways name neighbours by their place in an array that says for each whether it is there, so a neighbour
- * that goes down is one store, and every entry that mentions it sees it at once.
+ * ways of that entry. Ways name neighbours by their place in an array that says for each whether it is there, so a
+ * neighbour that goes down is one store, and every entry that mentions it sees it at once.
  *
- * A set of routes is built beside the old one and takes its place in one assignment. Neighbours that are there survive it,
- * those that are neither there nor mentioned are forgotten, so nothing grows with time.
+ * A set of routes is built beside the old one and takes its place in one assignment. Neighbours that are there
+ * survive it, those that are neither there nor mentioned are forgotten, so nothing grows with time.
  *
  * Addresses come from other members and may be chosen to collide: the hash is keyed, with a key of each object's own.
  */

@@ -2,12 +2,14 @@
 #pragma once
 
 /*
- * Where a packet goes next. Routing hands over complete sets of routes, which replace what there was in one step; between
- * two sets only one thing changes: whether a neighbour is there at all. Three policies behind one table of functions:
+ * Where a packet goes next. Routing hands over complete sets of routes, which replace what there was in one step;
+ * between two sets only one thing changes: whether a neighbour is there at all. Three policies behind one table of
+ * functions:
  *
  *   simple       one next hop
  *   alternates   one next hop, and loop-free alternates for the moment in which its neighbour goes down (LFA)
- *   multipath    all next hops of equal cost; a flow's packets stay on one of them, so that they keep their order (ECMP)
+ *   multipath    all next hops of equal cost; a flow's packets stay on one of them, so that they keep their order
+ *                (ECMP)
  *
  * A hop is a neighbour's number (neighbour.h). Pure, and read on the packet's walk: a look-up does not allocate.
  */
@@ -28,7 +30,8 @@ typedef enum ForwardingPolicy {
         _FORWARDING_POLICY_INVALID = -EINVAL,
 } ForwardingPolicy;
 
-DECLARE_ENUM_NAMES(forwarding_policy, ForwardingPolicy);        /* "link-state", "lfa", "ecmp", as Policy= of [Routing] */
+DECLARE_ENUM_NAMES(forwarding_policy, ForwardingPolicy);        /* "link-state", "lfa", "ecmp", as Policy= of
+                                                                 * [Routing] */
 
 /* One destination as routing computed it. */
 typedef struct Route {
@@ -51,9 +54,9 @@ DEFINE_CLEANUP(Forwarding, forwarding_free);
 /* Replaces all routes. Returns: 0; -ENOMEM: the old ones stay. */
 int forwarding_replace(Forwarding *f, const Route *routes, size_t n_routes);
 
-/* The neighbour with this address is there, with this number (below FORWARDING_NEIGHBOURS_MAX), or (FORWARDING_NONE) gone: from
- * this moment on no look-up returns it. Both know neighbours before and after the routes that mention them.
- * Returns: 0; -ENOMEM. */
+/* The neighbour with this address is there, with this number (below FORWARDING_NEIGHBOURS_MAX), or (FORWARDING_NONE)
+ * gone: from this moment on no look-up returns it. Both know neighbours before and after the routes that mention
+ * them. Returns: 0; -ENOMEM. */
 int forwarding_set_neighbour(Forwarding *f, uint64_t address, uint32_t hop);
 
 /* The next hop to a destination, FORWARDING_NONE: there is none. flow: anything that is the same for all packets of

@@ -52,7 +52,8 @@ int hello_message_parse(const void *data, size_t size, HelloMessage *ret) {
 static void way_changed(LowerFlow *flow, const char *what, usec_t now) {
         char reason[LAYER_NAME_BYTES_MAX + 64];
 
-        (void) snprintf(reason, sizeof(reason), "%s over %.*s", what, (int) LAYER_NAME_BYTES_MAX, lower_flow_layer(flow));
+        (void) snprintf(reason, sizeof(reason), "%s over %.*s", what, (int) LAYER_NAME_BYTES_MAX,
+                        lower_flow_layer(flow));
         neighbour_way_changed(flow, reason, now);
 }
 

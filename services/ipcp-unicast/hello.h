@@ -2,22 +2,23 @@
 #pragma once
 
 /*
- * Whether a neighbour is still there. A link may go silent without anybody saying so (a switch between the hosts, a host that
- * lost its power), and the layer below takes two minutes to be sure. So o7s members say hello on the data transfer flow of best
- * effort, whatever else goes over it: a packet to nobody (destination 0, which no member passes on, so it comes from the
- * neighbour and from nobody else) and EID 33.
+ * Whether a neighbour is still there. A link may go silent without anybody saying so (a switch between the hosts, a
+ * host that lost its power), and the layer below takes two minutes to be sure. So o7s members say hello on the data
+ * transfer flow of best effort, whatever else goes over it: a packet to nobody (destination 0, which no member passes
+ * on, so it comes from the neighbour and from nobody else) and EID 33.
  *
  *   0          1        2       4             8
  *   | version  | flags  | zero  | interval ms |       big-endian
  *
- * A way is lost when nothing at all was heard on it for three of the peer's intervals, or when the peer says that it does not
- * hear us; then packets go other ways, and routing withdraws the link if there was no other way to that neighbour. Its flows
- * stay, and so do our hellos: the way is used again as soon as both hear each other. The management flow and the flows of
- * other cubes over the same layer below share its fate. Who never says hello is not judged by silence.
+ * A way is lost when nothing at all was heard on it for three of the peer's intervals, or when the peer says that it
+ * does not hear us; then packets go other ways, and routing withdraws the link if there was no other way to that
+ * neighbour. Its flows stay, and so do our hellos: the way is used again as soon as both hear each other. The
+ * management flow and the flows of other cubes over the same layer below share its fate. Who never says hello is not
+ * judged by silence.
  *
- * Four a second: three of them are lost before packets go another way, so neither a lost hello nor a host that was busy for
- * half a second costs a route, and what fails in silence is healed within a second. A neighbour that does nothing costs eight
- * packets of 23 bytes a second, some 100 µs of a processor.
+ * Four a second: three of them are lost before packets go another way, so neither a lost hello nor a host that was
+ * busy for half a second costs a route, and what fails in silence is healed within a second. A neighbour that does
+ * nothing costs eight packets of 23 bytes a second, some 100 µs of a processor.
  */
 
 #include "basic/macro.h"

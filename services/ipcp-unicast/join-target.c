@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Staying a member: the neighbours that we want. Each target is looked at whenever flows come and go: what is missing is
- * opened, management before data transfer, what fails is tried again after a pause that grows.
+ * Staying a member: the neighbours that we want. Each target is looked at whenever flows come and go: what is missing
+ * is opened, management before data transfer, what fails is tried again after a pause that grows.
  *
- * A target that the file or an operator names wants that member. An implicit one, the layer's own name over one layer below,
- * is content with any neighbour there; who answers to that name may be another one each time, so its second flow goes to
- * the member's own name where that is known.
+ * A target that the file or an operator names wants that member. An implicit one, the layer's own name over one layer
+ * below, is content with any neighbour there; who answers to that name may be another one each time, so its second
+ * flow goes to the member's own name where that is known.
  *
- * Contentment has a price: where many members share a layer below, they may end up content in two groups that know nothing
- * of each other. So a content implicit target asks now and then who answers to the layer's name, soon at first and then
- * seldom (a probe). A member to which there is no way becomes a neighbour too, and the groups are one. Among members that
- * are not o7s nobody probes: they would hold the flow for minutes after we let it go.
+ * Contentment has a price: where many members share a layer below, they may end up content in two groups that know
+ * nothing of each other. So a content implicit target asks now and then who answers to the layer's name, soon at
+ * first and then seldom (a probe). A member to which there is no way becomes a neighbour too, and the groups are one.
+ * Among members that are not o7s nobody probes: they would hold the flow for minutes after we let it go.
  */
 
 #include <stdio.h>
@@ -189,8 +189,8 @@ static bool may_probe(const Join *join, const JoinTarget *t) {
 
 static void target_probe(Join *join, JoinTarget *t, usec_t now) {
         probe_later(join, t, now);
-        if (may_probe(join, t) && lower_flow_open(join->unicast, LOWER_MANAGEMENT, CUBE_BEST_EFFORT, (unsigned) t->lower,
-                                                  t->name, now, &t->flow) >= 0)
+        if (may_probe(join, t) && lower_flow_open(join->unicast, LOWER_MANAGEMENT, CUBE_BEST_EFFORT,
+                                                  (unsigned) t->lower, t->name, now, &t->flow) >= 0)
                 t->flow->probe = true;
 }
 
@@ -289,9 +289,9 @@ bool join_targets_describe(const Join *join, char *text, size_t size) {
         list_for_each(t, &join->targets, by_join) {
                 if (t->satisfied)
                         continue;
-                (void) snprintf(text, size, "connecting to %s%s%s (attempt %u%s%s)", t->name, t->lower < 0 ? "" : " over ",
-                                t->lower < 0 ? "" : u->config.lower[t->lower], t->n_attempts + 1,
-                                t->problem[0] != '\0' ? ", last error: " : "", t->problem);
+                (void) snprintf(text, size, "connecting to %s%s%s (attempt %u%s%s)", t->name,
+                                t->lower < 0 ? "" : " over ", t->lower < 0 ? "" : u->config.lower[t->lower],
+                                t->n_attempts + 1, t->problem[0] != '\0' ? ", last error: " : "", t->problem);
                 return true;
         }
 
@@ -339,7 +339,8 @@ void join_targets_make(Join *join, usec_t now) {
         }
 
         for (unsigned i = 0; config->keep_neighbours && i < config->n_lower; i++) {
-                if (target_new(join, config->layer, (int) i, usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)), &t) < 0)
+                if (target_new(join, config->layer, (int) i, usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)), &t) <
+                    0)
                         return;
                 t->implicit = t->management = t->data = true;
         }
@@ -454,8 +455,8 @@ int join_disconnect(Join *join, const char *name, bool management, bool data, us
                         (void) close_flows(u, address, lower, management, data, now);
         }
 
-        /* A neighbour by its own name, whoever connected. An implicit target that it satisfied would bring it back: that
-         * one goes with it. */
+        /* A neighbour by its own name, whoever connected. An implicit target that it satisfied would bring it back:
+         * that one goes with it. */
         list_for_each(n, &u->neighbours, by_unicast) {
                 uint64_t address = n->address;
 

@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * Becoming and staying a member. The first member bootstraps; others enroll through a member that they reach over a layer
- * below, with back-off, for ever. A member then keeps its neighbours: one over each layer below (whoever answers to the
- * name of the layer there, or those that [Neighbour] names, or those that an operator asked for), each with management and data
- * transfer, opened again with back-off whenever they are lost, at once after a layer below came back.
+ * Becoming and staying a member. The first member bootstraps; others enroll through a member that they reach over a
+ * layer below, with back-off, for ever. A member then keeps its neighbours: one over each layer below (whoever
+ * answers to the name of the layer there, or those that [Neighbour] names, or those that an operator asked for), each
+ * with management and data transfer, opened again with back-off whenever they are lost, at once after a layer below
+ * came back.
  *
  *   starting → bootstrapping ─────────────→ member
  *            └→ enrolling (attempt n) ────────↑
  *
- * Where an operator's order or a file names a neighbour, that one is held for ever; those that connected to us by themselves
- * are theirs to keep.
+ * Where an operator's order or a file names a neighbour, that one is held for ever; those that connected to us by
+ * themselves are theirs to keep.
  */
 
 #include "services/ipcp-unicast/lower-flow.h"
@@ -19,15 +20,19 @@
 #define JOIN_TARGETS_MAX 256U
 #define JOIN_RETRY_USEC (50 * USEC_PER_MSEC)            /* the first; doubles, with jitter */
 #define JOIN_RETRY_MAX_USEC (60 * USEC_PER_SEC)
-#define JOIN_RETRY_REACHED_USEC (2 * USEC_PER_SEC)      /* the longest where somebody is there, whose messages are lost or no good */
+/* the longest where somebody is there, whose messages are lost or no good */
+#define JOIN_RETRY_REACHED_USEC (2 * USEC_PER_SEC)
 #define JOIN_ALLOCATE_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define JOIN_SPREAD_USEC (50 * USEC_PER_MSEC)           /* two that look for each other should not do so at the same time */
-#define JOIN_STEADY_USEC USEC_PER_SEC                   /* a neighbour lost sooner is tried again as one that never came */
-#define JOIN_PROBE_USEC USEC_PER_SEC                    /* after finding a neighbour: whether others are there; doubles */
+/* two that look for each other should not do so at the same time */
+#define JOIN_SPREAD_USEC (50 * USEC_PER_MSEC)
+/* a neighbour lost sooner is tried again as one that never came */
+#define JOIN_STEADY_USEC USEC_PER_SEC
+/* after finding a neighbour: whether others are there; doubles */
+#define JOIN_PROBE_USEC USEC_PER_SEC
 #define JOIN_PROBE_MAX_USEC (60 * USEC_PER_SEC)
 
-/* A new address for a stranger's sake ends all flows: at most one in this time, which doubles each time. Two members have the same
- * one once in a lifetime; whoever claims ours again and again is none of them. */
+/* A new address for a stranger's sake ends all flows: at most one in this time, which doubles each time. Two members
+ * have the same one once in a lifetime; whoever claims ours again and again is none of them. */
 #define JOIN_CONFLICT_USEC (10 * USEC_PER_SEC)
 #define JOIN_CONFLICT_MAX_USEC (3600 * USEC_PER_SEC)
 
@@ -37,7 +42,8 @@ typedef struct JoinTarget {
         int lower;                              /* index; -1: whichever layer knows the name, in order */
         bool management;
         bool data;
-        bool implicit;                          /* the layer's own name over one lower layer: content with any neighbour there */
+        bool implicit;                          /* the layer's own name over one lower layer: content with any
+                                                 * neighbour there */
         uint32_t cost;
         uint64_t address;                       /* of the member that it turned out to be; 0: not known yet */
         LowerFlow *flow;                        /* being opened for it now; NULL: none (not owned) */
@@ -74,9 +80,10 @@ typedef struct Join {
 void join_start(Join *join, Unicast *u, usec_t now);
 void join_done(Join *join);
 
-/* Orders of an operator; the outcome shows in the state of the layer and of its neighbours. name and lower as in JoinTarget.
- * Disconnecting holds until the next start, or until an order to connect; it ends flows that the neighbour opened, too.
- * Returns: 0; -EBUSY: the layer is not in the state for it; -EINVAL; -EEXIST; -ENOENT; -ENOSPC; -ENOMEM. */
+/* Orders of an operator; the outcome shows in the state of the layer and of its neighbours. name and lower as in
+ * JoinTarget. Disconnecting holds until the next start, or until an order to connect; it ends flows that the
+ * neighbour opened, too. Returns: 0; -EBUSY: the layer is not in the state for it; -EINVAL; -EEXIST; -ENOENT;
+ * -ENOSPC; -ENOMEM. */
 int join_connect(Join *join, const char *name, int lower, bool management, bool data, usec_t now);
 int join_disconnect(Join *join, const char *name, bool management, bool data, usec_t now);
 
@@ -90,7 +97,8 @@ void join_flow_ended(Join *join, LowerFlow *flow, const char *problem, usec_t no
 /* A layer below came up (again): everything that waits for it is tried at once. */
 void join_lower_up(Join *join, unsigned lower, usec_t now);
 
-/* What is going on, in one sentence: "waiting for a flow to home over lan1 (attempt 3, last error: no answer in 5 s)". */
+/* What is going on, in one sentence: "waiting for a flow to home over lan1 (attempt 3, last error: no answer in 5
+ * s)". */
 void join_describe(const Join *join, usec_t now, char *text, size_t size);
 
 /* Whether we give up our address now because somebody else claims it; counts as having done so. */
@@ -104,8 +112,8 @@ usec_t join_next(const Join *join);
 
 /* -- between join.c and join-target.c -- */
 
-/* The next pause of something that failed, with jitter; *backoff_usec is what it grew to, 0 before. reached: there was a flow to
- * somebody. */
+/* The next pause of something that failed, with jitter; *backoff_usec is what it grew to, 0 before. reached: there
+ * was a flow to somebody. */
 usec_t join_back_off(Join *join, usec_t *backoff_usec, bool reached);
 
 /* Random, up to max. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a member says, one line at a time: whoever drives it has the log. Lines that other hosts can bring about, as often as they
- * like, are limited in number; how many were left out is said with the next one that is written.
+ * What a member says, one line at a time: whoever drives it has the log. Lines that other hosts can bring about, as
+ * often as they like, are limited in number; how many were left out is said with the next one that is written.
  */
 
 #include <stdarg.h>
@@ -35,7 +35,8 @@ static bool may_write(Unicast *u) {
 
                 *limit = (UnicastLogLimit) { .since = u->now };
                 if (n_left_out > 0)
-                        unicast_log(u, LOG_NOTICE, "%" PRIu64 " more lines on what other hosts did were left out.", n_left_out);
+                        unicast_log(u, LOG_NOTICE, "%" PRIu64 " more lines on what other hosts did were left out.",
+                                    n_left_out);
         }
 
         if (limit->n >= UNICAST_LOG_LINES_MAX) {

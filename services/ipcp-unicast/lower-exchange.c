@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What is said on a lower flow before it is of use: CEP, which makes it what it is for, and the messages of an enrollment.
- * Every wait has a deadline. What cannot be read is counted and not answered; the wait goes on.
+ * What is said on a lower flow before it is of use: CEP, which makes it what it is for, and the messages of an
+ * enrollment. Every wait has a deadline. What cannot be read is counted and not answered; the wait goes on.
  */
 
 #include <syslog.h>
@@ -56,7 +56,8 @@ static void report_clock(const LowerFlow *flow) {
         char name[2 * ENROLLMENT_ID_BYTES + 1];
 
         unicast_log_remote(flow->unicast, level,
-                           "Enrollment %s: the clock of %s is %" PRIu64 ".%03" PRIu64 " ms %s ours (round trip " USEC_FMT ".%03" PRIu64 " ms).",
+                           "Enrollment %s: the clock of %s is %" PRIu64 ".%03" PRIu64 " ms %s ours (round "
+                                                                                      "trip " USEC_FMT ".%03" PRIu64 " ms).",
                            enrollment_name(flow, name), flow->name, offset / 1000, offset % 1000,
                            e->clock_offset_usec < 0 ? "behind" : "ahead of", e->rtt_usec / 1000, e->rtt_usec % 1000);
 }
@@ -95,13 +96,14 @@ void lower_enrollment_received(LowerFlow *flow, const Packet *packet, usec_t now
                 if (r >= 0)
                         return enrollment_done(flow, now);
 
-                unicast_log_remote(u, LOG_INFO, "Enrollment %s failed, with %s over %s: %s (%d).", enrollment_name(flow, name),
-                                   flow->name, lower_flow_layer(flow), flow->enrollment.problem, flow->enrollment.result);
+                unicast_log_remote(u, LOG_INFO, "Enrollment %s failed, with %s over %s: %s (%d).",
+                                   enrollment_name(flow, name), flow->name, lower_flow_layer(flow),
+                                   flow->enrollment.problem, flow->enrollment.result);
                 return lower_flow_give_up(flow, flow->enrollment.problem, now);
         }
 
-        unicast_log_remote(u, LOG_DEBUG, "Enrollment %s: telling %s over %s what our layer is.", enrollment_name(flow, name),
-                           flow->name, lower_flow_layer(flow));
+        unicast_log_remote(u, LOG_DEBUG, "Enrollment %s: telling %s over %s what our layer is.",
+                           enrollment_name(flow, name), flow->name, lower_flow_layer(flow));
         lower_flow_send_and_wait(flow, answer, size, flow->enrollment.deadline, now);
 }
 
@@ -109,13 +111,15 @@ void lower_enrollment_expired(LowerFlow *flow, usec_t now) {
         if (flow->enrollment.state == ENROLLMENT_ANSWERED)
                 return enrollment_done(flow, now);      /* without the acknowledgement: it may be lost */
 
-        lower_flow_give_up(flow, flow->outgoing ? "it did not answer our request in 1 s" : "it did not ask in 1 s", now);
+        lower_flow_give_up(flow, flow->outgoing ? "it did not answer our request in 1 s" : "it did not ask in 1 s",
+                           now);
 }
 
 /* -- CEP -- */
 
-/* Whether we can do without this flow of ours, because the peer has one to us for the same. Where both opened theirs at the
- * same time, the one of the member with the higher address stays. A probe is spare wherever there is a way already. */
+/* Whether we can do without this flow of ours, because the peer has one to us for the same. Where both opened theirs
+ * at the same time, the one of the member with the higher address stays. A probe is spare wherever there is a way
+ * already. */
 static bool flow_is_spare(const LowerFlow *flow) {
         const Unicast *u = flow->unicast;
         const Neighbour *n = neighbour_find(u, flow->cep.peer.address);
@@ -173,8 +177,8 @@ static int check_peer(const LowerFlow *flow) {
         return 0;
 }
 
-/* Between o7s members the one whose name comes later gives way, so that only one does. Others never do: then it is us. But not
- * as often as somebody likes to make us. */
+/* Between o7s members the one whose name comes later gives way, so that only one does. Others never do: then it is
+ * us. But not as often as somebody likes to make us. */
 static bool must_give_way(LowerFlow *flow, usec_t now) {
         const CepRecord *own = &flow->cep.own, *peer = &flow->cep.peer;
 
@@ -216,7 +220,8 @@ void lower_greeting_received(LowerFlow *flow, const Packet *packet, usec_t now) 
         int r;
 
         flow->cep.offered = u->is_member ? COMPONENTS_ALL : 0;
-        r = cep_receive(&flow->cep, packet->head, packet_size(packet), u->address, u->config.member, now, answer, &size);
+        r = cep_receive(&flow->cep, packet->head, packet_size(packet), u->address, u->config.member, now, answer,
+                        &size);
         if (r == -EBADMSG)
                 return counters_drop(&u->counters, DROP_MALFORMED);
 

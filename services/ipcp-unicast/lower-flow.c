@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A flow of a layer below, from its allocation to its end. What arrives goes where the flow's state and purpose say; nothing
- * but CEP is listened to before that is known (lower-exchange.c). A peer that talks nonsense on an open flow is counted,
- * and keeps its flow: whatever it is, it is not worth losing a neighbour.
+ * A flow of a layer below, from its allocation to its end. What arrives goes where the flow's state and purpose say;
+ * nothing but CEP is listened to before that is known (lower-exchange.c). A peer that talks nonsense on an open flow
+ * is counted, and keeps its flow: whatever it is, it is not worth losing a neighbour.
  *
  * How a flow ends is said once, in flow_end(): its neighbour and whoever wanted it (join.c) hear of it there.
  */
@@ -257,8 +257,11 @@ static void warn_of_many(Unicast *u, unsigned lower, const char *peer, usec_t no
 
         (void) copy_string(name, sizeof(name), peer);
         utf8_mend(name);
-        unicast_log(u, LOG_WARNING, "Flows from %s over %s are refused: it has as many as one host may have (%u, %u of which have yet to "
-                    "say what they are for).", name, u->config.lower[lower], LOWER_FLOWS_PER_PEER_MAX, LOWER_GREETING_PER_PEER_MAX);
+        unicast_log(
+                u, LOG_WARNING,
+                "Flows from %s over %s are refused: it has as many as one host may have (%u, %u of which have yet to "
+                "say what they are for).",
+                name, u->config.lower[lower], LOWER_FLOWS_PER_PEER_MAX, LOWER_GREETING_PER_PEER_MAX);
 }
 
 /* Strangers who say nothing give way to new ones: the first that came. */
@@ -270,8 +273,8 @@ static void make_room(Unicast *u, usec_t now) {
                         return lower_flow_give_up(flow, "it said nothing, and others wait", now);
 }
 
-int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max, const char *peer, usec_t now,
-                           LowerFlow **ret) {
+int unicast_lower_accepted(Unicast *u, unsigned lower, const o7s_qos *qos, uint32_t packet_max, const char *peer,
+                           usec_t now, LowerFlow **ret) {
         unsigned bucket;
         LowerFlow *flow;
         int r;

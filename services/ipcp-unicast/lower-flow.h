@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * A flow of a layer below, between us and another member. It begins with CEP, which says what it is for; then it is one of
+ * A flow of a layer below, between us and another member. It begins with CEP, which says what it is for; then it is
+ * one of
  *
  *   enrollment      a few messages, and over
  *   management      link-state messages
@@ -60,10 +61,12 @@ typedef struct LowerFlow {
         bool blocked;                   /* took fewer packets than offered; lower_writable() will follow */
         Cube cube;                      /* data transfer */
         uint32_t packet_max;            /* bytes of a packet with all our headers; known from GREETING on */
-        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* outgoing: who was asked for; else what the layer below calls the peer */
+        char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* outgoing: who was asked for; else what the layer below
+                                                         * calls the peer */
         Cep cep;
         Enrollment enrollment;
-        Expiry expiry;                  /* in Unicast.lower_expiries: of the wait for the peer; open best effort: of companions */
+        Expiry expiry;                  /* in Unicast.lower_expiries: of the wait for the peer; open best effort: of
+                                         * companions */
         Neighbour *neighbour;           /* not owned; open management and data transfer */
         usec_t begun;
         usec_t opened;
@@ -84,8 +87,8 @@ typedef struct LowerFlow {
         void *shell;                    /* the shell's, or a test's, side of it; never touched by the core */
 } LowerFlow;
 
-/* Asks the shell for a flow to name over a layer below. Returns: 0: *ret is allocating, and its end, whichever, comes through
- * lower_flow_allocated(), _failed() or _down(); < 0. */
+/* Asks the shell for a flow to name over a layer below. Returns: 0: *ret is allocating, and its end, whichever, comes
+ * through lower_flow_allocated(), _failed() or _down(); < 0. */
 int lower_flow_open(Unicast *u, LowerPurpose purpose, Cube cube, unsigned lower, const char *name, usec_t now,
                     LowerFlow **ret);
 

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * How many flows others have to us, by who they are to the layer below: whatever one host does, it does not take the places of
- * the others. What it says of itself in these flows counts for nothing here, as it may say anything. Hosts share a fixed
- * number of buckets, and those of one bucket its places; whose is which is decided by a hash under a key of ours.
+ * How many flows others have to us, by who they are to the layer below: whatever one host does, it does not take the
+ * places of the others. What it says of itself in these flows counts for nothing here, as it may say anything. Hosts
+ * share a fixed number of buckets, and those of one bucket its places; whose is which is decided by a hash under a
+ * key of ours.
  */
 
 #include "basic/siphash.h"

@@ -4,8 +4,8 @@
  * Flows of the layers below, see lower.h. An o7s_flow is level-triggered: what a bounded burst leaves behind keeps the
  * descriptor readable, so nothing has to be remembered between two turns of the loop.
  *
- * The core may let go of a flow while it is told something about it. A carrier that is in the middle of that is only cut
- * off from its flow then, and freed when it is out again.
+ * The core may let go of a flow while it is told something about it. A carrier that is in the middle of that is only
+ * cut off from its flow then, and freed when it is out again.
  */
 
 #include "basic/log.h"
@@ -16,20 +16,22 @@
 /* Between control and data: whoever wants to be our neighbour, and what keeps neighbours, before what they send. */
 #define PRIORITY_MANAGEMENT (DAEMON_PRIORITY_DATA - 3)
 
-/* Messages per second, of which no neighbour that keeps to its pace has more to say besides data: twice that of routing. Beyond it,
- * management waits its turn among the data, which a storm would otherwise not let through at all. */
+/* Messages per second, of which no neighbour that keeps to its pace has more to say besides data: twice that of
+ * routing. Beyond it, management waits its turn among the data, which a storm would otherwise not let through at
+ * all. */
 #define MANAGEMENT_RATE_MAX 10000U
 
 const PcapngInterface lower_interfaces[_LOWER_INTERFACE_MAX] = {
         [LOWER_INTERFACE_DATA] = {
                 PCAPNG_LINK_USER0, "",
-                "Packets of an Ouroboros unicast layer, as they are in flows of the layers below: destination, quality of service, TTL, "
-                "ECN, endpoint id (little-endian; 4, 1, 1, 1 and 8 bytes unless the layer was made otherwise), then the payload",
+                "Packets of an Ouroboros unicast layer, as they are in flows of the layers below: destination, "
+                "quality of service, TTL, ECN, endpoint id (little-endian; 4, 1, 1, 1 and 8 bytes unless the layer "
+                "was made otherwise), then the payload",
         },
         [LOWER_INTERFACE_MANAGEMENT] = {
                 PCAPNG_LINK_USER0, "-management",
-                "Messages between neighbours of an Ouroboros unicast layer: protobuf of connection establishment and enrollment, then "
-                "link-state messages",
+                "Messages between neighbours of an Ouroboros unicast layer: protobuf of connection establishment and "
+                "enrollment, then link-state messages",
         },
 };
 
@@ -91,7 +93,8 @@ static void carrier_ended(Carrier *c, int events, int error, usec_t now) {
 static void carrier_show(const Carrier *c, bool outgoing, Packet *const *packets, unsigned n) {
         bool data = c->flow->purpose == LOWER_DATA && c->flow->state == LOWER_OPEN;
 
-        capture_packets(c->lower->capture, data ? LOWER_INTERFACE_DATA : LOWER_INTERFACE_MANAGEMENT, outgoing, packets, n);
+        capture_packets(c->lower->capture, data ? LOWER_INTERFACE_DATA : LOWER_INTERFACE_MANAGEMENT, outgoing, packets,
+                        n);
 }
 
 /* -- what arrives -- */
@@ -393,7 +396,8 @@ static int lower_accept(Lower *l, o7s_flow *o7s) {
         if (index < 0)
                 return -EACCES;         /* of this host, or through a layer that we are not on */
 
-        r = unicast_lower_accepted(l->unicast, (unsigned) index, &info.qos_granted, info.mtu, info.peer, time_now(), &c->flow);
+        r = unicast_lower_accepted(l->unicast, (unsigned) index, &info.qos_granted, info.mtu, info.peer, time_now(),
+                                   &c->flow);
         if (r < 0)
                 return r;
 

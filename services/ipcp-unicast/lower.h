@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The flows of the layers below, through libo7s, on the event loop: we are an application of those layers. Each LowerFlow
- * of the core has a Carrier here, which is one o7s_flow. Flows that others open to us arrive at a listener on whatever
- * names the IRM bound to our unit (the layer's, and the member's own).
+ * The flows of the layers below, through libo7s, on the event loop: we are an application of those layers. Each
+ * LowerFlow of the core has a Carrier here, which is one o7s_flow. Flows that others open to us arrive at a listener
+ * on whatever names the IRM bound to our unit (the layer's, and the member's own).
  *
- * Packets are read in bounded bursts into buffers with head-room, below the priority of control; a flow for voice comes before
- * one for video, and that before all others.
+ * Packets are read in bounded bursts into buffers with head-room, below the priority of control; a flow for voice
+ * comes before one for video, and that before all others.
  */
 
 #include <systemd/sd-event.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Link-state messages to bytes and back; lsa.h has the diagrams. The length tells the two forms apart, as it does for the
- * prototype. */
+/* Link-state messages to bytes and back; lsa.h has the diagrams. The length tells the two forms apart, as it does for
+ * the prototype. */
 
 #include "basic/cursor.h"
 #include "services/ipcp-unicast/lsa.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The messages of link-state routing, one per message of a management flow, big-endian. A link is directed; who announces
- * it is its source. The prototype knows one message:
+ * The messages of link-state routing, one per message of a management flow, big-endian. A link is directed; who
+ * announces it is its source. The prototype knows one message:
  *
  *    0                   8                   16                  24
  *   +-------------------+-------------------+-------------------+

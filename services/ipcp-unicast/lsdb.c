@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Entries by key, the living ones also in an array (to be walked by those who look), and all by age on one of three lists:
- * since every entry of a list lives equally long, its first is the next to expire and no sweep is needed.
+ * Entries by key, the living ones also in an array (to be walked by those who look), and all by age on one of three
+ * lists: since every entry of a list lives equally long, its first is the next to expire and no sweep is needed.
  *
- * The log of changes is what makes flooding cheap: an entry that changes again leaves its old place in the log empty and
- * gets a new one at the end, so whoever reads on from the version where he was sees each link once, in its newest state,
- * however often it changed meanwhile. Empty places are squeezed out when they are the majority.
+ * The log of changes is what makes flooding cheap: an entry that changes again leaves its old place in the log empty
+ * and gets a new one at the end, so whoever reads on from the version where he was sees each link once, in its newest
+ * state, however often it changed meanwhile. Empty places are squeezed out when they are the majority.
  */
 
 #include "services/ipcp-unicast/lsdb.h"
@@ -429,7 +429,8 @@ int lsdb_merge(Lsdb *db, const Lsa *lsa, uint64_t peer, usec_t now, LsdbEntry **
 }
 
 int lsdb_set_own(Lsdb *db, uint64_t from, uint64_t to, uint64_t sequence, uint32_t cost, usec_t now, LsdbEntry **ret) {
-        const Lsa lsa = { .to = to, .from = from, .sequence = sequence, .extended = true, .withdrawn = cost == 0, .cost = cost };
+        const Lsa lsa = { .to = to, .from = from, .sequence = sequence, .extended = true, .withdrawn = cost == 0,
+                          .cost = cost };
         LsdbEntry *e;
         bool is_new;
         int r;
@@ -489,7 +490,8 @@ static usec_t list_due(const List *list, usec_t keep_usec) {
 }
 
 usec_t lsdb_next(const Lsdb *db) {
-        return MIN(list_due(&db->fresh, db->timeout_usec), list_due(&db->dead, usec_add(db->timeout_usec, db->timeout_usec)));
+        return MIN(list_due(&db->fresh, db->timeout_usec),
+                   list_due(&db->dead, usec_add(db->timeout_usec, db->timeout_usec)));
 }
 
 bool lsdb_expire(Lsdb *db, usec_t now, uint64_t *ret_from, uint64_t *ret_to) {

@@ -4,21 +4,22 @@
 /*
  * The link-state database: one entry for each directed link that we heard of, or have. Pure; it is told the time.
  *
- * What is newer: the higher sequence; of the same sequence, the longer form over the shorter. A refresh in the shorter form
- * keeps the cost that the longer one told, which usually follows by another way a moment later.
+ * What is newer: the higher sequence; of the same sequence, the longer form over the shorter. A refresh in the
+ * shorter form keeps the cost that the longer one told, which usually follows by another way a moment later.
  *
- * A withdrawn link stays as a tombstone for twice the time-out: longer than any copy of it can be alive somewhere. So does
- * a link that timed out, where its source is an o7s member (it never goes back in its sequence). A prototype starts at
- * 0 again, so its links are forgotten at once when they time out, as it expects.
+ * A withdrawn link stays as a tombstone for twice the time-out: longer than any copy of it can be alive somewhere. So
+ * does a link that timed out, where its source is an o7s member (it never goes back in its sequence). A prototype
+ * starts at 0 again, so its links are forgotten at once when they time out, as it expects.
  *
  * Defence. None of this is authenticated, so it bounds what a liar can do:
  *   - a sequence beyond LSA_SEQUENCE_MAX is nonsense (lsa.h): 2^64 - 1 cannot be placed here at all
- *   - a jump by more than LSDB_JUMP_MAX is not believed while the entry is fresh, nor over a tombstone; two refreshes later,
- *     when its source was not heard, it is. So nobody lifts a living link out of its source's reach in one message, and a
- *     member that restarted far ahead is still heard. Who is lied about answers with one more than the lie (own-link.h); the
- *     largest number, which has no answer, leaves no tombstone, so that after the time-out the truth is believed
- *   - bounds per source and in all; one neighbour never fills the last tenth; links of our own are not counted, there is
- *     always room for them
+ *   - a jump by more than LSDB_JUMP_MAX is not believed while the entry is fresh, nor over a tombstone; two refreshes
+ *     later, when its source was not heard, it is. So nobody lifts a living link out of its source's reach in one
+ *     message, and a member that restarted far ahead is still heard. Who is lied about answers with one more than the
+ *     lie (own-link.h); the largest number, which has no answer, leaves no tombstone, so that after the time-out the
+ *     truth is believed
+ *   - bounds per source and in all; one neighbour never fills the last tenth; links of our own are not counted, there
+ *     is always room for them
  */
 
 #include "basic/list.h"
@@ -78,7 +79,8 @@ typedef struct Lsdb {
         List dead;                      /* others' tombstones, oldest first */
         List own;
 
-        /* Every change has a number; this has the last one of each entry, in order. flood.c reads on from where it was. */
+        /* Every change has a number; this has the last one of each entry, in order. flood.c reads on from where it
+         * was. */
         LsdbChange *log;
         size_t n_log;
         size_t n_log_allocated;
@@ -100,11 +102,12 @@ LsdbEntry *lsdb_get(const Lsdb *db, uint64_t from, uint64_t to);
  * changed its cost; -ERANGE: a jump that is not believed; -ENOSPC: a bound; -ENOMEM. In *ret the entry, where > 0. */
 int lsdb_merge(Lsdb *db, const Lsa *lsa, uint64_t peer, usec_t now, LsdbEntry **ret);
 
-/* Sets a link of our own: there with this cost, or (cost 0) withdrawn. Sequences are the caller's. Returns: 0; -ENOMEM. */
+/* Sets a link of our own: there with this cost, or (cost 0) withdrawn. Sequences are the caller's. Returns: 0;
+ * -ENOMEM. */
 int lsdb_set_own(Lsdb *db, uint64_t from, uint64_t to, uint64_t sequence, uint32_t cost, usec_t now, LsdbEntry **ret);
 
-/* Packets no longer reach the source of this link, so a prototype has dropped it and will begin at 0 again when they do.
- * Once, a lower sequence will be believed; not from a source that is known to be o7s. */
+/* Packets no longer reach the source of this link, so a prototype has dropped it and will begin at 0 again when they
+ * do. Once, a lower sequence will be believed; not from a source that is known to be o7s. */
 void lsdb_expect_restart(Lsdb *db, uint64_t from, uint64_t to);
 
 /* Forgets an entry altogether. */
@@ -120,8 +123,8 @@ usec_t lsdb_next(const Lsdb *db);
 /* The first entry that changed after this version; NULL: none. */
 LsdbEntry *lsdb_changed_after(const Lsdb *db, uint64_t version);
 
-/* The message that says what we know, for a member that knows the longer form, or not. Returns false where there is nothing
- * that it would understand. */
+/* The message that says what we know, for a member that knows the longer form, or not. Returns false where there is
+ * nothing that it would understand. */
 bool lsdb_entry_lsa(const LsdbEntry *entry, bool extended, Lsa *ret);
 
 static inline uint64_t lsdb_entry_from(const LsdbEntry *entry) {

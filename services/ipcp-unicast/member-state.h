@@ -31,8 +31,8 @@ size_t member_state_pack(const MemberState *state, uint8_t bytes[MEMBER_STATE_BY
 /* Returns: 0; -EBADMSG: not such bytes, or no member could be like that; -EOPNOTSUPP: we cannot. */
 int member_state_parse(const uint8_t *bytes, size_t size, MemberState *ret);
 
-/* One that is no member any more, but shall have the same address should it join again: members of another make remember for a
- * day where a name was, and try no other place. Neither looks at config. */
+/* One that is no member any more, but shall have the same address should it join again: members of another make
+ * remember for a day where a name was, and try no other place. Neither looks at config. */
 void member_state_pack_left(const MemberState *state, uint8_t bytes[MEMBER_STATE_LEFT_BYTES]);
 
 /* Returns: 0; -EBADMSG: not such bytes. */

@@ -45,7 +45,8 @@ static Row *find_row(NeighbourReport *report, const Row *now) {
                         return row;
 
         list_for_each(row, &report->rows, by_report)
-                if (!row->seen && now->target[0] != '\0' && streq(row->target, now->target) && streq(row->lower, now->lower) &&
+                if (!row->seen && now->target[0] != '\0' && streq(row->target, now->target) &&
+                    streq(row->lower, now->lower) &&
                     (row->is.address == ADDRESS_NONE || now->is.address == ADDRESS_NONE))
                         return row;
 
@@ -54,8 +55,8 @@ static Row *find_row(NeighbourReport *report, const Row *now) {
 
 static bool row_changed(const Row *before, const Row *now) {
         return before->is.state != now->is.state || before->is.components != now->is.components ||
-               before->is.address != now->is.address || before->is.cost != now->is.cost || !streq(before->name, now->name) ||
-               !streq(before->lower, now->lower) || !streq(before->text, now->text);
+               before->is.address != now->is.address || before->is.cost != now->is.cost ||
+               !streq(before->name, now->name) || !streq(before->lower, now->lower) || !streq(before->text, now->text);
 }
 
 static bool counters_changed(const Row *before, const Row *now) {
@@ -162,8 +163,8 @@ static void report_neighbour(NeighbourReport *report, const Unicast *u, const Ne
         else
                 (void) neighbour_name(n, row.name, sizeof(row.name));
         if (n->state != NEIGHBOUR_UP)
-                (void) copy_string(row.text, sizeof(row.text), target && target->problem[0] ? target->problem
-                                                                                            : "no flow takes packets to it now");
+                (void) copy_string(row.text, sizeof(row.text),
+                                   target && target->problem[0] ? target->problem : "no flow takes packets to it now");
 
         row_is(report, &row, counters);
 }

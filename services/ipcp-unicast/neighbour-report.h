@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What the IRM is told of neighbours: a row for each that is there, and for each that we try to reach. Rows are compared
- * with what was told last, so that whoever listens hears of changes, and of a neighbour that was tried and came up as of
- * one and the same. Pure.
+ * What the IRM is told of neighbours: a row for each that is there, and for each that we try to reach. Rows are
+ * compared with what was told last, so that whoever listens hears of changes, and of a neighbour that was tried and
+ * came up as of one and the same. Pure.
  */
 
 #include "services/ipcp-unicast/unicast.h"
@@ -12,7 +12,8 @@
 typedef struct NeighbourReport {
         List rows;                      /* as told */
         uint64_t last_key;
-        void (*tell)(void *userdata, const LayerNeighbour *neighbour, const char *name, const char *lower, const char *text);
+        void (*tell)(void *userdata, const LayerNeighbour *neighbour, const char *name, const char *lower,
+                     const char *text);
         void *userdata;
 } NeighbourReport;
 

@@ -10,7 +10,8 @@
 
 #include "services/ipcp-unicast/unicast.h"
 
-/* Towards an o7s member, until a flow of another cube is tried again; until then its packets share that of best effort. */
+/* Towards an o7s member, until a flow of another cube is tried again; until then its packets share that of best
+ * effort. */
 #define COMPANION_RETRY_USEC (200 * USEC_PER_MSEC)
 #define COMPANION_RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -113,8 +114,8 @@ bool neighbour_is_lost(const Neighbour *n) {
 
 /* -- what it is to others -- */
 
-/* The largest packet of a flow of ours, whichever neighbour it takes. Layers that are down for the moment count: a flow's
- * buffers are not made anew for every flap. */
+/* The largest packet of a flow of ours, whichever neighbour it takes. Layers that are down for the moment count: a
+ * flow's buffers are not made anew for every flap. */
 static void update_packet_max(Unicast *u) {
         size_t header = unicast_pci_bytes(u);
         uint32_t packet_max = UINT32_MAX;
@@ -153,7 +154,8 @@ static void link_up(Neighbour *n, usec_t now) {
         if (!u->is_member)
                 return;
         if (routing_link_up(u->routing, n->address, n->cost, now) < 0)
-                unicast_log_remote(u, LOG_WARNING, "No room for the link to member %" PRIu64 " in routing.", n->address);
+                unicast_log_remote(u, LOG_WARNING, "No room for the link to member %" PRIu64 " in routing.",
+                                   n->address);
         directory_add_peer(u->directory, n->address, now);
 }
 
@@ -185,7 +187,8 @@ static void set_management(Neighbour *n, LowerFlow *flow, usec_t now) {
         /* Routing may send from within. */
         n->management_in_use = flow;
         if (routing_peer_up(u->routing, flow->id, n->extended, now) < 0) {
-                unicast_log_remote(u, LOG_WARNING, "No room for member %" PRIu64 " among those that hear of links.", n->address);
+                unicast_log_remote(u, LOG_WARNING, "No room for member %" PRIu64 " among those that hear of links.",
+                                   n->address);
                 n->management_in_use = NULL;
         }
 }
@@ -397,7 +400,8 @@ static const Neighbour *past_of(const Neighbour *n) {
         const Neighbour *past;
 
         list_for_each(past, &n->unicast->neighbours, by_unicast)
-                if (past != n && past->extended && n->extended && streq(past->member, n->member) && neighbour_is_lost(past))
+                if (past != n && past->extended && n->extended && streq(past->member, n->member) &&
+                    neighbour_is_lost(past))
                         return past;
 
         return NULL;

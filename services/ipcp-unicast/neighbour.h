@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Another member that we have flows with, known by its address. It is a link for routing while it has at least one open data
- * transfer flow, and gets our link-state messages over one of its management flows. Several flows of a kind, over one layer
- * or over several, are one neighbour: the one opened last is used, as whoever opens another one may have lost the first
- * without our knowing (for management: once the peer, too, says something there, as each change means the whole database
- * again); the others take over when it goes. A flow over a layer that is down waits for it.
+ * Another member that we have flows with, known by its address. It is a link for routing while it has at least one
+ * open data transfer flow, and gets our link-state messages over one of its management flows. Several flows of a
+ * kind, over one layer or over several, are one neighbour: the one opened last is used, as whoever opens another one
+ * may have lost the first without our knowing (for management: once the peer, too, says something there, as each
+ * change means the whole database again); the others take over when it goes. A flow over a layer that is down waits
+ * for it.
  *
  * Towards an o7s member each cube has a data transfer flow of its own; towards others all cubes share one.
  */
@@ -51,7 +52,8 @@ struct Neighbour {
 };
 
 /* The flow became open, as CEP says, or closed. Neighbours come and go with their flows. Routing, forwarding and the
- * directory are told. Returns: 0; -ENOSPC: too many neighbours; -EMSGSIZE: its packets are too small for our header; -ENOMEM. */
+ * directory are told. Returns: 0; -ENOSPC: too many neighbours; -EMSGSIZE: its packets are too small for our header;
+ * -ENOMEM. */
 int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now);
 void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now);
 
@@ -61,8 +63,8 @@ void neighbour_heard(LowerFlow *flow, usec_t now);
 /* A layer below came or went: its flows carry packets (again), or not. */
 void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now);
 
-/* The member at the other end of this flow, just opened, had another address before: lets go of what was of that life, where
- * nothing is heard of it any more. */
+/* The member at the other end of this flow, just opened, had another address before: lets go of what was of that
+ * life, where nothing is heard of it any more. */
 void neighbour_forget_past(const LowerFlow *flow, usec_t now);
 
 /* The way over this flow, data transfer of best effort, was lost, or is there again: hello.h. */

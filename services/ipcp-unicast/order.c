@@ -23,8 +23,8 @@ static void order_free(Orders *orders, Order *order) {
         free(order);
 }
 
-void orders_init(Orders *orders, Unicast *u, void (*done)(void *userdata, uint64_t id, int32_t result, const char *text),
-                 void *userdata) {
+void orders_init(Orders *orders, Unicast *u,
+                 void (*done)(void *userdata, uint64_t id, int32_t result, const char *text), void *userdata) {
         *orders = (Orders) {
                 .unicast = u,
                 .file_via = u->config.via,
@@ -71,7 +71,8 @@ static JoinTarget *find_target(const Unicast *u, const Order *order) {
 }
 
 static bool has_components(const Neighbour *n, const Order *order) {
-        bool management = order->components & LAYER_COMPONENT_MANAGEMENT, data = order->components & LAYER_COMPONENT_DATA;
+        bool management = order->components & LAYER_COMPONENT_MANAGEMENT,
+             data = order->components & LAYER_COMPONENT_DATA;
 
         return (!management || neighbour_has(n, LOWER_MANAGEMENT, order->lower)) &&
                (!data || neighbour_has(n, LOWER_DATA, order->lower));
@@ -95,8 +96,8 @@ static bool check_connect(Orders *orders, const Order *order, bool late) {
         }
 
         if (late)
-                say(orders, order->id, -ETIMEDOUT, "%s is not a neighbour yet, and tried again and again: %s", order->name,
-                    target->problem[0] != '\0' ? target->problem : "no answer yet");
+                say(orders, order->id, -ETIMEDOUT, "%s is not a neighbour yet, and tried again and again: %s",
+                    order->name, target->problem[0] != '\0' ? target->problem : "no answer yet");
         return late;
 }
 
@@ -220,7 +221,8 @@ static int find_lower(const Unicast *u, const char *name, int *ret) {
 }
 
 static int begin(Orders *orders, Order *order, usec_t now) {
-        bool management = order->components & LAYER_COMPONENT_MANAGEMENT, data = order->components & LAYER_COMPONENT_DATA;
+        bool management = order->components & LAYER_COMPONENT_MANAGEMENT,
+             data = order->components & LAYER_COMPONENT_DATA;
         Unicast *u = orders->unicast;
         int r;
 

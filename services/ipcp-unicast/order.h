@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Orders of an operator that are being carried out: be the first member, enroll through somebody, have a neighbour, have it
- * no longer. An order is over when it is so, when it cannot be, or after a while, with a sentence; what it set going goes
- * on, for a neighbour that was asked for is held for ever. Pure.
+ * Orders of an operator that are being carried out: be the first member, enroll through somebody, have a neighbour,
+ * have it no longer. An order is over when it is so, when it cannot be, or after a while, with a sentence; what it
+ * set going goes on, for a neighbour that was asked for is held for ever. Pure.
  */
 
 #include "services/ipcp-unicast/unicast.h"
@@ -24,8 +24,8 @@ typedef struct Orders {
         void *userdata;
 } Orders;
 
-void orders_init(Orders *orders, Unicast *u, void (*done)(void *userdata, uint64_t id, int32_t result, const char *text),
-                 void *userdata);
+void orders_init(Orders *orders, Unicast *u,
+                 void (*done)(void *userdata, uint64_t id, int32_t result, const char *text), void *userdata);
 
 /* The core must not run any more: it may still use a name of ours. */
 void orders_done(Orders *orders);

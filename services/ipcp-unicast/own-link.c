@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Own links; own-link.h says what matters. Each is an entry of the database too, by which it is flooded and counts in the
- * graph like any other. */
+/* Own links; own-link.h says what matters. Each is an entry of the database too, by which it is flooded and counts in
+ * the graph like any other. */
 
 #include "services/ipcp-unicast/own-link.h"
 
@@ -150,7 +150,8 @@ static bool is_news(const OwnLink *link, const Lsa *lsa) {
                 return lsa->sequence > link->entry->sequence;
 
         /* Our own message comes back in either form. But what has our number and says something else is not ours. */
-        return lsa->extended && (lsa->withdrawn == link_is_there(link) || (!lsa->withdrawn && lsa->cost != link->entry->cost));
+        return lsa->extended &&
+               (lsa->withdrawn == link_is_there(link) || (!lsa->withdrawn && lsa->cost != link->entry->cost));
 }
 
 static void link_answer(OwnLinks *o, OwnLink *link, usec_t now) {

@@ -5,15 +5,15 @@
  * Links that we announce, and their sequence numbers, which only rise: over re-adjacency, and over a restart where the
  * number to begin with says what was used before.
  *
- * A withdrawn link is announced as such until every copy of it must have timed out. It is withdrawn anew with each refresh:
- * there is nothing else that would tell those who missed it.
+ * A withdrawn link is announced as such until every copy of it must have timed out. It is withdrawn anew with each
+ * refresh: there is nothing else that would tell those who missed it.
  *
  * Fight-back. What others say about links of ours is a claim: left over from an earlier life, a lie, or of another
  * member with our address. One that is not older than what we say is answered with one more than its number, with the
- * truth: a link that we do not have is withdrawn. Two members with one address would go on for ever, so each link is answered
- * once a second at most, and a claim that has been answered too often is a conflict of addresses. A claim with the largest
- * number that there is cannot be answered; it is of no use for long, since it cannot be refreshed either: once it timed out
- * what we say is believed again. Our own numbers would begin anew there.
+ * truth: a link that we do not have is withdrawn. Two members with one address would go on for ever, so each link is
+ * answered once a second at most, and a claim that has been answered too often is a conflict of addresses. A claim
+ * with the largest number that there is cannot be answered; it is of no use for long, since it cannot be refreshed
+ * either: once it timed out what we say is believed again. Our own numbers would begin anew there.
  */
 
 #include "services/ipcp-unicast/lsdb.h"
@@ -60,8 +60,8 @@ void own_links_refresh(OwnLinks *o, usec_t now);
 /* Withdraws all of them. */
 void own_links_withdraw(OwnLinks *o, usec_t now);
 
-/* Somebody else's message about a link from our address. Returns: 0: it is no news to us; 1: it is contradicted, now or in
- * own_links_answer(); 2: again, and in vain: a conflict; -ENOSPC; -ENOMEM. */
+/* Somebody else's message about a link from our address. Returns: 0: it is no news to us; 1: it is contradicted, now
+ * or in own_links_answer(); 2: again, and in vain: a conflict; -ENOSPC; -ENOMEM. */
 int own_links_claimed(OwnLinks *o, const Lsa *lsa, usec_t now);
 
 /* Answers what waited. Returns when there is more to do. */

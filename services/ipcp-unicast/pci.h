@@ -48,8 +48,8 @@ int pci_push(const PciFormat *format, Packet *packet, const Pci *pci);
 /* Reads the header, which stays where it is: packet_pull() takes pci_bytes() off. Returns: 0; -EBADMSG: too short. */
 int pci_parse(const PciFormat *format, const Packet *packet, Pci *ret);
 
-/* For a packet on its way through that pci_parse() accepted: counts the TTL down in place. Returns whether it may go on: a
- * TTL of 0 or 1 has come to its end, and never wraps. */
+/* For a packet on its way through that pci_parse() accepted: counts the TTL down in place. Returns whether it may go
+ * on: a TTL of 0 or 1 has come to its end, and never wraps. */
 bool pci_count_down(const PciFormat *format, Packet *packet);
 
 /* Raises the congestion mark of a packet, as a bitwise or. */

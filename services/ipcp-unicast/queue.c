@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A ring of packets. The packets of a ring are made one by one as they are first needed and stay with it: a neighbour whose
- * flow was full once will be full again.
+ * A ring of packets. The packets of a ring are made one by one as they are first needed and stay with it: a neighbour
+ * whose flow was full once will be full again.
  */
 
 #include "services/ipcp-unicast/queue.h"

@@ -4,8 +4,9 @@
 /*
  * Packets that wait for a neighbour's lower flow, of one cube: bounded, first in, first out. Owns copies.
  *
- * How long the way to that neighbour is says the standing queue: the least that waited there, in this queue and in the lower
- * flow, at any moment of a few hundredths of a second. A burst that is gone when the next one comes was no queue.
+ * How long the way to that neighbour is says the standing queue: the least that waited there, in this queue and in
+ * the lower flow, at any moment of a few hundredths of a second. A burst that is gone when the next one comes was no
+ * queue.
  */
 
 #include "basic/time.h"

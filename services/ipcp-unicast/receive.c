@@ -5,7 +5,8 @@
  * components, or for a flow. Consecutive packets with the same fate stay together, so that a lane is rung once per
  * burst and not per packet.
  *
- * Nobody is told about a packet that is dropped here. There is no source address to tell, and a stranger learns nothing.
+ * Nobody is told about a packet that is dropped here. There is no source address to tell, and a stranger learns
+ * nothing.
  */
 
 #include "services/ipcp-unicast/echo.h"

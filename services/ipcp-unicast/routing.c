@@ -2,17 +2,18 @@
 
 /*
  * The object that joins the parts: what comes in goes to the database (lsdb.c) or, if it is about links of our own, to
- * own-link.c; where that changed whether two members are linked, the graph (spf.c) hears of it; at the end of each call the
- * neighbours are told (flood.c), after the database was walked and never within.
+ * own-link.c; where that changed whether two members are linked, the graph (spf.c) hears of it; at the end of each
+ * call the neighbours are told (flood.c), after the database was walked and never within.
  *
- * A link counts if it is known in both directions, at the cost that its source announces. Costs are for layers of o7s members
- * alone: a prototype knows none, and where members count differently packets can go round in circles until their TTL ends.
+ * A link counts if it is known in both directions, at the cost that its source announces. Costs are for layers of o7s
+ * members alone: a prototype knows none, and where members count differently packets can go round in circles until
+ * their TTL ends.
  *
- * When to compute. The first change is computed at once, which means in the next routing_expire(): it is due immediately,
- * so that a burst of messages is one computation, and none happens on the way of a packet. After a computation further
- * changes wait for a while, which doubles from HOLD_MIN_USEC up to recalculate_usec as long as they keep coming, and is
- * short again after a pause of twice its length. That a link of ours went is never held back: it is our own packets that
- * would be lost. (The shape is that of RFC 8405.)
+ * When to compute. The first change is computed at once, which means in the next routing_expire(): it is due
+ * immediately, so that a burst of messages is one computation, and none happens on the way of a packet. After a
+ * computation further changes wait for a while, which doubles from HOLD_MIN_USEC up to recalculate_usec as long as
+ * they keep coming, and is short again after a pause of twice its length. That a link of ours went is never held
+ * back: it is our own packets that would be lost. (The shape is that of RFC 8405.)
  */
 
 #include "services/ipcp-unicast/flood.h"

@@ -2,18 +2,19 @@
 #pragma once
 
 /*
- * Link-state routing: who is linked with whom, flooded among management neighbours, and shortest paths over it. Pure: told
- * what neighbours say and the time, it answers with messages and sets of routes.
+ * Link-state routing: who is linked with whom, flooded among management neighbours, and shortest paths over it. Pure:
+ * told what neighbours say and the time, it answers with messages and sets of routes.
  *
- *   lsa.c      the wire: the prototype's 24 bytes, and o7s' extension of it (cost, withdrawal), which a prototype ignores
+ *   lsa.c      the wire: the prototype's 24 bytes, and o7s' extension of it (cost, withdrawal), which a prototype
+ *              ignores
  *   lsdb.c     the database: one entry per directed link, ageing, bounds per origin and in all
  *   own-link.c links that we announce, their sequence numbers, and what others say about them
  *   flood.c    what is still to be sent to which peer: paced, coalesced, bounded; nobody waits for anybody
  *   spf.c      shortest paths, incremental; loop-free alternates (with spf-graph.c, spf-tree.c)
  *   routing.c  the object: two-way check, hold-down
  *
- * Bad news are immediate: what we know to be gone is withdrawn and routed around at once; hold-down keeps a flapping link or
- * a storm from making us compute all the time.
+ * Bad news are immediate: what we know to be gone is withdrawn and routed around at once; hold-down keeps a flapping
+ * link or a storm from making us compute all the time.
  */
 
 #include "services/ipcp-unicast/forwarding.h"
@@ -27,7 +28,8 @@
 
 typedef struct RoutingConfig {
         uint64_t address;               /* ours */
-        usec_t recalculate_usec;        /* longest wait until a change is computed; hold-down makes it less, see routing.c */
+        usec_t recalculate_usec;        /* longest wait until a change is computed; hold-down makes it less, see
+                                         * routing.c */
         usec_t update_usec;             /* between refreshes of own links */
         usec_t timeout_usec;            /* until a link that nobody refreshes is gone */
         bool alternates;                /* loop-free alternates are wanted: they cost a tree per neighbour */
@@ -42,7 +44,8 @@ typedef struct RoutingEvents {
         void (*routes)(void *userdata, const Route *routes, size_t n_routes, unsigned n_added, unsigned n_removed,
                        unsigned n_changed);
 
-        /* Another member has our address: links that we never made come back, however often we deny them. May be NULL. */
+        /* Another member has our address: links that we never made come back, however often we deny them. May be
+         * NULL. */
         void (*conflict)(void *userdata);
 } RoutingEvents;
 
@@ -81,7 +84,8 @@ DEFINE_CLEANUP(Routing, routing_free);
 int routing_link_up(Routing *r, uint64_t neighbour, uint32_t cost, usec_t now);
 void routing_link_down(Routing *r, uint64_t neighbour, usec_t now);
 
-/* A management neighbour; peer is the caller's number for it. extended: it speaks o7s' extension. It gets the database. */
+/* A management neighbour; peer is the caller's number for it. extended: it speaks o7s' extension. It gets the
+ * database. */
 int routing_peer_up(Routing *r, uint64_t peer, bool extended, usec_t now);
 void routing_peer_down(Routing *r, uint64_t peer, usec_t now);
 

@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * A neighbour from which packets come to endpoint ids that nobody has. A few are normal: a flow ended here, and its peer has
- * not heard of it. Many, for long, are somebody who tries ids, the neighbour itself or somebody behind it. More than SCAN_RATE
- * a second, in SCAN_SECONDS seconds more than in calm ones, are a scan; it is over when as many calm seconds outweigh them.
+ * A neighbour from which packets come to endpoint ids that nobody has. A few are normal: a flow ended here, and its
+ * peer has not heard of it. Many, for long, are somebody who tries ids, the neighbour itself or somebody behind it.
+ * More than SCAN_RATE a second, in SCAN_SECONDS seconds more than in calm ones, are a scan; it is over when as many
+ * calm seconds outweigh them.
  *
- * While it lasts, few of the messages that name a flow (replies, updates, closes) are looked at: each is a guess that would
- * change something if it were right. Data is not held up. Whether an id is known is found in the same time for every id, so
- * there is nothing to be saved, and what flows through the same neighbour is not the scanner's to stop.
+ * While it lasts, few of the messages that name a flow (replies, updates, closes) are looked at: each is a guess that
+ * would change something if it were right. Data is not held up. Whether an id is known is found in the same time for
+ * every id, so there is nothing to be saved, and what flows through the same neighbour is not the scanner's to stop.
  */
 
 #include "basic/time.h"

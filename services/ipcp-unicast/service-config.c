@@ -76,7 +76,8 @@ int service_config(Service *s, UnicastConfig *ret) {
 
         r = layer_member_name(member, file->name, host, &s->member);
         if (r < 0)
-                return log_error_errno(r, "Failed to make a name for this member, set Member= in %s.layer: %m", file->name);
+                return log_error_errno(r, "Failed to make a name for this member, set Member= in %s.layer: %m",
+                                       file->name);
 
         r = copy_neighbours(s);
         if (r < 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Between operators and the core: their orders come from the IRM, which asked polkit; what became of them goes back, and
- * so does a row for each neighbour. Changes are told once the loop has done what it is at, because the core does not like
- * to be looked at while it works; counters every two seconds, where they moved.
+ * Between operators and the core: their orders come from the IRM, which asked polkit; what became of them goes back,
+ * and so does a row for each neighbour. Changes are told once the loop has done what it is at, because the core does
+ * not like to be looked at while it works; counters every two seconds, where they moved.
  *
  * Round trips to neighbours are measured here too, with one probe of the echo component to one neighbour at a time.
  */

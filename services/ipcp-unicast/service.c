@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Thin glue, both ways: what the core wants done (UnicastEvents), what the IRM orders (LayerOps), and the clock, which is
- * read here and in lower.c, and nowhere below. What the file says becomes the core's configuration in service-config.c.
+ * Thin glue, both ways: what the core wants done (UnicastEvents), what the IRM orders (LayerOps), and the clock,
+ * which is read here and in lower.c, and nowhere below. What the file says becomes the core's configuration in
+ * service-config.c.
  */
 
 #include "basic/log.h"
@@ -107,7 +108,8 @@ static void core_resume(void *userdata, UnicastFlow *flow) {
 static void report_member(Service *s) {
         const Unicast *u = &s->unicast;
 
-        layer_set_member(s->layer, u->is_member ? u->address : 0, u->is_member && u->layer.have_id ? u->layer.id : NULL);
+        layer_set_member(s->layer, u->is_member ? u->address : 0,
+                         u->is_member && u->layer.have_id ? u->layer.id : NULL);
 }
 
 /* Every change is legal here: what the table does not have goes by way of a new start. */
@@ -135,7 +137,8 @@ static void core_packet_max(void *userdata, uint32_t packet_max) {
                 log_warning_errno(r, "Failed to follow the packet size of the layers below: %m");
 }
 
-static void core_neighbour(void *userdata, const char *name, const char *before, const char *after, const char *reason) {
+static void core_neighbour(void *userdata, const char *name, const char *before, const char *after,
+                           const char *reason) {
         Service *s = userdata;
 
         service_bus_neighbour_changed(s, name, before, after, reason);
@@ -300,14 +303,14 @@ static void layer_want_packet_max(void *userdata, uint32_t packet_max) {
         unicast_want_packet_max(&s->unicast, packet_max);
 }
 
-/* A layer of members that is degraded lacks some of them, and others may be reached. Any other one has an interface that does not
- * work, and packets would be lost until it does. */
+/* A layer of members that is degraded lacks some of them, and others may be reached. Any other one has an interface
+ * that does not work, and packets would be lost until it does. */
 static bool carries_packets(LayerType type, LayerState state) {
         return state == LAYER_ONLINE || (state == LAYER_DEGRADED && type == LAYER_UNICAST);
 }
 
-/* What a layer below that is on its way says nothing about: its IPCP has just come back to an IRM that did, or takes its
- * flows up again. */
+/* What a layer below that is on its way says nothing about: its IPCP has just come back to an IRM that did, or takes
+ * its flows up again. */
 static void layer_lower_changed(void *userdata, const char *lower, LayerType type, LayerState state, const char *reason,
                                 usec_t now) {
         Service *s = userdata;

@@ -46,8 +46,8 @@ int service_start(Service *service);
 int service_config(Service *service, UnicastConfig *ret);
 void service_config_done(Service *service);
 
-/* service-state.c: what our next life has to know. restore: makes us the member that an earlier life was, with its flows.
- * keep: cheap where nothing changed. forget: an orderly end; all but our address. */
+/* service-state.c: what our next life has to know. restore: makes us the member that an earlier life was, with its
+ * flows. keep: cheap where nothing changed. forget: an orderly end; all but our address. */
 int service_restore(Service *service);
 void service_keep_state(Service *service);
 void service_forget_state(Service *service);
@@ -81,7 +81,8 @@ void service_bus_changed(Service *service);
 /* The signals of the interfaces; arguments as those of UnicastEvents. */
 void service_bus_neighbour_changed(Service *service, const char *name, const char *before, const char *after,
                                    const char *reason);
-void service_bus_routes_changed(Service *service, uint64_t version, unsigned n_added, unsigned n_removed, unsigned n_changed);
+void service_bus_routes_changed(Service *service, uint64_t version, unsigned n_added, unsigned n_removed,
+                                unsigned n_changed);
 
 /* Prints what "busctl introspect" would see, as XML. */
 int service_bus_introspect(void);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The graph that shortest paths are looked for in: members, numbered so that everything about them is in arrays, and the
- * links between them that count, which are those known in both directions. Each end of a link has both its costs, so a walk
- * over what leads into a member needs no second structure.
+ * The graph that shortest paths are looked for in: members, numbered so that everything about them is in arrays, and
+ * the links between them that count, which are those known in both directions. Each end of a link has both its costs,
+ * so a walk over what leads into a member needs no second structure.
  */
 
 #include "basic/map.h"

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Dynamic shortest paths, after Ramalingam and Reps (DynamicSWSF-FP). Each member has a settled distance and an estimate:
- * the least of its neighbours' distances plus the cost from there. Where both agree there is nothing to do. A change makes
- * some estimates differ; those are queued by the smaller of the two values and taken out in that order:
+ * Dynamic shortest paths, after Ramalingam and Reps (DynamicSWSF-FP). Each member has a settled distance and an
+ * estimate: the least of its neighbours' distances plus the cost from there. Where both agree there is nothing to do.
+ * A change makes some estimates differ; those are queued by the smaller of the two values and taken out in that
+ * order:
  *
- *   distance > estimate    the way became shorter: the estimate is the distance now, and final, since every shorter one was
- *                          settled before; neighbours may profit
- *   distance < estimate    the way that it had is gone: its distance is "unreachable" for now, the estimates of those who
- *                          were reached through it are made anew, and it is queued again with what it has left
+ *   distance > estimate    the way became shorter: the estimate is the distance now, and final, since every shorter
+ *                          one was settled before; neighbours may profit
+ *   distance < estimate    the way that it had is gone: its distance is "unreachable" for now, the estimates of those
+ *                          who were reached through it are made anew, and it is queued again with what it has left
  *   neither                only who is before it on shortest paths changed: its next hops are made anew, and where they
  *                          differ, so are those of the members behind it
  *
  * No member is taken out more than twice for a batch of changes, and none whose path was not concerned. On an empty
  * tree this is Dijkstra's algorithm, each member taken out once.
  *
- * Keys taken out never decrease, so a radix queue does: bucket b holds keys whose highest bit that differs from the last key
- * taken out is bit b - 1; a member moves to lower buckets only, and entering and leaving is relinking.
+ * Keys taken out never decrease, so a radix queue does: bucket b holds keys whose highest bit that differs from the
+ * last key taken out is bit b - 1; a member moves to lower buckets only, and entering and leaving is relinking.
  */
 
 #include "services/ipcp-unicast/spf-tree.h"
@@ -93,7 +94,8 @@ static uint32_t queue_pop(SpfTree *t) {
         node = t->heads[0];
         queue_unlink(t, node);
 
-        /* Links of members are all over the memory: those of the next one are on their way while this one's are looked at. */
+        /* Links of members are all over the memory: those of the next one are on their way while this one's are
+         * looked at. */
         if (t->heads[0] != SPF_NOBODY)
                 __builtin_prefetch(t->graph->nodes[t->heads[0]].edges);
         return node;
@@ -198,10 +200,11 @@ static bool hops_compute(SpfTree *t, uint32_t node) {
 }
 
 /*
- * An offer better than all before: who makes it is alone before the other on shortest paths, until somebody makes the same. Had
- * anybody who is settled already made one as good, the estimate would have shown it, so what is gathered like this is complete
- * when the other's turn comes, and its neighbours need not be looked at again. Not so for one that keeps its distance, because the
- * offer makes good for what it lost: whether its hops differ is to be found out, with settle_hops().
+ * An offer better than all before: who makes it is alone before the other on shortest paths, until somebody makes the
+ * same. Had anybody who is settled already made one as good, the estimate would have shown it, so what is gathered
+ * like this is complete when the other's turn comes, and its neighbours need not be looked at again. Not so for one
+ * that keeps its distance, because the offer makes good for what it lost: whether its hops differ is to be found out,
+ * with settle_hops().
  */
 static void hops_gather(SpfTree *t, uint32_t node, uint32_t other, bool is_first) {
         const SpfTreeNode *n = t->nodes + node;
@@ -270,7 +273,8 @@ static void settle_shorter(SpfTree *t, uint32_t node) {
         n->stale_hops = false;
         n->gathers = false;
 
-        /* The root's estimate is 0, below any offer. Most offers are none: this is where the time of a computation goes. */
+        /* The root's estimate is 0, below any offer. Most offers are none: this is where the time of a computation
+         * goes. */
         for (const SpfEdge *e = g->edges, *end = e ? e + g->n_edges : e; e < end; e++) {
                 uint64_t offer = distance + e->cost_out;
 

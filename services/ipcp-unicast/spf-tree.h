@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Shortest paths from one member to all others, kept up to date: after a change only those are looked at again whose path it
- * concerns. See spf-tree.c for how.
+ * Shortest paths from one member to all others, kept up to date: after a change only those are looked at again whose
+ * path it concerns. See spf-tree.c for how.
  */
 
 #include "services/ipcp-unicast/forwarding.h"

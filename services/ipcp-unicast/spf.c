@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The graph (spf-graph.c), the tree of our own shortest paths (spf-tree.c), and the routes that follow from them. Only the
- * routes of members that the tree reports as changed are written anew.
+ * The graph (spf-graph.c), the tree of our own shortest paths (spf-tree.c), and the routes that follow from them.
+ * Only the routes of members that the tree reports as changed are written anew.
  *
  * Alternates. A neighbour N is a loop-free alternate from S to D if
  *
  *      dist(N, D) < dist(N, S) + dist(S, D)
  *
- * because then no shortest path of N to D leads back through S: the packet is not returned (RFC 5286, inequality 1). Where
- * costs differ by direction dist(N, S) is not dist(S, N), so it is taken from N's tree, like dist(N, D). N may be D
- * itself where another way to D is cheaper than the direct one. Such trees have distances only; there is one for each neighbour, up to
- * a limit, made when it is first needed and kept up to date like ours. A distance in one of these trees may matter to any
- * route, so with alternates all routes are compared after each computation.
+ * because then no shortest path of N to D leads back through S: the packet is not returned (RFC 5286, inequality 1).
+ * Where costs differ by direction dist(N, S) is not dist(S, N), so it is taken from N's tree, like dist(N, D). N may
+ * be D itself where another way to D is cheaper than the direct one. Such trees have distances only; there is one for
+ * each neighbour, up to a limit, made when it is first needed and kept up to date like ours. A distance in one of
+ * these trees may matter to any route, so with alternates all routes are compared after each computation.
  */
 
 #include "services/ipcp-unicast/spf.h"
@@ -26,7 +26,8 @@ struct Spf {
         SpfTree *tree;
         bool with_alternates;
         SpfTree *neighbours[SPF_ALTERNATES_NEIGHBOURS_MAX];
-        uint64_t neighbour_costs[SPF_ALTERNATES_NEIGHBOURS_MAX];        /* from us to them; valid while routes are made */
+        /* from us to them; valid while routes are made */
+        uint64_t neighbour_costs[SPF_ALTERNATES_NEIGHBOURS_MAX];
         unsigned n_neighbours;
 
         Route *routes;
@@ -315,7 +316,8 @@ static void route_update(Spf *s, uint32_t node, SpfDelta *delta) {
 
         if (s->with_alternates) {
                 find_alternates(s, node, route, &alternates);
-                different |= addresses_replace(route->alternates, &route->n_alternates, alternates.addresses, alternates.n);
+                different |= addresses_replace(route->alternates, &route->n_alternates, alternates.addresses,
+                                               alternates.n);
         }
 
         delta->n_changed += !is_new && different;

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Routes from the graph of links: for each member that can be reached its distance, all next hops of equal cost and, where
- * they are wanted, loop-free alternates. Changes are gathered and computed together, and a computation costs about as much as
- * what it changes.
+ * Routes from the graph of links: for each member that can be reached its distance, all next hops of equal cost and,
+ * where they are wanted, loop-free alternates. Changes are gathered and computed together, and a computation costs
+ * about as much as what it changes.
  */
 
 #include "services/ipcp-unicast/forwarding.h"
@@ -24,8 +24,8 @@ int spf_new(uint64_t root, bool alternates, Spf **ret);
 Spf *spf_free(Spf *s);
 DEFINE_CLEANUP(Spf, spf_free);
 
-/* The link between two members, with its cost in either direction; both 0: there is none. Setting what is set already costs
- * nothing. Returns: 1: it is different now, spf_compute() has something to do; 0; -ENOMEM: as before. */
+/* The link between two members, with its cost in either direction; both 0: there is none. Setting what is set already
+ * costs nothing. Returns: 1: it is different now, spf_compute() has something to do; 0; -ENOMEM: as before. */
 int spf_set_link(Spf *s, uint64_t a, uint64_t b, uint32_t cost_ab, uint32_t cost_ba);
 
 /* Returns: 0; -ENOMEM: nothing happened, changes are still waiting. */

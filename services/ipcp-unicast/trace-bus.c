@@ -13,8 +13,8 @@ static int append_hop(sd_bus_message *reply, unsigned i, const EchoHop *hop, boo
                 return sd_bus_message_append(reply, "(utsx)", i + 1, hop->address, hop->member,
                                              answered ? (int64_t) echo_hop_quantile(hop, 50) : INT64_C(-1));
 
-        return sd_bus_message_append(reply, "(utsuuxxxu)", i + 1, hop->address, hop->member, hop->n_sent, hop->n_answered,
-                                     answered ? (int64_t) echo_hop_quantile(hop, 0) : INT64_C(-1),
+        return sd_bus_message_append(reply, "(utsuuxxxu)", i + 1, hop->address, hop->member, hop->n_sent,
+                                     hop->n_answered, answered ? (int64_t) echo_hop_quantile(hop, 0) : INT64_C(-1),
                                      answered ? (int64_t) echo_hop_quantile(hop, 50) : INT64_C(-1),
                                      answered ? (int64_t) echo_hop_quantile(hop, 99) : INT64_C(-1), hop->queue);
 }
@@ -56,7 +56,8 @@ static int read_trace_option(sd_bus_message *message, const char *key, void *tar
 static int trace_error(int error, uint64_t address, sd_bus_error *e) {
         switch (error) {
         case -EINVAL:
-                return bus_error_set(e, error, "%" PRIu64 " is this member itself, or more than %u probes were asked for",
+                return bus_error_set(e, error,
+                                     "%" PRIu64 " is this member itself, or more than %u probes were asked for",
                                      address, ECHO_PROBES_MAX);
         case -EHOSTUNREACH:
                 return bus_error_set(e, error, "There is no way to %" PRIu64, address);

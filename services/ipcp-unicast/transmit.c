@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Down: steps 6 and 7 of a packet's walk. A packet gets its header, the forwarding table of its cube names a neighbour, and
- * that neighbour's lower flow takes it, or its queue. Nothing waits here: what has no room in a queue is dropped and
- * counted. That flows of our own applications seldom lose packets so is the work of unicast_budget(), which takes no
- * more from them than there is room.
+ * Down: steps 6 and 7 of a packet's walk. A packet gets its header, the forwarding table of its cube names a
+ * neighbour, and that neighbour's lower flow takes it, or its queue. Nothing waits here: what has no room in a queue
+ * is dropped and counted. That flows of our own applications seldom lose packets so is the work of unicast_budget(),
+ * which takes no more from them than there is room.
  */
 
 #include "services/ipcp-unicast/flow.h"
@@ -258,7 +258,8 @@ unsigned unicast_budget(Unicast *u, UnicastFlow *flow, unsigned max, usec_t now)
         if (budget == 0) {
                 flow->waiting = true;
                 flow->budget_again = again;
-                (void) expiry_set(&u->expiries, &flow->expiry, MIN(again, flow->expiry.index > 0 ? flow->expiry.when : again));
+                (void) expiry_set(&u->expiries, &flow->expiry,
+                                  MIN(again, flow->expiry.index > 0 ? flow->expiry.when : again));
                 return 0;
         }
 

@@ -2,8 +2,9 @@
 
 /*
  * What the layer shows on its own bus name: routing, here, traces (trace-bus.c), the directory (directory-bus.c) and
- * counters (statistics.c). It only shows. Orders are methods of the IRM, where polkit can tell who asks; Recompute and Refresh, which change nothing
- * but spend time, are for root. Trace sends packets, for whoever asks: few, and answered or not within seconds.
+ * counters (statistics.c). It only shows. Orders are methods of the IRM, where polkit can tell who asks; Recompute
+ * and Refresh, which change nothing but spend time, are for root. Trace sends packets, for whoever asks: few, and
+ * answered or not within seconds.
  */
 
 #include "basic/log.h"
@@ -123,8 +124,8 @@ static int method_list_links(sd_bus_message *message, void *userdata, sd_bus_err
                 r = sd_bus_message_open_container(reply, 'a', "(ttxutb)");
 
         for (size_t i = 0; r >= 0 && s->unicast.is_member && routing_link(s->unicast.routing, i, now, &link); i++)
-                r = sd_bus_message_append(reply, "(ttxutb)", link.from, link.to, link_rtt(s, &link), link.cost, link.age_usec,
-                                          (int) link.two_way);
+                r = sd_bus_message_append(reply, "(ttxutb)", link.from, link.to, link_rtt(s, &link), link.cost,
+                                          link.age_usec, (int) link.two_way);
 
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
@@ -153,7 +154,8 @@ static const sd_bus_vtable unicast_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Trace", SD_BUS_ARGS("t", address, "a{sv}", options), SD_BUS_RESULT("a(utsx)", hops),
                                 method_trace, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("TraceStatistics", SD_BUS_ARGS("t", address, "a{sv}", options),
-                                SD_BUS_RESULT("a(utsuuxxxu)", hops), method_trace_statistics, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("a(utsuuxxxu)", hops), method_trace_statistics,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Recompute", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_recompute, 0),
         SD_BUS_PROPERTY("Address", "t", property_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("AddressAuthority", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -184,7 +186,8 @@ static int export_objects(sd_bus *bus, void *userdata) {
         static_assert(ELEMENTSOF(interfaces) <= ELEMENTSOF(s->slots), "a slot for each");
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interfaces); i++)
-                r = sd_bus_add_object_vtable(bus, &s->slots[i], BUS_PATH_IPCP, interfaces[i].interface, interfaces[i].vtable, s);
+                r = sd_bus_add_object_vtable(bus, &s->slots[i], BUS_PATH_IPCP, interfaces[i].interface,
+                                             interfaces[i].vtable, s);
 
         return r;
 }
@@ -215,8 +218,8 @@ void service_bus_changed(Service *s) {
         if (!bus)
                 return;
 
-        (void) sd_bus_emit_properties_changed(bus, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, "Address", "Routing", "Congestion",
-                                              "MaxTTL", NULL);
+        (void) sd_bus_emit_properties_changed(bus, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, "Address", "Routing",
+                                              "Congestion", "MaxTTL", NULL);
         (void) sd_bus_emit_properties_changed(bus, BUS_PATH_IPCP, BUS_INTERFACE_DIRECTORY, "Id", NULL);
 }
 
@@ -226,14 +229,15 @@ void service_bus_neighbour_changed(Service *s, const char *name, const char *bef
         service_report_later(s);
 }
 
-void service_bus_routes_changed(Service *s, uint64_t version, unsigned n_added, unsigned n_removed, unsigned n_changed) {
+void service_bus_routes_changed(Service *s, uint64_t version, unsigned n_added, unsigned n_removed,
+                                unsigned n_changed) {
         sd_bus *bus = s->daemon->bus;
 
         if (!bus)
                 return;
 
-        (void) sd_bus_emit_signal(bus, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, "RoutesChanged", "tuuu", version, n_added, n_removed,
-                                  n_changed);
+        (void) sd_bus_emit_signal(bus, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, "RoutesChanged", "tuuu", version, n_added,
+                                  n_removed, n_changed);
         (void) sd_bus_emit_properties_changed(bus, BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, "RoutingVersion", NULL);
 }
 

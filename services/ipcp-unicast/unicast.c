@@ -162,7 +162,8 @@ int unicast_become_member(Unicast *u, const LayerConfig *config, usec_t now) {
 
         u->now = now;
         if (config->hash != u->config.initial.hash) {
-                unicast_log(u, LOG_ERR, "The members of layer %s use %s for names, our file says %s: set Hash= to the former.",
+                unicast_log(u, LOG_ERR,
+                            "The members of layer %s use %s for names, our file says %s: set Hash= to the former.",
                             config->layer, hash_algorithm_to_string(config->hash),
                             hash_algorithm_to_string(u->config.initial.hash));
                 return -EPROTO;
@@ -254,8 +255,8 @@ void unicast_update_state(Unicast *u, usec_t now) {
 
         n_missing = count_missing(u, &missing);
         if (n_missing > 0) {
-                (void) snprintf(text, sizeof(text), "%u of its neighbours missing: %.100s (%.200s)", n_missing, missing->name,
-                                missing->problem[0] ? missing->problem : "being connected");
+                (void) snprintf(text, sizeof(text), "%u of its neighbours missing: %.100s (%.200s)", n_missing,
+                                missing->name, missing->problem[0] ? missing->problem : "being connected");
                 return report_state(u, LAYER_DEGRADED, text);
         }
 
@@ -294,8 +295,9 @@ static void end_flows(Unicast *u, CloseReason reason, bool moves, usec_t now) {
 }
 
 void unicast_address_conflict(Unicast *u, const char *where, usec_t now) {
-        unicast_log(u, LOG_WARNING, "Another member has our address %" PRIu64 " (seen in %s): joining again with a new one.", u->address,
-                    where);
+        unicast_log(u, LOG_WARNING,
+                    "Another member has our address %" PRIu64 " (seen in %s): joining again with a new one.",
+                    u->address, where);
 
         end_flows(u, CLOSE_LAYER_DOWN, true, now);
         while (!list_is_empty(&u->lower_flows))

@@ -84,7 +84,8 @@ typedef struct UnicastEvents {
         /* -- layers below -- */
 
         /* Begin to allocate a flow over the layer flow->lower to flow->name, quality cube_lower_qos(flow->cube). Ends
-         * in unicast_lower_allocated() or unicast_lower_failed(), never from within. Returns: 0; < 0: not even begun. */
+         * in unicast_lower_allocated() or unicast_lower_failed(), never from within. Returns: 0; < 0: not even
+         * begun. */
         int (*lower_allocate)(void *userdata, LowerFlow *flow);
 
         /* Let go of what carries the flow, in whatever state; nothing more is reported for it. */
@@ -171,7 +172,8 @@ typedef struct UnicastConfig {
         unsigned n_neighbours;
         uint32_t packet_max;            /* of a flow; 0: as the layers below allow */
         usec_t hello_usec;              /* between hellos; 0: none, neighbours are believed until their flows end */
-        bool keep_neighbours;           /* towards the layer's name over each lower layer; what "Neighbour=auto" means */
+        bool keep_neighbours;           /* towards the layer's name over each lower layer; what "Neighbour=auto"
+                                         * means */
         uint8_t key[SIPHASH_KEY_BYTES]; /* random */
         FlowUpkeepLimits upkeep;        /* both 0: FLOW_UPKEEP_LIMITS */
 } UnicastConfig;
