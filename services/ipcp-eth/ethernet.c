@@ -120,8 +120,7 @@ static void address_changed(Ethernet *e, usec_t now) {
         LayerFlow *flow, *following;
 
         list_for_each_safe(flow, following, &e->flows.all, by_table) {
-                if (!flow_is_live(ethernet_flow(flow)) ||
-                    frame_address_equal(&ethernet_flow(flow)->local, &e->link.address))
+                if (!flow_is_live(ethernet_flow(flow)) || flow_is_told_address(ethernet_flow(flow)))
                         continue;
                 if (flow->state == LAYER_FLOW_ESTABLISHED && flow->control.confirmed)
                         flow_follow_address(ethernet_flow(flow), now);

@@ -9,7 +9,8 @@
  *
  *   frame*.c         the two framings                          management.c   the messages
  *   transmit.c       down: data of a flow, messages            receive.c      up: frames to messages or flows
- *   flow.c           a flow's life: tables, end, time          flow-request.c outgoing ones, from the order to the reply
+ *   flow.c           a flow's life: tables, end, time          flow-request.c outgoing ones, from the order to the
+ *                                                              reply
  *   flow-peer.c      what ends them at the peer's word         flow-notice.c  other endpoint ids and addresses, and silence
  *   flow-restore.c   what outlives our process
  *   incoming.c       requests that the IRM thinks about        pieces.c       requests and replies that fit no frame

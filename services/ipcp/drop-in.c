@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What comes from a file goes into a unit only through here. Names of layers need no escaping (their alphabet is that of
- * units, without '%'); a description is free text and gets one.
+ * What comes from a file goes into a unit only through here. Names of layers need no escaping (their alphabet is that
+ * of units, without '%'); a description is free text and gets one.
  */
 
 #include <stdio.h>
@@ -79,7 +79,8 @@ static int write_unit_section(FILE *out, const char *name, const LayerFile *file
                 r = bus_layer_unit(file->over.items[i], &lower);
                 if (r < 0)
                         return r;
-                fprintf(out, "Wants=%s\nAfter=%s\n", lower, lower);     /* not Requires=: a layer whose lower layer stops is degraded */
+                /* not Requires=: a layer whose lower layer stops is degraded */
+                fprintf(out, "Wants=%s\nAfter=%s\n", lower, lower);
         }
 
         return 0;
@@ -93,7 +94,8 @@ static int write_service_section(FILE *out, const char *name, LayerKind kind) {
         if (r < 0)
                 return r;
 
-        fprintf(out, "\n[Service]\nBusName=%s\nUser=%s\n%s", bus_name, kind_settings[kind].user, kind_settings[kind].lines);
+        fprintf(out, "\n[Service]\nBusName=%s\nUser=%s\n%s", bus_name, kind_settings[kind].user,
+                kind_settings[kind].lines);
         return 0;
 }
 
@@ -101,7 +103,9 @@ static int write_all(FILE *out, const char *name, const LayerFile *file, const R
         _cleanup_free_ char *section = NULL;
         int r;
 
-        fputs("# Made by o7s-generator at boot and at each \"systemctl daemon-reload\". Do not edit: change the layer's file.\n", out);
+        fputs("# Made by o7s-generator at boot and at each \"systemctl daemon-reload\". Do not edit: change the "
+              "layer's file.\n",
+              out);
 
         r = write_unit_section(out, name, file, record, usable);
         if (r < 0)

@@ -11,8 +11,8 @@
 /* The user that a type of layer runs as. */
 const char *drop_in_user(LayerKind kind);
 
-/* file is NULL, or usable is false, where the file cannot be used: then the unit gets no rights and the launcher, which reads the
- * file again, says why. Returns: 0; -ENOMEM. */
+/* file is NULL, or usable is false, where the file cannot be used: then the unit gets no rights and the launcher,
+ * which reads the file again, says why. Returns: 0; -ENOMEM. */
 int drop_in_format(const char *name, const LayerFile *file, const Record *record, bool usable, char **ret);
 
 /* Directory of the drop-in below that of the generator's output, without a slash in front. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The work of the generator. systemd waits for it at boot and at each reload, so it reads and writes files and does nothing
- * else. A file that cannot be used still gets a drop-in, one without rights: the unit is there, and says what is wrong.
+ * The work of the generator. systemd waits for it at boot and at each reload, so it reads and writes files and does
+ * nothing else. A file that cannot be used still gets a drop-in, one without rights: the unit is there, and says what
+ * is wrong.
  */
 
 #include <dirent.h>
@@ -34,8 +35,10 @@ static int collect_name(Map *seen, ConfStrings *names, const char *file_name) {
         if (!name)
                 return -ENOMEM;
         if (!layer_name_is_valid(name)) {
-                log_warning("%s is ignored: the name of a layer has 1 to 63 of A-Z a-z 0-9 . _ - and no dot in front. Rename the file.",
-                            file_name);
+                log_warning(
+                        "%s is ignored: the name of a layer has 1 to 63 of A-Z a-z 0-9 . _ - and no dot in front. "
+                        "Rename the file.",
+                        file_name);
                 return 0;
         }
         if (map_get_string(seen, name))

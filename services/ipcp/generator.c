@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-generator NORMAL-DIR EARLY-DIR LATE-DIR: run by systemd at boot and at daemon-reload. It never fails: what is wrong with
- * a layer is that layer's problem, not the boot's.
+ * o7s-generator NORMAL-DIR EARLY-DIR LATE-DIR: run by systemd at boot and at daemon-reload. It never fails: what is
+ * wrong with a layer is that layer's problem, not the boot's.
  */
 
 #include <fcntl.h>
@@ -18,7 +18,8 @@ static void open_kernel_log(void) {
         const char *target = secure_getenv("SYSTEMD_LOG_TARGET");
         _cleanup_close_ int fd = -1;
 
-        if (isatty(STDERR_FILENO) || (target && !startswith(target, "journal") && !streq(target, "kmsg") && !streq(target, "auto")))
+        if (isatty(STDERR_FILENO) ||
+            (target && !startswith(target, "journal") && !streq(target, "kmsg") && !streq(target, "auto")))
                 return;
 
         fd = open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

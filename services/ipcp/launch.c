@@ -47,16 +47,21 @@ static int check_file(Launch *launch, const char *root, const char *name) {
 
         r = layer_file_load(root, name, &launch->file);
         if (r == -ENOENT)
-                return refuse(launch, "There is no file %s.layer in /etc/o7s/layers, /run/o7s/layers or /usr/lib/o7s/layers: "
-                              "write one, or run \"o7sctl new %s\".", name, name);
+                return refuse(launch,
+                              "There is no file %s.layer in /etc/o7s/layers, /run/o7s/layers or /usr/lib/o7s/layers: "
+                              "write one, or run \"o7sctl new %s\".",
+                              name, name);
         if (r == -EBADMSG)
                 return refuse_messages(launch);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
                 errno = -r;
-                return refuse(launch, "Cannot read the file of layer %s: %m. Check that everybody may read %s.layer and its drop-ins.",
-                              name, name);
+                return refuse(
+                        launch,
+                        "Cannot read the file of layer %s: %m. Check that everybody may read "
+                        "%s.layer and its drop-ins.",
+                        name, name);
         }
 
         return 0;
@@ -79,8 +84,10 @@ static int check_drop_in(Launch *launch, const char *root, const char *drop_ins,
         record_owners(root, &administrator, &manager);
         untrusted = record_untrusted(&record, administrator, manager);
         if (untrusted)
-                return refuse(launch, "%s could be changed by users other than root: run chown root:root and chmod 644 on it, "
-                              "then systemctl daemon-reload.", untrusted->path);
+                return refuse(launch,
+                              "%s could be changed by users other than root: run chown root:root and chmod 644 on it, "
+                              "then systemctl daemon-reload.",
+                              untrusted->path);
 
         r = drop_in_directory(name, &directory);
         if (r >= 0)
@@ -94,12 +101,15 @@ static int check_drop_in(Launch *launch, const char *root, const char *drop_ins,
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return refuse(launch, "systemd does not know %s yet (no %s): run systemctl daemon-reload and start the layer again.",
-                              record.n_files > 0 ? record.files[0].path : name, path);
+                return refuse(
+                        launch,
+                        "systemd does not know %s yet (no %s): run systemctl daemon-reload and start the layer again.",
+                        record.n_files > 0 ? record.files[0].path : name, path);
 
         r = record_compare(&record, drop_in, &difference);
         if (r == -ESTALE)
-                return refuse(launch, "For layer %s, %s: run systemctl daemon-reload and start the layer again.", name, difference);
+                return refuse(launch, "For layer %s, %s: run systemctl daemon-reload and start the layer again.", name,
+                              difference);
 
         return r;
 }
@@ -116,7 +126,8 @@ static int check_program(Launch *launch, const char *programs) {
                 return 0;
 
         place = check_place(launch->file->conf, "Layer", "Type");
-        return refuse(launch, "%s:%u:%u: This build has no IPCP of type %s (no %s): install it, or choose another Type=.",
+        return refuse(launch,
+                      "%s:%u:%u: This build has no IPCP of type %s (no %s): install it, or choose another Type=.",
                       place.path, place.line, place.column, kind, launch->program);
 }
 
@@ -125,8 +136,10 @@ int launch_prepare(Launch *launch, const char *root, const char *drop_ins, const
 
         *launch = (Launch) { .kind = _LAYER_KIND_INVALID };
         if (!layer_name_is_valid(name))
-                return refuse(launch, "The instance of the unit is not the name of a layer: names have 1 to 63 of A-Z a-z 0-9 . _ - "
-                              "and no dot in front.");
+                return refuse(
+                        launch,
+                        "The instance of the unit is not the name of a layer: names have 1 to 63 of A-Z a-z 0-9 . _ - "
+                        "and no dot in front.");
 
         r = check_file(launch, root, name);
         if (r < 0)

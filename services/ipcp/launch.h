@@ -12,7 +12,7 @@ typedef struct Launch {
         LayerFile *file;        /* for its messages; NULL where it could not be read */
 } Launch;
 
-/* Checks instance name, file, drop-in and program. root is in front of all configuration paths, drop_ins is the directory that
- * generators write to. Returns: 0: go; -EBADMSG: launch->problem; -ENOMEM. */
+/* Checks instance name, file, drop-in and program. root is in front of all configuration paths, drop_ins is the
+ * directory that generators write to. Returns: 0: go; -EBADMSG: launch->problem; -ENOMEM. */
 int launch_prepare(Launch *launch, const char *root, const char *drop_ins, const char *programs, const char *name);
 void launch_done(Launch *launch);

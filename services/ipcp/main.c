@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-ipcp LAYER: what o7s-ipcp@LAYER.service starts. Reads LAYER.layer, makes sure that the unit was made from this very
- * file, and becomes the IPCP of the layer's type. Otherwise it ends with 78, which systemd does not retry, and says why.
+ * o7s-ipcp LAYER: what o7s-ipcp@LAYER.service starts. Reads LAYER.layer, makes sure that the unit was made from this
+ * very file, and becomes the IPCP of the layer's type. Otherwise it ends with 78, which systemd does not retry, and
+ * says why.
  *
  *   record.[ch]      what a drop-in was made from, and whether that is still so
  *   drop-in.[ch]     text of the drop-in; user and rights of each type

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One line "Identity=SIZE MTIME INODE PATH" for each file, in the order read. Paths go last, with every unusual byte escaped. */
+/* One line "Identity=SIZE MTIME INODE PATH" for each file, in the order read. Paths go last, with every unusual byte
+ * escaped. */
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -82,7 +83,8 @@ void record_owners(const char *root, uid_t *ret_administrator, uid_t *ret_manage
 const FileIdentity *record_untrusted(const Record *record, uid_t administrator, uid_t manager) {
         for (size_t i = 0; i < record->n_files; i++) {
                 const FileIdentity *f = &record->files[i];
-                bool owned = f->uid == administrator || (f->uid == manager && startswith(f->path, O7S_RUN_DIRECTORY "/"));
+                bool owned = f->uid == administrator ||
+                             (f->uid == manager && startswith(f->path, O7S_RUN_DIRECTORY "/"));
 
                 if (!owned || f->mode & S_IWOTH || (f->mode & S_IWGRP && f->gid != 0))
                         return f;
@@ -121,7 +123,8 @@ static int identity_text(const FileIdentity *identity, char **ret) {
         if (r < 0)
                 return r;
 
-        return format_string(ret, "%" PRIu64 " %" PRIi64 " %" PRIu64 " %s", identity->size, identity->mtime_nsec, identity->inode, path);
+        return format_string(ret, "%" PRIu64 " %" PRIi64 " %" PRIu64 " %s", identity->size, identity->mtime_nsec,
+                             identity->inode, path);
 }
 
 int record_format(const Record *record, char **ret) {
@@ -170,7 +173,9 @@ static int compare_identity(const Record *record, size_t i, const char *noted, c
         if (r < 0)
                 return r;
 
-        return streq(present, noted) ? 0 : say(ret_difference, "%s has changed since the unit was made from it", record->files[i].path);
+        return streq(present, noted)
+                       ? 0
+                       : say(ret_difference, "%s has changed since the unit was made from it", record->files[i].path);
 }
 
 int record_compare(const Record *record, const ConfFile *drop_in, char **ret_difference) {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What a drop-in was made from: the type of the layer and the identity of each file read. The generator writes it into the
- * drop-in, the launcher compares it with what is there now. Sandbox and user of a unit are as old as its drop-in: a layer
- * must not start with those of a file that has changed since.
+ * What a drop-in was made from: the type of the layer and the identity of each file read. The generator writes it
+ * into the drop-in, the launcher compares it with what is there now. Sandbox and user of a unit are as old as its
+ * drop-in: a layer must not start with those of a file that has changed since.
  */
 
 #include <sys/types.h>
@@ -43,5 +43,6 @@ void record_owners(const char *root, uid_t *ret_administrator, uid_t *ret_manage
 /* The lines of the section, header included. Returns: 0; -ENOMEM. */
 int record_format(const Record *record, char **ret);
 
-/* Whether the drop-in holds this very record. Returns: 0: it does; -ESTALE: *ret_difference says in words what changed; -ENOMEM. */
+/* Whether the drop-in holds this very record. Returns: 0: it does; -ESTALE: *ret_difference says in words what
+ * changed; -ENOMEM. */
 int record_compare(const Record *record, const ConfFile *drop_in, char **ret_difference);

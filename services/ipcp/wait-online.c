@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-wait-online LAYER: ends with 0 when the layer is online. Asks the resource manager for the layer's state and asks again
- * whenever the layer, or the resource manager itself, announces something. How long it may take is the unit's to say.
+ * o7s-wait-online LAYER: ends with 0 when the layer is online. Asks the resource manager for the layer's state and
+ * asks again whenever the layer, or the resource manager itself, announces something. How long it may take is the
+ * unit's to say.
  */
 
 #include <stdio.h>
@@ -39,7 +40,8 @@ static int properties_received(sd_bus_message *reply, void *userdata, sd_bus_err
         wait->question = sd_bus_slot_unref(wait->question);
 
         if (sd_bus_message_is_method_error(reply, NULL)) {
-                daemon_status(&wait->daemon, "Waiting for layer %s: %s", wait->layer, sd_bus_message_get_error(reply)->message);
+                daemon_status(&wait->daemon, "Waiting for layer %s: %s", wait->layer,
+                              sd_bus_message_get_error(reply)->message);
         } else {
                 r = sd_bus_message_read(reply, "v", "s", &state);
                 if (r < 0)
@@ -60,8 +62,9 @@ static int wait_ask(Wait *wait) {
         if (wait->question)
                 return 0;
 
-        return sd_bus_call_method_async(wait->daemon.bus, &wait->question, BUS_NAME_IRM, wait->path, "org.freedesktop.DBus.Properties",
-                                        "Get", properties_received, wait, "ss", BUS_INTERFACE_LAYER, "State");
+        return sd_bus_call_method_async(wait->daemon.bus, &wait->question, BUS_NAME_IRM, wait->path,
+                                        "org.freedesktop.DBus.Properties", "Get", properties_received, wait, "ss",
+                                        BUS_INTERFACE_LAYER, "State");
 }
 
 static int announced(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -76,7 +79,8 @@ static int wait_watch(Wait *wait) {
         if (r < 0)
                 return r;
 
-        r = sd_bus_match_signal(wait->daemon.bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "LayerNew", announced, wait);
+        r = sd_bus_match_signal(wait->daemon.bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "LayerNew",
+                                announced, wait);
         if (r < 0)
                 return r;
 
