@@ -97,7 +97,8 @@ static void add_object(Blob *to, const char *object) {
 }
 
 static void add_integer(Blob *to, uint32_t value) {
-        uint8_t bytes[5] = { 0, (uint8_t) (value >> 24), (uint8_t) (value >> 16), (uint8_t) (value >> 8), (uint8_t) value };
+        uint8_t bytes[5] = { 0, (uint8_t) (value >> 24), (uint8_t) (value >> 16), (uint8_t) (value >> 8),
+                             (uint8_t) value };
         unsigned skip = 0;
 
         while (skip < 4 && bytes[skip] == 0 && bytes[skip + 1] < 0x80)
@@ -136,7 +137,8 @@ gnutls_privkey_t maker_key(MakerKey kind, unsigned number) {
         key = &maker.keys[kind][number];
         if (!*key) {
                 require(gnutls_privkey_init(key) >= 0, "no memory");
-                require(gnutls_privkey_generate(*key, kinds[kind].algorithm, kinds[kind].bits, 0) >= 0, "cannot make a key");
+                require(gnutls_privkey_generate(*key, kinds[kind].algorithm, kinds[kind].bits, 0) >= 0,
+                        "cannot make a key");
         }
 
         return *key;
@@ -283,8 +285,13 @@ static void add_subject(Blob *to, const char *subject) {
                         break;
 
                 add_object(&pair, letter == 'O' ? "2.5.4.10" : "2.5.4.3");
-                add_element(&pair, letter == 'P' ? 0x13 : letter == 'I' ? 0x16 : letter == 'T' ? 0x14 : letter == 'B' ? 0x1e : 0x0c, text.data,
-                            text.size);
+                add_element(&pair,
+                            letter == 'P'   ? 0x13
+                            : letter == 'I' ? 0x16
+                            : letter == 'T' ? 0x14
+                            : letter == 'B' ? 0x1e
+                                            : 0x0c,
+                            text.data, text.size);
                 blob_wrap(&pair, DER_SEQUENCE);
                 add_blob(&parts, DER_SET, &pair);
         }

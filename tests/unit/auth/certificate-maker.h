@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Certificates and revocation lists as a table wants them, right and wrong ones: DER is written here byte by byte, since no library would
- * make most of the wrong ones, and GnuTLS only signs.
+ * Certificates and revocation lists as a table wants them, right and wrong ones: DER is written here byte by byte,
+ * since no library would make most of the wrong ones, and GnuTLS only signs.
  *
- * Names are lists with "|" between: subjects "C:common name|O:organisation" (P:, I:, T:, B: a common name as PrintableString, IA5String,
- * T61String, BMPString), alternatives "U:uri|D:dns|E:mail|I:address|N:directory|R:number|O:other|X:no such kind". "\xNN" is a byte.
+ * Names are lists with "|" between: subjects "C:common name|O:organisation" (P:, I:, T:, B: a common name as
+ * PrintableString, IA5String, T61String, BMPString), alternatives
+ * "U:uri|D:dns|E:mail|I:address|N:directory|R:number|O:other|X:no such kind". "\xNN" is a byte.
  */
 
 #include <gnutls/abstract.h>
@@ -95,7 +96,8 @@ typedef struct Recipe {
         bool extension_promise;         /* the o7s one */
         unsigned extension_padding;     /* bytes in it */
         unsigned many_extensions;       /* so many more */
-        const char *twice;              /* "names", "constraints", "usage", "purposes", "extension": that extension twice */
+        const char *twice;              /* "names", "constraints", "usage", "purposes", "extension": that extension
+                                         * twice */
         bool without_key_ids;
         bool null_times;                /* times that are none */
         bool odd_key;                   /* a key of an unknown kind */

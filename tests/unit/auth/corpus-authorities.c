@@ -38,24 +38,32 @@ static const Office offices[_AUTHORITY_MAX] = {
         [STRANGER] = AUTHORITY("Stranger", NOWHERE, ITSELF, .key_number = 4),
         [SELF_SIGNED_MIDDLE] = AUTHORITY("Usurper", INTERMEDIATE, ITSELF, .key_number = 5),
         [FORGED_ROOT] = AUTHORITY("Root", INTERMEDIATE, ITSELF, .key_number = 6, .without_key_ids = true),
-        [NO_AUTHORITY] = { .place = INTERMEDIATE, .issuer = ROOT, .made = { .subject = "C:No authority", .key_number = 7,
+        [NO_AUTHORITY] = { .place = INTERMEDIATE, .issuer = ROOT,
+                           .made = { .subject = "C:No authority", .key_number = 7,
                            .constraints = CONSTRAINTS_LEAF, .usage = USAGE_CERTIFICATES } },
-        [NO_CONSTRAINTS] = { .place = INTERMEDIATE, .issuer = ROOT, .made = { .subject = "C:No constraints", .key_number = 7,
+        [NO_CONSTRAINTS] = { .place = INTERMEDIATE, .issuer = ROOT,
+                             .made = { .subject = "C:No constraints", .key_number = 7,
                              .usage = USAGE_CERTIFICATES } },
         [NO_SIGNING] = AUTHORITY("No signing", INTERMEDIATE, ROOT, .key_number = 8, .usage = USAGE_SIGNATURE),
         [FOR_CODE] = AUTHORITY("For code", INTERMEDIATE, ROOT, .key_number = 9, .purposes = "code"),
         [FOR_SERVERS] = AUTHORITY("For servers", INTERMEDIATE, ROOT, .key_number = 9, .purposes = "server"),
         [SHORT] = AUTHORITY("Short", INTERMEDIATE, ROOT, .key_number = 10, .path_length = 1),
         [BELOW_SHORT] = AUTHORITY("Below short", INTERMEDIATE, SHORT, .key_number = 11),
-        [EXPIRED_MIDDLE] = AUTHORITY("Expired middle", INTERMEDIATE, ROOT, .key_number = 12, .from = DAYS(-20), .until = -1),
-        [FUTURE_MIDDLE] = AUTHORITY("Future middle", INTERMEDIATE, ROOT, .key_number = 12, .from = 1, .until = DAYS(20)),
+        [EXPIRED_MIDDLE] = AUTHORITY("Expired middle", INTERMEDIATE, ROOT, .key_number = 12, .from = DAYS(-20),
+                                     .until = -1),
+        [FUTURE_MIDDLE] = AUTHORITY("Future middle", INTERMEDIATE, ROOT, .key_number = 12, .from = 1,
+                                    .until = DAYS(20)),
         [EXPIRED_ROOT] = AUTHORITY("Expired root", ANCHOR, ITSELF, .key_number = 13, .from = DAYS(-20), .until = -1),
-        [SHA1_MIDDLE] = AUTHORITY("Middle by SHA-1", INTERMEDIATE, ROOT_RSA, .key_number = 14, .signature = SIGNED_SHA1),
-        [SHA1_ROOT] = AUTHORITY("Root by SHA-1", ANCHOR, ITSELF, .key = MAKER_RSA_2048, .key_number = 1, .signature = SIGNED_SHA1),
+        [SHA1_MIDDLE] = AUTHORITY("Middle by SHA-1", INTERMEDIATE, ROOT_RSA, .key_number = 14,
+                                  .signature = SIGNED_SHA1),
+        [SHA1_ROOT] = AUTHORITY("Root by SHA-1", ANCHOR, ITSELF, .key = MAKER_RSA_2048, .key_number = 1,
+                                .signature = SIGNED_SHA1),
         [WEAK_MIDDLE] = AUTHORITY("Weak middle", INTERMEDIATE, ROOT, .key = MAKER_RSA_1024),
         [WEAK_ROOT] = AUTHORITY("Weak root", ANCHOR, ITSELF, .key = MAKER_RSA_2047),
-        [CRITICAL_MIDDLE] = AUTHORITY("Critical middle", INTERMEDIATE, ROOT, .key_number = 14, .extension = "1.2.3.4", .extension_critical = true),
-        [OLD_ROOT] = { .place = ANCHOR, .issuer = ITSELF, .made = { .subject = "C:Old root", .key_number = 14, .version = 1 } },
+        [CRITICAL_MIDDLE] = AUTHORITY("Critical middle", INTERMEDIATE, ROOT, .key_number = 14, .extension = "1.2.3.4",
+                                      .extension_critical = true),
+        [OLD_ROOT] = { .place = ANCHOR, .issuer = ITSELF, .made = { .subject = "C:Old root", .key_number = 14,
+                                                                    .version = 1 } },
         [REVOKED_MIDDLE] = AUTHORITY("Revoked middle", INTERMEDIATE, ROOT, .key_number = 14, .serial = 66),
         [STALE_ROOT] = AUTHORITY("Stale root", ANCHOR, ITSELF, .key_number = 14),
         [HASTY_ROOT] = AUTHORITY("Hasty root", ANCHOR, ITSELF, .key_number = 14),
@@ -75,12 +83,15 @@ static const Office offices[_AUTHORITY_MAX] = {
         [DEEP_5] = AUTHORITY("Deep 5", INTERMEDIATE, DEEP_4, .key_number = 14),
         [DEEP_6] = AUTHORITY("Deep 6", INTERMEDIATE, DEEP_5, .key_number = 14),
         [DEEP_7] = AUTHORITY("Deep 7", INTERMEDIATE, DEEP_6, .key_number = 14),
-        [LEAF_ANCHOR] = { .place = ANCHOR, .issuer = ITSELF, .made = { .subject = "C:Leaf anchor", .key = MAKER_ED25519, .names = "U:o7s:name:" CORPUS_NAME } },
+        [LEAF_ANCHOR] = { .place = ANCHOR, .issuer = ITSELF,
+                          .made = { .subject = "C:Leaf anchor", .key = MAKER_ED25519,
+                                    .names = "U:o7s:name:" CORPUS_NAME } },
         [CROSSED] = AUTHORITY("Crossed", INTERMEDIATE, STRANGER, .key_number = 12),
 };
 
 /* The same authority as CROSSED, as the root has certified it. */
-static const Recipe crossed_by_root = { .subject = "C:Crossed", .constraints = CONSTRAINTS_AUTHORITY, .key_number = 12 };
+static const Recipe crossed_by_root = { .subject = "C:Crossed", .constraints = CONSTRAINTS_AUTHORITY,
+                                        .key_number = 12 };
 
 static const struct {
         Authority issuer;
@@ -107,7 +118,9 @@ static void add_authority(Trust *trust, const Recipe *made, Authority issuer, Pl
                 return;
 
         maker_certificate(made, issuer_of(issuer), &der);
-        assert_int_equal(place == ANCHOR ? trust_add_anchors(trust, der.data, der.size) : trust_add_intermediates(trust, der.data, der.size), 0);
+        assert_int_equal(place == ANCHOR ? trust_add_anchors(trust, der.data, der.size)
+                                         : trust_add_intermediates(trust, der.data, der.size),
+                         0);
 }
 
 void corpus_init(Corpus *corpus) {

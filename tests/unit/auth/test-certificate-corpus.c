@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Odd certificates, one per row, each with its verdict: which certificates of a peer prove that it is who was called. A refusal must
- * also be for the right reason, so a row says a part of the sentence. The authorities above the leaves are in corpus-authorities.c.
+ * Odd certificates, one per row, each with its verdict: which certificates of a peer prove that it is who was called.
+ * A refusal must also be for the right reason, so a row says a part of the sentence. The authorities above the leaves
+ * are in corpus-authorities.c.
  */
 
 #include <setjmp.h>
@@ -56,8 +57,8 @@ static void add_pin(SecurityPolicy *policy, const char *pin, const CorpusRow *ro
         assert_int_equal(conf_strings_add(&policy->pins, text), 0);
 }
 
-static int verdict_of(const Corpus *corpus, const CorpusRow *row, const Blob *der, char identity[AUTH_IDENTITY_BYTES_MAX],
-                      char text[AUTH_TEXT_BYTES_MAX]) {
+static int verdict_of(const Corpus *corpus, const CorpusRow *row, const Blob *der,
+                      char identity[AUTH_IDENTITY_BYTES_MAX], char text[AUTH_TEXT_BYTES_MAX]) {
         _cleanup_(certificate_freep) Certificate *certificate = NULL;
         SecurityPolicy policy = { .common_name = row->common_name };
         Expectation expected = {
@@ -83,8 +84,11 @@ static int verdict_of(const Corpus *corpus, const CorpusRow *row, const Blob *de
 /* Returns: whether it is as the row says. */
 static bool check_row(const Corpus *corpus, const CorpusRow *row) {
         static const int results[] = { [GOOD] = 0, [REFUSED] = -EKEYREJECTED, [UNREADABLE] = -EBADMSG };
-        bool proven = row->verdict == REFUSED && strstr(row->says, "Peer=");    /* but not allowed: who it is is known then */
-        const char *identity_wanted = row->verdict != GOOD ? "untouched" : row->identity ? row->identity : "o7s:name:" CORPUS_NAME;
+        /* but not allowed: who it is is known then */
+        bool proven = row->verdict == REFUSED && strstr(row->says, "Peer=");
+        const char *identity_wanted = row->verdict != GOOD ? "untouched"
+                                      : row->identity      ? row->identity
+                                                           : "o7s:name:" CORPUS_NAME;
         char identity[AUTH_IDENTITY_BYTES_MAX] = "untouched", text[AUTH_TEXT_BYTES_MAX] = "";
         _cleanup_(blob_done) Blob der = {};
         int r;
@@ -95,8 +99,8 @@ static bool check_row(const Corpus *corpus, const CorpusRow *row) {
             (proven ? !streq(identity, "untouched") : streq(identity, identity_wanted)) && text_is_clean(text))
                 return true;
 
-        print_error("%s: %d, \"%s\", \"%s\", not %d, \"%s\", \"%s\"\n", row->name, r, identity, text, results[row->verdict], identity_wanted,
-                    strempty(row->says));
+        print_error("%s: %d, \"%s\", \"%s\", not %d, \"%s\", \"%s\"\n", row->name, r, identity, text,
+                    results[row->verdict], identity_wanted, strempty(row->says));
         return false;
 }
 
@@ -168,7 +172,8 @@ static void test_truncated(void **state) {
 
 /* Every bit of it is signed, or is the signature, or is its form. */
 static void test_flipped(void **state) {
-        static const CorpusRow row = { .name = "flipped", .made = { .names = "U:o7s:name:" CORPUS_NAME, .key = MAKER_ED25519 }, .issuer = ROOT_ED25519 };
+        static const CorpusRow row = { .name = "flipped", .made = { .names = "U:o7s:name:" CORPUS_NAME,
+                                                                    .key = MAKER_ED25519 }, .issuer = ROOT_ED25519 };
         _cleanup_(blob_done) Blob der = {};
         char identity[AUTH_IDENTITY_BYTES_MAX], text[AUTH_TEXT_BYTES_MAX];
 

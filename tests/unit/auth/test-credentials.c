@@ -89,7 +89,8 @@ static void write_pair(const Host *h, const char *directory) {
         write_text(h, path, "o7s-auth never opens it");
 }
 
-static void expect(Host *h, const char *name, const SecurityPolicy *policy, bool server, int wanted, const char *says, Credentials *ret) {
+static void expect(Host *h, const char *name, const SecurityPolicy *policy, bool server, int wanted, const char *says,
+                   Credentials *ret) {
         char text[AUTH_TEXT_BYTES_MAX] = "";
         int r;
 
@@ -128,7 +129,8 @@ static void test_pair(void **state) {
         expect(h, "web", NULL, true, 0, "", &c);
         maker_certificate(&leaf_recipe, &root_recipe, &der);
         assert_int_equal(c.certificate[0], 0x30);
-        assert_true(c.certificate_size > der.size - 8 && c.certificate_size < der.size + 8);   /* signatures differ by a byte or two */
+        /* signatures differ by a byte or two */
+        assert_true(c.certificate_size > der.size - 8 && c.certificate_size < der.size + 8);
         (void) snprintf(key, sizeof(key), "%s/etc/o7s/security/server/web/key.pem", h->root);
         assert_string_equal(c.private_key, key);
         assert_int_equal(c.authentication, AUTHENTICATION_SERVER);
@@ -260,16 +262,26 @@ static void test_authentication(void **state) {
                 int r;
                 const char *says;
         } cases[] = {
-                { "server, nothing there",       AUTHENTICATION_SERVER, true,  false, false, -ENOKEY, "needs a certificate of web"       },
-                { "server",                      AUTHENTICATION_SERVER, true,  true,  false, 0,       ""                                 },
-                { "server, mutual, no anchor",   AUTHENTICATION_MUTUAL, true,  true,  false, -ENOKEY, "needs a trust anchor"             },
-                { "server, mutual",              AUTHENTICATION_MUTUAL, true,  true,  true,  0,       ""                                 },
-                { "server, none",                AUTHENTICATION_NONE,   true,  false, false, 0,       ""                                 },
-                { "client, no anchor",           AUTHENTICATION_SERVER, false, true,  false, -ENOKEY, "needs a trust anchor"             },
-                { "client",                      AUTHENTICATION_SERVER, false, false, true,  0,       ""                                 },
-                { "client, mutual, nothing",     AUTHENTICATION_MUTUAL, false, false, true,  -ENOKEY, "needs a certificate to show to web" },
-                { "client, mutual",              AUTHENTICATION_MUTUAL, false, true,  true,  0,       ""                                 },
-                { "client, none",                AUTHENTICATION_NONE,   false, false, true,  0,       ""                                 },
+                { "server, nothing there",       AUTHENTICATION_SERVER, true,  false, false, -ENOKEY,
+                  "needs a certificate of web"       },
+                { "server",                      AUTHENTICATION_SERVER, true,  true,  false, 0,
+                  ""                                 },
+                { "server, mutual, no anchor",   AUTHENTICATION_MUTUAL, true,  true,  false, -ENOKEY,
+                  "needs a trust anchor"             },
+                { "server, mutual",              AUTHENTICATION_MUTUAL, true,  true,  true,  0,
+                  ""                                 },
+                { "server, none",                AUTHENTICATION_NONE,   true,  false, false, 0,
+                  ""                                 },
+                { "client, no anchor",           AUTHENTICATION_SERVER, false, true,  false, -ENOKEY,
+                  "needs a trust anchor"             },
+                { "client",                      AUTHENTICATION_SERVER, false, false, true,  0,
+                  ""                                 },
+                { "client, mutual, nothing",     AUTHENTICATION_MUTUAL, false, false, true,  -ENOKEY,
+                  "needs a certificate to show to web" },
+                { "client, mutual",              AUTHENTICATION_MUTUAL, false, true,  true,  0,
+                  ""                                 },
+                { "client, none",                AUTHENTICATION_NONE,   false, false, true,  0,
+                  ""                                 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -301,9 +313,12 @@ static void test_bad_files(void **state) {
         } cases[] = {
                 { "an anchor that is text",        "o7s/security/cacert/readme",     "put anchors here\n", false },
                 { "an anchor that is empty",       "o7s/security/cacert/empty.pem",  "", false },
-                { "an anchor that is a key",       "o7s/security/cacert/key.pem",    "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n", false },
-                { "an anchor with a bad block",    "o7s/security/cacert/bad.pem",    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", false },
-                { "an anchor without its end",     "o7s/security/cacert/cut.pem",    "-----BEGIN CERTIFICATE-----\nAAAA\n", false },
+                { "an anchor that is a key",       "o7s/security/cacert/key.pem",
+                  "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n", false },
+                { "an anchor with a bad block",    "o7s/security/cacert/bad.pem",
+                  "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", false },
+                { "an anchor without its end",     "o7s/security/cacert/cut.pem",
+                  "-----BEGIN CERTIFICATE-----\nAAAA\n", false },
                 { "an intermediate that is text",  "o7s/security/untrusted/x",       "x", true },
                 { "a list that is text",           "o7s/security/crl/x",             "x", true },
                 { "a directory among the anchors", "o7s/security/cacert/old/x",      "x", false },
@@ -326,7 +341,8 @@ static void test_bad_files(void **state) {
 
 static void test_bad_certificates(void **state) {
         const Recipe expired = { .names = "U:o7s:name:web", .from = DAYS(-10), .until = -1 },
-                     early = { .names = "U:o7s:name:web", .from = 1, .until = DAYS(1) }, weak = { .names = "U:o7s:name:web", .key = MAKER_RSA_1024 },
+                     early = { .names = "U:o7s:name:web", .from = 1, .until = DAYS(1) },
+                     weak = { .names = "U:o7s:name:web", .key = MAKER_RSA_1024 },
                      odd = { .names = "U:o7s:name:web\\x00" };
         Host *h = *state;
         char path[160];
@@ -436,8 +452,10 @@ static void test_many(void **state) {
         write_pair(h, "o7s/security/server/web");
         for (unsigned i = 0; i < 1200; i++) {
                 (void) snprintf(name, sizeof(name), "name-%u", i);
-                assert_int_equal(credentials_find(h->store, name, NULL, true, NOW, &c, (char[AUTH_TEXT_BYTES_MAX]) {}), 0);
-                assert_int_equal(credentials_find(h->store, "web", NULL, true, NOW, &c, (char[AUTH_TEXT_BYTES_MAX]) {}), 0);
+                assert_int_equal(credentials_find(h->store, name, NULL, true, NOW, &c, (char[AUTH_TEXT_BYTES_MAX]){}),
+                                 0);
+                assert_int_equal(credentials_find(h->store, "web", NULL, true, NOW, &c, (char[AUTH_TEXT_BYTES_MAX]){}),
+                                 0);
                 assert_non_null(c.certificate);
         }
 }
@@ -456,7 +474,8 @@ static const AuthFinding *finding_of(const AuthFinding *findings, int n, const c
 }
 
 static void test_inspect(void **state) {
-        const Recipe other = { .names = "U:o7s:name:other" }, ended = { .subject = "C:Ended", .constraints = CONSTRAINTS_AUTHORITY, .key_number = 3,
+        const Recipe other = { .names = "U:o7s:name:other" },
+        ended = { .subject = "C:Ended", .constraints = CONSTRAINTS_AUTHORITY, .key_number = 3,
                                .from = DAYS(-9), .until = DAYS(-1) };
         const ListRecipe list = { .from = DAYS(-9), .until = DAYS(-2) };
         _cleanup_(blob_done) Blob der = {};
@@ -473,7 +492,8 @@ static void test_inspect(void **state) {
         write_pair(h, "o7s/security/server/web");
         (void) credential_store_refresh(h->store);
         n = credentials_inspect(h->store, "web", NULL, true, NOW, findings, ELEMENTSOF(findings));
-        f = finding_of(findings, n, "server/web/crt.pem", "certificate of CN=Web, issued by CN=Root, valid until 2026-07-01");
+        f = finding_of(findings, n, "server/web/crt.pem",
+                       "certificate of CN=Web, issued by CN=Root, valid until 2026-07-01");
         assert_int_equal(f->result, 0);
         assert_true(f->expiry_usec == (uint64_t) (MAKER_NOW + DAYS(30)) * 1000000U);
         assert_int_equal(finding_of(findings, n, "server/web/crt.pem", "proves o7s:name:web")->result, 0);

@@ -110,8 +110,10 @@ static void derive(Peer *peer, const OapHeader *other, uint16_t kdf) {
         n = key_exchange_derive(peer->exchange, other->key_exchange, other->key_exchange_size, secret);
         assert_true(n > 0);
         ours = key_exchange_spki(peer->exchange, &ours_size);
-        assert_int_equal(derive_reference_key(algorithm ? (HashAlgorithm) algorithm->hash : HASH_SHA256, secret, (size_t) n, ours, ours_size,
-                                              other->key_exchange, other->key_exchange_size, peer->key), 0);
+        assert_int_equal(derive_reference_key(algorithm ? (HashAlgorithm) algorithm->hash : HASH_SHA256, secret,
+                                              (size_t) n, ours, ours_size, other->key_exchange,
+                                              other->key_exchange_size, peer->key),
+                         0);
 }
 
 static void peer_request(Peer *peer, Message *ret) {
@@ -140,7 +142,8 @@ static void peer_check_response(Peer *peer, const Message *request, const Messag
 
         assert_int_equal(oap_header_parse(response->bytes, response->size, digest_size(peer->digest), &header), 0);
         assert_memory_equal(header.id, peer->id, sizeof(peer->id));
-        assert_true(hash_compute((HashAlgorithm) oap_digest_to_hash(peer->digest), request->bytes, request->size, hash) > 0);
+        assert_true(hash_compute((HashAlgorithm) oap_digest_to_hash(peer->digest), request->bytes, request->size,
+                                 hash) > 0);
         assert_memory_equal(header.request_hash, hash, header.request_hash_size);
         assert_false(header.key_exchange_raw || header.client_encapsulates);
         if (peer->kex < 0) {
@@ -166,7 +169,8 @@ static void peer_response(Peer *peer, const Message *request, Message *ret) {
         memcpy(header.id, asked.id, sizeof(header.id));
         header.request_hash = hash;
         header.request_hash_size = digest_size(asked.digest);
-        assert_true(hash_compute((HashAlgorithm) oap_digest_to_hash(asked.digest), request->bytes, request->size, hash) > 0);
+        assert_true(hash_compute((HashAlgorithm) oap_digest_to_hash(asked.digest), request->bytes, request->size,
+                                 hash) > 0);
 
         if (asked.key_exchange_size > 0) {
                 kex = key_exchange_of_spki(asked.key_exchange, asked.key_exchange_size);
@@ -186,7 +190,8 @@ static void peer_response(Peer *peer, const Message *request, Message *ret) {
 
 /* -- ours -- */
 
-static void init_side(TestSide *side, bool server, const TestIdentity *identity, const Trust *trust, const char *const *settings) {
+static void init_side(TestSide *side, bool server, const TestIdentity *identity, const Trust *trust,
+                      const char *const *settings) {
         uint8_t random[HANDSHAKE_RANDOM_BYTES];
 
         for (size_t i = 0; i < sizeof(random); i++)
@@ -255,7 +260,8 @@ static const struct {
 static void test_asked_by_reference(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(requests); i++) {
                 _cleanup_(test_side_done) TestSide server = {};
-                _cleanup_(peer_done) Peer peer = { requests[i].kex, requests[i].cipher, requests[i].kdf, requests[i].digest };
+                _cleanup_(peer_done) Peer peer = { requests[i].kex, requests[i].cipher, requests[i].kdf,
+                                                   requests[i].digest };
                 Message request, response;
                 ssize_t n;
 
@@ -302,7 +308,8 @@ static const struct {
 static void test_asking_reference(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(responses); i++) {
                 _cleanup_(test_side_done) TestSide client = {};
-                _cleanup_(peer_done) Peer peer = { responses[i].kex, responses[i].cipher, responses[i].kdf, responses[i].digest };
+                _cleanup_(peer_done) Peer peer = { responses[i].kex, responses[i].cipher, responses[i].kdf,
+                                                   responses[i].digest };
                 Message request, response;
                 ssize_t n;
 
@@ -438,7 +445,8 @@ static void test_flips(void **state) {
                         if ((at >= 16 && at < 24) || (at >= 28 && at < 30))
                                 continue;
                         assert_int_equal(handshake_keys(client.h, &keys, &control), 0);
-                        assert_true(keys.cipher != SEAL_AES_256_GCM || memcmp(keys.send, peer.key, sizeof(keys.send)) != 0);
+                        assert_true(keys.cipher != SEAL_AES_256_GCM ||
+                                    memcmp(keys.send, peer.key, sizeof(keys.send)) != 0);
                 }
         }
 }

@@ -41,47 +41,68 @@ typedef struct Case {
 
 static const Case cases[] = {
         { "by default", NONE, NONE, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519" },
-        { "Ed25519 server", TEST_KEY_ED25519, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
+        { "Ed25519 server", TEST_KEY_ED25519, NONE, .client_trusts = true, .suite = SEAL_O7S,
+          .protection = "aes-128-gcm", .kex = "X25519",
           .client_verified = true },
-        { "P-256 server", TEST_KEY_P256, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
+        { "P-256 server", TEST_KEY_P256, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+          .kex = "X25519",
           .client_verified = true },
-        { "P-384 server", TEST_KEY_P384, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
+        { "P-384 server", TEST_KEY_P384, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+          .kex = "X25519",
           .client_verified = true },
-        { "RSA server", TEST_KEY_RSA, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
+        { "RSA server", TEST_KEY_RSA, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+          .kex = "X25519",
           .client_verified = true },
-        { "Ed448 server", TEST_KEY_ED448, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
+        { "Ed448 server", TEST_KEY_ED448, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+          .kex = "X25519",
           .client_verified = true },
-        { "mutual Ed25519", TEST_KEY_ED25519, TEST_KEY_ED25519, true, true, { "Authentication=mutual" }, { "Authentication=mutual" },
-          .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true, .client_verified = true },
-        { "mutual RSA and P-256", TEST_KEY_RSA, TEST_KEY_P256, true, true, { "Authentication=mutual" }, { "Authentication=mutual" },
-          .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true, .client_verified = true },
-        { "mutual with SHA-3", TEST_KEY_P384, TEST_KEY_RSA, true, true, { "Authentication=mutual", "Digest=sha3-512 sha3-256" },
+        { "mutual Ed25519", TEST_KEY_ED25519, TEST_KEY_ED25519, true, true, { "Authentication=mutual" },
+          { "Authentication=mutual" },
+          .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true,
+          .client_verified = true },
+        { "mutual RSA and P-256", TEST_KEY_RSA, TEST_KEY_P256, true, true, { "Authentication=mutual" },
+          { "Authentication=mutual" },
+          .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true,
+          .client_verified = true },
+        { "mutual with SHA-3", TEST_KEY_P384, TEST_KEY_RSA, true, true,
+          { "Authentication=mutual", "Digest=sha3-512 sha3-256" },
           { "Authentication=mutual", "Digest=sha3-256 sha3-512", "KeyDerivation=sha3-384" },
-          .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true, .client_verified = true },
-        { "MAC only", TEST_KEY_ED25519, NONE, .client_trusts = true, .client_settings = { "Encryption=no" }, .suite = SEAL_O7S,
+          .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true,
+          .client_verified = true },
+        { "MAC only", TEST_KEY_ED25519, NONE, .client_trusts = true, .client_settings = { "Encryption=no" },
+          .suite = SEAL_O7S,
           .protection = "mac", .kex = "X25519", .client_verified = true },
-        { "MAC only, and the server wants more", TEST_KEY_ED25519, NONE, .client_trusts = true, .client_settings = { "Encryption=no" },
+        { "MAC only, and the server wants more", TEST_KEY_ED25519, NONE, .client_trusts = true,
+          .client_settings = { "Encryption=no" },
           .server_settings = { "Encryption=required" }, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
           .client_verified = true },
-        { "X448", NONE, NONE, .client_settings = { "KeyExchange=X448" }, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X448" },
-        { "P-521", NONE, NONE, .client_settings = { "KeyExchange=secp521r1", "Cipher=chacha20-poly1305" }, .suite = SEAL_O7S,
+        { "X448", NONE, NONE, .client_settings = { "KeyExchange=X448" }, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+          .kex = "X448" },
+        { "P-521", NONE, NONE, .client_settings = { "KeyExchange=secp521r1", "Cipher=chacha20-poly1305" },
+          .suite = SEAL_O7S,
           .protection = "chacha20-poly1305", .kex = "secp521r1" },
-        { "ffdhe2048", NONE, NONE, .client_settings = { "KeyExchange=ffdhe2048" }, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+        { "ffdhe2048", NONE, NONE, .client_settings = { "KeyExchange=ffdhe2048" }, .suite = SEAL_O7S,
+          .protection = "aes-128-gcm",
           .kex = "ffdhe2048" },
         { "server wants another cipher", NONE, NONE, .server_settings = { "Cipher=aes-256-gcm" }, .suite = SEAL_O7S,
           .protection = "aes-256-gcm", .kex = "X25519" },
-        { "no cipher in common", NONE, NONE, .server_settings = { "Cipher=aes-256-gcm" }, .client_settings = { "Cipher=aes-128-gcm" },
+        { "no cipher in common", NONE, NONE, .server_settings = { "Cipher=aes-256-gcm" },
+          .client_settings = { "Cipher=aes-128-gcm" },
           .request = -EOPNOTSUPP },
-        { "key exchange below the floor", NONE, NONE, .server_settings = { "KeyExchange=X448" }, .request = -EOPNOTSUPP },
-        { "AES-192 is the reference's", NONE, NONE, .client_settings = { "Cipher=aes-192-gcm" }, .suite = SEAL_REFERENCE,
+        { "key exchange below the floor", NONE, NONE, .server_settings = { "KeyExchange=X448" },
+          .request = -EOPNOTSUPP },
+        { "AES-192 is the reference's", NONE, NONE, .client_settings = { "Cipher=aes-192-gcm" },
+          .suite = SEAL_REFERENCE,
           .protection = "aes-192-gcm", .kex = "X25519" },
         { "no certificate where one is wanted", NONE, NONE, .client_trusts = true, .response = -EKEYREJECTED },
         { "server of an unknown authority", FOREIGN, NONE, .client_trusts = true, .response = -EKEYREJECTED },
         { "server of another name", OTHER, NONE, .client_trusts = true, .response = -EKEYREJECTED },
-        { "server that promises o7s", PROMISING, NONE, .client_trusts = true, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+        { "server that promises o7s", PROMISING, NONE, .client_trusts = true, .suite = SEAL_O7S,
+          .protection = "aes-128-gcm",
           .kex = "X25519", .client_verified = true },
         { "nobody to vouch", TEST_KEY_ED25519, NONE, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519" },
-        { "stranger, and nobody wants to know", FOREIGN, NONE, .client_trusts = true, .client_settings = { "Authentication=none" },
+        { "stranger, and nobody wants to know", FOREIGN, NONE, .client_trusts = true,
+          .client_settings = { "Authentication=none" },
           .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519" },
         { "verified, though nobody wants to know", TEST_KEY_P256, NONE, .client_trusts = true,
           .client_settings = { "Authentication=none" }, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519",
@@ -90,21 +111,28 @@ static const Case cases[] = {
           .client_settings = { "Authentication=none",
                                "Pin=sha256:0000000000000000000000000000000000000000000000000000000000000000" },
           .response = -EKEYREJECTED },
-        { "server without a certificate", NONE, NONE, .server_settings = { "Authentication=server" }, .start_server = -ENOKEY },
-        { "client without a certificate", TEST_KEY_ED25519, NONE, .client_trusts = true, .client_settings = { "Authentication=mutual" },
+        { "server without a certificate", NONE, NONE, .server_settings = { "Authentication=server" },
+          .start_server = -ENOKEY },
+        { "client without a certificate", TEST_KEY_ED25519, NONE, .client_trusts = true,
+          .client_settings = { "Authentication=mutual" },
           .start_client = -ENOKEY },
         { "client is anonymous, server wants to know", TEST_KEY_ED25519, NONE, true, true, { "Authentication=mutual" },
           .request = -EKEYREJECTED },
-        { "client of an unknown authority", TEST_KEY_ED25519, FOREIGN, true, true, { "Authentication=mutual" }, .request = -EKEYREJECTED },
-        { "client is allowed", TEST_KEY_ED25519, TEST_KEY_P256, true, true, { "AllowPeer=o7s:name:client" }, .suite = SEAL_O7S,
-          .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true, .client_verified = true },
-        { "client is not among the allowed", TEST_KEY_ED25519, TEST_KEY_P256, true, true, { "AllowPeer=o7s:name:friend" },
+        { "client of an unknown authority", TEST_KEY_ED25519, FOREIGN, true, true, { "Authentication=mutual" },
           .request = -EKEYREJECTED },
-        { "client is denied", TEST_KEY_ED25519, TEST_KEY_P256, true, true, { "DenyPeer=o7s:name:cli*" }, .request = -EKEYREJECTED },
+        { "client is allowed", TEST_KEY_ED25519, TEST_KEY_P256, true, true, { "AllowPeer=o7s:name:client" },
+          .suite = SEAL_O7S,
+          .protection = "aes-128-gcm", .kex = "X25519", .server_verified = true, .client_verified = true },
+        { "client is not among the allowed", TEST_KEY_ED25519, TEST_KEY_P256, true, true,
+          { "AllowPeer=o7s:name:friend" },
+          .request = -EKEYREJECTED },
+        { "client is denied", TEST_KEY_ED25519, TEST_KEY_P256, true, true, { "DenyPeer=o7s:name:cli*" },
+          .request = -EKEYREJECTED },
         { "a list, and nobody says who he is", TEST_KEY_ED25519, NONE, true, true, { "AllowPeer=o7s:name:client" },
           .request = -EKEYREJECTED },
         { "encryption is required on both sides", NONE, NONE, .client_settings = { "Encryption=required" },
-          .server_settings = { "Encryption=required" }, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519" },
+          .server_settings = { "Encryption=required" }, .suite = SEAL_O7S, .protection = "aes-128-gcm",
+          .kex = "X25519" },
         { "encryption is required of who takes any", NONE, NONE, .client_settings = { "Encryption=required" },
           .server_settings = { "Encryption=no" }, .suite = SEAL_O7S, .protection = "aes-128-gcm", .kex = "X25519" },
 };
@@ -130,10 +158,15 @@ static int set_up(void **state) {
         assert_int_equal(test_identity_init(&w->authority, TEST_KEY_P256, "Authority", NULL, false), 0);
         assert_int_equal(test_identity_init(&w->stranger, TEST_KEY_P256, "Stranger", NULL, false), 0);
         for (int kind = 0; kind < _TEST_KEY_MAX; kind++) {
-                assert_int_equal(test_identity_init(w->servers + kind, (TestKey) kind, "o7s:name:" NAME, &w->authority, false), 0);
-                assert_int_equal(test_identity_init(w->clients + kind, (TestKey) kind, "o7s:name:client", &w->authority, false), 0);
+                assert_int_equal(
+                        test_identity_init(w->servers + kind, (TestKey) kind, "o7s:name:" NAME, &w->authority, false),
+                        0);
+                assert_int_equal(
+                        test_identity_init(w->clients + kind, (TestKey) kind, "o7s:name:client", &w->authority, false),
+                        0);
         }
-        assert_int_equal(test_identity_init(&w->other, TEST_KEY_ED25519, "o7s:name:mail.example", &w->authority, false), 0);
+        assert_int_equal(
+                test_identity_init(&w->other, TEST_KEY_ED25519, "o7s:name:mail.example", &w->authority, false), 0);
         assert_int_equal(test_identity_init(&w->promising, TEST_KEY_ED25519, "o7s:name:" NAME, &w->authority, true), 0);
         assert_int_equal(test_identity_init(&w->foreign, TEST_KEY_ED25519, "o7s:name:" NAME, &w->stranger, false), 0);
         assert_int_equal(test_trust_new(anchors, 1, &w->trust), 0);
@@ -262,10 +295,12 @@ static void test_cases(void **state) {
                 _cleanup_(test_side_done) TestSide server = {};
 
                 print_message("%s\n", c->name);
-                assert_int_equal(test_side_init(&client, false, NAME, pick(w, w->clients, c->client), c->client_trusts ? w->trust : NULL,
-                                                c->client_settings), 0);
-                assert_int_equal(test_side_init(&server, true, NAME, pick(w, w->servers, c->server), c->server_trusts ? w->trust : NULL,
-                                                c->server_settings), 0);
+                assert_int_equal(test_side_init(&client, false, NAME, pick(w, w->clients, c->client),
+                                                c->client_trusts ? w->trust : NULL, c->client_settings),
+                                 0);
+                assert_int_equal(test_side_init(&server, true, NAME, pick(w, w->servers, c->server),
+                                                c->server_trusts ? w->trust : NULL, c->server_settings),
+                                 0);
                 run_case(c, &client, &server);
         }
 }

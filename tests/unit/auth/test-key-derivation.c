@@ -55,7 +55,8 @@ static void test_hkdf(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 uint8_t ikm[128], salt[128], info[128], expected[128], prk[HASH_BYTES_MAX], okm[128];
-                size_t ikm_size = unhex(cases[i].ikm, ikm, sizeof(ikm)), salt_size = unhex(cases[i].salt, salt, sizeof(salt)),
+                size_t ikm_size = unhex(cases[i].ikm, ikm, sizeof(ikm)),
+                       salt_size = unhex(cases[i].salt, salt, sizeof(salt)),
                        info_size = unhex(cases[i].info, info, sizeof(info)), n;
 
                 assert_int_equal(hkdf_extract(HASH_SHA256, salt, salt_size, ikm, ikm_size, prk), 0);
@@ -75,12 +76,14 @@ static void test_hmac(void **state) {
                 size_t key_size;
                 const char *key, *data, *mac;
         } cases[] = {
-                { HASH_SHA256, 0, 4, "Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+                { HASH_SHA256, 0, 4, "Jefe", "what do ya want for nothing?",
+                  "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
                 { HASH_SHA512, 0, 4, "Jefe", "what do ya want for nothing?",
                   "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737" },
                 { HASH_SHA256, 0xaa, 131, NULL, "Test Using Larger Than Block-Size Key - Hash Key First",
                   "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
-                { HASH_SHA3_256, 0, 4, "Jefe", "what do ya want for nothing?", "c7d4072e788877ae3596bbb0da73b887c9171f93095b294ae857fbe2645e1ba5" },
+                { HASH_SHA3_256, 0, 4, "Jefe", "what do ya want for nothing?",
+                  "c7d4072e788877ae3596bbb0da73b887c9171f93095b294ae857fbe2645e1ba5" },
                 { HASH_SHA3_384, 0, 4, "Jefe", "what do ya want for nothing?",
                   "f1101f8cbf9766fd6764d2ed61903f21ca9b18f57cf3e1a23ca13508a93243ce48c045dc007f26a21b3f5e0e9df4c20a" },
                 { HASH_SHA3_512, 0, 4, "Jefe", "what do ya want for nothing?",
@@ -94,7 +97,9 @@ static void test_hmac(void **state) {
                 memset(key, cases[i].key_byte, sizeof(key));
                 if (cases[i].key)
                         memcpy(key, cases[i].key, cases[i].key_size);
-                assert_int_equal(hmac_compute(cases[i].hash, key, cases[i].key_size, cases[i].data, strlen(cases[i].data), mac), n);
+                assert_int_equal(
+                        hmac_compute(cases[i].hash, key, cases[i].key_size, cases[i].data, strlen(cases[i].data), mac),
+                        n);
                 assert_memory_equal(mac, expected, n);
         }
 
@@ -115,7 +120,8 @@ static void test_reference_key(void **state) {
                 { "sha3-512", "4c604756497c8b5de53e80ee3d9a6cf8b2e38f438210f5c639e43aa248054ad9" },
         };
         uint8_t a[64], b[64], z[64];
-        size_t size_a = unhex(spki_a, a, sizeof(a)), size_b = unhex(spki_b, b, sizeof(b)), size_z = unhex(secret_z, z, sizeof(z));
+        size_t size_a = unhex(spki_a, a, sizeof(a)), size_b = unhex(spki_b, b, sizeof(b)),
+               size_z = unhex(secret_z, z, sizeof(z));
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 const OapAlgorithm *kdf = oap_digest_by_name(cases[i].kdf);
@@ -124,14 +130,17 @@ static void test_reference_key(void **state) {
                 print_message("%s\n", cases[i].kdf);
                 assert_non_null(kdf);
                 (void) unhex(cases[i].key, expected, sizeof(expected));
-                assert_int_equal(derive_reference_key((HashAlgorithm) kdf->hash, z, size_z, a, size_a, b, size_b, key), 0);
+                assert_int_equal(derive_reference_key((HashAlgorithm) kdf->hash, z, size_z, a, size_a, b, size_b, key),
+                                 0);
                 assert_memory_equal(key, expected, sizeof(key));
-                assert_int_equal(derive_reference_key((HashAlgorithm) kdf->hash, z, size_z, b, size_b, a, size_a, key), 0);
+                assert_int_equal(derive_reference_key((HashAlgorithm) kdf->hash, z, size_z, b, size_b, a, size_a, key),
+                                 0);
                 assert_memory_equal(key, expected, sizeof(key));
         }
 
-        assert_int_equal(derive_reference_key((HashAlgorithm) oap_digest_by_name("blake2b512")->hash, z, size_z, a, size_a, b, size_b,
-                                              (uint8_t[SEAL_SECRET_BYTES]) {}), -EOPNOTSUPP);
+        assert_int_equal(derive_reference_key((HashAlgorithm) oap_digest_by_name("blake2b512")->hash, z, size_z, a,
+                                              size_a, b, size_b, (uint8_t[SEAL_SECRET_BYTES]){}),
+                         -EOPNOTSUPP);
 }
 
 /* Equal over the common length: the shorter one first. */
@@ -161,12 +170,17 @@ static void test_flow_secrets(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(inputs); i++) {
                 FlowSecrets *c = all + i, s;
-                const uint8_t *keys[] = { c->seal.send, c->seal.receive, c->seal.agreement, c->control.send, c->control.receive,
+                const uint8_t *keys[] = { c->seal.send, c->seal.receive, c->seal.agreement, c->control.send,
+                                          c->control.receive,
                                           c->confirmation, c->exporter };
                 uint8_t mac_c[OAP_DIGEST_BYTES], mac_s[OAP_DIGEST_BYTES];
 
-                assert_int_equal(derive_flow_secrets(inputs[i].hash, inputs[i].secret, 6, inputs[i].transcript, 10, true, c), 0);
-                assert_int_equal(derive_flow_secrets(inputs[i].hash, inputs[i].secret, 6, inputs[i].transcript, 10, false, &s), 0);
+                assert_int_equal(
+                        derive_flow_secrets(inputs[i].hash, inputs[i].secret, 6, inputs[i].transcript, 10, true, c),
+                        0);
+                assert_int_equal(
+                        derive_flow_secrets(inputs[i].hash, inputs[i].secret, 6, inputs[i].transcript, 10, false, &s),
+                        0);
                 assert_int_equal(c->seal.suite, SEAL_O7S);
                 assert_true(c->seal.client && !s.seal.client && c->control.present && s.control.present);
                 assert_memory_equal(c->seal.send, s.seal.receive, SEAL_SECRET_BYTES);

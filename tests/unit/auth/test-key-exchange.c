@@ -60,12 +60,15 @@ static void test_known_answers(void **state) {
 
 /* The reference's own: private keys 01 02 ... 20 and 40 41 ... 5f. */
 static void test_x25519_of_reference(void **state) {
-        static const uint8_t spki_a[] = "\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00\x07\xa3\x7c\xbc\x14\x20\x93\xc8\xb7\x55\xdc\x1b"
-                                        "\x10\xe8\x6c\xb4\x26\x37\x4a\xd1\x6a\xa8\x53\xed\x0b\xdf\xc0\xb2\xb8\x6d\x1c\x7c";
-        static const uint8_t spki_b[] = "\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00\x79\xa6\x31\xee\xde\x1b\xf9\xc9\x8f\x12\x03\x2c"
-                                        "\xde\xad\xd0\xe7\xa0\x79\x39\x8f\xc7\x86\xb8\x8c\xc8\x46\xec\x89\xaf\x85\xa5\x1a";
-        static const uint8_t z[] = "\xae\x44\x40\xcc\x8d\x7f\xad\xdb\x28\x94\x17\x2b\x78\xe3\xd7\x45\xca\xfa\x00\x98\xbc\xc1\x0d\x7e"
-                                   "\xe0\xfd\xa0\x8f\xa8\x5a\x9a\x2e";
+        static const uint8_t spki_a[] =
+                "\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00\x07\xa3\x7c\xbc\x14\x20\x93\xc8\xb7\x55\xdc\x1b"
+                "\x10\xe8\x6c\xb4\x26\x37\x4a\xd1\x6a\xa8\x53\xed\x0b\xdf\xc0\xb2\xb8\x6d\x1c\x7c";
+        static const uint8_t spki_b[] =
+                "\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00\x79\xa6\x31\xee\xde\x1b\xf9\xc9\x8f\x12\x03\x2c"
+                "\xde\xad\xd0\xe7\xa0\x79\x39\x8f\xc7\x86\xb8\x8c\xc8\x46\xec\x89\xaf\x85\xa5\x1a";
+        static const uint8_t z[] =
+                "\xae\x44\x40\xcc\x8d\x7f\xad\xdb\x28\x94\x17\x2b\x78\xe3\xd7\x45\xca\xfa\x00\x98\xbc\xc1\x0d\x7e"
+                "\xe0\xfd\xa0\x8f\xa8\x5a\x9a\x2e";
         _cleanup_(key_exchange_freep) KeyExchange *a = NULL;
         _cleanup_(key_exchange_freep) KeyExchange *b = NULL;
         uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], secret[KEY_EXCHANGE_SECRET_MAX];
@@ -90,7 +93,8 @@ static void test_both_ways(void **state) {
                 for (uint8_t i = 1; i < 5; i++) {
                         _cleanup_(key_exchange_freep) KeyExchange *a = NULL;
                         _cleanup_(key_exchange_freep) KeyExchange *b = NULL;
-                        uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], za[KEY_EXCHANGE_SECRET_MAX], zb[KEY_EXCHANGE_SECRET_MAX];
+                        uint8_t random[KEY_EXCHANGE_RANDOM_BYTES], za[KEY_EXCHANGE_SECRET_MAX],
+                                zb[KEY_EXCHANGE_SECRET_MAX];
                         size_t size_a, size_b;
                         const uint8_t *spki_a, *spki_b;
                         ssize_t n;

@@ -29,41 +29,58 @@ static const struct {
         unsigned n_suites;
         uint16_t suites[OAP_SUITES_MAX];
 } cases[] = {
-        { "defaults", {}, {}, false, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, false, "X25519", "aes-128-gcm", "sha256",
+        { "defaults", {}, {}, false, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, false, "X25519",
+          "aes-128-gcm", "sha256",
           3, { GCM128, GCM256, CHACHA } },
-        { "a trust anchor", {}, { .authentication = AUTHENTICATION_SERVER }, false, 0, AUTHENTICATION_SERVER, ENCRYPTION_OPPORTUNISTIC,
+        { "a trust anchor", {}, { .authentication = AUTHENTICATION_SERVER }, false, 0, AUTHENTICATION_SERVER,
+          ENCRYPTION_OPPORTUNISTIC,
           false, true, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
         { "a trust anchor of a server", {}, { .authentication = AUTHENTICATION_SERVER }, true, 0, AUTHENTICATION_SERVER,
           ENCRYPTION_OPPORTUNISTIC, false, false, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
-        { "a certificate", {}, { .certificate_size = 9 }, true, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, true, false, "X25519",
+        { "a certificate", {}, { .certificate_size = 9 }, true, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, true,
+          false, "X25519",
           "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
-        { "a certificate that is not to be shown", { "Authentication=none" }, { .certificate_size = 9 }, true, 0, AUTHENTICATION_NONE,
+        { "a certificate that is not to be shown", { "Authentication=none" }, { .certificate_size = 9 }, true, 0,
+          AUTHENTICATION_NONE,
           ENCRYPTION_OPPORTUNISTIC, false, false, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
         { "the policy overrides the files", { "Authentication=none", "Encryption=required" },
-          { .authentication = AUTHENTICATION_SERVER, .encryption = ENCRYPTION_NO }, false, 0, AUTHENTICATION_NONE, ENCRYPTION_REQUIRED,
+          { .authentication = AUTHENTICATION_SERVER, .encryption = ENCRYPTION_NO }, false, 0, AUTHENTICATION_NONE,
+          ENCRYPTION_REQUIRED,
           false, false, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
-        { "enc.conf", {}, { .key_exchange = "prime256v1", .cipher = "aes-256-gcm", .derivation = "sha512", .digest = "sha384" }, false, 0,
-          AUTHENTICATION_NONE, ENCRYPTION_REQUIRED, false, false, "prime256v1", "aes-256-gcm", "sha512", 2, { GCM256, CHACHA } },
-        { "enc.conf says none", {}, { .none = true }, false, 0, AUTHENTICATION_NONE, ENCRYPTION_NO, false, false, "X25519", "aes-128-gcm",
+        { "enc.conf", {}, { .key_exchange = "prime256v1", .cipher = "aes-256-gcm", .derivation = "sha512",
+                            .digest = "sha384" }, false, 0,
+          AUTHENTICATION_NONE, ENCRYPTION_REQUIRED, false, false, "prime256v1", "aes-256-gcm", "sha512", 2,
+          { GCM256, CHACHA } },
+        { "enc.conf says none", {}, { .none = true }, false, 0, AUTHENTICATION_NONE, ENCRYPTION_NO, false, false,
+          "X25519", "aes-128-gcm",
           "sha256", 6, { MAC(GCM128), MAC(GCM256), MAC(CHACHA), GCM128, GCM256, CHACHA } },
         { "enc.conf wants AES-CTR", {}, { .cipher = "aes-256-ctr" }, false, -EOPNOTSUPP },
         { "enc.conf wants BLAKE2", {}, { .derivation = "blake2b512" }, false, -EOPNOTSUPP },
         { "enc.conf wants ML-KEM", {}, { .key_exchange = "ML-KEM-768" }, false, -EOPNOTSUPP },
-        { "lists, by preference", { "KeyExchange=X448 X25519", "Cipher=chacha20-poly1305 aes-128-gcm", "KeyDerivation=sha3-256" }, {}, false, 0,
-          AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, false, "X448", "chacha20-poly1305", "sha3-256", 2, { CHACHA, GCM128 } },
-        { "lists override enc.conf", { "Cipher=aes-128-gcm" }, { .cipher = "aes-256-gcm" }, false, 0, AUTHENTICATION_NONE,
+        { "lists, by preference", { "KeyExchange=X448 X25519", "Cipher=chacha20-poly1305 aes-128-gcm",
+                                    "KeyDerivation=sha3-256" }, {}, false, 0,
+          AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, false, "X448", "chacha20-poly1305", "sha3-256", 2,
+          { CHACHA, GCM128 } },
+        { "lists override enc.conf", { "Cipher=aes-128-gcm" }, { .cipher = "aes-256-gcm" }, false, 0,
+          AUTHENTICATION_NONE,
           ENCRYPTION_OPPORTUNISTIC, false, false, "X25519", "aes-128-gcm", "sha256", 1, { GCM128 } },
-        { "AES-192 alone", { "Cipher=aes-192-gcm" }, {}, false, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, false, "X25519",
+        { "AES-192 alone", { "Cipher=aes-192-gcm" }, {}, false, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false,
+          false, "X25519",
           "aes-192-gcm", "sha256", 0 },
-        { "pins want to know", { "Pin=sha256:0000000000000000000000000000000000000000000000000000000000000000" }, {}, true, 0,
-          AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, true, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
-        { "denied ones do", { "DenyPeer=o7s:name:x" }, {}, true, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, true, "X25519",
+        { "pins want to know", { "Pin=sha256:0000000000000000000000000000000000000000000000000000000000000000" }, {},
+          true, 0,
+          AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC, false, true, "X25519", "aes-128-gcm", "sha256", 3,
+          { GCM128, GCM256, CHACHA } },
+        { "denied ones do", { "DenyPeer=o7s:name:x" }, {}, true, 0, AUTHENTICATION_NONE, ENCRYPTION_OPPORTUNISTIC,
+          false, true, "X25519",
           "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
-        { "mutual", { "Authentication=mutual" }, { .certificate_size = 9 }, true, 0, AUTHENTICATION_MUTUAL, ENCRYPTION_OPPORTUNISTIC, true,
+        { "mutual", { "Authentication=mutual" }, { .certificate_size = 9 }, true, 0, AUTHENTICATION_MUTUAL,
+          ENCRYPTION_OPPORTUNISTIC, true,
           true, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
         { "mutual without a certificate", { "Authentication=mutual" }, {}, false, -ENOKEY },
         { "a server without a certificate", { "Authentication=server" }, {}, true, -ENOKEY },
-        { "a client without a certificate", { "Authentication=server" }, {}, false, 0, AUTHENTICATION_SERVER, ENCRYPTION_OPPORTUNISTIC, false,
+        { "a client without a certificate", { "Authentication=server" }, {}, false, 0, AUTHENTICATION_SERVER,
+          ENCRYPTION_OPPORTUNISTIC, false,
           true, "X25519", "aes-128-gcm", "sha256", 3, { GCM128, GCM256, CHACHA } },
 };
 
@@ -130,7 +147,8 @@ static const struct {
         { "small BLAKE2", {}, GCM128, 1057, "aes-128-gcm", "sha256" },
         { "ours is higher", { "Cipher=aes-256-gcm", "KeyDerivation=sha384" }, GCM128, 672, "aes-256-gcm", "sha384" },
         { "ours is too low", { "Cipher=aes-256-gcm", "KeyDerivation=sha384" }, CHACHA, 674, NULL, NULL },
-        { "one of ours is high enough", { "Cipher=aes-128-gcm chacha20-poly1305" }, GCM256, 672, "chacha20-poly1305", "sha256" },
+        { "one of ours is high enough", { "Cipher=aes-128-gcm chacha20-poly1305" }, GCM256, 672, "chacha20-poly1305",
+          "sha256" },
 };
 
 static void test_choices(void **state) {
@@ -174,7 +192,8 @@ static void test_suites(void **state) {
                 while (n_suites < ELEMENTSOF(suites[i].suites) && suites[i].suites[n_suites] != 0)
                         n_suites++;
                 assert_int_equal(init(suites[i].settings, &(Credentials) {}, true, &n), 0);
-                assert_int_equal(negotiation_suite(&n, suites[i].suites, n_suites, suites[i].header), suites[i].expected);
+                assert_int_equal(negotiation_suite(&n, suites[i].suites, n_suites, suites[i].header),
+                                 suites[i].expected);
         }
 }
 

@@ -26,8 +26,10 @@ static const struct {
         { "nothing",                 WIRE(""), -EBADMSG },
         { "a byte behind",           WIRE("\x30\x2a\x30\x05" X25519_OID "\x03\x21\0" KEY32 "x"), -EBADMSG },
         { "a byte inside",           WIRE("\x30\x2b\x30\x05" X25519_OID "\x03\x21\0" KEY32 "x"), -EBADMSG },
-        { "a byte less",             WIRE("\x30\x29\x30\x05" X25519_OID "\x03\x20\0" "0123456789abcdefghijklmnopqrstu"), -EBADMSG },
-        { "cut off",                 WIRE("\x30\x2a\x30\x05" X25519_OID "\x03\x21\0" "0123456789abcdefghijklmnopqrstu"), -EBADMSG },
+        { "a byte less",             WIRE("\x30\x29\x30\x05" X25519_OID "\x03\x20\0" "0123456789abcdefghijklmnopqrstu"),
+          -EBADMSG },
+        { "cut off",                 WIRE("\x30\x2a\x30\x05" X25519_OID "\x03\x21\0" "0123456789abcdefghijklmnopqrstu"),
+          -EBADMSG },
         { "unused bits",             WIRE("\x30\x2a\x30\x05" X25519_OID "\x03\x21\1" KEY32), -EBADMSG },
         { "no bits",                 WIRE("\x30\x09\x30\x05" X25519_OID "\x03\x00"), -EBADMSG },
         { "parameters NULL",         WIRE("\x30\x2c\x30\x07" X25519_OID "\x05\0" "\x03\x21\0" KEY32), -EBADMSG },
@@ -44,7 +46,8 @@ static const struct {
         { "secp256k1",               WIRE("\x30\x16\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a\x03\x02\x00\x04"), -EOPNOTSUPP },
         { "P-256, no point",         WIRE("\x30\x19\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x02\x00\x04"), -EBADMSG },
         { "P-256 at infinity",       WIRE("\x30\x19\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x02\x00\x00"), -EBADMSG },
-        { "P-256, no curve",         WIRE("\x30\x0f\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x03\x02\x00\x04"), -EBADMSG },
+        { "P-256, no curve",         WIRE("\x30\x0f\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x03\x02\x00\x04"),
+          -EBADMSG },
         { "P-256, two curves",       WIRE("\x30\x1b\x30\x15\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x05\0\x03\x02\x00\x04"), -EBADMSG },
         { "DH of a small prime",     WIRE("\x30\x1d\x30\x15\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01\x30\x08\x02\x02\x00\xfb\x02\x01\x02\x03\x04\0\x02\x01\x05"), -EBADMSG },
         { "DH, and it is counted right", WIRE("\x30\x1d\x30\x15\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01\x30\x07\x02\x02\x00\xfb\x02\x01\x02\x03\x04\0\x02\x01\x05"), -EBADMSG },
@@ -94,7 +97,9 @@ static void test_ours(void **state) {
                 ssize_t n;
 
                 print_message("%s\n", oap_key_exchange_to_string(kex));
-                spki.key_size = spki_field_bytes(kex) * (expected[kex].size == 91 || expected[kex].size == 120 || expected[kex].size == 158 ? 2 : 1);
+                spki.key_size =
+                        spki_field_bytes(kex) *
+                        (expected[kex].size == 91 || expected[kex].size == 120 || expected[kex].size == 158 ? 2 : 1);
                 memset(key, 0x7f, sizeof(key));
                 n = spki_pack(&spki, packed, sizeof(packed));
                 assert_int_equal(n, expected[kex].size);

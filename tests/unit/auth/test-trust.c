@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the corpus does not say: files of certificates, signatures of handshakes, and small questions to one certificate. */
+/* What the corpus does not say: files of certificates, signatures of handshakes, and small questions to one
+ * certificate. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,10 +28,13 @@ static void test_files(void **state) {
                 { "two blocks",         "", "", "", false, 0, 2 },
                 { "text around them",   "subject=CN=Root\n", "\nissuer\n", "the end\n", false, 0, 2 },
                 { "carriage returns",   "\r\n", "\r\n", "\r\n", false, 0, 2 },
-                { "a key behind them",  "", "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", false, -EBADMSG, 0 },
-                { "a key before them",  "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "", false, -EBADMSG, 0 },
+                { "a key behind them",  "", "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", false,
+                  -EBADMSG, 0 },
+                { "a key before them",  "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "", "", false,
+                  -EBADMSG, 0 },
                 { "an end that lacks",  "-----BEGIN CERTIFICATE-----\n", "", "", false, -EBADMSG, 0 },
-                { "a list between",     "", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "", false, -EBADMSG, 0 },
+                { "a list between",     "", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "", false,
+                  -EBADMSG, 0 },
                 { "DER",                "", "", "", true, 0, 2 },
                 { "DER and a byte",     "", "", "x", true, -EBADMSG, 0 },
         };
@@ -127,18 +131,30 @@ static void test_signatures(void **state) {
                 assert_int_equal(certificate_parse(der.data, der.size, &certificate), 0);
                 maker_sign(maker_key(cases[i].kind, 0), cases[i].made, data, sizeof(data), &signature);
 
-                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data), signature.data, signature.size), cases[i].r);
+                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data),
+                                                             signature.data, signature.size),
+                                 cases[i].r);
                 if (cases[i].r < 0)
                         continue;
 
                 /* Any other data, any other signature. */
-                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data) - 1, signature.data, signature.size), -EKEYREJECTED);
-                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data), signature.data, signature.size - 1), -EKEYREJECTED);
-                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data), signature.data, 0), -EKEYREJECTED);
+                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data) - 1,
+                                                             signature.data, signature.size),
+                                 -EKEYREJECTED);
+                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data),
+                                                             signature.data, signature.size - 1),
+                                 -EKEYREJECTED);
+                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data),
+                                                             signature.data, 0),
+                                 -EKEYREJECTED);
                 blob_add(&signature, "", 1);
-                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data), signature.data, signature.size), -EKEYREJECTED);
+                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data),
+                                                             signature.data, signature.size),
+                                 -EKEYREJECTED);
                 signature.data[signature.size / 2] ^= 4;
-                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data), signature.data, signature.size - 1), -EKEYREJECTED);
+                assert_int_equal(certificate_check_signature(certificate, cases[i].digest, data, sizeof(data),
+                                                             signature.data, signature.size - 1),
+                                 -EKEYREJECTED);
         }
 }
 
@@ -148,8 +164,9 @@ static void test_digest(void **state) {
                 uint16_t wanted;
                 int digest;
         } cases[] = {
-                { MAKER_P256, 672, 672 },   { MAKER_P256, 0, 0 },         { MAKER_RSA_2048, 674, 674 }, { MAKER_RSA_2048, 1057, -EOPNOTSUPP },
-                { MAKER_ED25519, 672, 0 },  { MAKER_ED448, 1099, 0 },     { MAKER_P384, 1, -EOPNOTSUPP },
+                { MAKER_P256, 672, 672 }, { MAKER_P256, 0, 0 }, { MAKER_RSA_2048, 674, 674 },
+                { MAKER_RSA_2048, 1057, -EOPNOTSUPP }, { MAKER_ED25519, 672, 0 }, { MAKER_ED448, 1099, 0 },
+                { MAKER_P384, 1, -EOPNOTSUPP },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -166,7 +183,8 @@ static void test_digest(void **state) {
 /* -- one certificate -- */
 
 static void test_promise(void **state) {
-        const Recipe with = { .extension_promise = true }, without = {}, critical = { .extension_promise = true, .extension_critical = true };
+        const Recipe with = { .extension_promise = true }, without = {},
+        critical = { .extension_promise = true, .extension_critical = true };
         const struct {
                 const Recipe *recipe;
                 bool promises;
@@ -188,10 +206,10 @@ static void test_dns_like(void **state) {
                 const char *name;
                 bool dns;
         } cases[] = {
-                { "web.example", true },  { "a.b.c.d", true },      { "xn--a.example", true }, { "1.example", true },   { "a.1b", true },
-                { "web", false },         { "", false },            { ".", false },            { "a.", false },         { ".a", false },
-                { "a..b", false },        { "1.2.3.4", false },     { "a.1", false },          { "-a.b", false },       { "a-.b", false },
-                { "a_b.c", false },       { "a b.c", false },       { "*.b", false },          { "\xc3\xbc.b", false },
+                { "web.example", true }, { "a.b.c.d", true }, { "xn--a.example", true }, { "1.example", true },
+                { "a.1b", true }, { "web", false }, { "", false }, { ".", false }, { "a.", false }, { ".a", false },
+                { "a..b", false }, { "1.2.3.4", false }, { "a.1", false }, { "-a.b", false }, { "a-.b", false },
+                { "a_b.c", false }, { "a b.c", false }, { "*.b", false }, { "\xc3\xbc.b", false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -202,7 +220,8 @@ static void test_dns_like(void **state) {
 
 /* Sentences quote what strangers wrote. */
 static void test_sentences(void **state) {
-        static const Recipe nasty = { .subject = "C:\\x1b[2J\\x07" "a|O:0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" };
+        static const Recipe nasty = { .subject = "C:\\x1b[2J\\x07"
+                                      "a|O:0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" };
         _cleanup_(blob_done) Blob der = {};
         gnutls_datum_t datum;
         gnutls_x509_crt_t crt;
@@ -229,8 +248,9 @@ static int group_teardown(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_files),   cmocka_unit_test(test_lists),   cmocka_unit_test(test_signatures), cmocka_unit_test(test_digest),
-                cmocka_unit_test(test_promise), cmocka_unit_test(test_dns_like), cmocka_unit_test(test_sentences),
+                cmocka_unit_test(test_files), cmocka_unit_test(test_lists), cmocka_unit_test(test_signatures),
+                cmocka_unit_test(test_digest), cmocka_unit_test(test_promise), cmocka_unit_test(test_dns_like),
+                cmocka_unit_test(test_sentences),
         };
 
         return cmocka_run_group_tests(tests, NULL, group_teardown);

@@ -203,7 +203,8 @@ MemoryHits keyd_search(const KeydProcess *p, const Blob *needles, unsigned n_nee
                 if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &first, &last, flags) == 3) {
                         from = first;
                         to = last;
-                        readable = flags[0] == 'r' && !strstr(line, "[v");     /* the kernel's pages have nothing of ours */
+                        /* the kernel's pages have nothing of ours */
+                        readable = flags[0] == 'r' && !strstr(line, "[v");
                         continue;
                 }
                 if (!readable || strncmp(line, "VmFlags:", 8) != 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The real o7s-keyd on a socket: its signatures are checked by the code that checks those of peers, it refuses what it must, and no private key
- * is left in its memory once it has forgotten it. Usage: test-keyd-daemon O7S-KEYD
+ * The real o7s-keyd on a socket: its signatures are checked by the code that checks those of peers, it refuses what
+ * it must, and no private key is left in its memory once it has forgotten it. Usage: test-keyd-daemon O7S-KEYD
  */
 
 #include <setjmp.h>
@@ -59,7 +59,8 @@ static KeyMessage sign_question(const char *key, const Blob *certificate, uint16
         return question;
 }
 
-static void ask(int fd, const KeyMessage *question, KeyMessageType type, int result, const char *says, KeyMessage *ret) {
+static void ask(int fd, const KeyMessage *question, KeyMessageType type, int result, const char *says,
+                KeyMessage *ret) {
         int r;
 
         *ret = (KeyMessage) {};
@@ -83,13 +84,17 @@ static void check_signature(const Blob *der, const KeyMessage *question, const K
         assert_true(n > 0);
         assert_int_equal(certificate_parse(der->data, der->size, &certificate), 0);
 
-        assert_int_equal(certificate_check_signature(certificate, question->header.digest, message, (size_t) n, signature, answer->signature_size), 0);
+        assert_int_equal(certificate_check_signature(certificate, question->header.digest, message, (size_t) n,
+                                                     signature, answer->signature_size),
+                         0);
         message[n / 2] ^= 1;
-        assert_int_equal(certificate_check_signature(certificate, question->header.digest, message, (size_t) n, signature, answer->signature_size),
+        assert_int_equal(certificate_check_signature(certificate, question->header.digest, message, (size_t) n,
+                                                     signature, answer->signature_size),
                          -EKEYREJECTED);
         message[n / 2] ^= 1;
         signature[answer->signature_size / 2] ^= 1;
-        assert_int_equal(certificate_check_signature(certificate, question->header.digest, message, (size_t) n, signature, answer->signature_size),
+        assert_int_equal(certificate_check_signature(certificate, question->header.digest, message, (size_t) n,
+                                                     signature, answer->signature_size),
                          -EKEYREJECTED);
         free(signature);
 }
@@ -100,11 +105,13 @@ static void test_every_kind(void **state) {
                 MakerKey kind;
                 uint16_t digest;
         } cases[] = {
-                { "RSA, default", MAKER_RSA_2048, 0 },    { "RSA, SHA-256", MAKER_RSA_2048, 672 },  { "RSA, SHA-384", MAKER_RSA_2048, 673 },
-                { "RSA, SHA-512", MAKER_RSA_2048, 674 },  { "RSA 3072", MAKER_RSA_3072, 672 },      { "P-256, default", MAKER_P256, 0 },
-                { "P-256, SHA-256", MAKER_P256, 672 },    { "P-256, SHA-512", MAKER_P256, 674 },    { "P-384, default", MAKER_P384, 0 },
-                { "P-384, SHA-384", MAKER_P384, 673 },    { "P-521, default", MAKER_P521, 0 },      { "P-521, SHA-512", MAKER_P521, 674 },
-                { "Ed25519", MAKER_ED25519, 0 },          { "Ed448", MAKER_ED448, 0 },
+                { "RSA, default", MAKER_RSA_2048, 0 }, { "RSA, SHA-256", MAKER_RSA_2048, 672 },
+                { "RSA, SHA-384", MAKER_RSA_2048, 673 }, { "RSA, SHA-512", MAKER_RSA_2048, 674 },
+                { "RSA 3072", MAKER_RSA_3072, 672 }, { "P-256, default", MAKER_P256, 0 },
+                { "P-256, SHA-256", MAKER_P256, 672 }, { "P-256, SHA-512", MAKER_P256, 674 },
+                { "P-384, default", MAKER_P384, 0 }, { "P-384, SHA-384", MAKER_P384, 673 },
+                { "P-521, default", MAKER_P521, 0 }, { "P-521, SHA-512", MAKER_P521, 674 },
+                { "Ed25519", MAKER_ED25519, 0 }, { "Ed448", MAKER_ED448, 0 },
         };
         const KeydProcess *p = *state;
         int fd = keyd_connect(p);
@@ -290,8 +297,8 @@ static unsigned take_needles(MakerKey kind, unsigned number, Blob needles[NEEDLE
 
         assert_true(gnutls_privkey_export_x509(maker_key(kind, number), &key) >= 0);
         if (kind == MAKER_RSA_2048) {
-                assert_true(gnutls_x509_privkey_export_rsa_raw2(key, parts, parts + 1, parts + 2, parts + 3, parts + 4, parts + 5, parts + 6,
-                                                                parts + 7) >= 0);
+                assert_true(gnutls_x509_privkey_export_rsa_raw2(key, parts, parts + 1, parts + 2, parts + 3, parts + 4,
+                                                                parts + 5, parts + 6, parts + 7) >= 0);
                 for (unsigned i = 2; i < 8; i++)        /* all but the modulus and its exponent */
                         take_needle(parts + i, needles + n++);
         } else {
@@ -345,7 +352,8 @@ typedef enum Forgetting {
 } Forgetting;
 
 static void forget(const KeydProcess *p, int fd, Forgetting how) {
-        const KeyMessage reload = { .type = KEY_RELOAD }, question = { .type = KEY_PUBLIC, .key = "credential:searched" };
+        const KeyMessage reload = { .type = KEY_RELOAD }, question = { .type = KEY_PUBLIC,
+                                                                       .key = "credential:searched" };
         KeyMessage answer;
         char path[160];
 
@@ -359,7 +367,8 @@ static void forget(const KeydProcess *p, int fd, Forgetting how) {
 }
 
 static void test_memory(void **state) {
-        static const MakerKey kinds[] = { MAKER_RSA_2048, MAKER_P256, MAKER_P384, MAKER_P521, MAKER_ED25519, MAKER_ED448 };
+        static const MakerKey kinds[] = { MAKER_RSA_2048, MAKER_P256, MAKER_P384, MAKER_P521, MAKER_ED25519,
+                                          MAKER_ED448 };
         const KeydProcess *p = *state;
         int fd = keyd_connect(p);
 
@@ -381,7 +390,8 @@ static void test_memory(void **state) {
                 forget(p, fd, (Forgetting) (i % _FORGETTING_MAX));
                 after = keyd_search(p, needles, n);
 
-                print_message("%zu: %u places while it is open, %u of them not locked; %u after\n", i, before.n, before.n_unlocked, after.n);
+                print_message("%zu: %u places while it is open, %u of them not locked; %u after\n", i, before.n,
+                              before.n_unlocked, after.n);
                 assert_true(before.n > 0);
                 assert_int_equal(before.n_unlocked, 0);
                 assert_int_equal(after.n, 0);
@@ -418,8 +428,8 @@ static void test_limits(void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                TEST(test_every_kind), TEST(test_public), TEST(test_refuses),      TEST(test_bytes),
-                TEST(test_strangers),  TEST(test_memory), TEST(test_many_connections), TEST(test_limits), TEST(test_rate),
+                TEST(test_every_kind), TEST(test_public), TEST(test_refuses), TEST(test_bytes), TEST(test_strangers),
+                TEST(test_memory), TEST(test_many_connections), TEST(test_limits), TEST(test_rate),
         };
         int r;
 

@@ -109,8 +109,9 @@ static void test_modes(void **state) {
                 mode_t mode;
                 int r;
         } cases[] = {
-                { 0400, 0 }, { 0600, 0 }, { 0440, 0 }, { 0640, 0 }, { 0000, 0 }, { 0404, -EACCES }, { 0604, -EACCES }, { 0644, -EACCES },
-                { 0420, -EACCES }, { 0660, -EACCES }, { 0602, -EACCES }, { 0777, -EACCES }, { 0500, -EACCES }, { 04400, -EACCES },
+                { 0400, 0 }, { 0600, 0 }, { 0440, 0 }, { 0640, 0 }, { 0000, 0 }, { 0404, -EACCES }, { 0604, -EACCES },
+                { 0644, -EACCES }, { 0420, -EACCES }, { 0660, -EACCES }, { 0602, -EACCES }, { 0777, -EACCES },
+                { 0500, -EACCES }, { 04400, -EACCES },
         };
         Place *p = *state;
 
@@ -216,7 +217,8 @@ static void test_contents(void **state) {
         expect(p, p->path, -EBADMSG, "cannot be used");
 
         assert_true(gnutls_privkey_export_x509(maker_key(MAKER_P256, 0), &key) >= 0);
-        assert_true(gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, "secret", GNUTLS_PKCS_PBES2_AES_256, &pem) >= 0);
+        assert_true(gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, "secret", GNUTLS_PKCS_PBES2_AES_256,
+                                                      &pem) >= 0);
         write_file(p->path, 0400, pem.data, pem.size);
         gnutls_free(pem.data);
         expect(p, p->path, -EBADMSG, "encrypted");
@@ -289,8 +291,9 @@ static int group_teardown(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_kinds),   TEST(test_modes),    TEST(test_owners), TEST(test_not_files), TEST(test_names), TEST(test_token),
-                cmocka_unit_test(test_no_credentials),   TEST(test_contents), TEST(test_change),  TEST(test_many),
+                TEST(test_kinds), TEST(test_modes), TEST(test_owners), TEST(test_not_files), TEST(test_names),
+                TEST(test_token), cmocka_unit_test(test_no_credentials), TEST(test_contents), TEST(test_change),
+                TEST(test_many),
         };
 
         return cmocka_run_group_tests(tests, NULL, group_teardown);

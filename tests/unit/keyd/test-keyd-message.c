@@ -56,10 +56,13 @@ static void assert_messages_equal(const KeyMessage *a, const KeyMessage *b) {
         assert_int_equal(a->header.digest, b->header.digest);
         assert_int_equal(a->header.key_exchange_raw, b->header.key_exchange_raw);
         assert_int_equal(a->header.client_encapsulates, b->header.client_encapsulates);
-        assert_part(a->header.certificate, a->header.certificate_size, b->header.certificate, b->header.certificate_size);
-        assert_part(a->header.key_exchange, a->header.key_exchange_size, b->header.key_exchange, b->header.key_exchange_size);
+        assert_part(a->header.certificate, a->header.certificate_size, b->header.certificate,
+                    b->header.certificate_size);
+        assert_part(a->header.key_exchange, a->header.key_exchange_size, b->header.key_exchange,
+                    b->header.key_exchange_size);
         assert_part(a->header.data, a->header.data_size, b->header.data, b->header.data_size);
-        assert_part(a->header.request_hash, a->header.request_hash_size, b->header.request_hash, b->header.request_hash_size);
+        assert_part(a->header.request_hash, a->header.request_hash_size, b->header.request_hash,
+                    b->header.request_hash_size);
 }
 
 static void test_round_trip(void **state) {
@@ -164,7 +167,8 @@ static void test_parse_refuses(void **state) {
 
                 print_message("%s\n", cases[i].name);
                 assert_int_equal(key_message_parse(cases[i].wire, cases[i].size, &message), cases[i].r);
-                assert_true((message.type == _KEY_MESSAGE_TYPE_MAX) == (cases[i].r < 0));       /* untouched on failure */
+                /* untouched on failure */
+                assert_true((message.type == _KEY_MESSAGE_TYPE_MAX) == (cases[i].r < 0));
         }
 }
 
