@@ -37,7 +37,8 @@ static const Case cases[] = {
         { "another preset", "o7s-ping -c 1 --qos=raw-safe echo", 0, { "1 received" }, {} },
         { "in order", "o7s-ping -c 5 -i 1ms --qos=voice echo", 0, { "5 received" }, {} },
         { "reliable", "o7s-ping -c 5 -i 1ms --qos=data echo", 0, { "5 received, 0 lost" }, {} },
-        { "too large for the flow", "o7s-ping -c 1 -s 200 short-mtu", 1, {}, { "of 200 bytes does not fit", "takes 100" } },
+        { "too large for the flow", "o7s-ping -c 1 -s 200 short-mtu", 1, {},
+          { "of 200 bytes does not fit", "takes 100" } },
         { "nobody of that name", "o7s-ping -c 1 nosuch", 3, {}, { "Cannot reach 'nosuch': " } },
         { "refused", "o7s-ping -c 1 refused", 3, {}, { "Cannot reach 'refused': ", IRM_THREAD_REFUSAL } },
         { "not allowed", "o7s-ping -c 1 denied", 4, {}, { "Cannot reach 'denied'" } },
@@ -110,7 +111,8 @@ static json_object *event_of(const char *text, const char *event) {
 
                 if (!line)
                         fail_msg("not JSON: %s", text);
-                if (json_object_object_get_ex(line, "event", &value) && strcmp(json_object_get_string(value), event) == 0) {
+                if (json_object_object_get_ex(line, "event", &value) &&
+                    strcmp(json_object_get_string(value), event) == 0) {
                         json_object_put(found);
                         found = json_object_get(line);
                 }

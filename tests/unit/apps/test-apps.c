@@ -28,10 +28,11 @@ static void test_duration_parse(void **state) {
                 int r;
                 uint64_t usec;
         } rows[] = {
-                { "1", 0, 1000000 }, { "0.2", 0, 200000 }, { "200ms", 0, 200000 }, { "50us", 0, 50 }, { "2s", 0, 2000000 },
-                { "1min", 0, 60000000 }, { "24h", 0, 86400000000 }, { "0", 0, 0 },
-                { "25h", -ERANGE, 0 }, { "", -EINVAL, 0 }, { "-1", -EINVAL, 0 }, { "nan", -EINVAL, 0 }, { "0x10", -EINVAL, 0 },
-                { "1 s", -EINVAL, 0 }, { "1e3", -EINVAL, 0 }, { "1..2", -EINVAL, 0 }, { "s", -EINVAL, 0 }, { "inf", -EINVAL, 0 },
+                { "1", 0, 1000000 }, { "0.2", 0, 200000 }, { "200ms", 0, 200000 }, { "50us", 0, 50 },
+                { "2s", 0, 2000000 }, { "1min", 0, 60000000 }, { "24h", 0, 86400000000 }, { "0", 0, 0 },
+                { "25h", -ERANGE, 0 }, { "", -EINVAL, 0 }, { "-1", -EINVAL, 0 }, { "nan", -EINVAL, 0 },
+                { "0x10", -EINVAL, 0 }, { "1 s", -EINVAL, 0 }, { "1e3", -EINVAL, 0 }, { "1..2", -EINVAL, 0 },
+                { "s", -EINVAL, 0 }, { "inf", -EINVAL, 0 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -187,8 +188,9 @@ static void test_presets(void **state) {
                 const char *name;
                 bool in_order, checked, reliable;
         } rows[] = {
-                { "raw", false, false, false },   { "raw-safe", false, true, false }, { "best-effort", true, true, false },
-                { "video", true, true, false },   { "voice", true, true, false },     { "data", true, true, true },
+                { "raw", false, false, false }, { "raw-safe", false, true, false },
+                { "best-effort", true, true, false }, { "video", true, true, false }, { "voice", true, true, false },
+                { "data", true, true, true },
         };
         o7s_qos qos;
 
@@ -220,11 +222,14 @@ static void test_ping_options(void **state) {
                 PingOptions options;
         } rows[] = {
                 { "x n", { .size = 64, .interval_usec = 1000000, .timeout_usec = 5000000, .qos = O7S_QOS_RAW } },
-                { "x -f n", { .flood = true, .size = 64, .interval_usec = 10000, .timeout_usec = 5000000, .qos = O7S_QOS_RAW } },
+                { "x -f n", { .flood = true, .size = 64, .interval_usec = 10000, .timeout_usec = 5000000,
+                              .qos = O7S_QOS_RAW } },
                 { "x -f -i 2ms -s 64K n",
-                  { .flood = true, .size = 65536, .interval_usec = 2000, .timeout_usec = 5000000, .qos = O7S_QOS_RAW } },
+                  { .flood = true, .size = 65536, .interval_usec = 2000, .timeout_usec = 5000000,
+                    .qos = O7S_QOS_RAW } },
                 { "x --qos=data -c 7 -d 1min n --timeout 1s -Dq",
-                  { .count = 7, .duration_usec = 60000000, .size = 64, .interval_usec = 1000000, .timeout_usec = 1000000,
+                  { .count = 7, .duration_usec = 60000000, .size = 64, .interval_usec = 1000000,
+                    .timeout_usec = 1000000,
                     .timestamps = true, .quiet = true, .qos = O7S_QOS_DATA } },
                 { "x -s mtu --json --until-up --histogram n",
                   { .size_is_mtu = true, .size = 64, .interval_usec = 1000000, .timeout_usec = 5000000, .json = true,
@@ -239,10 +244,11 @@ static void test_ping_options(void **state) {
                 assert_int_equal(ping_options_parse(split(line, argv, ELEMENTSOF(argv)), argv, &o), 1);
                 assert_string_equal(o.name, "n");
                 expected.name = o.name;
-                if (o.flood != expected.flood || o.count != expected.count || o.duration_usec != expected.duration_usec ||
-                    o.interval_usec != expected.interval_usec || o.timeout_usec != expected.timeout_usec ||
-                    o.size != expected.size || o.size_is_mtu != expected.size_is_mtu || o.json != expected.json ||
-                    o.quiet != expected.quiet || o.timestamps != expected.timestamps || o.histogram != expected.histogram ||
+                if (o.flood != expected.flood || o.count != expected.count ||
+                    o.duration_usec != expected.duration_usec || o.interval_usec != expected.interval_usec ||
+                    o.timeout_usec != expected.timeout_usec || o.size != expected.size ||
+                    o.size_is_mtu != expected.size_is_mtu || o.json != expected.json || o.quiet != expected.quiet ||
+                    o.timestamps != expected.timestamps || o.histogram != expected.histogram ||
                     o.until_up != expected.until_up || o.qos.in_order != expected.qos.in_order ||
                     o.qos.loss != expected.qos.loss)
                         fail_msg("%s", rows[i].line);
@@ -361,7 +367,8 @@ static void test_perf_options(void **state) {
                 { "x n --bidir -t 1s -P 64", { PERF_FORWARD | PERF_REVERSE, 1400, 1000000, 0, 0 }, false, 64 },
                 { "x -n 1M n --qos=data", { PERF_FORWARD, 1400, PERF_DURATION_USEC_MAX, 0, 1048576 }, true, 1 },
                 { "x -n 1M -t 2s -R n", { PERF_REVERSE, 1400, 2000000, 0, 1048576 }, false, 1 },
-                { "x --stream -s 1M -b 10M n", { PERF_FORWARD | PERF_STREAM, 1048576, 10000000, 10000000, 0 }, true, 1 },
+                { "x --stream -s 1M -b 10M n", { PERF_FORWARD | PERF_STREAM, 1048576, 10000000, 10000000, 0 }, true,
+                  1 },
                 { "x -S -r 1G -l n", { PERF_LATENCY | PERF_STREAM, 64, 10000000, 1000000000, 0 }, true, 1 },
         };
 

@@ -80,10 +80,10 @@ static void test_level(void **state) {
                 const char *text;
                 int level;
         } levels[] = {
-                { "debug", LOG_DEBUG }, { "info", LOG_INFO },       { "notice", LOG_NOTICE }, { "warning", LOG_WARNING },
-                { "err", LOG_ERR },     { "crit", LOG_CRIT },       { "alert", LOG_ALERT },   { "emerg", LOG_EMERG },
-                { "0", LOG_EMERG },     { "7", LOG_DEBUG },         { "8", -EINVAL },         { "", -EINVAL },
-                { "loud", -EINVAL },    { "Debug", -EINVAL },
+                { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "notice", LOG_NOTICE }, { "warning", LOG_WARNING },
+                { "err", LOG_ERR }, { "crit", LOG_CRIT }, { "alert", LOG_ALERT }, { "emerg", LOG_EMERG },
+                { "0", LOG_EMERG }, { "7", LOG_DEBUG }, { "8", -EINVAL }, { "", -EINVAL }, { "loud", -EINVAL },
+                { "Debug", -EINVAL },
         };
         char text[256];
 

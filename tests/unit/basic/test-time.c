@@ -41,7 +41,8 @@ static const struct {
         { "infinity",                0,       USEC_INFINITY                  },
         { " infinity ",              0,       USEC_INFINITY                  },
         { "18446744073709551614us",  0,       USEC_INFINITY - 1              },
-        { "18446744073709551615us",  -EINVAL, 0                              },         /* is infinity, but was not meant so */
+        /* is infinity, but was not meant so */
+        { "18446744073709551615us",  -EINVAL, 0                              },
         { "18446744073709551616us",  -EINVAL, 0                              },
         { "18446744073709551615s",   -EINVAL, 0                              },
         { "18446744073709551614us 1us", -EINVAL, 0                           },

@@ -204,9 +204,9 @@ static const struct {
         const char *name;
         void (*set)(AuthMessage *m);
 } bad[] = {
-        { "type", set_type },           { "positive result", set_positive }, { "result", set_result }, { "binding", set_binding },
-        { "oap", set_oap },             { "suite", set_suite },              { "MAC only", set_mac_only }, { "name", set_name },
-        { "text", set_text },           { "identity", set_identity },        { "findings", set_findings },
+        { "type", set_type }, { "positive result", set_positive }, { "result", set_result },
+        { "binding", set_binding }, { "oap", set_oap }, { "suite", set_suite }, { "MAC only", set_mac_only },
+        { "name", set_name }, { "text", set_text }, { "identity", set_identity }, { "findings", set_findings },
 };
 
 static void test_ranges(void **state) {

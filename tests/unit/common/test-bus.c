@@ -35,8 +35,8 @@ static void test_layers(void **state) {
 
 static void test_foreign_units(void **state) {
         static const char *const units[] = {
-                "o7s-ipcp@.service", "o7s-ipcp@lan", "xo7s-ipcp@lan.service", "o7s-ipcp@a/b.service", "o7s-ipcp@.a.service",
-                "o7s-irm.service", "", ".service",
+                "o7s-ipcp@.service", "o7s-ipcp@lan", "xo7s-ipcp@lan.service", "o7s-ipcp@a/b.service",
+                "o7s-ipcp@.a.service", "o7s-irm.service", "", ".service",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(units); i++) {

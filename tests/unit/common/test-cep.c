@@ -99,7 +99,8 @@ static void test_too_long(void **state) {
         assert_int_equal(cep_message_parse(wire, CEP_MESSAGE_BYTES_MAX + 1, &record), -EBADMSG);
 }
 
-/* The longest of everything still fits the 128 bytes that a prototype takes; longer names are cut, at a whole character. */
+/* The longest of everything still fits the 128 bytes that a prototype takes; longer names are cut, at a whole
+ * character. */
 static void test_long_member(void **state) {
         char member[120];
         uint8_t wire[CEP_MESSAGE_BYTES_MAX];

@@ -66,16 +66,18 @@ static void converse(Fixture *f) {
 
 static const char *get(Fixture *f, const char *property) {
         f->result = 0;
-        assert_true(sd_bus_call_method_async(f->caller, NULL, NULL, "/org/freedesktop/LogControl1", "org.freedesktop.DBus.Properties",
-                                             "Get", answered, f, "ss", "org.freedesktop.LogControl1", property) >= 0);
+        assert_true(sd_bus_call_method_async(f->caller, NULL, NULL, "/org/freedesktop/LogControl1",
+                                             "org.freedesktop.DBus.Properties", "Get", answered, f, "ss",
+                                             "org.freedesktop.LogControl1", property) >= 0);
         converse(f);
         return f->text;
 }
 
 static int set(Fixture *f, const char *property, const char *value) {
         f->result = 0;
-        assert_true(sd_bus_call_method_async(f->caller, NULL, NULL, "/org/freedesktop/LogControl1", "org.freedesktop.DBus.Properties",
-                                             "Set", answered, f, "ssv", "org.freedesktop.LogControl1", property, "s", value) >= 0);
+        assert_true(sd_bus_call_method_async(f->caller, NULL, NULL, "/org/freedesktop/LogControl1",
+                                             "org.freedesktop.DBus.Properties", "Set", answered, f, "ssv",
+                                             "org.freedesktop.LogControl1", property, "s", value) >= 0);
         converse(f);
         return f->result;
 }

@@ -31,7 +31,9 @@ static int setup(void **state) {
         (void) snprintf(path, sizeof(path), "@%s", address.sun_path + 1);
         m->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         assert_true(m->fd >= 0);
-        assert_int_equal(bind(m->fd, (struct sockaddr *) &address, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) n)), 0);
+        assert_int_equal(bind(m->fd, (struct sockaddr *) &address,
+                              (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) n)),
+                         0);
         assert_int_equal(setenv("NOTIFY_SOCKET", path, 1), 0);
         m->passed = -1;
         *state = m;
@@ -53,7 +55,8 @@ static bool hear(Manager *m) {
                 uint8_t bytes[256];
         } control = {};
         struct iovec part = { .iov_base = m->text, .iov_len = sizeof(m->text) - 1 };
-        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                                 .msg_controllen = sizeof(control) };
         ssize_t n;
 
         n = recvmsg(m->fd, &header, 0);

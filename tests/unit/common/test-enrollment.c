@@ -108,15 +108,19 @@ static const struct {
         { "no id",                 WIRE(STAMP WELCOME CONFIG),                                               -EBADMSG },
         { "short id",              WIRE("\x0a\x07" "1234567" STAMP WELCOME CONFIG),                          -EBADMSG },
         { "long id",               WIRE("\x0a\x09" "123456789" STAMP WELCOME CONFIG),                        -EBADMSG },
-        { "before its time",       WIRE("\x0a\x08" ID "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x00" WELCOME CONFIG),
+        { "before its time",       WIRE("\x0a\x08" ID "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x00"
+                                        WELCOME CONFIG),
           -EBADMSG                                                                                                     },
-        { "end of time",           WIRE("\x0a\x08" ID "\x10\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x18\x00" WELCOME CONFIG),
+        { "end of time",           WIRE("\x0a\x08" ID "\x10\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x18\x00"
+                                        WELCOME CONFIG),
           -EBADMSG                                                                                                     },
         { "no nanoseconds",        WIRE("\x0a\x08" ID "\x10\x01\x18\x80\x94\xeb\xdc\x03" WELCOME CONFIG),    -EBADMSG },
-        { "nameless",              WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x08\x0a\x04\x0a\x00\x10\x01\x10\x02"), -EBADMSG },
+        { "nameless",              WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x08\x0a\x04\x0a\x00\x10\x01\x10\x02"),
+          -EBADMSG },
         { "NUL in the name",       WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0a\x0a\x06\x0a\x02n\0\x10\x01\x10\x02"),
           -EBADMSG                                                                                                     },
-        { "unknown hash",          WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x09\x0a\x05\x0a\x01n\x10\x63\x10\x02"), -EBADMSG },
+        { "unknown hash",          WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x09\x0a\x05\x0a\x01n\x10\x63\x10\x02"),
+          -EBADMSG },
         { "type of Ethernet",      WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0b" LAYER "\x10\x04"),            -EBADMSG },
         { "layer with an id",      WIRE(RESPONSE_WITH_ID),                                                   0        },
         { "layer, id of 15 bytes", WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x1d\x0a\x19\x0a\x03net\x10\x01\xa2\x06\x0f"
@@ -124,7 +128,8 @@ static const struct {
         { "layer, id of 16 bytes", WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x1e" LAYER_WITH_ID "\x10\x02"),   0        },
         { "layer, id of 17 bytes", WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x1f\x0a\x1b\x0a\x03net\x10\x01\xa2\x06\x11"
                "0123456789abcdefg" "\x10\x02"),                                                             -EBADMSG },
-        { "layer, empty id",       WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0e\x0a\x0a\x0a\x03net\x10\x01\xa2\x06\x00\x10\x02"),
+        { "layer, empty id",       WIRE("\x0a\x08"
+                                        ID STAMP WELCOME "\x2a\x0e\x0a\x0a\x0a\x03net\x10\x01\xa2\x06\x00\x10\x02"),
           -EBADMSG                                                                                                     },
         { "cut off",               WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x41" LAYER TYPE),                  -EBADMSG },
         { "other routing",
@@ -132,7 +137,8 @@ static const struct {
                "\x0a\x06" "\x08\x04\x10\x08\x18\x3c" DIRECTORY POLICIES),                                    -EBADMSG },
         { "routing of tomorrow",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x37" LAYER TYPE "\x1a\x2a"
-               "\x0a\x0a" "\x08\x04\x10\x08\x18\x3c\x22\x02\x08\x01" DIRECTORY POLICIES),                    -EOPNOTSUPP },
+               "\x0a\x0a" "\x08\x04\x10\x08\x18\x3c\x22\x02\x08\x01" DIRECTORY POLICIES),
+               -EOPNOTSUPP },
         { "link state without times",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x37" LAYER TYPE "\x1a\x2a"
                "\x0a\x0a" "\x08\x04\x10\x08\x18\x3c\x22\x02\x08\x00" DIRECTORY POLICIES),                    -EBADMSG },
@@ -290,7 +296,8 @@ static void test_capture(void **state) {
                 assert_int_equal(n, c.left);
                 assert_memory_equal(answer, c.p, c.left);
 
-                assert_int_equal(enrollment_receive(&enrollee, answer, n, &own, response.time_nsec, 0, ours, &n_ours), 0);
+                assert_int_equal(enrollment_receive(&enrollee, answer, n, &own, response.time_nsec, 0, ours, &n_ours),
+                                 0);
                 assert_int_equal(enrollee.state, ENROLLMENT_DONE);
                 assert_int_equal(enrollee.config.peer, 0x6668b408);
 
@@ -320,13 +327,14 @@ static void test_clock_offset(void **state) {
         assert_int_equal(enrollment_start(&enrollee, (const uint8_t *) ID, NOW, message, &size), 0);
         assert_true(enrollee.deadline == NOW + ENROLLMENT_TIMEOUT_USEC);
         enrollment_expect(&enroller, NOW);
-        assert_int_equal(enrollment_receive(&enroller, message, size, &config, CLOCK + 3020000000, NOW + 20000, answer, &n),
-                         0);
+        assert_int_equal(
+                enrollment_receive(&enroller, message, size, &config, CLOCK + 3020000000, NOW + 20000, answer, &n), 0);
         assert_int_equal(enroller.state, ENROLLMENT_ANSWERED);
         assert_memory_equal(enroller.id, ID, 8);
         assert_true(enroller.deadline == NOW + 20000 + ENROLLMENT_TIMEOUT_USEC);
 
-        assert_int_equal(enrollment_receive(&enrollee, answer, n, &config, CLOCK + 40000000, NOW + 40000, message, &size), 0);
+        assert_int_equal(
+                enrollment_receive(&enrollee, answer, n, &config, CLOCK + 40000000, NOW + 40000, message, &size), 0);
         assert_int_equal(enrollee.state, ENROLLMENT_DONE);
         assert_int_equal(enrollee.clock_offset_usec, 3000000);
         assert_true(enrollee.rtt_usec == 40000);
@@ -363,15 +371,21 @@ static const struct {
         bool acknowledged;
 } answers[] = {
         { "as it should be",       WIRE(RESPONSE),                                                           0, true },
-        { "for somebody else",     WIRE("\x0a\x08" "12345678" STAMP WELCOME CONFIG),                         -EPROTO, false },
-        { "broadcast",             WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0b" LAYER "\x10\x02"),            -EPROTO, true },
+        { "for somebody else",     WIRE("\x0a\x08" "12345678" STAMP WELCOME CONFIG),                         -EPROTO,
+          false },
+        { "broadcast",             WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0b" LAYER "\x10\x02"),            -EPROTO,
+          true },
         { "refused",
-          WIRE("\x0a\x08" ID STAMP "\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),                          -ECONNREFUSED, false },
-        { "a record of CEP",       WIRE("\x0a\x0a" "Enrollment" "\x12\x03" "OEP" "\x18\x01\x28\x00\x40\x00"), -EBADMSG, false },
-        { "no configuration",      WIRE("\x0a\x08" ID STAMP WELCOME),                                        -EBADMSG, false },
+          WIRE("\x0a\x08" ID STAMP "\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+          -ECONNREFUSED, false },
+        { "a record of CEP",       WIRE("\x0a\x0a" "Enrollment" "\x12\x03" "OEP" "\x18\x01\x28\x00\x40\x00"), -EBADMSG,
+          false },
+        { "no configuration",      WIRE("\x0a\x08" ID STAMP WELCOME),                                        -EBADMSG,
+          false },
         { "routing of tomorrow",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x37" LAYER TYPE "\x1a\x2a"
-               "\x0a\x0a" "\x08\x04\x10\x08\x18\x3c\x22\x02\x08\x01" DIRECTORY POLICIES),                    -EOPNOTSUPP, false },
+               "\x0a\x0a" "\x08\x04\x10\x08\x18\x3c\x22\x02\x08\x01" DIRECTORY POLICIES),
+               -EOPNOTSUPP, false },
         { "endpoint ids of 4",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x41" LAYER TYPE "\x1a\x34"
                "\x0a\x14\x08\x04\x10\x04\x18\x3c\x22\x0c\x08\x00\x12\x08\x08\x00\x10\x04\x18\x0f\x20\x3c"
@@ -388,8 +402,9 @@ static void test_answers(void **state) {
 
                 print_message("%s\n", answers[i].name);
                 assert_int_equal(enrollment_start(&e, (const uint8_t *) ID, NOW, message, &size), 0);
-                assert_int_equal(enrollment_receive(&e, answers[i].wire, answers[i].size, &own, CLOCK, NOW, message, &size),
-                                 answers[i].r);
+                assert_int_equal(
+                        enrollment_receive(&e, answers[i].wire, answers[i].size, &own, CLOCK, NOW, message, &size),
+                        answers[i].r);
                 assert_int_equal(size > 0, answers[i].acknowledged);
                 assert_int_equal(e.state, answers[i].r == 0          ? ENROLLMENT_DONE
                                           : answers[i].r == -EBADMSG ? ENROLLMENT_REQUESTED
@@ -406,10 +421,10 @@ static void test_acknowledgements(void **state) {
                 size_t size;
                 int r;
         } rows[] = {
-                { "well",             WIRE(ACK),                                                             0             },
-                { "the request again", WIRE(REQUEST),                                                        -EBADMSG      },
-                { "of another",       WIRE("\x0a\x08" "12345678\x10\x00"),                                   -EPROTO       },
-                { "not for me",       WIRE(REQUEST "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),          -ECONNREFUSED },
+                { "well",              WIRE(ACK),                                                    0 },
+                { "the request again", WIRE(REQUEST),                                                -EBADMSG },
+                { "of another",        WIRE("\x0a\x08" "12345678\x10\x00"),                          -EPROTO },
+                { "not for me",        WIRE(REQUEST "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), -ECONNREFUSED },
         };
         const LayerConfig config = example();
 

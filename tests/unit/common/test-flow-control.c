@@ -80,7 +80,8 @@ static void test_forged(void **state) {
                 const char *name;
                 size_t offset, size;
         } fields[] = {
-                { "code", 0, 1 }, { "sender", 1, 8 }, { "receiver", 9, 8 }, { "counter", 17, 8 }, { "content", 25, 7 }, { "tag", 32, 16 },
+                { "code", 0, 1 }, { "sender", 1, 8 }, { "receiver", 9, 8 }, { "counter", 17, 8 },
+                { "content", 25, 7 }, { "tag", 32, 16 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
@@ -167,8 +168,9 @@ static void test_reset(void **state) {
                 uint8_t again[FLOW_RESET_BYTES];
 
                 print_message("%s\n", rows[i].name);
-                assert_int_equal(flow_reset_token(rows[i].key, rows[i].endpoint, rows[i].peer, sizeof(peer), rows[i].peer_endpoint,
-                                                  again), 0);
+                assert_int_equal(flow_reset_token(rows[i].key, rows[i].endpoint, rows[i].peer, sizeof(peer),
+                                                  rows[i].peer_endpoint, again),
+                                 0);
                 assert_int_equal(flow_reset_fits(lock, again), rows[i].fits);
         }
 }
@@ -177,11 +179,13 @@ static void test_reset(void **state) {
 
 static void test_binding_bytes(void **state) {
         static const uint8_t expected[] = {
-                4, 2, 'a', 'b', 'c', 'd', 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0, 0, 0, 0, 0, 0, 0x56, 0x78, 3, 'h', 's', 'h',
-                0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 3, 0, 0, 0, 4, 0, 0, 0, 5, 6, 0, 0, 0, 7, 0, 0, 0, 8, 4, 'h', 'e', 'a', 'd',
+                4, 2, 'a', 'b', 'c', 'd', 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0, 0, 0, 0, 0, 0, 0x56, 0x78, 3, 'h', 's',
+                'h', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 3, 0, 0, 0, 4, 0, 0, 0, 5, 6, 0, 0, 0, 7, 0, 0, 0, 8, 4, 'h',
+                'e', 'a', 'd',
         };
         const o7s_qos qos = {
-                .delay_ms = 1, .bandwidth_bps = 2, .availability_nines = 3, .loss = 4, .ber = 5, .in_order = 6, .max_gap_ms = 7, .timeout_ms = 8,
+                .delay_ms = 1, .bandwidth_bps = 2, .availability_nines = 3, .loss = 4, .ber = 5, .in_order = 6,
+                .max_gap_ms = 7, .timeout_ms = 8,
         };
         FlowBindingParts parts = {
                 .layer = LAYER_ETH_DIX,

@@ -53,7 +53,8 @@ static void test_rotation_by_packets(void **state) {
         assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_NOTHING);
         assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 77, 0, T0 + 10 * MSEC));
         assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC), FLOW_UPKEEP_NOTHING);
-        assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC + 20 * MSEC + FLOW_REORDER_USEC), FLOW_UPKEEP_FORGET_OLD);
+        assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC + 20 * MSEC + FLOW_REORDER_USEC),
+                         FLOW_UPKEEP_FORGET_OLD);
         assert_int_equal(flow_upkeep_expire(&u, T0 + 10 * MSEC + 20 * MSEC + FLOW_REORDER_USEC), FLOW_UPKEEP_ROTATE);
 }
 
@@ -95,7 +96,8 @@ static void test_how_long_the_old_one_is_good(void **state) {
                 flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
                 flow_upkeep_rotate(&u, 9, T0);
                 for (unsigned n = 0; n < rows[i].n_said; n++)
-                        assert_int_equal(flow_upkeep_expire(&u, T0 + n * FLOW_NOTICE_FIRST_USEC), FLOW_UPKEEP_SAY_ROTATE);
+                        assert_int_equal(flow_upkeep_expire(&u, T0 + n * FLOW_NOTICE_FIRST_USEC),
+                                         FLOW_UPKEEP_SAY_ROTATE);
                 assert_true(u.old_until == USEC_INFINITY);
                 assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 9, 0, T0 + rows[i].rtt));
                 assert_true(u.old_until == T0 + rows[i].rtt + rows[i].good);
@@ -171,7 +173,8 @@ static void test_notice_bytes(void **state) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                uint8_t bytes[FLOW_NOTICE_BYTES] = { rows[i].first, 1, 2, 3, 4, 5, 6, 7, 8, 'l', 'o', 'c', 'k' }, again[FLOW_NOTICE_BYTES];
+                uint8_t bytes[FLOW_NOTICE_BYTES] = { rows[i].first, 1, 2, 3, 4, 5, 6, 7, 8, 'l', 'o', 'c', 'k' },
+                again[FLOW_NOTICE_BYTES];
                 Cursor c = cursor_from(bytes, rows[i].size);
                 Writer w = writer_to(again, sizeof(again));
                 FlowNoticeText text;

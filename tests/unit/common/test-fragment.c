@@ -52,7 +52,8 @@ static void test_counts(void **state) {
                 { "more than the largest", FRAGMENT_MESSAGE_BYTES_MAX + 1, 1457, -EMSGSIZE },
                 { "exactly two", 2 * (1457 - FRAGMENT_HEADER_BYTES), 1457, 2 },
                 { "one byte more", 2 * (1457 - FRAGMENT_HEADER_BYTES) + 1, 1457, 3 },
-                { "the smallest pieces", FRAGMENT_PIECE_BYTES_MIN * FRAGMENT_PIECES_MAX, FRAGMENT_PIECE_BYTES_MIN + FRAGMENT_HEADER_BYTES,
+                { "the smallest pieces", FRAGMENT_PIECE_BYTES_MIN * FRAGMENT_PIECES_MAX,
+                  FRAGMENT_PIECE_BYTES_MIN + FRAGMENT_HEADER_BYTES,
                   FRAGMENT_PIECES_MAX },
                 { "too many of these", FRAGMENT_PIECE_BYTES_MIN * FRAGMENT_PIECES_MAX + 1,
                   FRAGMENT_PIECE_BYTES_MIN + FRAGMENT_HEADER_BYTES, -EMSGSIZE },
@@ -86,7 +87,8 @@ static void test_parse(void **state) {
                 { "small pieces", 300, FRAGMENT_PIECE_BYTES_MIN - 1, 0, FRAGMENT_PIECE_BYTES_MIN - 1, -EPROTO },
                 { "no piece", 300, 0, 0, 0, -EPROTO },
                 { "too large", FRAGMENT_MESSAGE_BYTES_MAX + 1, 1000, 0, 1000, -EPROTO },
-                { "too many", FRAGMENT_MESSAGE_BYTES_MAX, FRAGMENT_PIECE_BYTES_MIN, 0, FRAGMENT_PIECE_BYTES_MIN, -EPROTO },
+                { "too many", FRAGMENT_MESSAGE_BYTES_MAX, FRAGMENT_PIECE_BYTES_MIN, 0, FRAGMENT_PIECE_BYTES_MIN,
+                  -EPROTO },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -128,15 +130,19 @@ static void test_orders(void **state) {
                                 continue;       /* would not visit all */
 
                         reassembly_init(&reassembly, key);
-                        for (unsigned i = 0, number = 0; i < (unsigned) n; i++, number = (number + strides[t]) % (unsigned) n) {
+                        for (unsigned i = 0, number = 0; i < (unsigned) n;
+                             i++, number = (number + strides[t]) % (unsigned) n) {
                                 uint8_t bytes[2048];
                                 Fragment fragment;
 
                                 assert_int_equal(r, 0);
-                                assert_int_equal(fragment_parse(bytes, cut(message, sizes[s], 1300, number, bytes), &fragment), 0);
+                                assert_int_equal(
+                                        fragment_parse(bytes, cut(message, sizes[s], 1300, number, bytes), &fragment),
+                                        0);
                                 r = reassembly_add(&reassembly, &from_one, &fragment, T0, &whole, &size);
                                 n_added++;
-                                assert_int_equal(reassembly_add(&reassembly, &from_one, &fragment, T0, &whole, &size), -EALREADY);
+                                assert_int_equal(reassembly_add(&reassembly, &from_one, &fragment, T0, &whole, &size),
+                                                 -EALREADY);
                         }
                         assert_int_equal(r, 1);
                         assert_int_equal(n_added, n);
@@ -194,7 +200,8 @@ static void test_flood(void **state) {
 
         reassembly_init(&reassembly, key);
         for (uint64_t id = 0; id < 10000; id++) {
-                const Fragment fragment = { .id = id, .size = 32768, .piece = 2048, .content = bytes, .content_size = 2048 };
+                const Fragment fragment = { .id = id, .size = 32768, .piece = 2048, .content = bytes,
+                                            .content_size = 2048 };
                 const ReassemblySender one = sender((uint8_t) id);
 
                 n_taken += reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size) == 0;
@@ -202,7 +209,8 @@ static void test_flood(void **state) {
         assert_int_equal(n_taken, REASSEMBLY_SENDER_BYTES_MAX / 32768);
 
         for (unsigned i = 0; i < 10000; i++) {
-                const Fragment fragment = { .id = i, .size = 32768, .piece = 2048, .content = bytes, .content_size = 2048 };
+                const Fragment fragment = { .id = i, .size = 32768, .piece = 2048, .content = bytes,
+                                            .content_size = 2048 };
                 const ReassemblySender other = { .charged = &i, .charged_size = sizeof(i) };
 
                 n_others += reassembly_add(&reassembly, &other, &fragment, T0, &whole, &size) == 0;
@@ -225,7 +233,8 @@ static void test_many_complete(void **state) {
         for (uint64_t id = 0; id < 2 * REASSEMBLY_MESSAGES_MAX; id++)
                 for (uint8_t number = 0; number < 2; number++) {
                         const Fragment fragment = {
-                                .id = id, .size = 300, .piece = 200, .number = number, .content = bytes, .content_size = number ? 100 : 200 };
+                                .id = id, .size = 300, .piece = 200, .number = number, .content = bytes,
+                                .content_size = number ? 100 : 200 };
                         _cleanup_free_ uint8_t *whole = NULL;
                         size_t size;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Data of a layer's flows: bursts, back pressure, budgets, and who ends it how. The test plays the IRM and the applications. */
+/* Data of a layer's flows: bursts, back pressure, budgets, and who ends it how. The test plays the IRM and the
+ * applications. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -237,7 +238,8 @@ static void test_closed_by_irm(void **state) {
         assert_int_equal(reason, CLOSE_BY_OPERATOR);
 }
 
-/* Word of the IRM that the application closed the flow comes before its doorbell: what it had written goes out first. */
+/* Word of the IRM that the application closed the flow comes before its doorbell: what it had written goes out
+ * first. */
 static void test_close_overtakes(void **state) {
         const LayerMessage order = { .type = LAYER_CLOSE, .flow_id = 7, .close_reason = CLOSE_NORMAL };
         LayerFixture *f = *state;

@@ -170,7 +170,8 @@ static void test_neighbour_fields(void **state) {
         assert_true(second.neighbour.key == 11);
         assert_int_equal(second.neighbour.state, LAYER_NEIGHBOUR_UP);
         assert_int_equal(second.neighbour.components, LAYER_COMPONENT_MANAGEMENT);
-        assert_true(second.neighbour.address == 12 && second.neighbour.rtt_usec == 13 && second.neighbour.since_usec == 14);
+        assert_true(second.neighbour.address == 12 && second.neighbour.rtt_usec == 13 &&
+                    second.neighbour.since_usec == 14);
         assert_true(second.neighbour.tx_bytes == 15 && second.neighbour.rx_bytes == 16);
         assert_int_equal(second.neighbour.cost, 17);
         assert_string_equal(second.lower, "metro");

@@ -132,10 +132,12 @@ static void test_prepare(void **state) {
         assert_int_equal(m.binding_size, 0);
 }
 
-/* Keys and lock are in the flow by the time the layer hears of it; those that it had are not replaced; closed, it has none. */
+/* Keys and lock are in the flow by the time the layer hears of it; those that it had are not replaced; closed, it has
+ * none. */
 static void test_keys(void **state) {
         static const FlowControl none;
-        const LayerMessage template = { .type = LAYER_ESTABLISHED, .flow_id = 7, .control = { .present = true, .send = "to", .receive = "from" },
+        const LayerMessage template = { .type = LAYER_ESTABLISHED, .flow_id = 7,
+                                        .control = { .present = true, .send = "to", .receive = "from" },
                                         .have_reset = true, .reset = "lock" };
 
         for (unsigned had = 0; had < 2; had++) {

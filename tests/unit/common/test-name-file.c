@@ -44,7 +44,8 @@ static void test_parse(void **state) {
                 size_t n;
 
                 print_message("%s\n", cases[i].name);
-                assert_int_equal(name_file_parse("web", "/x/web.name", cases[i].text, strlen(cases[i].text), &file), cases[i].r);
+                assert_int_equal(name_file_parse("web", "/x/web.name", cases[i].text, strlen(cases[i].text), &file),
+                                 cases[i].r);
                 assert_non_null(file);
 
                 messages = conf_messages(file->conf, &n);
@@ -56,7 +57,8 @@ static void test_parse(void **state) {
 
 static void test_values(void **state) {
         static const char text[] =
-                "[Name]\nLoadBalance=least-flows\nLayer=lan\nLayer=\nLayer=metro\nMaxFlows=12\nAllowUser=alice\nLocal=no\n"
+                "[Name]\nLoadBalance=least-flows\nLayer=lan\nLayer=\nLayer=metro\nMaxFlows=12\nAllowUser=alice\n"
+                "Local=no\n"
                 "[Bind]\nUnit=a.service b.service\n[Server]\nPeer=o7s\n";
         _cleanup_(name_file_freep) NameFile *file = NULL;
 

@@ -34,8 +34,10 @@ static const struct {
         { "a flag",            TEXT("O7sX\1\1\0\0"),                           false, -EBADMSG },
         { "length too large",  TEXT("O7sX\1\0\0\1"),                           false, -EBADMSG },
         { "bytes behind",      TEXT("O7sX\1\0\0\0x"),                          false, -EBADMSG },
-        { "capabilities",      TEXT("O7sX\1\0\0\x08\0\3\0\4\1\2\3\4"),         false, 0, true, false, false, 0x01020304 },
-        { "of a response",     TEXT("O7sX\1\0\0\x08\0\x82\0\4\1\2\3\4"),       true,  0, true, false, false, 0x01020304 },
+        { "capabilities",      TEXT("O7sX\1\0\0\x08\0\3\0\4\1\2\3\4"),         false, 0, true, false, false,
+          0x01020304 },
+        { "of a response",     TEXT("O7sX\1\0\0\x08\0\x82\0\4\1\2\3\4"),       true,  0, true, false, false,
+          0x01020304 },
         { "of the other side", TEXT("O7sX\1\0\0\x08\0\x82\0\4\1\2\3\4"),       false, 0, true },
         { "ours, in a response", TEXT("O7sX\1\0\0\x08\0\3\0\4\1\2\3\4"),       true,  0, true },
         { "too short",         TEXT("O7sX\1\0\0\7\0\3\0\3\1\2\3"),             false, -EBADMSG },
@@ -45,7 +47,8 @@ static const struct {
         { "short token",       TEXT("O7sX\1\0\0\x0b\0\x08\0\x07tokento"),      false, -EBADMSG },
         { "replaced",          TEXT("O7sX\1\0\0\x14\0\x09\0\x10" "0123456789abcdef"), false, 0, true, false, true },
         { "replaced in a response", TEXT("O7sX\1\0\0\x14\0\x09\0\x10" "0123456789abcdef"), true, 0, true },
-        { "unknown types",     TEXT("O7sX\1\0\0\x11\0\0\0\0\0\3\0\4\0\0\0\1\x7f\xff\0\1x"), false, 0, true, false, false, 1 },
+        { "unknown types",     TEXT("O7sX\1\0\0\x11\0\0\0\0\0\3\0\4\0\0\0\1\x7f\xff\0\1x"), false, 0, true, false,
+          false, 1 },
         { "unknown, critical", TEXT("O7sX\1\0\0\x0d\0\3\0\4\0\0\0\1\xff\xff\0\1x"), false, -EOPNOTSUPP },
         { "critical, and cut off", TEXT("O7sX\1\0\0\x0d\0\3\0\4\0\0\0\1\xff\xff\0\2x"), false, -EBADMSG },
         { "critical, then descending", TEXT("O7sX\1\0\0\x08\x80\0\0\0\0\3\0\0"), true, -EBADMSG },
@@ -112,7 +115,8 @@ static void test_sizes(void **state) {
                         writer_be16(&w, (uint16_t) (size + 4));
                         writer_be16(&w, records[i].type);
                         writer_be16(&w, (uint16_t) size);
-                        assert_int_equal(oap_extension_parse(data, size + 12, records[i].response, &extension), good ? 0 : -EBADMSG);
+                        assert_int_equal(oap_extension_parse(data, size + 12, records[i].response, &extension),
+                                         good ? 0 : -EBADMSG);
                         assert_int_equal(oap_extension_parse(data, size + 12, !records[i].response, &extension), 0);
                         assert_true(extension.present && extension.n_suites == 0 && extension.share_size == 0);
                 }
@@ -175,7 +179,8 @@ static void test_whole(void **state) {
                 assert_int_equal(again.n_suites, extension.n_suites);
                 assert_true(again.have_token && again.have_binding && again.have_replaced == !response);
                 assert_true(again.have_destination == !response && again.have_nonce == !response);
-                assert_true(again.have_epoch == response && again.have_confirmation == response && again.have_reset == response);
+                assert_true(again.have_epoch == response && again.have_confirmation == response &&
+                            again.have_reset == response);
 
                 for (ssize_t i = 4; i < n; i++) {
                         assert_int_equal(oap_extension_pack(&extension, response, cut, (size_t) i), -ENOBUFS);

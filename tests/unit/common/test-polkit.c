@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * polkit.c against a bus of our own making: one end of a socket pair is the daemon's connection, the other plays the bus,
- * with polkit on it and a caller whose name it writes into the messages. Both run on one loop.
+ * polkit.c against a bus of our own making: one end of a socket pair is the daemon's connection, the other plays the
+ * bus, with polkit on it and a caller whose name it writes into the messages. Both run on one loop.
  */
 
 #include <setjmp.h>
@@ -110,7 +110,8 @@ static int changing_method(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
 static const sd_bus_vtable polkit_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", check_authorization, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", check_authorization,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 static const sd_bus_vtable driver_vtable[] = {
@@ -145,7 +146,8 @@ static int setup(void **state) {
         assert_true(sd_bus_attach_event(f->bus, f->event, 0) >= 0);
         assert_true(sd_bus_add_object_vtable(f->bus, NULL, "/org/freedesktop/PolicyKit1/Authority",
                                              "org.freedesktop.PolicyKit1.Authority", polkit_vtable, f) >= 0);
-        assert_true(sd_bus_add_object_vtable(f->bus, NULL, "/org/freedesktop/DBus", "org.freedesktop.DBus", driver_vtable, f) >= 0);
+        assert_true(sd_bus_add_object_vtable(f->bus, NULL, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                             driver_vtable, f) >= 0);
 
         assert_true(sd_bus_new(&f->daemon) >= 0);
         assert_true(sd_bus_set_fd(f->daemon, pair[1], pair[1]) >= 0);
@@ -243,7 +245,8 @@ static void test_refused(void **state) {
 }
 
 static void test_several_actions(void **state) {
-        static const char *const actions[] = { "org.o7s.irm1.create-name", "org.o7s.irm1.bind", "org.o7s.irm1.register", NULL };
+        static const char *const actions[] = { "org.o7s.irm1.create-name", "org.o7s.irm1.bind", "org.o7s.irm1.register",
+                                               NULL };
         Fixture *f = *state;
 
         f->actions = actions;
@@ -323,8 +326,9 @@ static void test_processes(void **state) {
                 f->authorized = rows[i].authorized;
                 f->challenge = rows[i].challenge;
                 f->answer = 0;
-                assert_int_equal(polkit_check_process(f->polkit, 4711, rows[i].uid, "org.o7s.irm1.open-flow", NULL, process_answered, f,
-                                                      &query), 0);
+                assert_int_equal(polkit_check_process(f->polkit, 4711, rows[i].uid, "org.o7s.irm1.open-flow", NULL,
+                                                      process_answered, f, &query),
+                                 0);
                 settle(f);
                 assert_int_equal(f->answer, rows[i].answer);
         }
@@ -336,7 +340,9 @@ static void test_cancel(void **state) {
         PolkitQuery *query = NULL;
 
         f->silent = true;
-        assert_int_equal(polkit_check_process(f->polkit, 4711, 1000, "org.o7s.irm1.open-flow", NULL, process_answered, f, &query), 0);
+        assert_int_equal(polkit_check_process(f->polkit, 4711, 1000, "org.o7s.irm1.open-flow", NULL, process_answered,
+                                              f, &query),
+                         0);
         settle(f);
         assert_non_null(f->held);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The store that outlives its process: a kill at any byte leaves the old record or the new one, whatever else is in it. */
+/* The store that outlives its process: a kill at any byte leaves the old record or the new one, whatever else is in
+ * it. */
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -305,7 +306,8 @@ static unsigned count_in_store(const StateStore *store, const void *bytes, size_
 
 /* Keys and counters come back as they were; when the flow is closed they are nowhere any more. */
 static void test_keys_of_flows(void **state) {
-        static const LayerControl keys = { .present = true, .send = "a key for what we say, 32 bytes", .receive = "a key for what we hear, of 32 b" };
+        static const LayerControl keys = { .present = true, .send = "a key for what we say, 32 bytes",
+                                           .receive = "a key for what we hear, of 32 b" };
         _cleanup_(state_store_freep) StateStore *store = NULL, *next = NULL;
         LayerFlow flow = make_flow(7), again = {};
         uint32_t position = 0, slot;

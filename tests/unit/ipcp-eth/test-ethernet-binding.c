@@ -84,7 +84,8 @@ static unsigned flip_byte(Wire *wire, WireFrame *frame, usec_t *ret_extra) {
         Frame parsed;
 
         if (ops->parse(0xA000, frame->bytes, frame->size, &parsed) < 0 || !parsed.management ||
-            management_parse(ops, 32, frame->bytes + parsed.payload_offset, parsed.payload_size, &message) < 0 || message.code != flip->code)
+            management_parse(ops, 32, frame->bytes + parsed.payload_offset, parsed.payload_size, &message) < 0 ||
+            message.code != flip->code)
                 return 1;
 
         flip->n_flipped++;
@@ -143,7 +144,8 @@ static void test_flipped_reply(void **state) {
                 w->fate = flip_byte;
                 w->fate_data = &flip;
                 station_prepare(b, offset + 1001, b->incoming[(b->n_incoming - 1) % WIRE_LOG_MAX], 'n', TIMEOUT_MS);
-                assert_int_equal(station_accept(b, b->incoming[(b->n_incoming - 1) % WIRE_LOG_MAX], offset + 1001, 0xB2, 0), 0);
+                assert_int_equal(
+                        station_accept(b, b->incoming[(b->n_incoming - 1) % WIRE_LOG_MAX], offset + 1001, 0xB2, 0), 0);
                 wire_run(w, 10 * USEC_PER_MSEC);
                 w->fate = NULL;
 
@@ -348,8 +350,10 @@ static void test_pieces_without_end(void **state) {
 
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
-#define BOTH(test)                                                                                                \
-        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { #test " (LLC)", test, setup, teardown, (void *) &llc }
+#define BOTH(test) \
+        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { \
+#test " (LLC)", test, setup, teardown, (void *) &llc \
+        }
         const struct CMUnitTest tests[] = {
                 BOTH(test_both_ends_see_the_same),
                 BOTH(test_flipped_request),

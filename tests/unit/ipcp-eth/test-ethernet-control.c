@@ -179,12 +179,17 @@ static void test_forged(void **state) {
                 ManagementMessage message;
         } rows[] = {
                 { "close by its token", { .code = MANAGEMENT_CLOSE, .token = token_of_b } },
-                { "close with a proof of nothing", { .code = MANAGEMENT_CLOSE, .token = token_of_b, .has_proof = true } },
-                { "close from far ahead", { .code = MANAGEMENT_CLOSE, .token = token_of_b, .has_proof = true, .proof.counter = UINT64_MAX } },
-                { "rotation", { .code = MANAGEMENT_ROTATE, .has_proof = true, .proof.counter = 99, .notice.value = 200 } },
+                { "close with a proof of nothing", { .code = MANAGEMENT_CLOSE, .token = token_of_b,
+                                                     .has_proof = true } },
+                { "close from far ahead", { .code = MANAGEMENT_CLOSE, .token = token_of_b, .has_proof = true,
+                                            .proof.counter = UINT64_MAX } },
+                { "rotation", { .code = MANAGEMENT_ROTATE, .has_proof = true, .proof.counter = 99,
+                                .notice.value = 200 } },
                 { "acknowledged rotation",
-                  { .code = MANAGEMENT_ROTATE, .has_proof = true, .proof.counter = 99, .notice = { .acknowledges = true, .value = 200 } } },
-                { "move", { .code = MANAGEMENT_MOVE, .has_proof = true, .proof.counter = 99, .notice.value = 0x020000000003 } },
+                  { .code = MANAGEMENT_ROTATE, .has_proof = true, .proof.counter = 99,
+                    .notice = { .acknowledges = true, .value = 200 } } },
+                { "move", { .code = MANAGEMENT_MOVE, .has_proof = true, .proof.counter = 99,
+                            .notice.value = 0x020000000003 } },
                 { "reset", { .code = MANAGEMENT_RESET, .token = reset } },
                 { "reset with the lock for a token", { .code = MANAGEMENT_RESET, .token = at_b->layer.lock } },
         };
@@ -213,8 +218,12 @@ static void test_second_reply(void **state) {
         connect_ends(t);
         at_a = station_flow(t->a, A_FLOW, 0);
         n_replies = t->a->n_replies;
-        send_as(t, t->b, t->a, &(ManagementMessage) {
-                .code = MANAGEMENT_FLOW_REPLY, .sender = 33, .receiver = at_a->endpoint, .oap = (const uint8_t *) "x", .oap_size = 1 });
+        send_as(t, t->b, t->a,
+                &(ManagementMessage){ .code = MANAGEMENT_FLOW_REPLY,
+                                      .sender = 33,
+                                      .receiver = at_a->endpoint,
+                                      .oap = (const uint8_t *) "x",
+                                      .oap_size = 1 });
         send_as(t, t->b, t->a, &(ManagementMessage) {
                 .code = MANAGEMENT_FLOW_REPLY, .sender = 33, .receiver = at_a->endpoint, .response = -1000 });
         assert_int_equal(t->a->n_replies, n_replies);
@@ -228,7 +237,8 @@ static void test_replayed_and_reflected(void **state) {
         uint64_t replayed, forged;
         unsigned n;
 
-        t->a->ethernet.upkeep = t->b->ethernet.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX, .usec = USEC_PER_SEC };
+        t->a->ethernet.upkeep = t->b->ethernet.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX,
+                                                                             .usec = USEC_PER_SEC };
         connect_ends(t);
         wire_run(&t->wire, 3 * USEC_PER_SEC);
         n = t->n_kept;
@@ -252,7 +262,8 @@ static void test_replayed_and_reflected(void **state) {
 
         /* Back at the end that said it, with that end's own id: another key. */
         EthernetFlow *at_a = station_flow(t->a, A_FLOW, 0);
-        ManagementMessage message = { .code = MANAGEMENT_MOVE, .sender = at_a->peer_endpoint, .receiver = at_a->endpoint,
+        ManagementMessage message = { .code = MANAGEMENT_MOVE, .sender = at_a->peer_endpoint,
+                                      .receiver = at_a->endpoint,
                                       .notice.value = 0x020000000002 };
         uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
         FlowControl own = at_a->layer.control;
@@ -277,7 +288,8 @@ static void test_rotation(void **state) {
         unsigned n[2], lost[2], n_rotations = 0;
         const unsigned n_packets = 20000;
 
-        t->a->ethernet.upkeep = t->b->ethernet.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX, .usec = 100 * USEC_PER_MSEC };
+        t->a->ethernet.upkeep = t->b->ethernet.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX,
+                                                                             .usec = 100 * USEC_PER_MSEC };
         connect_ends(t);
         n[0] = t->b->n_data;
         n[1] = t->a->n_data;
@@ -334,7 +346,8 @@ static void test_old_id_is_gone(void **state) {
 
 static void test_move(void **state) {
         Test *t = *state;
-        const FrameAddress other = { .bytes = { 0x02, 0, 0, 0, 0, 0x77 } }, another = { .bytes = { 0x02, 0, 0, 0, 0, 0x78 } };
+        const FrameAddress other = { .bytes = { 0x02, 0, 0, 0, 0, 0x77 } },
+        another = { .bytes = { 0x02, 0, 0, 0, 0, 0x78 } };
 
         connect_ends(t);
         station_set_link(t->a, true, &other, 1500);
@@ -454,8 +467,11 @@ static void test_resets_are_limited(void **state) {
         unsigned before = t->wire.n_codes[MANAGEMENT_RESET];
 
         for (unsigned i = 0; i < 5000; i++)
-                send_as(t, t->a, t->b, &(ManagementMessage) {
-                        .code = MANAGEMENT_MOVE, .sender = 60, .receiver = t->b->ethernet.framing->endpoint_max, .has_proof = true });
+                send_as(t, t->a, t->b,
+                        &(ManagementMessage){ .code = MANAGEMENT_MOVE,
+                                              .sender = 60,
+                                              .receiver = t->b->ethernet.framing->endpoint_max,
+                                              .has_proof = true });
         assert_true(t->wire.n_codes[MANAGEMENT_RESET] - before <= ETHERNET_RESET_BURST + 6 * ETHERNET_RESET_RATE);
         assert_true(drops(t->b, DROP_LIMIT) > 3000);
 }
@@ -499,7 +515,8 @@ static void test_keys_outlive_us(void **state) {
         t->b->ethernet.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX, .usec = 30 * USEC_PER_SEC };
         connect_ends(t);
         t->swallow = true;
-        wire_run(&t->wire, 29 * USEC_PER_SEC + 950 * USEC_PER_MSEC);            /* it has begun to rotate, and nobody heard */
+        /* it has begun to rotate, and nobody heard */
+        wire_run(&t->wire, 29 * USEC_PER_SEC + 950 * USEC_PER_MSEC);
         flow = station_flow(t->b, B_FLOW, 0);
         assert_int_not_equal(flow->next_endpoint, 0);
         received = flow->layer.control.received;
@@ -536,8 +553,10 @@ static void test_keys_outlive_us(void **state) {
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
 #define DIX(test) { #test, test, setup, teardown, (void *) &dix }
-#define BOTH(test)                                                                                                \
-        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { #test " (LLC)", test, setup, teardown, (void *) &llc }
+#define BOTH(test) \
+        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { \
+#test " (LLC)", test, setup, teardown, (void *) &llc \
+        }
         const struct CMUnitTest tests[] = {
                 BOTH(test_close),
                 BOTH(test_close_lost_twice),

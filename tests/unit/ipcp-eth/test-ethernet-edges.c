@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The core of the layer where others do what they may but rarely do: end in the middle, answer nonsense, ask without end. */
+/* The core of the layer where others do what they may but rarely do: end in the middle, answer nonsense, ask without
+ * end. */
 
 #include <setjmp.h>
 #include <stdarg.h>

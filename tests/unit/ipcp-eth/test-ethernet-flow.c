@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Flows of the layer that are there: stations that talk over a wire in memory, with both framings, what ends these flows, and
- * what there may be too much of.
+ * Flows of the layer that are there: stations that talk over a wire in memory, with both framings, what ends these
+ * flows, and what there may be too much of.
  */
 
 #include <setjmp.h>
@@ -407,7 +407,8 @@ static unsigned at_random(Wire *wire, WireFrame *frame, usec_t *ret_extra) {
 
 /* -- all at once -- */
 
-/* Loss, duplicates, reordering and damage together: flows that come up carry their own data only, and end on both sides. */
+/* Loss, duplicates, reordering and damage together: flows that come up carry their own data only, and end on both
+ * sides. */
 static void test_bad_network(void **state) {
         Wire *w = *state;
         Station *a = &w->stations[0], *b = &w->stations[1];

@@ -253,7 +253,8 @@ static void test_duplicates(void **state) {
 static void test_forged_reply(void **state) {
         Wire *w = *state;
         Station *a = &w->stations[0], *b = &w->stations[1], *c = &w->stations[2];
-        ManagementMessage forged = { .code = MANAGEMENT_FLOW_REPLY, .sender = 5, .oap = (const uint8_t *) "x", .oap_size = 1 };
+        ManagementMessage forged = { .code = MANAGEMENT_FLOW_REPLY, .sender = 5, .oap = (const uint8_t *) "x",
+                                     .oap_size = 1 };
 
         assert_int_equal(ethernet_register(&b->ethernet, wire_hash('n'), 32), 0);
         station_request(a, 1, 0, 'n', OAP, 36, TIMEOUT_MS);
@@ -423,7 +424,8 @@ static void test_no_lane(void **state) {
         station_request(a, 1, 0, 'n', OAP, 36, TIMEOUT_MS);
         wire_run(w, USEC_PER_MSEC);
         b->reply_error = -ENOMEM;
-        assert_int_equal(station_accept(b, b->incoming[0], 1001, 0xB2, 0xA1), 0);       /* told, and not a second time */
+        /* told, and not a second time */
+        assert_int_equal(station_accept(b, b->incoming[0], 1001, 0xB2, 0xA1), 0);
         assert_int_equal(b->n_replies, 1);
         wire_run(w, USEC_PER_MSEC);
         assert_int_equal(w->n_codes[MANAGEMENT_FLOW_REPLY], 0);

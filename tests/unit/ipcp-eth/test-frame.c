@@ -27,20 +27,27 @@ static const struct {
         uint16_t sender;
         size_t payload_size;
 } parse_cases[] = {
-        { "dix: data",              &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\0\2" "hi"),    0, false, 64, 0, 2 },
-        { "dix: padding",           &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\0\2" "hi\0\0"), 0, false, 64, 0, 2 },
-        { "dix: keepalive",         &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x41" "\0\0"),         0, false, 65, 0, 0 },
+        { "dix: data",              &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\0\2" "hi"),    0, false, 64, 0,
+          2 },
+        { "dix: padding",           &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\0\2" "hi\0\0"), 0, false, 64, 0,
+          2 },
+        { "dix: keepalive",         &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x41" "\0\0"),         0, false, 65, 0,
+          0 },
         { "dix: management",        &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\0" "\0\1" "x"),       0, true, 0, 0, 1 },
-        { "dix: endpoint unset",    &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\xff\xff" "\0\0"),       0, false, 65535, 0, 0 },
+        { "dix: endpoint unset",    &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\xff\xff" "\0\0"),       0, false, 65535, 0,
+          0 },
         { "dix: length too large",  &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\0\3" "hi"),    -EBADMSG },
         { "dix: length 65535",      &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\xff\xff" "hi"), -EBADMSG },
         { "dix: other type",        &frame_ops_dix, WIRE(STATIONS "\x08\0" "\0\x40" "\0\2" "hi"),    -EPROTO },
         { "dix: no length",         &frame_ops_dix, WIRE(STATIONS "\xa0\0" "\0\x40" "\0"),           -EBADMSG },
         { "dix: addresses only",    &frame_ops_dix, WIRE(STATIONS),                                  -EBADMSG },
         { "dix: empty",             &frame_ops_dix, WIRE(""),                                        -EBADMSG },
-        { "llc: data",              &frame_ops_llc, WIRE(STATIONS "\0\5" "\x40\xc0\3" "hi"),         0, false, 2, 3, 2 },
-        { "llc: padding",           &frame_ops_llc, WIRE(STATIONS "\0\5" "\x40\xc0\3" "hi\0\0\0"),   0, false, 2, 3, 2 },
-        { "llc: keepalive",         &frame_ops_llc, WIRE(STATIONS "\0\3" "\xfc\x40\3"),              0, false, 63, 2, 0 },
+        { "llc: data",              &frame_ops_llc, WIRE(STATIONS "\0\5" "\x40\xc0\3" "hi"),         0, false, 2, 3,
+          2 },
+        { "llc: padding",           &frame_ops_llc, WIRE(STATIONS "\0\5" "\x40\xc0\3" "hi\0\0\0"),   0, false, 2, 3,
+          2 },
+        { "llc: keepalive",         &frame_ops_llc, WIRE(STATIONS "\0\3" "\xfc\x40\3"),              0, false, 63, 2,
+          0 },
         { "llc: management",        &frame_ops_llc, WIRE(STATIONS "\0\4" "\x80\x80\3" "x"),          0, true, 0, 0, 1 },
         { "llc: half management",   &frame_ops_llc, WIRE(STATIONS "\0\4" "\x80\x40\3" "x"),          -EPROTO },
         { "llc: other half",        &frame_ops_llc, WIRE(STATIONS "\0\4" "\x40\x80\3" "x"),          -EPROTO },
@@ -60,8 +67,9 @@ static void test_parse(void **state) {
                 Frame frame = { .receiver = 7 };
 
                 print_message("%s\n", parse_cases[i].name);
-                assert_int_equal(parse_cases[i].ops->parse(ETHER_TYPE, parse_cases[i].wire, parse_cases[i].size, &frame),
-                                 parse_cases[i].r);
+                assert_int_equal(
+                        parse_cases[i].ops->parse(ETHER_TYPE, parse_cases[i].wire, parse_cases[i].size, &frame),
+                        parse_cases[i].r);
                 if (parse_cases[i].r < 0) {
                         assert_int_equal(frame.receiver, 7);
                         continue;

@@ -58,18 +58,23 @@ static const struct {
         LinkProblem problem;
         const char *text;
 } steps[] = {
-        { "another appears",  RTM_NEWLINK, 2, "eth0", UP,     9, 1500, 0, LINK_MISSING,    "waiting for interface eth7: no such interface" },
-        { "ours, down",       RTM_NEWLINK, 3, "eth7", 0,      1, 1500, 1, LINK_DOWN,       "waiting for interface eth7: it is down" },
-        { "up, no carrier",   RTM_NEWLINK, 3, "eth7", IFF_UP, 1, 1500, 1, LINK_NO_CARRIER, "waiting for interface eth7: it has no carrier" },
+        { "another appears",  RTM_NEWLINK, 2, "eth0", UP,     9, 1500, 0, LINK_MISSING,
+          "waiting for interface eth7: no such interface" },
+        { "ours, down",       RTM_NEWLINK, 3, "eth7", 0,      1, 1500, 1, LINK_DOWN,
+          "waiting for interface eth7: it is down" },
+        { "up, no carrier",   RTM_NEWLINK, 3, "eth7", IFF_UP, 1, 1500, 1, LINK_NO_CARRIER,
+          "waiting for interface eth7: it has no carrier" },
         { "carrier",          RTM_NEWLINK, 3, "eth7", UP,     1, 1500, 1, LINK_GOOD,       NULL },
         { "no news",          RTM_NEWLINK, 3, "eth7", UP,     1, 1500, 0, LINK_GOOD,       NULL },
         { "smaller MTU",      RTM_NEWLINK, 3, "eth7", UP,     1, 1400, 1, LINK_GOOD,       NULL },
         { "another address",  RTM_NEWLINK, 3, "eth7", UP,     5, 1400, 1, LINK_GOOD,       NULL },
         { "another goes",     RTM_DELLINK, 2, "eth0", 0,      9, 1500, 0, LINK_GOOD,       NULL },
-        { "renamed",          RTM_NEWLINK, 3, "wan0", UP,     5, 1400, 2, LINK_RENAMED,    "waiting for interface eth7: it was renamed to wan0" },
+        { "renamed",          RTM_NEWLINK, 3, "wan0", UP,     5, 1400, 2, LINK_RENAMED,
+          "waiting for interface eth7: it was renamed to wan0" },
         { "its heir",         RTM_NEWLINK, 4, "eth7", UP,     6, 1500, 1, LINK_GOOD,       NULL },
         { "the first dies",   RTM_DELLINK, 3, "wan0", 0,      5, 1400, 0, LINK_GOOD,       NULL },
-        { "the heir dies",    RTM_DELLINK, 4, "eth7", 0,      6, 1500, 2, LINK_MISSING,    "waiting for interface eth7: no such interface" },
+        { "the heir dies",    RTM_DELLINK, 4, "eth7", 0,      6, 1500, 2, LINK_MISSING,
+          "waiting for interface eth7: no such interface" },
         { "back",             RTM_NEWLINK, 5, "eth7", UP,     6, 1500, 1, LINK_GOOD,       NULL },
 };
 

@@ -103,8 +103,10 @@ static void test_flow_request_bytes(void **state) {
 /* Sender and receiver, zeros, the token: 47 and 45 bytes. */
 static void test_close_bytes(void **state) {
         static const uint8_t token[CLOSE_TOKEN_BYTES] = "\1\2\3\4\5\6\7\x08";
-        static const uint8_t dix[] = "\x12\x34\x56\x78" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-                                     "\x40\0" "\1\2\3\4\5\6\7\x08";
+        static const uint8_t dix[] = "\x12\x34\x56\x78"
+                                     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                     "\x40\0"
+                                     "\1\2\3\4\5\6\7\x08";
         static const uint8_t llc[] = "\3\x3f\x40" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
                                      "\1\2\3\4\5\6\7\x08";
         ManagementMessage m = { .code = MANAGEMENT_CLOSE, .sender = 0x1234, .receiver = 0x5678, .token = token };
@@ -118,9 +120,14 @@ static void test_close_bytes(void **state) {
         assert_same_bytes(&frame_ops_llc, &m, llc, sizeof(llc) - 1);
 }
 
-/* A notice and its proof, behind the fixed part: 88 bytes. What comes back together of pieces is a request or a reply. */
+/* A notice and its proof, behind the fixed part: 88 bytes. What comes back together of pieces is a request or a
+ * reply. */
 static void test_notice_bytes(void **state) {
-        static const uint8_t tail[] = "\0" "\0\0\x02\0\0\0\0\x77" "LLLLLLLLLLLLLLLL" "\0\0\0\0\0\0\0\x03" "TTTTTTTTTTTTTTTT";
+        static const uint8_t tail[] = "\0"
+                                      "\0\0\x02\0\0\0\0\x77"
+                                      "LLLLLLLLLLLLLLLL"
+                                      "\0\0\0\0\0\0\0\x03"
+                                      "TTTTTTTTTTTTTTTT";
         const FrameOps *const framings[] = { &frame_ops_dix, &frame_ops_llc };
         ManagementMessage m = {
                 .code = MANAGEMENT_MOVE,
@@ -268,7 +275,8 @@ static void test_fields(void **state) {
 
                 assert_int_equal(packet_new(256, &packet), 0);
                 assert_int_equal(management_push(framings[i], HASH_SIZE, &copy, packet), 0);
-                assert_int_equal(management_parse(framings[i], HASH_SIZE, packet->head, packet_size(packet), &parsed), 0);
+                assert_int_equal(management_parse(framings[i], HASH_SIZE, packet->head, packet_size(packet), &parsed),
+                                 0);
                 assert_int_equal(parsed.code, copy.code);
                 assert_int_equal(parsed.sender, copy.sender);
                 assert_int_equal(parsed.receiver, copy.receiver);

@@ -68,17 +68,24 @@ static void test_forged(void **state) {
                 FlowMessage message;
         } rows[] = {
                 { "close by its token", { .code = FLOW_MESSAGE_CLOSE, .token = { 0xB2 } } },
-                { "close with a proof of nothing", { .code = FLOW_MESSAGE_CLOSE, .token = { 0xB2 }, .has_proof = true, .proof.counter = 9 } },
+                { "close with a proof of nothing", { .code = FLOW_MESSAGE_CLOSE, .token = { 0xB2 }, .has_proof = true,
+                                                     .proof.counter = 9 } },
                 { "update without a proof", { .code = FLOW_MESSAGE_UPDATE, .level = 0xffff } },
-                { "update with a proof of nothing", { .code = FLOW_MESSAGE_UPDATE, .level = 0xffff, .has_proof = true, .proof.counter = 9 } },
-                { "rotation", { .code = FLOW_MESSAGE_ROTATE, .sender = address, .has_proof = true, .proof.counter = 9, .notice.value = 777 } },
-                { "rotation to a component", { .code = FLOW_MESSAGE_ROTATE, .sender = address, .has_proof = true, .notice.value = 1 } },
+                { "update with a proof of nothing", { .code = FLOW_MESSAGE_UPDATE, .level = 0xffff, .has_proof = true,
+                                                      .proof.counter = 9 } },
+                { "rotation", { .code = FLOW_MESSAGE_ROTATE, .sender = address, .has_proof = true, .proof.counter = 9,
+                                .notice.value = 777 } },
+                { "rotation to a component", { .code = FLOW_MESSAGE_ROTATE, .sender = address, .has_proof = true,
+                                               .notice.value = 1 } },
                 { "acknowledged rotation",
-                  { .code = FLOW_MESSAGE_ROTATE, .sender = address, .has_proof = true, .notice = { .acknowledges = true, .value = 777 } } },
-                { "move to somebody else", { .code = FLOW_MESSAGE_MOVE, .sender = 0x1002, .has_proof = true, .proof.counter = 9,
+                  { .code = FLOW_MESSAGE_ROTATE, .sender = address, .has_proof = true,
+                    .notice = { .acknowledges = true, .value = 777 } } },
+                { "move to somebody else", { .code = FLOW_MESSAGE_MOVE, .sender = 0x1002, .has_proof = true,
+                                             .proof.counter = 9,
                                              .notice.value = 0x1002 } },
                 { "acknowledged move",
-                  { .code = FLOW_MESSAGE_MOVE, .sender = address, .has_proof = true, .notice = { .acknowledges = true, .value = 0x1001 } } },
+                  { .code = FLOW_MESSAGE_MOVE, .sender = address, .has_proof = true,
+                    .notice = { .acknowledges = true, .value = 0x1001 } } },
                 { "reset", { .code = FLOW_MESSAGE_RESET, .reset = { 1 } } },
         };
 
@@ -104,8 +111,12 @@ static void test_second_reply(void **state) {
         uint64_t unknown = drops(net, 0, DROP_UNKNOWN_ENDPOINT);
         const uint64_t peer = at_a(net)->peer_eid;
 
-        net_inject_message(&net->members[0], 1, &(FlowMessage) {
-                .code = FLOW_MESSAGE_REPLY, .receiver_eid = at_a(net)->eid, .sender_eid = 999, .oap = (const uint8_t *) "x", .oap_size = 1 });
+        net_inject_message(&net->members[0], 1,
+                           &(FlowMessage){ .code = FLOW_MESSAGE_REPLY,
+                                           .receiver_eid = at_a(net)->eid,
+                                           .sender_eid = 999,
+                                           .oap = (const uint8_t *) "x",
+                                           .oap_size = 1 });
         net_inject_message(&net->members[0], 1, &(FlowMessage) {
                 .code = FLOW_MESSAGE_REPLY, .receiver_eid = at_a(net)->eid, .response = -1000 });
         net_inject_message(&net->members[1], 0, &(FlowMessage) {
@@ -150,7 +161,8 @@ static void test_flipped(void **state) {
         Net *net = *state;
         unsigned n;
 
-        net->members[0].unicast.upkeep = net->members[1].unicast.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX, .usec = USEC_PER_SEC };
+        net->members[0].unicast.upkeep = net->members[1].unicast.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX,
+                                                                                               .usec = USEC_PER_SEC };
         net_connect_with_keys(net, A_FLOW + 1, 36);
         net->swallow = true;            /* so that none of them was heard */
         net->n_kept = 0;
@@ -191,7 +203,8 @@ static void test_replayed(void **state) {
         unsigned n;
         uint64_t replayed;
 
-        net->members[0].unicast.upkeep = net->members[1].unicast.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX, .usec = USEC_PER_SEC };
+        net->members[0].unicast.upkeep = net->members[1].unicast.upkeep = (FlowUpkeepLimits) { .packets = UINT64_MAX,
+                                                                                               .usec = USEC_PER_SEC };
         net_connect_with_keys(net, A_FLOW + 1, 36);
         net->n_kept = 0;
         net_run(net, 5 * USEC_PER_SEC);
@@ -204,7 +217,8 @@ static void test_replayed(void **state) {
                         const NetKept kept = net->kept[i];
 
                         net_inject(&net->members[kept.to], kept.from, kept.bytes, kept.size);
-                        net_inject(&net->members[kept.from], kept.to, kept.bytes, kept.size);   /* and back to who said it */
+                        /* and back to who said it */
+                        net_inject(&net->members[kept.from], kept.to, kept.bytes, kept.size);
                 }
         assert_true(drops(net, 0, DROP_REPLAYED) + drops(net, 1, DROP_REPLAYED) > replayed);
         net_run(net, USEC_PER_SEC);
@@ -319,14 +333,22 @@ static void test_trying_ids(void **state) {
         unsigned before = net->n_codes[FLOW_MESSAGE_RESET];
 
         for (unsigned i = 0; i < 20000; i++)
-                net_inject_message(b, 0, &(FlowMessage) {
-                        .code = FLOW_MESSAGE_MOVE, .sender = net_address(0), .sender_eid = 4711, .receiver_eid = 100000 + i, .has_proof = true });
+                net_inject_message(b, 0,
+                                   &(FlowMessage){ .code = FLOW_MESSAGE_MOVE,
+                                                   .sender = net_address(0),
+                                                   .sender_eid = 4711,
+                                                   .receiver_eid = 100000 + i,
+                                                   .has_proof = true });
         assert_true(net->n_codes[FLOW_MESSAGE_RESET] - before <= UNICAST_RESET_BURST);
 
         before = net->n_codes[FLOW_MESSAGE_RESET];
         net_run(net, 60 * USEC_PER_SEC);
-        net_inject_message(b, 0, &(FlowMessage) {
-                .code = FLOW_MESSAGE_MOVE, .sender = net_address(0), .sender_eid = 4711, .receiver_eid = at_b(net)->eid, .has_proof = true });
+        net_inject_message(b, 0,
+                           &(FlowMessage){ .code = FLOW_MESSAGE_MOVE,
+                                           .sender = net_address(0),
+                                           .sender_eid = 4711,
+                                           .receiver_eid = at_b(net)->eid,
+                                           .has_proof = true });
         assert_int_equal(net->n_codes[FLOW_MESSAGE_RESET], before);
         assert_unharmed(net);
 }

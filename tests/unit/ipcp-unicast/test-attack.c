@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A hostile neighbour against a whole member: known weaknesses of other implementations, one case each. All along there is
- * a flow between two honest members, and at the end of each case it still delivers, and its ends are who they were.
+ * A hostile neighbour against a whole member: known weaknesses of other implementations, one case each. All along
+ * there is a flow between two honest members, and at the end of each case it still delivers, and its ends are who
+ * they were.
  *
  * Weaknesses of a part of the member are tried where that part is tested:
  *
@@ -19,16 +20,19 @@
  *   header cut short, TTL below zero, odd addresses  here; test-pci
  *   components that anybody may talk to              here
  *   link-state messages that lie, or freeze a link   test-routing: test_lies, test_freeze, test_same_address_twice
- *   a member talked out of its address               here; test-neighbour: test_foreign_conflict; test-join: test_same_address
+ *   a member talked out of its address               here; test-neighbour: test_foreign_conflict; test-join:
+ *                                                    test_same_address
  *   link-state messages without end                  here; test-routing: test_storm; test-lsdb: test_bounds
- *   anything kept in the directory, for ever         test-dht-store: test_limits, test_full_key; test-directory: test_poisoned_key
+ *   anything kept in the directory, for ever         test-dht-store: test_limits, test_full_key; test-directory:
+ *                                                    test_poisoned_key
  *   answers to whom the question names               test-directory-strangers: test_not_an_amplifier
  *   ids and contacts that are made up                test-directory-strangers: test_invented_members, test_impostor
  *   directory message of an unknown code             here; test-dht-message: test_parse
  *   directory ids of another length                  test-dht-message: test_id_sizes
  *   an enrollment that says nothing more             here; test-neighbour: test_silent_strangers
  *   an answer without a configuration                here; test-enrollment: test_responses
- *   ids that can be foretold                         test-eid: test_unpredictable; test-flow-allocator: test_request_refused_here
+ *   ids that can be foretold                         test-eid: test_unpredictable; test-flow-allocator:
+ *                                                    test_request_refused_here
  *   trying ids                                       here
  *   silence that tells names apart                   test-flow-allocator: test_silence
  *   rejection that takes longer near a right guess   test-eid: test_same_work
@@ -96,7 +100,8 @@ static LowerFlow *open_flow(Fixture *f, CepComponent component, uint64_t address
         cep_record_init(&record, component, address, member);
         n = cep_message_pack(&record, wire, sizeof(wire));
         assert_true(n > 0);
-        (void) snprintf(peer, sizeof(peer), "hostile %u", f->n_accepted++);     /* from many hosts; for one see test-neighbour.c */
+        /* from many hosts; for one see test-neighbour.c */
+        (void) snprintf(peer, sizeof(peer), "hostile %u", f->n_accepted++);
         assert_int_equal(unicast_lower_accepted(&f->a->unicast, 0, &qos, NET_PACKET_MAX, peer, f->net.now, &flow), 0);
         receive(f, flow, wire, (size_t) n);
         return flow;
@@ -250,7 +255,8 @@ static void test_odd_destinations(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(destinations); i++)
                 for (unsigned cube = 0; cube <= UINT8_MAX; cube += 51)
-                        send_packet(f, &(Pci) { .destination = destinations[i], .ttl = 60, .cube = (uint8_t) cube, .eid = 64 },
+                        send_packet(f, &(Pci) { .destination = destinations[i], .ttl = 60, .cube = (uint8_t) cube,
+                                                .eid = 64 },
                                     "x", 1);
         assert_int_equal(drops(f, DROP_NO_ROUTE) - before + f->a->unicast.n_forwarded - forwarded, 4 * 6);
         assert_true(f->a->unicast.n_forwarded - forwarded <= 6);        /* back to itself, if it likes */
@@ -266,10 +272,12 @@ static void test_eid_zero_and_all_ones(void **state) {
         f->n_heard = 0;
         for (size_t i = 0; i < ELEMENTSOF(eids); i++) {
                 send_to_eid(f, eids[i], "data for nobody", 15);
-                send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_UPDATE, .receiver_eid = eids[i], .level = 999 });
+                send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_UPDATE, .receiver_eid = eids[i],
+                                                      .level = 999 });
                 send_flow_message(f, &(FlowMessage) {
                         .code = FLOW_MESSAGE_REPLY, .receiver_eid = eids[i], .sender_eid = 99, .oap_size = 0 });
-                send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_CLOSE, .receiver_eid = eids[i], .sender_eid = 99 });
+                send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_CLOSE, .receiver_eid = eids[i],
+                                                      .sender_eid = 99 });
         }
         assert_int_equal(f->n_heard, 0);
         assert_int_equal(f->a->n_ended, 0);
@@ -301,7 +309,8 @@ static void test_right_eid(void **state) {
         send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_REPLY, .receiver_eid = eid, .sender_eid = 99 });
         send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_REPLY, .receiver_eid = eid, .response = -1000 });
         send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_CLOSE, .receiver_eid = eid, .sender_eid = 99 });
-        send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_CLOSE, .receiver_eid = eid, .sender_eid = f->peer_eids[0] });
+        send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_CLOSE, .receiver_eid = eid,
+                                              .sender_eid = f->peer_eids[0] });
         send_flow_message(f, &(FlowMessage) { .code = FLOW_MESSAGE_UPDATE, .receiver_eid = eid, .level = 1 });
         net_run(&f->net, USEC_PER_SEC);
         assert_unharmed(f);
@@ -371,7 +380,8 @@ static void test_id_of_before(void **state) {
 
 /* -- requests -- */
 
-/* Senders that are made up: answers are no longer than requests, nothing is kept beyond the table, and others get theirs. */
+/* Senders that are made up: answers are no longer than requests, nothing is kept beyond the table, and others get
+ * theirs. */
 static void test_made_up_requests(void **state) {
         Fixture *f = *state;
         Unicast *u = &f->a->unicast;
@@ -422,8 +432,8 @@ static void test_storm_of_links(void **state) {
         assert_unharmed(f);
 }
 
-/* Links of ours that it invents, with numbers ahead of any answer: we may believe in a second member with our address. But
- * flows end for that, so we do not for the one who says so again and again. */
+/* Links of ours that it invents, with numbers ahead of any answer: we may believe in a second member with our
+ * address. But flows end for that, so we do not for the one who says so again and again. */
 static void test_talked_out_of_address(void **state) {
         Fixture *f = *state;
         uint64_t sequence = 1000;

@@ -87,11 +87,13 @@ static const struct {
         size_t n_contacts, n_values;
 } rows[] = {
         { "find node",     BYTES("\x08\x01" SOURCE "\x22\x24\x08\x09\x12\x20" KEY), 0, 0, 0 },
-        { "store",         BYTES("\x08\x00" SOURCE "\x1a\x2e\x0a\x20" KEY "\x12\x08\0\0\0\0\0\0\0\7\x18\x05"), 0, 0, 0 },
+        { "store",         BYTES("\x08\x00" SOURCE "\x1a\x2e\x0a\x20" KEY "\x12\x08\0\0\0\0\0\0\0\7\x18\x05"), 0, 0,
+          0 },
         { "no values",     BYTES("\x08\x04" SOURCE "\x2a\x24\x08\x09\x12\x20" KEY "\x32\x00"), 0, 0, 0 },
         { "two values",    BYTES("\x08\x04" SOURCE "\x2a\x24\x08\x09\x12\x20" KEY "\x32\x14\x0a\x08\0\0\0\0\0\0\0\1"
                                  "\x0a\x08\0\0\0\0\0\0\0\2"), 0, 0, 2 },
-        { "odd values",    BYTES("\x08\x04" SOURCE "\x2a\x24\x08\x09\x12\x20" KEY "\x32\x0f\x0a\x01\1\x0a\x08\0\0\0\0\0\0\0\0"
+        { "odd values",    BYTES("\x08\x04" SOURCE "\x2a\x24\x08\x09\x12\x20"
+                                 KEY "\x32\x0f\x0a\x01\1\x0a\x08\0\0\0\0\0\0\0\0"
                                  "\x0a\x00"), 0, 0, 0 },
         { "odd contacts",  BYTES("\x08\x02" SOURCE "\x2a\x53\x08\x09\x12\x20" KEY "\x1a\x24\x0a\x20" ID "\x10\x08"
                                  "\x1a\x05\x0a\x01\1\x10\x08" "\x1a\x00"), -EBADMSG, 0, 0 },
@@ -104,7 +106,8 @@ static const struct {
         { "code 255",      BYTES("\x08\xff\x01" SOURCE), -EPROTO, 0, 0 },
         { "no code",       BYTES(SOURCE "\x22\x24\x08\x09\x12\x20" KEY), -EBADMSG, 0, 0 },
         { "no source",     BYTES("\x08\x01\x22\x24\x08\x09\x12\x20" KEY), -EBADMSG, 0, 0 },
-        { "address 0",     BYTES("\x08\x01\x12\x24\x0a\x20" ID "\x10\x00\x22\x24\x08\x09\x12\x20" KEY), -EBADMSG, 0, 0 },
+        { "address 0",     BYTES("\x08\x01\x12\x24\x0a\x20" ID "\x10\x00\x22\x24\x08\x09\x12\x20" KEY), -EBADMSG, 0,
+          0 },
         { "short id",      BYTES("\x08\x01\x12\x05\x0a\x01x\x10\x01\x22\x24\x08\x09\x12\x20" KEY), -EBADMSG, 0, 0 },
         { "no store",      BYTES("\x08\x00" SOURCE), -EBADMSG, 0, 0 },
         { "no find",       BYTES("\x08\x01" SOURCE), -EBADMSG, 0, 0 },
@@ -114,7 +117,8 @@ static const struct {
         { "val alone",     BYTES("\x08\x04" SOURCE "\x32\x00"), -EBADMSG, 0, 0 },
         { "cookie 0",      BYTES("\x08\x01" SOURCE "\x22\x24\x08\x00\x12\x20" KEY), -EBADMSG, 0, 0 },
         { "short key",     BYTES("\x08\x01" SOURCE "\x22\x05\x08\x09\x12\x01x"), -EBADMSG, 0, 0 },
-        { "value 0",       BYTES("\x08\x00" SOURCE "\x1a\x2e\x0a\x20" KEY "\x12\x08\0\0\0\0\0\0\0\0\x18\x05"), -EBADMSG, 0, 0 },
+        { "value 0",       BYTES("\x08\x00" SOURCE "\x1a\x2e\x0a\x20" KEY "\x12\x08\0\0\0\0\0\0\0\0\x18\x05"), -EBADMSG,
+          0, 0 },
         { "value of 4",    BYTES("\x08\x00" SOURCE "\x1a\x2a\x0a\x20" KEY "\x12\x04\0\0\0\7\x18\x05"), -EBADMSG, 0, 0 },
 };
 

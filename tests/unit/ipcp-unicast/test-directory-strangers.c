@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The directory among members that are not like ours: a peer that does what the reference implementation does and no more,
- * and some that do what nobody should.
+ * The directory among members that are not like ours: a peer that does what the reference implementation does and no
+ * more, and some that do what nobody should.
  */
 
 #include <setjmp.h>
@@ -33,7 +33,8 @@ static DhtMessage message(const DhtPeer *source, DhtCode code, const uint8_t *ke
         return m;
 }
 
-/* -- a peer as the reference implementation: one batch of questions to its own contacts, no iteration, nobody evicted -- */
+/* -- a peer as the reference implementation: one batch of questions to its own contacts, no iteration, nobody evicted
+ * -- */
 
 #define PEER_ALPHA 3U
 #define PEER_MAX 32U
@@ -232,7 +233,8 @@ static Net *a_few(unsigned n) {
         return net;
 }
 
-/* Questions in the name of somebody else: he is not sent much more than was said in his name, and not more than a rate. */
+/* Questions in the name of somebody else: he is not sent much more than was said in his name, and not more than a
+ * rate. */
 static void test_not_an_amplifier(void **state) {
         _cleanup_(net_freep) Net *net = a_few(20);
         Node *attacker = net_add_foreign(net, NULL), *victim = net_add_foreign(net, count);
@@ -241,8 +243,8 @@ static void test_not_an_amplifier(void **state) {
         size_t said = 0;
 
         for (unsigned i = 0; i < 20000; i++) {
-                DhtMessage m = message(&victim->peer, i % 2 ? DHT_FIND_NODE_REQUEST : DHT_FIND_VALUE_REQUEST, net_key(i, key),
-                                       i + 1);
+                DhtMessage m = message(&victim->peer, i % 2 ? DHT_FIND_NODE_REQUEST : DHT_FIND_VALUE_REQUEST,
+                                       net_key(i, key), i + 1);
 
                 n_bytes = net->n_bytes;
                 say(attacker, 1, &m);

@@ -171,7 +171,8 @@ static void test_values_end(void **state) {
         assert_int_equal(net_lookup(&net->nodes[20], 7)->error, -ENOENT);
         for (unsigned i = 0; i < 30; i++)
                 if (i != 7)
-                        assert_false(dht_store_has(&net->nodes[i].directory->store, net_key(7, (uint8_t[NET_ID_SIZE]) {}), 8));
+                        assert_false(dht_store_has(&net->nodes[i].directory->store,
+                                                   net_key(7, (uint8_t[NET_ID_SIZE]){}), 8));
 }
 
 /* All who keep a value die, one after the other, the owner does nothing: those who are left pass it on. */
@@ -397,7 +398,8 @@ static void test_names(void **state) {
 
         assert_int_equal(directory_register(node->directory, key, 31, net->now), -EINVAL);
         for (unsigned i = 0; i < DIRECTORY_NAMES_MAX - 1; i++)
-                assert_int_equal(directory_register(node->directory, net_key(10000 + i, key), NET_ID_SIZE, net->now), 0);
+                assert_int_equal(directory_register(node->directory, net_key(10000 + i, key), NET_ID_SIZE, net->now),
+                                 0);
         assert_int_equal(directory_register(node->directory, net_key(1, key), NET_ID_SIZE, net->now), -ENOSPC);
         assert_int_equal(directory_register(node->directory, net_key(10000, key), NET_ID_SIZE, net->now), 0);
 

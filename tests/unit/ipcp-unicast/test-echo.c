@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The echo component: its message byte by byte, and traces through a line of members. What the component sends is caught
- * by doubles of the packet's walk and of routing, so that loss, delay and forgery are the test's to decide.
+ * The echo component: its message byte by byte, and traces through a line of members. What the component sends is
+ * caught by doubles of the packet's walk and of routing, so that loss, delay and forgery are the test's to decide.
  */
 
 #include <setjmp.h>
@@ -36,23 +36,28 @@ static const struct {
         { "code 2", "\1\2\0\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7", ECHO_MESSAGE_BYTES, -EPROTO },
         { "no address", "\1\0\0\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1", ECHO_MESSAGE_BYTES, -EBADMSG },
         { "unknown flag", "\1\1\2\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7", ECHO_MESSAGE_BYTES, -EBADMSG },
-        { "probe with a flag", "\1\0\1\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7", ECHO_MESSAGE_BYTES, -EBADMSG },
+        { "probe with a flag", "\1\0\1\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7", ECHO_MESSAGE_BYTES,
+          -EBADMSG },
         { "probe with a name", "\1\0\0\1" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\0" "a",
           ECHO_MESSAGE_BYTES, -EBADMSG },
-        { "probe with a queue", "\1\0\0\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\1", ECHO_MESSAGE_BYTES,
+        { "probe with a queue", "\1\0\0\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\1",
+          ECHO_MESSAGE_BYTES,
           -EBADMSG },
         { "zero that is none", "\1\0\0\0" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\1",
           ECHO_MESSAGE_BYTES, -EBADMSG },
         { "something behind the name", ANSWER "!", ECHO_MESSAGE_BYTES, -EBADMSG },
-        { "name longer than the message", "\1\1\0\xff" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7", ECHO_MESSAGE_BYTES,
+        { "name longer than the message", "\1\1\0\xff" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7",
+          ECHO_MESSAGE_BYTES,
           -EBADMSG },
         { "name that fills it to the last byte", "\1\1\0\x40" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7",
           ECHO_MESSAGE_BYTES, -EBADMSG },
-        { "name with an escape", "\1\1\0\4" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\0" "a\x1b[1",
+        { "name with an escape", "\1\1\0\4" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\0"
+          "a\x1b[1",
           ECHO_MESSAGE_BYTES, -EBADMSG },
         { "name with a NUL", "\1\1\0\2" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\0" "a",
           ECHO_MESSAGE_BYTES, -EBADMSG },
-        { "name that is not UTF-8", "\1\1\0\1" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\0" "\xff",
+        { "name that is not UTF-8", "\1\1\0\1" "\0\2\0\1" "\1\1\1\1\1\1\1\1" "\0\0\0\0\0\0\0\7" "\0\0\0\0" "\0\0\0\0"
+          "\xff",
           ECHO_MESSAGE_BYTES, -EBADMSG },
 };
 
@@ -110,7 +115,8 @@ static struct {
 } line;
 
 /* Doubles of transmit.c and routing.c. */
-bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size, usec_t now) {
+bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size,
+                          usec_t now) {
         assert_int_equal(eid, EID_ECHO);
         assert_int_equal(size, ECHO_MESSAGE_BYTES);
         assert_true(line.n_sent < SENT_MAX);
@@ -187,7 +193,8 @@ static void traced(void *userdata, const EchoTrace *trace) {
         line.last = *trace;
 }
 
-/* Carries what was sent since "from" to where it goes: probes to the member where their TTL ends, with "lost" left out. */
+/* Carries what was sent since "from" to where it goes: probes to the member where their TTL ends, with "lost" left
+ * out. */
 static void carry(size_t from, size_t to, uint64_t lost, usec_t now) {
         for (size_t i = from; i < to; i++) {
                 Sent s = line.sent[i];
@@ -201,7 +208,8 @@ static void carry(size_t from, size_t to, uint64_t lost, usec_t now) {
         }
 }
 
-/* Sends what is due of a round, all at this moment of virtual time or later; returns when the last probe of it was sent. */
+/* Sends what is due of a round, all at this moment of virtual time or later; returns when the last probe of it was
+ * sent. */
 static usec_t send_round(Unicast *u, const EchoTrace *trace) {
         unsigned rounds = trace->n_rounds;
         usec_t now = 0;

@@ -116,8 +116,9 @@ static void test_take_again(void **state) {
         assert_int_equal(eids_n(eids), 1);
 }
 
-/* 10^6 ids, as an attacker would collect them while flows come and go: the random part holds all the bits that were drawn,
- * each of its bytes is spread evenly, none of it follows from the slot, and no id comes twice in a row of its slot. */
+/* 10^6 ids, as an attacker would collect them while flows come and go: the random part holds all the bits that were
+ * drawn, each of its bytes is spread evenly, none of it follows from the slot, and no id comes twice in a row of its
+ * slot. */
 static void test_unpredictable(void **state) {
         _cleanup_(eids_freep) Eids *eids = NULL;
         static uint32_t counts[6][256], joint[256];
@@ -199,7 +200,8 @@ static unsigned count_steps(pid_t child) {
         }
 }
 
-/* Whatever is wrong with an id, and even where nothing is: as many instructions. Counted, not timed, so it cannot flake. */
+/* Whatever is wrong with an id, and even where nothing is: as many instructions. Counted, not timed, so it cannot
+ * flake. */
 static void test_same_work(void **state) {
         _cleanup_(eids_freep) Eids *eids = NULL;
         uint64_t guesses[_GUESS_MAX] = {}, eid, seed = 5;

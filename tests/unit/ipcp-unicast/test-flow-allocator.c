@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The flow allocator, until a flow is there: names, requests and replies, and whoever asks for too much or at the wrong time.
+ * The flow allocator, until a flow is there: names, requests and replies, and whoever asks for too much or at the
+ * wrong time.
  */
 
 #include <setjmp.h>
@@ -413,7 +414,8 @@ static void test_silence(void **state) {
 
         m.sender_eid++;
         net_inject_message(b, 0, &m);
-        unicast_refuse(&b->unicast, &(LayerMessage) { .type = LAYER_REFUSE, .reference = 2, .result = -1009 }, net->now);
+        unicast_refuse(&b->unicast, &(LayerMessage) { .type = LAYER_REFUSE, .reference = 2, .result = -1009 },
+                       net->now);
         assert_int_equal(net->n_codes[FLOW_MESSAGE_REPLY], 1);
 }
 

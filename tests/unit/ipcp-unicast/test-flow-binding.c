@@ -223,7 +223,8 @@ static void test_large(void **state) {
                 assert_int_equal(a->replies[i].oap_size, sizes[i]);
                 assert_equal_bindings(&a->prepared.binding, &b->incoming_binding);
                 assert_equal_bindings(&b->prepared.binding, &a->reply_binding);
-                assert_int_equal(net->n_codes[FLOW_MESSAGE_PIECE] == n_pieces, sizes[i] <= unicast_oap_max(&a->unicast));
+                assert_int_equal(net->n_codes[FLOW_MESSAGE_PIECE] == n_pieces,
+                                 sizes[i] <= unicast_oap_max(&a->unicast));
         }
         assert_int_equal(b->n_incoming, ELEMENTSOF(sizes));
         net_run(net, 10 * USEC_PER_SEC);
@@ -235,7 +236,7 @@ static void test_large_and_lost(void **state) {
 
         net->loss_percent = 5;
         for (uint64_t flow_id = 1; flow_id <= 50; flow_id++)
-                net_connect_with_keys(net, flow_id, LAYER_OAP_BYTES_MAX);       /* aborts where one does not come to be */
+                net_connect_with_keys(net, flow_id, LAYER_OAP_BYTES_MAX); /* aborts where one does not come to be */
         assert_int_equal(net->members[1].n_incoming, 50);
 }
 

@@ -255,7 +255,8 @@ static void test_qos(void **state) {
                 .code = FLOW_MESSAGE_REQUEST,
                 .sender = 1,
                 .sender_eid = OK_EID,
-                .qos = { 0x01020304, UINT64_C(0x1112131415161718), 5, 0x21222324, 0x31323334, 6, 0x41424344, 0x51525354 },
+                .qos = { 0x01020304, UINT64_C(0x1112131415161718), 5, 0x21222324, 0x31323334, 6, 0x41424344,
+                         0x51525354 },
                 .hash = hash,
                 .hash_size = sizeof(hash),
         };

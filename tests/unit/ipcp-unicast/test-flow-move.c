@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A member whose address another one has, too, draws a new one and joins again. Flows whose peers can be told go with it; the
- * others end, as ever.
+ * A member whose address another one has, too, draws a new one and joins again. Flows whose peers can be told go with
+ * it; the others end, as ever.
  */
 
 #include <setjmp.h>
@@ -68,7 +68,8 @@ static void run(bool keys, unsigned mover) {
 
         if (keys) {
                 assert_int_equal(a->n_ended + b->n_ended, 0);
-                assert_true(net_flow(mover == 1 ? b : a, mover == 1 ? FLOW + 1000 : FLOW)->peer_address == m->unicast.address);
+                assert_true(net_flow(mover == 1 ? b : a, mover == 1 ? FLOW + 1000 : FLOW)->peer_address ==
+                            m->unicast.address);
                 assert_data_goes(a, b);
         } else
                 assert_int_equal(m->n_ended, 1);

@@ -155,7 +155,8 @@ static void test_many(void **state) {
 
         /* Addresses that differ in their upper half only: a hash that ignores it would have them all in one place. */
         for (uint64_t i = 0; i < MANY; i++)
-                many[i] = (Route) { .destination = (i + 1) << 40, .n_hops = 1, .hops = { 1 + i % FORWARDING_NEIGHBOURS_MAX } };
+                many[i] = (Route) { .destination = (i + 1) << 40, .n_hops = 1,
+                                    .hops = { 1 + i % FORWARDING_NEIGHBOURS_MAX } };
         assert_int_equal(forwarding_replace(f, many, MANY), 0);
 
         for (uint64_t i = 0; i < MANY; i++)

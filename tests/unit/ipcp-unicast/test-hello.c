@@ -38,7 +38,8 @@ static void test_messages(void **state) {
                 uint8_t built[HELLO_MESSAGE_BYTES];
 
                 print_message("%s\n", messages[i].name);
-                assert_int_equal(hello_message_parse(messages[i].bytes, messages[i].size, &message), messages[i].result);
+                assert_int_equal(hello_message_parse(messages[i].bytes, messages[i].size, &message),
+                                 messages[i].result);
                 assert_int_equal(message.hears, messages[i].message.hears);
                 assert_int_equal(message.interval_msec, messages[i].message.interval_msec);
                 if (messages[i].result < 0)
@@ -75,7 +76,8 @@ static bool both_up(Net *net) {
 static bool both_trying(Net *net) {
         Fixture *f = container_of(net, Fixture, net);
 
-        return net_neighbour(f->a, f->b)->state == NEIGHBOUR_TRYING && net_neighbour(f->b, f->a)->state == NEIGHBOUR_TRYING;
+        return net_neighbour(f->a, f->b)->state == NEIGHBOUR_TRYING &&
+               net_neighbour(f->b, f->a)->state == NEIGHBOUR_TRYING;
 }
 
 static int setup(void **state) {

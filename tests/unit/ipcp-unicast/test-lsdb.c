@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The link-state database: what counts as newer, how both forms of a message combine, tombstones, bounds, and the log. */
+/* The link-state database: what counts as newer, how both forms of a message combine, tombstones, bounds, and the
+ * log. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,8 @@ static Lsa plain(uint64_t sequence) {
 }
 
 static Lsa longer(uint64_t sequence, uint32_t cost) {
-        return (Lsa) { .from = 1, .to = 2, .sequence = sequence, .extended = true, .cost = cost, .withdrawn = cost == 0 };
+        return (Lsa) { .from = 1, .to = 2, .sequence = sequence, .extended = true, .cost = cost,
+                       .withdrawn = cost == 0 };
 }
 
 #define STEPS_MAX 5U
@@ -57,7 +59,8 @@ static const struct {
         { "withdrawn, same number",    { P(5), X(5, GONE) }, { 2, 2 }, 2, LSDB_WITHDRAWN, 1, 5 },
         { "withdrawn, unknown",        { X(6, GONE) }, { 2 }, 1, LSDB_WITHDRAWN, 1, 6 },
         { "withdrawal is stale",       { P(7), X(6, GONE) }, { 2, 0 }, 2, LSDB_ALIVE, 1, 7 },
-        { "no revival by a copy",      { P(5), X(6, GONE), P(5), P(6), X(6, 3) }, { 2, 2, 0, 0, 0 }, 5, LSDB_WITHDRAWN, 1, 6 },
+        { "no revival by a copy",      { P(5), X(6, GONE), P(5), P(6), X(6, 3) }, { 2, 2, 0, 0, 0 }, 5, LSDB_WITHDRAWN,
+          1, 6 },
         { "back with a higher number", { P(5), X(6, GONE), P(7) }, { 2, 2, 2 }, 3, LSDB_ALIVE, 1, 7 },
         { "tombstone renewed",         { X(6, GONE), X(7, GONE) }, { 2, 1 }, 2, LSDB_WITHDRAWN, 1, 7 },
         { "small jump",                { P(5), P(5 + LSDB_JUMP_MAX) }, { 2, 1 }, 2, LSDB_ALIVE, 1, 5 + LSDB_JUMP_MAX },
@@ -73,8 +76,9 @@ static void test_merge(void **state) {
                 print_message("%s\n", merges[i].name);
                 assert_int_equal(lsdb_init(&db, 100, TIMEOUT, FRESH), 0);
                 for (unsigned k = 0; k < merges[i].n; k++) {
-                        Lsa lsa = merges[i].steps[k].extended ? longer(merges[i].steps[k].sequence, merges[i].steps[k].cost)
-                                                              : plain(merges[i].steps[k].sequence);
+                        Lsa lsa = merges[i].steps[k].extended
+                                          ? longer(merges[i].steps[k].sequence, merges[i].steps[k].cost)
+                                          : plain(merges[i].steps[k].sequence);
 
                         assert_int_equal(lsdb_merge(&db, &lsa, PEER, k * S, &e), merges[i].results[k]);
                 }
@@ -186,7 +190,8 @@ static void test_bounds(void **state) {
         assert_int_equal(tell(&db, PEER, 20001, 2), 2);
 }
 
-/* Whoever reads the log on from where he was gets each link that changed since, once, in the order of the last changes. */
+/* Whoever reads the log on from where he was gets each link that changed since, once, in the order of the last
+ * changes. */
 static void test_log(void **state) {
         _cleanup_(lsdb_done) Lsdb db = {};
         uint64_t sequences[50] = {}, seen = 0, random = 1, last_version;

@@ -177,8 +177,8 @@ static const struct {
         { "a foreign member, ours",        1,          "",       true  },
 };
 
-/* Both open a data flow at the same time. Between o7s members one of the two is closed; a foreign one would hear nothing of that,
- * and in two minutes take its link to us away, although the other flow is there. */
+/* Both open a data flow at the same time. Between o7s members one of the two is closed; a foreign one would hear
+ * nothing of that, and in two minutes take its link to us away, although the other flow is there. */
 static void test_crossing(void **state) {
         Fixture *f = *state;
 
@@ -188,7 +188,9 @@ static void test_crossing(void **state) {
 
                 print_message("%s\n", crossings[i].name);
                 theirs = accept_flow(f, 0, CUBE_BEST_EFFORT, NET_PACKET_MAX);
-                assert_int_equal(lower_flow_open(&f->m->unicast, LOWER_DATA, CUBE_BEST_EFFORT, 0, "home", f->net.now, &ours), 0);
+                assert_int_equal(
+                        lower_flow_open(&f->m->unicast, LOWER_DATA, CUBE_BEST_EFFORT, 0, "home", f->net.now, &ours),
+                        0);
                 id = ours->id;
                 unicast_lower_allocated(ours, NET_PACKET_MAX, f->net.now);
                 greet(f, theirs, CEP_DATA_TRANSFER, crossings[i].address, crossings[i].member);
@@ -274,8 +276,10 @@ static void test_flows_are_bounded(void **state) {
         for (unsigned i = 0; i < LOWER_FLOWS_MAX; i++)
                 (void) open_flow(f, 0, CUBE_BEST_EFFORT, CEP_MANAGEMENT, 7 + i % 10);
 
-        assert_int_equal(unicast_lower_accepted(&f->m->unicast, 0, &qos, NET_PACKET_MAX, "", f->net.now, &flow), -EBUSY);
-        assert_int_equal(unicast_lower_accepted(&f->m->unicast, 9, &qos, NET_PACKET_MAX, "", f->net.now, &flow), -EINVAL);
+        assert_int_equal(unicast_lower_accepted(&f->m->unicast, 0, &qos, NET_PACKET_MAX, "", f->net.now, &flow),
+                         -EBUSY);
+        assert_int_equal(unicast_lower_accepted(&f->m->unicast, 9, &qos, NET_PACKET_MAX, "", f->net.now, &flow),
+                         -EINVAL);
         assert_int_equal(f->m->unicast.n_neighbours, 10);
 }
 

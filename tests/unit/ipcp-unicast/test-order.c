@@ -43,7 +43,8 @@ static void done(void *userdata, uint64_t id, int32_t result, const char *text) 
         (void) snprintf(f->text, sizeof(f->text), "%s", text);
 }
 
-static void tell(void *userdata, const LayerNeighbour *neighbour, const char *name, const char *lower, const char *text) {
+static void tell(void *userdata, const LayerNeighbour *neighbour, const char *name, const char *lower,
+                 const char *text) {
         Fixture *f = userdata;
         size_t n = strlen(f->rows);
 
@@ -51,8 +52,8 @@ static void tell(void *userdata, const LayerNeighbour *neighbour, const char *na
         f->last_key = neighbour->key;
         f->told[f->n_told % ELEMENTSOF(f->told)].key = neighbour->key;
         (void) snprintf(f->told[f->n_told++ % ELEMENTSOF(f->told)].name, sizeof(f->told[0].name), "%s", name);
-        (void) snprintf(f->rows + n, sizeof(f->rows) - n, "%s %s %u %s; ", name, layer_neighbour_state_to_string(neighbour->state),
-                        neighbour->components, lower);
+        (void) snprintf(f->rows + n, sizeof(f->rows) - n, "%s %s %u %s; ", name,
+                        layer_neighbour_state_to_string(neighbour->state), neighbour->components, lower);
 }
 
 static int setup(void **state) {

@@ -35,7 +35,8 @@ static const struct {
           { 0xC68505FC, 0, 60, 0, 1 } },
         { "captured: keepalive of a flow", { 4, 8, 60 }, WIRE("\x0b\xa3\x10\x57\0\x3c\0\x44\0\0\0\x28\x60\x42\x50"), 0,
           { 0x5710A30B, 0, 60, 0, 0x5042602800000044 } },
-        { "voice, marked", { 4, 8, 60 }, WIRE("\1\0\0\0\2\1\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0, { 1, 2, 1, 255, UINT64_MAX } },
+        { "voice, marked", { 4, 8, 60 }, WIRE("\1\0\0\0\2\1\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0,
+          { 1, 2, 1, 255, UINT64_MAX } },
         { "smallest sizes", { 1, 1, 60 }, WIRE("\7\1\2\3\x09"), 0, { 7, 1, 2, 3, 9 } },
         { "largest sizes", { 8, 8, 60 }, WIRE("\1\2\3\4\5\6\7\x08\0\x3c\0\x11\x12\x13\x14\x15\x16\x17\x18"), 0,
           { 0x0807060504030201, 0, 60, 0, 0x1817161514131211 } },
@@ -47,7 +48,8 @@ static const struct {
 
 static void test_both_ways(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(packet_freep) Packet *packet = packet_of(cases[i].wire, cases[i].size), *built = packet_of(NULL, 0);
+                _cleanup_(packet_freep) Packet *packet = packet_of(cases[i].wire, cases[i].size),
+                                               *built = packet_of(NULL, 0);
                 Pci pci = { .ttl = 99 };
 
                 print_message("%s\n", cases[i].name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Routing between members, in virtual time: what becomes of links that come, go, flap and are lied about, how long it takes,
- * and what it costs.
+ * Routing between members, in virtual time: what becomes of links that come, go, flap and are lied about, how long it
+ * takes, and what it costs.
  */
 
 #include <setjmp.h>
@@ -171,7 +171,8 @@ static void test_restart_with_old_sequence(void **state) {
         net_run(net, 100 * S);
         assert_true(sequence_at(net, 3, 0, 1) > 5);
 
-        /* It is back, with its address, in no time, and nobody kept its number. Its links to others are what they were, */
+        /* It is back, with its address, in no time, and nobody kept its number. Its links to others are what they
+         * were, */
         net_kill(net, 0);
         net_start(net, 0, net_address(0), 0);
         net_connect(net, 0, 1, 1);
@@ -289,15 +290,24 @@ static const struct {
         uint64_t above;                 /* its sequence is that much above the true one */
         bool there;                     /* the link, afterwards */
 } lies[] = {
-        { "a living link, higher",          { .from = 1, .to = 2, .cost = 1 },                                    1000, true },
-        { "a living link, far higher",      { .from = 1, .to = 2, .cost = 1 },                    UINT64_C(1) << 50, true },
-        { "a living link, highest",         { .from = 1, .to = 2, .cost = 1 },                    UINT64_C(1) << 62, true },
-        { "a living link, other cost",      { .from = 1, .to = 2, .cost = 99, .extended = true },                    1, true },
-        { "a living link, withdrawn",       { .from = 1, .to = 2, .extended = true, .withdrawn = true },             1, true },
-        { "the same, with the same number", { .from = 1, .to = 2, .extended = true, .withdrawn = true },             0, true },
-        { "one that never was",             { .from = 1, .to = 4, .cost = 1 },                                       7, false },
-        { "the receiver's own",             { .from = 3, .to = 2, .extended = true, .withdrawn = true },             1, true },
-        { "its own, never was",             { .from = 3, .to = 0, .cost = 1 },                                       3, false },
+        { "a living link, higher",          { .from = 1, .to = 2, .cost = 1 },                                    1000,
+          true },
+        { "a living link, far higher",      { .from = 1, .to = 2, .cost = 1 },                    UINT64_C(1) << 50,
+          true },
+        { "a living link, highest",         { .from = 1, .to = 2, .cost = 1 },                    UINT64_C(1) << 62,
+          true },
+        { "a living link, other cost",      { .from = 1, .to = 2, .cost = 99, .extended = true },                    1,
+          true },
+        { "a living link, withdrawn",       { .from = 1, .to = 2, .extended = true, .withdrawn = true },             1,
+          true },
+        { "the same, with the same number", { .from = 1, .to = 2, .extended = true, .withdrawn = true },             0,
+          true },
+        { "one that never was",             { .from = 1, .to = 4, .cost = 1 },                                       7,
+          false },
+        { "the receiver's own",             { .from = 3, .to = 2, .extended = true, .withdrawn = true },             1,
+          true },
+        { "its own, never was",             { .from = 3, .to = 0, .cost = 1 },                                       3,
+          false },
 };
 
 /* Told to 3, by 4, in a line of five. The truth is back within two seconds, everywhere, and links can still go. */
@@ -387,8 +397,8 @@ static uint64_t next_random(uint64_t *state) {
         return *state >> 11;
 }
 
-/* 3 invents links as fast as it can. 1 and 2 stay within bounds, their neighbour gets them at a bearable pace, and what they
- * know of each other is right all along. */
+/* 3 invents links as fast as it can. 1 and 2 stay within bounds, their neighbour gets them at a bearable pace, and
+ * what they know of each other is right all along. */
 static void test_storm(void **state) {
         _cleanup_(net_freep) Net *net = make_line(4);
         const RoutingStatistics *at_2 = routing_statistics(net->members[2].routing);

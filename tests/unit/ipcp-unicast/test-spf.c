@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Shortest paths: small graphs by hand, and thousands of random changes of random graphs, after each of which everything must
- * be as a plain Dijkstra over a matrix says.
+ * Shortest paths: small graphs by hand, and thousands of random changes of random graphs, after each of which
+ * everything must be as a plain Dijkstra over a matrix says.
  */
 
 #include <setjmp.h>
@@ -49,7 +49,8 @@ static void model_distances(const Model *m, unsigned root, uint32_t *distance, u
 
                         if (m->cost[nearest][i] == 0 || through > distance[i])
                                 continue;
-                        n_links[i] = through < distance[i] ? n_links[nearest] + 1 : MIN(n_links[i], n_links[nearest] + 1);
+                        n_links[i] = through < distance[i] ? n_links[nearest] + 1
+                                                           : MIN(n_links[i], n_links[nearest] + 1);
                         distance[i] = through;
                 }
         }
@@ -193,8 +194,8 @@ static void change(Spf *s, Model *m, uint64_t *random, uint32_t cost_max, unsign
 }
 
 static bool is_same(const Route *a, const Route *b) {
-        return a->cost == b->cost && a->n_links == b->n_links && a->n_hops == b->n_hops && a->n_alternates == b->n_alternates &&
-               memcmp(a->hops, b->hops, a->n_hops * sizeof(a->hops[0])) == 0 &&
+        return a->cost == b->cost && a->n_links == b->n_links && a->n_hops == b->n_hops &&
+               a->n_alternates == b->n_alternates && memcmp(a->hops, b->hops, a->n_hops * sizeof(a->hops[0])) == 0 &&
                memcmp(a->alternates, b->alternates, a->n_alternates * sizeof(a->alternates[0])) == 0;
 }
 
@@ -287,7 +288,8 @@ static void test_line_and_ring(void **state) {
         assert_int_equal(route->hops[0], 2);
         assert_int_equal(route->hops[1], 4);
 
-        /* In a ring of four the other neighbour of 1 is two away from 2: its way back to us is as long. No alternate. */
+        /* In a ring of four the other neighbour of 1 is two away from 2: its way back to us is as long. No
+         * alternate. */
         assert_int_equal(find_route(s, 2)->n_alternates, 0);
 
         assert_int_equal(spf_set_link(s, 1, 2, 0, 0), 1);

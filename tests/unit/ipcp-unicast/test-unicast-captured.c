@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A member of ours in the place of each of the two hosts in the captures: it hears what the other one said, in that order,
- * and what it answers is what the prototype answered, byte by byte where that is not a matter of chance.
+ * A member of ours in the place of each of the two hosts in the captures: it hears what the other one said, in that
+ * order, and what it answers is what the prototype answered, byte by byte where that is not a matter of chance.
  */
 
 #include <setjmp.h>
@@ -319,8 +319,8 @@ static void set_time(Fixture *f, uint64_t nsec) {
 static bool way_is_there(Net *net) {
         const Fixture *f = container_of(net, Fixture, net);
 
-        return f->data->neighbour &&
-               forwarding_lookup(f->m->unicast.forwarding[CUBE_BEST_EFFORT], f->data->neighbour->address, 0) != FORWARDING_NONE;
+        return f->data->neighbour && forwarding_lookup(f->m->unicast.forwarding[CUBE_BEST_EFFORT],
+                                                       f->data->neighbour->address, 0) != FORWARDING_NONE;
 }
 
 static const Sent *next_told(Fixture *f, DhtCode code) {
@@ -330,7 +330,8 @@ static const Sent *next_told(Fixture *f, DhtCode code) {
                         DhtMessage message;
 
                         if (sent->purpose == LOWER_DATA && sent->size > PCI_BYTES && sent->data[7] == EID_DIRECTORY &&
-                            dht_message_parse(sent->data + PCI_BYTES, sent->size - PCI_BYTES, HASH_BYTES, &message) == 0 &&
+                            dht_message_parse(sent->data + PCI_BYTES, sent->size - PCI_BYTES, HASH_BYTES, &message) ==
+                                    0 &&
                             message.code == code)
                                 return sent;
                 }
@@ -347,8 +348,10 @@ static void a_is_joined(Fixture *f) {
         EnrollmentResponse response;
         LowerFlow *flow;
 
-        assert_int_equal(enrollment_response_parse(f->messages[A_RESPONSE].data, f->messages[A_RESPONSE].size, &response), 0);
-        assert_int_equal(unicast_restore(&f->m->unicast, &response.config, address_of(f, A_GREETS_DATA), 0, f->net.now), 0);
+        assert_int_equal(
+                enrollment_response_parse(f->messages[A_RESPONSE].data, f->messages[A_RESPONSE].size, &response), 0);
+        assert_int_equal(
+                unicast_restore(&f->m->unicast, &response.config, address_of(f, A_GREETS_DATA), 0, f->net.now), 0);
         start(f);
 
         flow = accept_flow(f);
@@ -398,8 +401,9 @@ static void a_finds(Fixture *f) {
 static void order_from(const Fixture *f, size_t message, LayerMessage *order) {
         FlowMessage captured;
 
-        assert_int_equal(flow_message_parse(f->messages[message].data + PCI_BYTES, f->messages[message].size - PCI_BYTES,
-                                            HASH_BYTES, &captured), 0);
+        assert_int_equal(flow_message_parse(f->messages[message].data + PCI_BYTES,
+                                            f->messages[message].size - PCI_BYTES, HASH_BYTES, &captured),
+                         0);
         *order = (LayerMessage) { .flow_id = 7, .qos = captured.qos, .hash_size = captured.hash_size,
                                   .oap_size = captured.oap_size };
         if (captured.hash_size > 0)
@@ -495,7 +499,8 @@ static void b_joins(Fixture *f) {
         EnrollmentRequest request;
         LowerFlow *flow;
 
-        assert_int_equal(enrollment_request_parse(f->messages[B_REQUEST].data, f->messages[B_REQUEST].size, &request), 0);
+        assert_int_equal(enrollment_request_parse(f->messages[B_REQUEST].data, f->messages[B_REQUEST].size, &request),
+                         0);
         start(f);
         flow = next_flow(f, LOWER_ENROLLMENT);
         expect_greeted(f, B_GREETS_ENROLLMENT);

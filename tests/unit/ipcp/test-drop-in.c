@@ -21,7 +21,8 @@ static const struct {
                 "[Layer]\nType=eth\n[Ethernet]\nInterface=a\n",
                 true,
                 HEAD "[Unit]\nSourcePath=/etc/o7s/layers/l.layer\n"
-                "\n[Service]\nBusName=org.o7s.ipcp1.l\nUser=o7s-eth\nPrivateNetwork=no\nRestrictAddressFamilies=AF_PACKET AF_NETLINK\n"
+                "\n[Service]\nBusName=org.o7s.ipcp1.l\nUser=o7s-eth\nPrivateNetwork=no\n"
+                "RestrictAddressFamilies=AF_PACKET AF_NETLINK\n"
                 "CapabilityBoundingSet=CAP_NET_RAW\nAmbientCapabilities=CAP_NET_RAW\n"
                 RECORDED("eth"),
         },
@@ -30,7 +31,8 @@ static const struct {
                 "[Layer]\nType=unicast\nOver=lan-1 wan\n",
                 true,
                 HEAD "[Unit]\nSourcePath=/etc/o7s/layers/l.layer\n"
-                "Wants=o7s-ipcp@lan-1.service\nAfter=o7s-ipcp@lan-1.service\nWants=o7s-ipcp@wan.service\nAfter=o7s-ipcp@wan.service\n"
+                "Wants=o7s-ipcp@lan-1.service\nAfter=o7s-ipcp@lan-1.service\nWants=o7s-ipcp@wan.service\n"
+                "After=o7s-ipcp@wan.service\n"
                 "\n[Service]\nBusName=org.o7s.ipcp1.l\nUser=o7s-unicast\n"
                 RECORDED("unicast"),
         },

@@ -16,15 +16,19 @@ static const struct {
         int r;
         const char *says;
 } compared[] = {
-        { "the same", "[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\nIdentity=1 2 3 /etc/o7s/layers/l.layer.d/x.conf\n", 0, NULL },
-        { "foreign sections do not count", "[Unit]\nType=udp\n[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n"
+        { "the same", "[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n"
+                      "Identity=1 2 3 /etc/o7s/layers/l.layer.d/x.conf\n", 0, NULL },
+        { "foreign sections do not count",
+          "[Unit]\nType=udp\n[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n"
           "Identity=1 2 3 /etc/o7s/layers/l.layer.d/x.conf\n", 0, NULL },
         { "size", "[X-O7s]\nType=eth\nIdentity=11 20 30 /etc/o7s/layers/l.layer\n", -ESTALE, "l.layer has changed" },
         { "time", "[X-O7s]\nType=eth\nIdentity=10 21 30 /etc/o7s/layers/l.layer\n", -ESTALE, "l.layer has changed" },
         { "inode", "[X-O7s]\nType=eth\nIdentity=10 20 31 /etc/o7s/layers/l.layer\n", -ESTALE, "l.layer has changed" },
-        { "another path", "[X-O7s]\nType=eth\nIdentity=10 20 30 /usr/lib/o7s/layers/l.layer\n", -ESTALE, "l.layer has changed" },
+        { "another path", "[X-O7s]\nType=eth\nIdentity=10 20 30 /usr/lib/o7s/layers/l.layer\n", -ESTALE,
+          "l.layer has changed" },
         { "a new drop-in", "[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n", -ESTALE, "x.conf is new" },
-        { "a drop-in less", "[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\nIdentity=1 2 3 /etc/o7s/layers/l.layer.d/x.conf\n"
+        { "a drop-in less", "[X-O7s]\nType=eth\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n"
+                            "Identity=1 2 3 /etc/o7s/layers/l.layer.d/x.conf\n"
           "Identity=1 2 4 /etc/o7s/layers/l.layer.d/y.conf\n", -ESTALE, "is gone" },
         { "type", "[X-O7s]\nType=udp\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n", -ESTALE, "type udp" },
         { "no record", "[Service]\nUser=root\n", -ESTALE, "does not say" },
@@ -44,7 +48,8 @@ static void test_compare(void **state) {
 
                 print_message("%s\n", compared[i].name);
                 assert_int_equal(conf_new(&conf), 0);
-                assert_int_equal(conf_add_text(conf, "50-o7s.conf", compared[i].drop_in, strlen(compared[i].drop_in)), 0);
+                assert_int_equal(conf_add_text(conf, "50-o7s.conf", compared[i].drop_in, strlen(compared[i].drop_in)),
+                                 0);
                 assert_int_equal(record_compare(&record, conf, &difference), compared[i].r);
                 assert_int_equal(difference != NULL, compared[i].r < 0);
                 if (difference)
@@ -53,7 +58,8 @@ static void test_compare(void **state) {
 }
 
 static void test_round_trip(void **state) {
-        FileIdentity files[] = { { .path = main_path, .size = UINT64_MAX, .mtime_nsec = INT64_MIN, .inode = UINT64_MAX } };
+        FileIdentity files[] = { { .path = main_path, .size = UINT64_MAX, .mtime_nsec = INT64_MIN,
+                                   .inode = UINT64_MAX } };
         const Record record = { .kind = _LAYER_KIND_INVALID, .files = files, .n_files = 1 };
         _cleanup_(conf_freep) ConfFile *conf = NULL;
         _cleanup_free_ char *text = NULL, *difference = NULL;
@@ -87,7 +93,8 @@ static const struct {
 
 static void test_trust(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(owned); i++) {
-                FileIdentity file = { .path = owned[i].path, .uid = owned[i].uid, .gid = owned[i].gid, .mode = owned[i].mode };
+                FileIdentity file = { .path = owned[i].path, .uid = owned[i].uid, .gid = owned[i].gid,
+                                      .mode = owned[i].mode };
                 Record record = { .files = &file, .n_files = 1 };
 
                 print_message("%s\n", owned[i].name);

@@ -35,7 +35,8 @@ static void test_records(void **state) {
                 { "unknown record",      "\x04",             1, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "zero",                "\x00",             1, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "outcome comes late",  "\x03xyz",          4, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
-                { "far too long",        "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01", 12, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
+                { "far too long",        "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01", 12, -EBADMSG,
+                  _CLOSE_REASON_INVALID, 0 },
                 { "empty is an end",     "",                 0, -EPIPE,   _CLOSE_REASON_INVALID, 0 },
         };
 

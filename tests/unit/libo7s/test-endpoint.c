@@ -116,7 +116,8 @@ static void test_flags_of_an_application(void **state) {
                 assert_int_equal(setup(&fresh), 0);
                 f = fresh;
                 assert_int_equal(app_write(f, 5, 1), 0);
-                assert_int_equal(channel_push_flagged(f->app, &(struct iovec) { .iov_base = (char[]) { 'x' }, .iov_len = 1 }, 1,
+                assert_int_equal(channel_push_flagged(f->app,
+                                                      &(struct iovec) { .iov_base = (char[]) { 'x' }, .iov_len = 1 }, 1,
                                                       flags[i]), 0);
                 assert_int_equal(channel_publish(f->app), 0);
                 assert_int_equal(endpoint_take(f->endpoint, f->packets, N_PACKETS), 1);

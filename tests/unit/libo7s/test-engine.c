@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The engine by itself, and what it does for flows whose program is elsewhere. Nothing here waits for a time to pass but for what
- * the engine was asked to do by then. */
+/* The engine by itself, and what it does for flows whose program is elsewhere. Nothing here waits for a time to pass
+ * but for what the engine was asked to do by then. */
 
 #include <dirent.h>
 #include <poll.h>

@@ -84,7 +84,8 @@ static void test_made_late(void **state) {
         assert_quiet(pair.serving);
 }
 
-/* Whoever looks and does not read is told again, also when the doorbell was emptied by a writer who looked for the end. */
+/* Whoever looks and does not read is told again, also when the doorbell was emptied by a writer who looked for the
+ * end. */
 static void test_look_without_reading(void **state) {
         const struct timespec tick = { .tv_nsec = 10 * USEC_PER_MSEC * NSEC_PER_USEC };
         _cleanup_flow_pair_ FlowPair pair;

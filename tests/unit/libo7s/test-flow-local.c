@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Ordered flows between two programs of one host: messages larger than a lane, streams, writes that time out half-way, and
- * another side that breaks the rules. */
+/* Ordered flows between two programs of one host: messages larger than a lane, streams, writes that time out
+ * half-way, and another side that breaks the rules. */
 
 #include <poll.h>
 #include <pthread.h>
@@ -101,7 +101,8 @@ static void test_sizes(void **state) {
                 const char *name;
                 uint64_t flags;
         } classes[] = { { "thin", O7S_THIN }, { "normal", 0 }, { "bulk", O7S_BULK } };
-        static const size_t sizes[] = { 1, 2047, 2048, 2049, 16384, 16385, 65536, 65537, 131073, 300000, (1 << 20) - 1, 1 << 20 };
+        static const size_t sizes[] = { 1, 2047, 2048, 2049, 16384, 16385, 65536, 65537, 131073, 300000, (1 << 20) - 1,
+                                        1 << 20 };
 
         for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
                 struct o7s_flow_info info = { .size = sizeof(info) };

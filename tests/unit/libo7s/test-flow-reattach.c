@@ -444,7 +444,8 @@ static void test_nothing_piles_up(void **state) {
         reads(t, 1000);
         set_timeouts(t, TIMEOUT_USEC);
 
-        /* The last process's message, and before it that of the one before, should we not have seen the end of that yet. */
+        /* The last process's message, and before it that of the one before, should we not have seen the end of that
+         * yet. */
         while (numbers[0] != 99) {
                 assert_int_equal(o7s_flow_read(t->flow, numbers, sizeof(numbers)), sizeof(numbers[0]));
                 assert_true(numbers[0] >= 98 && numbers[0] <= 99);
@@ -478,16 +479,17 @@ static void *read_all_the_time(void *userdata) {
         ssize_t n;
 
         while ((n = o7s_flow_read(traffic->flow, numbers, sizeof(numbers))) > 0) {
-                traffic->out_of_order = traffic->out_of_order || n != sizeof(numbers[0]) || numbers[0] <= traffic->last_read;
+                traffic->out_of_order = traffic->out_of_order || n != sizeof(numbers[0]) ||
+                                        numbers[0] <= traffic->last_read;
                 traffic->last_read = numbers[0];
         }
 
         return NULL;
 }
 
-/* One thread reads, one writes, the layer dies all the time. What the application wrote arrives once and in order, all of
- * it, since here no process takes what it does not count. What it reads is in order too; some may be lost, where processes
- * die faster than it reads. */
+/* One thread reads, one writes, the layer dies all the time. What the application wrote arrives once and in order,
+ * all of it, since here no process takes what it does not count. What it reads is in order too; some may be lost,
+ * where processes die faster than it reads. */
 static void test_two_threads(void **state) {
         Test *t = *state;
         Traffic traffic = { .flow = t->flow };

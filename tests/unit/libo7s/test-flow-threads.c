@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Many threads and many flows at once: of all kinds, each flow read, written, asked and ended by several threads; and one event
- * loop for a thousand of them. */
+/* Many threads and many flows at once: of all kinds, each flow read, written, asked and ended by several threads; and
+ * one event loop for a thousand of them. */
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,7 +34,8 @@ typedef struct Side {
         unsigned n_bad;
 } Side;
 
-static void pair_open(o7s_listener *listener, const char *name, const o7s_qos *qos, o7s_flow **ret_asking, o7s_flow **ret_serving) {
+static void pair_open(o7s_listener *listener, const char *name, const o7s_qos *qos, o7s_flow **ret_asking,
+                      o7s_flow **ret_serving) {
         assert_int_equal(o7s_flow_alloc_start(name, qos, O7S_THIN, TEST_TIMEOUT_USEC, ret_asking), 0);
         assert_int_equal(o7s_flow_accept(listener, TEST_TIMEOUT_USEC, ret_serving), 0);
         while (o7s_flow_alloc_finish(*ret_asking) == -EINPROGRESS)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Ordered, reliable and checked flows through the public interface, both ends in this process, over lanes that lose nothing. */
+/* Ordered, reliable and checked flows through the public interface, both ends in this process, over lanes that lose
+ * nothing. */
 
 #include <poll.h>
 #include <pthread.h>
@@ -399,7 +400,8 @@ static void *write_one(void *userdata) {
         return NULL;
 }
 
-/* A message was there when the writer began to wait, so it had not asked for more. Who reads that one gets the next all the same. */
+/* A message was there when the writer began to wait, so it had not asked for more. Who reads that one gets the next
+ * all the same. */
 static void test_read_beside_writer(void **state) {
         struct o7s_flow_stats stats = { .size = sizeof(stats) };
         static uint8_t data[1000];

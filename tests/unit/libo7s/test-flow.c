@@ -81,7 +81,8 @@ static void test_bad_requests(void **state) {
                 { "a stream, unordered", { UINT32_MAX, 0, 0, 0, 1, 0, UINT32_MAX, 120000 }, O7S_STREAM, -EINVAL },
                 { "a stream with gaps", { UINT32_MAX, 0, 0, 1, 1, 1, UINT32_MAX, 120000 }, O7S_STREAM, -EINVAL },
                 { "in_order is 2",     { UINT32_MAX, 0, 0, 1, 1, 2, UINT32_MAX, 120000 }, 0, -EINVAL },
-                { "thin and bulk",     { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 }, O7S_BULK | O7S_THIN, -EINVAL },
+                { "thin and bulk",     { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 }, O7S_BULK | O7S_THIN,
+                  -EINVAL },
                 { "an unknown flag",   { UINT32_MAX, 0, 0, 1, 1, 0, UINT32_MAX, 120000 }, 1U << 20, -EINVAL },
         };
         o7s_flow *flow;
@@ -260,7 +261,8 @@ static void test_truncate(void **state) {
 
 static void test_vectors(void **state) {
         _cleanup_flow_pair_ FlowPair pair;
-        const struct iovec out[] = { { (char *) "one ", 4 }, { NULL, 0 }, { (char *) "two ", 4 }, { (char *) "three", 5 } };
+        const struct iovec out[] = { { (char *) "one ", 4 }, { NULL, 0 }, { (char *) "two ", 4 },
+                                     { (char *) "three", 5 } };
         char a[3], b[6], c[20];
         const struct iovec in[] = { { a, sizeof(a) }, { b, sizeof(b) }, { c, sizeof(c) } };
 

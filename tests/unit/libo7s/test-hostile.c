@@ -80,7 +80,9 @@ static void test_rules(void **state) {
                 { "an honest message",            BY_READ,     1,  0, { 100 }, 0 },
                 { "an honest chain",              BY_READ,     2,  0, { 2048 | MORE, 1 }, 0 },
                 { "an honest full lane",          BY_READ,     16, 4, { 100 }, 0 },
-                { "the largest message",          BY_READ,     8,  0, { 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 }, 0 },
+                { "the largest message",          BY_READ,     8,  0,
+                  { 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 },
+                  0 },
                 { "head beyond the lane",         BY_READ,     17, 0, { 100 }, -EBADMSG },
                 { "head far beyond",              BY_READ,     0x80000000, 0, { 100 }, -EBADMSG },
                 { "head before the start",        BY_READ,     UINT32_MAX, 0, { 100 }, -EBADMSG },
@@ -91,7 +93,8 @@ static void test_rules(void **state) {
                 { "the longest length",           BY_READ,     1,  0, { 0xffffff }, -EBADMSG },
                 { "every flag that there is",     BY_READ,     1,  0, { 100 | LANE_DESCRIPTOR_FLAGS }, 0 },
                 { "flags at the end of a chain",  BY_READ,     2,  0, { 2048 | MORE, 1 | LANE_DESCRIPTOR_MARKED }, 0 },
-                { "flags before the end of one",  BY_READ,     2,  0, { 2048 | MORE | LANE_DESCRIPTOR_MARKED, 1 }, -EBADMSG },
+                { "flags before the end of one",  BY_READ,     2,  0, { 2048 | MORE | LANE_DESCRIPTOR_MARKED, 1 },
+                  -EBADMSG },
                 { "an unknown flag",              BY_READ,     1,  0, { 100 | UINT64_C(0x10000000) }, -EBADMSG },
                 { "another unknown flag",         BY_READ,     1,  0, { 100 | UINT64_C(0x80000000) }, -EBADMSG },
                 { "a bit that is to be zero",     BY_READ,     1,  0, { 100 | UINT64_C(1) << 63 }, -EBADMSG },
@@ -101,8 +104,13 @@ static void test_rules(void **state) {
                 { "a chain without its end",      BY_READ,     1,  0, { 2048 | MORE, 1 }, -EBADMSG },
                 { "a chain that ends in nothing", BY_READ,     2,  0, { 2048 | MORE, 0 }, -EBADMSG },
                 { "a chain with a bad end",       BY_READ,     2,  0, { 2048 | MORE, 2049 }, -EBADMSG },
-                { "one byte too much in all",     BY_READ,     9,  0, { 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 1 }, -EBADMSG },
-                { "an endless chain",             BY_READ,     16, 0, { 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE }, -EBADMSG },
+                { "one byte too much in all",     BY_READ,     9,  0,
+                  { 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE,
+                    2048 | MORE, 1 }, -EBADMSG },
+                { "an endless chain",             BY_READ,     16, 0,
+                  { 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE,
+                    2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE, 2048 | MORE,
+                    2048 | MORE, 2048 | MORE }, -EBADMSG },
                 { "tail as it should be",         BY_PUSH_WHEN_FULL, 0, 4, {}, -EAGAIN },
                 { "tail beyond what there is",    BY_PUSH_WHEN_FULL, 0, 5, {}, -EBADMSG },
                 { "tail far beyond",              BY_PUSH_WHEN_FULL, 0, 0x80000000, {}, -EBADMSG },
@@ -123,7 +131,8 @@ static void test_rules(void **state) {
                 assert_int_equal(channel_new(LANE_THIN, own, peer, doorbell, &c), 0);
 
                 for (unsigned j = 0; j < 4; j++)
-                        assert_int_equal(channel_push(c, &(struct iovec) { .iov_base = (char[]) { 'x' }, .iov_len = 1 }, 1), 0);
+                        assert_int_equal(channel_push(c, &(struct iovec) { .iov_base = (char[]) { 'x' }, .iov_len = 1 },
+                                                      1), 0);
                 assert_int_equal(channel_publish(c), 0);
                 if (v->finder == BY_ARM_WRITE)          /* else it has no reason to look */
                         while (channel_push(c, &(struct iovec) { .iov_base = (char[]) { 'x' }, .iov_len = 1 }, 1) == 0)

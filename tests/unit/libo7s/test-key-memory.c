@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Where keys are in a process that uses protected flows: /proc/self/mem is searched, all of it that can be read. While flows are open
- * a secret is in the memory for keys or nowhere, and when they are closed it is gone. There is one exception: the handshake's secret of
- * the reference suite is itself the key of its first cipher, and ChaCha20 in GnuTLS keeps its key, as it is, in a context of its
- * own, once for each end of a flow. The IRM, which makes the keys up, is another
+ * Where keys are in a process that uses protected flows: /proc/self/mem is searched, all of it that can be read.
+ * While flows are open a secret is in the memory for keys or nowhere, and when they are closed it is gone. There is
+ * one exception: the handshake's secret of the reference suite is itself the key of its first cipher, and ChaCha20 in
+ * GnuTLS keeps its key, as it is, in a context of its own, once for each end of a flow. The IRM, which makes the keys
+ * up, is another
  * process, and what is searched for is computed byte by byte, so that the search does not find itself.
  */
 
@@ -184,7 +185,8 @@ static void test_live_process(void **state) {
 
                 assert_int_equal(o7s_listen("extended", 0, &listener), 0);
                 for (unsigned i = 0; i < N_FLOWS; i++) {
-                        assert_int_equal(o7s_flow_alloc_start("extended", &qos[i], 0, TEST_TIMEOUT_USEC, &asking[i]), 0);
+                        assert_int_equal(o7s_flow_alloc_start("extended", &qos[i], 0, TEST_TIMEOUT_USEC, &asking[i]),
+                                         0);
                         assert_int_equal(o7s_flow_accept(listener, TEST_TIMEOUT_USEC, &serving[i]), 0);
                         while (o7s_flow_alloc_finish(asking[i]) == -EINPROGRESS)
                                 ;

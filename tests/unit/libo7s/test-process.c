@@ -121,7 +121,8 @@ static void test_fork(void **state) {
         assert_null(o7s_set_unref(set));
 }
 
-/* A flow that was closed before the fork: its lanes were not inherited, and what the child has where they were stays. */
+/* A flow that was closed before the fork: its lanes were not inherited, and what the child has where they were
+ * stays. */
 static void test_fork_after_close(void **state) {
         _cleanup_flow_pair_ FlowPair pair;
         pid_t child;

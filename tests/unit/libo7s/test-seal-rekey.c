@@ -268,7 +268,8 @@ static void test_lost_control(void **state) {
                 for (unsigned k = 0; k < 2; k++)
                         assert_int_equal(seal_pair_pass(&p, k, 30), 30);
                 n = seal_pair_talk(&p, pattern, 200 * SEC);
-                for (unsigned round = 0; round < 6; round++) {          /* a flow that is used repeats itself for ever */
+                /* a flow that is used repeats itself for ever */
+                for (unsigned round = 0; round < 6; round++) {
                         for (unsigned k = 0; k < 2; k++)
                                 assert_int_equal(seal_pair_pass(&p, k, 30), 30);
                         n += seal_pair_talk(&p, 0, 40 * SEC);
@@ -358,7 +359,8 @@ static void test_late_control(void **state) {
                                 n++;
                                 for (unsigned again = 0; again < n; again++)
                                         assert_int_equal(seal_open(p.ends[!owners[again]], p.now, packets[again],
-                                                                   packets[again][SEAL_CONTROL_MAX - 1], content, sizeof(content)),
+                                                                   packets[again][SEAL_CONTROL_MAX - 1], content,
+                                                                   sizeof(content)),
                                                          -EALREADY);
                         }
                 assert_int_equal(n, 4);
