@@ -35,8 +35,9 @@ static int take_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r >= 0)
                 r = sd_bus_reply_method_return(m, "o", SYSTEMD_PATH "/job/7");
         if (r >= 0)
-                r = sd_bus_emit_signal(sd_bus_message_get_bus(m), SYSTEMD_PATH, SYSTEMD ".Manager", "JobRemoved", "uoss", 7U,
-                                       SYSTEMD_PATH "/job/7", unit, strstr(unit, "broken") ? "failed" : "done");
+                r = sd_bus_emit_signal(sd_bus_message_get_bus(m), SYSTEMD_PATH, SYSTEMD ".Manager", "JobRemoved",
+                                       "uoss", 7U, SYSTEMD_PATH "/job/7", unit,
+                                       strstr(unit, "broken") ? "failed" : "done");
         return r;
 }
 
@@ -95,7 +96,8 @@ static void start_bus(BusFixture *f) {
         file = fopen(config, "we");
         assert_non_null(file);
         (void) fprintf(file, "<busconfig><listen>%s</listen><auth>EXTERNAL</auth><policy context=\"default\">"
-                             "<allow send_destination=\"*\"/><allow receive_sender=\"*\"/><allow own=\"*\"/><allow user=\"*\"/>"
+                             "<allow send_destination=\"*\"/><allow receive_sender=\"*\"/><allow "
+                             "own=\"*\"/><allow user=\"*\"/>"
                              "</policy></busconfig>", f->address);
         assert_int_equal(fclose(file), 0);
 
@@ -104,8 +106,8 @@ static void start_bus(BusFixture *f) {
         if (f->daemon == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 (void) dup2(ready[1], STDOUT_FILENO);
-                (void) execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--config-file", config,
-                              "--print-address=1", (char *) NULL);
+                (void) execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--config-file",
+                              config, "--print-address=1", (char *) NULL);
                 _exit(127);
         }
         wait_ready(ready);
@@ -168,8 +170,8 @@ int bus_fixture_online_layer(BusFixture *f) {
                 char *state = NULL;
 
                 assert_true(time_now() < deadline);
-                assert_true(sd_bus_get_property_string(f->bus, BUS_NAME_IRM, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER, "State",
-                                                       NULL, &state) >= 0);
+                assert_true(sd_bus_get_property_string(f->bus, BUS_NAME_IRM, BUS_PATH_LAYER "/lan",
+                                                       BUS_INTERFACE_LAYER, "State", NULL, &state) >= 0);
                 online = streq(state, "online");
                 free(state);
         }

@@ -59,9 +59,12 @@ static int set_up(void **state) {
         host = (Host) {};
         fixture_start(&host.irm, arg_program);
         auth_start(&host.auth, &host.irm);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\nAuthentication=mutual\n", geteuid());
+        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\nAuthentication=mutual\n",
+                        geteuid());
         fixture_write(&host.irm, "names/here.name", text);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\nAuthentication=none\nEncryption=no\n", geteuid());
+        (void) snprintf(text, sizeof(text),
+                        "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\nAuthentication=none\nEncryption=no\n",
+                        geteuid());
         fixture_write(&host.irm, "names/plain.name", text);
         fixture_run(&host.irm);
         auth_greet(&host.auth);
@@ -88,7 +91,8 @@ static int tear_down(void **state) {
 /* -- steps -- */
 
 static void say_incoming(Host *host, const char *name, uint64_t reference, const uint8_t *oap, size_t oap_size) {
-        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = reference, .qos = O7S_QOS_RAW, .peer = "02:00:00:00:00:07",
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = reference, .qos = O7S_QOS_RAW,
+                                  .peer = "02:00:00:00:00:07",
                                   .binding = "seen on the way", .binding_size = 15, .oap_size = oap_size };
 
         incoming.hash_size = (size_t) hash_compute(HASH_SHA3_256, name, strlen(name), incoming.hash);
@@ -113,7 +117,8 @@ static AuthMessage checked(uint64_t id, uint64_t session, uint8_t oap_id) {
                 .capabilities = FRCT,
                 .have_token = true,
                 .token = "theirs",
-                .peer = { .o7s = true, .verified = true, .identity = "o7s:name:alice", .key_exchange = "X25519", .protection = "aes-128-gcm" },
+                .peer = { .o7s = true, .verified = true, .identity = "o7s:name:alice", .key_exchange = "X25519",
+                          .protection = "aes-128-gcm" },
         };
 
         memset(answer.oap_id, oap_id, sizeof(answer.oap_id));
@@ -154,7 +159,8 @@ static void hear_refusal(Host *host, uint64_t reference, int result) {
 
 static void say_prepared(Host *host, const LayerMessage *prepare) {
         LayerMessage answer = { .type = LAYER_PREPARED, .flow_id = prepare->flow_id, .reference = prepare->reference,
-                                .binding = "will say", .binding_size = 8, .have_reset = true, .reset = "ours to reset" };
+                                .binding = "will say", .binding_size = 8, .have_reset = true,
+                                .reset = "ours to reset" };
 
         layer_say(host->layer, &answer, NULL, 0);
 }
@@ -202,9 +208,11 @@ static void test_accepted(void **state) {
         assert_true(question.have_reset);
         assert_memory_equal(question.reset, "ours to reset", 13);
         assert_int_equal(question.binding_size, 8);
-        answer = (AuthMessage) { .type = AUTH_RESPONSE_BUILT, .id = question.id, .keys = { .suite = SEAL_O7S, .cipher = SEAL_AES_128_GCM, .send = "s" },
+        answer = (AuthMessage) { .type = AUTH_RESPONSE_BUILT, .id = question.id,
+                                 .keys = { .suite = SEAL_O7S, .cipher = SEAL_AES_128_GCM, .send = "s" },
                                  .control = { .present = true, .send = "cs", .receive = "cr" },
-                                 .peer = { .o7s = true, .verified = true, .identity = "o7s:name:alice", .key_exchange = "X25519", .protection = "aes-256-gcm" } };
+                                 .peer = { .o7s = true, .verified = true, .identity = "o7s:name:alice",
+                                           .key_exchange = "X25519", .protection = "aes-256-gcm" } };
         answer.oap = auth_make_oap(0x12, &answer.oap_size);
         auth_say(&host->auth, &answer);
 
@@ -247,19 +255,20 @@ static void test_refused(void **state) {
                 AuthPeer peer;
                 int wire;
         } cases[] = {
-                { "nothing proven",                     -EKEYREJECTED, {},                                                        0     },
-                { "no handshake",                       -EBADMSG,      {},                                                        0     },
-                { "old",                                -ETIME,        {},                                                        0     },
-                { "algorithms of a stranger",           -EOPNOTSUPP,   {},                                                        0     },
-                { "our key",                            -ENOKEY,       {},                                                        0     },
-                { "proven, and not allowed",            -EKEYREJECTED, { .identity = "o7s:name:bob" },                            -1009 },
-                { "old, of one who has proven",         -ETIME,        { .identity = "o7s:name:bob" },                            0     },
-                { "algorithms of one who has proven",   -EOPNOTSUPP,   { .identity = "o7s:name:alice" },                          -1008 },
+                { "nothing proven",                   -EKEYREJECTED, {},                               0 },
+                { "no handshake",                     -EBADMSG,      {},                               0 },
+                { "old",                              -ETIME,        {},                               0 },
+                { "algorithms of a stranger",         -EOPNOTSUPP,   {},                               0 },
+                { "our key",                          -ENOKEY,       {},                               0 },
+                { "proven, and not allowed",          -EKEYREJECTED, { .identity = "o7s:name:bob" },   -1009 },
+                { "old, of one who has proven",       -ETIME,        { .identity = "o7s:name:bob" },   0 },
+                { "algorithms of one who has proven", -EOPNOTSUPP,   { .identity = "o7s:name:alice" }, -1008 },
         };
         Host *host = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                AuthMessage question, answer = { .type = AUTH_REQUEST_CHECKED, .result = cases[i].result, .peer = cases[i].peer };
+                AuthMessage question, answer = { .type = AUTH_REQUEST_CHECKED, .result = cases[i].result,
+                                                 .peer = cases[i].peer };
 
                 print_message("%s\n", cases[i].name);
                 ask_for(host, "here", i + 1, (uint8_t) (0x20 + i));
@@ -280,7 +289,8 @@ static void test_refused_once(void **state) {
         uint8_t *oap = auth_make_oap(0xe1, &size);
 
         for (uint64_t i = 1; i <= 2; i++) {
-                AuthMessage question, answer = { .type = AUTH_REQUEST_CHECKED, .result = -EKEYREJECTED, .peer = { .identity = "o7s:name:bob" } };
+                AuthMessage question, answer = { .type = AUTH_REQUEST_CHECKED, .result = -EKEYREJECTED,
+                                                 .peer = { .identity = "o7s:name:bob" } };
 
                 say_incoming(host, "here", i, oap, size);
                 auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
@@ -580,7 +590,8 @@ static void test_answer_fails(void **state) {
                 layer_hear(host->layer, LAYER_PREPARE, &prepare, NULL);
                 say_prepared(host, &prepare);
                 auth_hear(&host->auth, AUTH_BUILD_RESPONSE, &question);
-                auth_say(&host->auth, &(AuthMessage) { .type = AUTH_RESPONSE_BUILT, .id = question.id, .result = cases[i].result, .text = "no" });
+                auth_say(&host->auth, &(AuthMessage) { .type = AUTH_RESPONSE_BUILT, .id = question.id,
+                                                       .result = cases[i].result, .text = "no" });
                 auth_message_done(&question);
                 auth_hear_forget(&host->auth, SESSION + i + 1);
                 hear_refusal(host, i + 1, 0);

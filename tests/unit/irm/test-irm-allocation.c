@@ -262,7 +262,9 @@ static void test_sentence(void **state) {
         assert_int_equal(allocation_elapsed(&a, 900 * MS), ALLOCATION_FAIL);
 
         allocation_explain(&a, "web.example", 900 * MS, text);
-        assert_string_equal(text, "No layer on this host knows 'web.example'; asked lan (unknown), wan (no answer); it took 900ms");
+        assert_string_equal(
+                text,
+                "No layer on this host knows 'web.example'; asked lan (unknown), wan (no answer); it took 900ms");
 }
 
 static const struct {
@@ -274,7 +276,8 @@ static const struct {
         AllocationLayer layers[2];
         const char *text;
 } sentences[] = {
-        { "no layer", false, false, -1, -ENOENT, 0, {}, "'web' is not a name of this host, and no layer is online; it took 2s" },
+        { "no layer", false, false, -1, -ENOENT, 0, {},
+          "'web' is not a name of this host, and no layer is online; it took 2s" },
         { "a listener that sleeps", true, true, -1, -ETIMEDOUT, 0, {},
           "A listener of this host has not accepted the flow to 'web'; it took 2s" },
         { "nobody listens", true, false, -1, -ETIMEDOUT, 1, { { 1, "lan", ALLOCATION_HAS_NOT, -ENOENT } },
@@ -288,7 +291,8 @@ static const struct {
           "No layer on this host knows 'web'; asked lan (went down), wan (no answer); it took 2s" },
         { "refused", false, false, -1, -ECONNREFUSED, 2,
           { { 1, "lan", ALLOCATION_TRIED, -ECONNREFUSED }, { 2, "wan", ALLOCATION_TRIED, -ETIMEDOUT } },
-          "The flow to 'web' could not be allocated; asked lan (Connection refused), wan (nobody accepted); it took 2s" },
+          "The flow to 'web' could not be allocated; asked lan (Connection refused), wan "
+          "(nobody accepted); it took 2s" },
 };
 
 static void test_sentences(void **state) {

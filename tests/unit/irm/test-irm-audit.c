@@ -24,7 +24,8 @@ static const AuditEvent event = {
 };
 
 /* What is written to standard error meanwhile: how many lines. Text is for the last of them. */
-static unsigned lines_of(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *e, unsigned times, usec_t now, char text[1024]) {
+static unsigned lines_of(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *e, unsigned times, usec_t now,
+                         char text[1024]) {
         FILE *file = tmpfile();
         int before = dup(STDERR_FILENO);
         unsigned n = 0;

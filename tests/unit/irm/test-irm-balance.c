@@ -43,7 +43,8 @@ static void test_choose(void **state) {
                 size_t rotor = cases[i].rotor;
 
                 print_message("%s\n", cases[i].name);
-                assert_int_equal(balance_choose(cases[i].balance, cases[i].candidates, cases[i].n, &rotor), cases[i].chosen);
+                assert_int_equal(balance_choose(cases[i].balance, cases[i].candidates, cases[i].n, &rotor),
+                                 cases[i].chosen);
                 assert_int_equal(rotor, cases[i].rotor_after);
         }
 }

@@ -150,7 +150,8 @@ static void test_resolve_refusals(void **state) {
 static bool need_reload(BusFixture *f, const char *path, const char *interface) {
         int value = -1;
 
-        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, path, interface, "NeedReload", NULL, 'b', &value) >= 0);
+        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, path, interface, "NeedReload", NULL, 'b',
+                                                &value) >= 0);
         return value > 0;
 }
 
@@ -166,7 +167,8 @@ static void test_need_reload(void **state) {
         assert_true(need_reload(f, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER));
         assert_true(need_reload(f, BUS_PATH_IRM, BUS_INTERFACE_MANAGER));
 
-        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "Reload", NULL, NULL, NULL) >= 0);
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "Reload", NULL, NULL,
+                                       NULL) >= 0);
         assert_false(need_reload(f, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER));
         assert_false(need_reload(f, BUS_PATH_IRM, BUS_INTERFACE_MANAGER));
 }
@@ -189,8 +191,8 @@ static double look(BusFixture *f, const char *operation, char text[TEXT_MAX]) {
                 n += (size_t) snprintf(text + n, TEXT_MAX - n, "%s %s; ", step, state);
         }
         sd_bus_message_unref(reply);
-        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, operation, BUS_INTERFACE_OPERATION, "Progress", NULL, 'd',
-                                                &progress) >= 0);
+        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, operation, BUS_INTERFACE_OPERATION, "Progress",
+                                                NULL, 'd', &progress) >= 0);
         return progress;
 }
 
@@ -211,8 +213,8 @@ static char *begin(BusFixture *f, const char *member, const char *layer) {
         const char *path;
         char *copy;
 
-        if (sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, member, &error, &reply, "st", layer,
-                               UINT64_C(0)) < 0)
+        if (sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, member, &error, &reply, "st",
+                               layer, UINT64_C(0)) < 0)
                 fail_msg("%s %s: %s: %s", member, layer, error.name, error.message);
         assert_true(sd_bus_message_read(reply, "o", &path) > 0);
         copy = strdup(path);
@@ -249,7 +251,8 @@ int main(int argc, char *argv[]) {
                                                          argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_layer_goes, bus_fixture_set_up, bus_fixture_tear_down,
                                                          argv[1]),
-                cmocka_unit_test_prestate_setup_teardown(test_resolve_refusals, bus_fixture_set_up, bus_fixture_tear_down,
+                cmocka_unit_test_prestate_setup_teardown(test_resolve_refusals, bus_fixture_set_up,
+                                                         bus_fixture_tear_down,
                                                          argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_need_reload, bus_fixture_set_up, bus_fixture_tear_down,
                                                          argv[1]),

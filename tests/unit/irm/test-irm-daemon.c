@@ -191,13 +191,15 @@ static void answer_query(int layer, const char *name, int result) {
 #define GRANTED_DELAY_MS 100U
 
 /* Says yes to a request, as the other host's IRM would, and what the layer does for the flow. */
-static void answer_request(int layer, const LayerMessage *request, const uint8_t token[CLOSE_TOKEN_BYTES], LayerEnd *end) {
+static void answer_request(int layer, const LayerMessage *request, const uint8_t token[CLOSE_TOKEN_BYTES],
+                           LayerEnd *end) {
         LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt };
         ssize_t size;
         int lane_fd;
 
         assert_int_equal(lane_new(request->lane_class, &end->lane, &lane_fd), 0);
-        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
+        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap,
+                                  sizeof(reply.oap));
         assert_true(size > 0);
         reply.oap_size = (size_t) size;
         reply.qos = request->qos;
@@ -315,8 +317,8 @@ static const OapRequest *build_incoming(LayerMessage *incoming, const char *name
         ssize_t size;
 
         memset(bytes, random++, sizeof(bytes));
-        size = oap_request_build(bytes, time_realtime_nsec(), 0, replaced ? &before : NULL, incoming->oap, sizeof(incoming->oap),
-                                 &request);
+        size = oap_request_build(bytes, time_realtime_nsec(), 0, replaced ? &before : NULL, incoming->oap,
+                                 sizeof(incoming->oap), &request);
         assert_true(size > 0);
         incoming->oap_size = (size_t) size;
         incoming->qos = O7S_QOS_RAW;
@@ -341,7 +343,8 @@ static void layer_confirms(int layer, const LayerMessage *accept, LayerEnd *end)
 
 /* Kept until somebody listens; a successor takes its place; the answer is to the last one. */
 static void test_incoming(void **state) {
-        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = 7 }, successor = { .type = LAYER_INCOMING, .reference = 8 };
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = 7 },
+        successor = { .type = LAYER_INCOMING, .reference = 8 };
         LayerMessage message, down = { .type = LAYER_DOWN, .close_reason = CLOSE_NORMAL };
         o7s_listener *listener = NULL;
         o7s_flow *flow = NULL;
@@ -403,7 +406,8 @@ static void with_digest_1056(LayerMessage *incoming) {
         incoming->oap[29] = 0x20;
 }
 
-/* What other hosts ask that we do not do: whatever is wrong with it, and whether or not there is such a name, the same silence. */
+/* What other hosts ask that we do not do: whatever is wrong with it, and whether or not there is such a name, the
+ * same silence. */
 static void test_incoming_refused(void **state) {
         static const struct {
                 const char *what;
@@ -549,11 +553,13 @@ static void test_crash(void **state) {
         fixture_run(f);
         say_hello(here, there, "after");
 
-        /* The layer comes back by itself, and the flow of before is still its client's: closing it reaches the layer. */
+        /* The layer comes back by itself, and the flow of before is still its client's: closing it reaches the
+         * layer. */
         (void) close(layer);
         layer = fixture_connect_layer(f);
         {
-                LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer_type = LAYER_ETH_DIX,
+                LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION,
+                                       .layer_type = LAYER_ETH_DIX,
                                        .hash_algorithm = 1, .mtu = 1482, .oap_max = 1388, .layer = "lan" };
                 LayerMessage online = { .type = LAYER_STATE, .state = LAYER_ONLINE, .mtu = 1482, .text = "again" };
 

@@ -164,7 +164,8 @@ static void test_laws(void **state) {
                                                               : is_incoming(s)      ? FLOW_DO_REFUSE
                                                                                     : FLOW_DO_FAIL);
 
-                        /* Once established it is never pending again, and waits for a layer only where that was lost. */
+                        /* Once established it is never pending again, and waits for a layer only where that was
+                         * lost. */
                         if (s >= FLOW_ESTABLISHED)
                                 assert_false(flow_state_is_pending(move.next));
                         assert_int_equal(move.next == FLOW_SUSPENDED && s != FLOW_SUSPENDED,
@@ -180,7 +181,8 @@ static void test_laws(void **state) {
 
                         /* Established once, and announced then. */
                         if (move.next == FLOW_ESTABLISHED && s != FLOW_ESTABLISHED)
-                                assert_int_equal(move.action, s == FLOW_RETURNED ? FLOW_DO_REATTACH : FLOW_DO_ESTABLISH);
+                                assert_int_equal(move.action,
+                                                 s == FLOW_RETURNED ? FLOW_DO_REATTACH : FLOW_DO_ESTABLISH);
                         else
                                 assert_false(move.action == FLOW_DO_REATTACH || move.action == FLOW_DO_ESTABLISH);
                 }

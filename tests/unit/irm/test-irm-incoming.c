@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Requests of other hosts that wait: found by their layer's number and by their id, replaced, kept for 20 s, bounded. */
+/* Requests of other hosts that wait: found by their layer's number and by their id, replaced, kept for 20 s,
+ * bounded. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +32,8 @@ static const uint8_t own_token[OAP_TOKEN_BYTES] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 /* A request whose id is a number, and which may replace another such. */
 static int keep(IncomingTable *table, uint64_t layer, uint64_t reference, uint64_t id, usec_t now, Incoming **ret) {
         OapExtension extension = {};
-        const IncomingRequest request = { .reference = reference, .peer = "", .oap = (const uint8_t *) "the request", .oap_size = 11 };
+        const IncomingRequest request = { .reference = reference, .peer = "", .oap = (const uint8_t *) "the request",
+                                          .oap_size = 11 };
         OapHeader header = {};
 
         memcpy(header.id, &id, sizeof(id));
@@ -66,7 +68,8 @@ static int table_tear_down(void **state) {
 
 static void test_kept(void **state) {
         uint8_t oap[LAYER_OAP_BYTES_MAX];
-        const IncomingRequest request = { .reference = 7, .peer = "02:00:00:00:00:01", .oap = oap, .oap_size = sizeof(oap) };
+        const IncomingRequest request = { .reference = 7, .peer = "02:00:00:00:00:01", .oap = oap,
+                                          .oap_size = sizeof(oap) };
         OapExtension extension = { .present = true, .have_token = true, .capabilities = OAP_CAPABILITY_CLOSE,
                                    .token = { 9, 9, 9 } };
         OapHeader header = { .id = { 0xaa } };
@@ -74,7 +77,8 @@ static void test_kept(void **state) {
         Incoming *in;
 
         memset(oap, 0x5a, sizeof(oap));
-        assert_int_equal(incoming_new(table, LAN, count_of(table, LAN), &request, &header, &extension, own_token, NOW, &in), 0);
+        assert_int_equal(
+                incoming_new(table, LAN, count_of(table, LAN), &request, &header, &extension, own_token, NOW, &in), 0);
         assert_int_equal(*count_of(table, LAN), 1);
 
         assert_int_equal(in->expires, NOW + 20 * USEC_PER_SEC);

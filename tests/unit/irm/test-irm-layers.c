@@ -74,7 +74,8 @@ static int home_online(IrmFixture *f) {
 }
 
 static void home_state(int fd, LayerState state, uint64_t address) {
-        const LayerMessage message = { .type = LAYER_STATE, .state = state, .text = "as it is", .mtu = 1400, .address = address };
+        const LayerMessage message = { .type = LAYER_STATE, .state = state, .text = "as it is", .mtu = 1400,
+                                       .address = address };
 
         layer_say(fd, &message, NULL, 0);
 }
@@ -145,7 +146,8 @@ static void test_member(void **state) {
 /* What a layer below does is told to those above it, also to one that comes later. */
 static void test_lower(void **state) {
         char names[3][FLOW_NAME_WIRE_BYTES_MAX + 1];
-        LayerMessage message, degraded = { .type = LAYER_STATE, .state = LAYER_DEGRADED, .text = "no carrier", .mtu = 1482 };
+        LayerMessage message, degraded = { .type = LAYER_STATE, .state = LAYER_DEGRADED, .text = "no carrier",
+                                           .mtu = 1482 };
         int lan, home;
 
         lan = lower_online(*state, "lan", names, 3);

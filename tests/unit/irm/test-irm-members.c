@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Orders to the member of a layer, and what it tells of its neighbours. This test plays the IPCP of the layer "home" (see
- * bus-fixture.h); there is no polkit, so root may give orders and nobody else.
+ * Orders to the member of a layer, and what it tells of its neighbours. This test plays the IPCP of the layer "home"
+ * (see bus-fixture.h); there is no polkit, so root may give orders and nobody else.
  */
 
 #include <setjmp.h>
@@ -72,7 +72,8 @@ static void say_done(int layer, uint64_t id, int32_t result, const char *text) {
         layer_say(layer, &message, NULL, 0);
 }
 
-static void get_text(BusFixture *f, const char *path, const char *interface, const char *property, char text[TEXT_MAX]) {
+static void get_text(BusFixture *f, const char *path, const char *interface, const char *property,
+                     char text[TEXT_MAX]) {
         char *value = NULL;
 
         text[0] = '\0';
@@ -81,7 +82,8 @@ static void get_text(BusFixture *f, const char *path, const char *interface, con
         free(value);
 }
 
-static void wait_for_text(BusFixture *f, const char *path, const char *interface, const char *property, const char *expected) {
+static void wait_for_text(BusFixture *f, const char *path, const char *interface, const char *property,
+                          const char *expected) {
         usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
         char text[TEXT_MAX] = "";
 
@@ -120,16 +122,17 @@ static const char *neighbours(BusFixture *f, char text[TEXT_MAX]) {
         size_t n = 0;
 
         text[0] = '\0';
-        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ListNeighbours", NULL, &reply,
-                                       NULL) >= 0);
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ListNeighbours", NULL,
+                                       &reply, NULL) >= 0);
         assert_true(sd_bus_message_enter_container(reply, 'a', "(ssstxxtta{sv})") > 0);
         while (sd_bus_message_enter_container(reply, 'r', "ssstxxtta{sv}") > 0) {
-                assert_true(sd_bus_message_read(reply, "ssstxxtt", &name, &state, &components, &address, &rtt, &since, &tx,
-                                                &rx) > 0);
+                assert_true(sd_bus_message_read(reply, "ssstxxtt", &name, &state, &components, &address, &rtt, &since,
+                                                &tx, &rx) > 0);
                 assert_true(sd_bus_message_skip(reply, "a{sv}") > 0);
                 assert_true(sd_bus_message_exit_container(reply) > 0);
-                n += (size_t) snprintf(text + n, TEXT_MAX - n, "%s %s %s %" PRIu64 " %" PRIi64 " %" PRIi64 " %" PRIu64 " %" PRIu64 "; ",
-                                       name, state, components, address, rtt, since, tx, rx);
+                n += (size_t) snprintf(text + n, TEXT_MAX - n,
+                                       "%s %s %s %" PRIu64 " %" PRIi64 " %" PRIi64 " %" PRIu64 " %" PRIu64 "; ", name,
+                                       state, components, address, rtt, since, tx, rx);
         }
         sd_bus_message_unref(reply);
         return text;
@@ -172,8 +175,8 @@ static void test_neighbours(void **state) {
 
         assert_true(sd_bus_match_signal(f->bus, NULL, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "NeighbourChanged",
                                         keep_signal, signals) >= 0);
-        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Address", NULL, 't',
-                                                &address) >= 0);
+        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Address", NULL,
+                                                't', &address) >= 0);
         assert_true(address == 4711);
 
         say_neighbour(layer, 1, LAYER_NEIGHBOUR_TRYING, "home.beta", "no answer in 5 s");
@@ -181,8 +184,8 @@ static void test_neighbours(void **state) {
         say_neighbour(layer, 1, LAYER_NEIGHBOUR_UP, "beta", "");
         say_neighbour(layer, 2, LAYER_NEIGHBOUR_UP, "gamma", "");
         wait_for_neighbours(f, "beta up mgmt dt 1001 1200 5 6 7; gamma up mgmt dt 1002 1200 5 6 7; ");
-        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "NNeighbours", NULL, 'u',
-                                                &n) >= 0);
+        assert_true(sd_bus_get_property_trivial(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "NNeighbours",
+                                                NULL, 'u', &n) >= 0);
         assert_int_equal(n, 2);
 
         say_neighbour(layer, 2, LAYER_NEIGHBOUR_UP, "gamma", "");       /* nothing new: no signal */
@@ -223,7 +226,8 @@ static size_t get_id(BusFixture *f, uint8_t id[LAYER_ID_BYTES]) {
         const void *bytes;
         size_t size;
 
-        assert_true(sd_bus_get_property(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Id", NULL, &reply, "ay") >= 0);
+        assert_true(sd_bus_get_property(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Id", NULL, &reply,
+                                        "ay") >= 0);
         assert_true(sd_bus_message_read_array(reply, 'y', &bytes, &size) >= 0);
         assert_true(size <= LAYER_ID_BYTES);
         memcpy(id, bytes, size);
@@ -236,7 +240,8 @@ static bool describe_shows(BusFixture *f, const char *what) {
         const char *json;
         bool shown;
 
-        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Describe", NULL, &reply, NULL) >= 0);
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Describe", NULL, &reply,
+                                       NULL) >= 0);
         assert_true(sd_bus_message_read(reply, "s", &json) > 0);
         shown = strstr(json, what) != NULL;
         sd_bus_message_unref(reply);
@@ -290,7 +295,8 @@ static char *order(BusFixture *f, sd_bus_error *error, const char *member, const
         char *copy = NULL;
         va_list list;
 
-        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, member) >= 0);
+        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER,
+                                                   member) >= 0);
         va_start(list, types);
         assert_true(sd_bus_message_appendv(call, types, list) >= 0);
         va_end(list);
@@ -409,10 +415,12 @@ static void test_refused(void **state) {
                         path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 1, "everything", 0, UINT64_C(0));
                         break;
                 case 2:
-                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 1, "Cost", "u", 3U, UINT64_C(0));
+                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 1, "Cost", "u", 3U,
+                                     UINT64_C(0));
                         break;
                 case 3:
-                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 1, "Over", "s", "../lan", UINT64_C(0));
+                        path = order(f, &error, "Connect", "sasa{sv}t", "home.beta", 0, 1, "Over", "s", "../lan",
+                                     UINT64_C(0));
                         break;
                 default:
                         path = order(f, &error, "Disconnect", "sast", "home.beta", 0, UINT64_C(1));
@@ -464,7 +472,8 @@ static void call_later(BusFixture *f, char text[TEXT_MAX], const char *member, c
         va_list list;
 
         text[0] = '\0';
-        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, member) >= 0);
+        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER,
+                                                   member) >= 0);
         va_start(list, types);
         assert_true(sd_bus_message_appendv(call, types, list) >= 0);
         va_end(list);
@@ -498,7 +507,8 @@ static void test_capture(void **state) {
         (void) signal(SIGPIPE, SIG_IGN);
         layer = home(f, LAYER_ETH_DIX, LAYER_ONLINE);
 
-        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Capture") >= 0);
+        assert_true(sd_bus_message_new_method_call(f->bus, &call, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER,
+                                                   "Capture") >= 0);
         assert_true(sd_bus_message_append(call, "a{sv}t", 1, "SnapLength", "u", 96U, UINT64_C(0)) >= 0);
         assert_true(sd_bus_call_async(f->bus, NULL, call, keep_stream, &reply, 0) >= 0);
         assert_true(sd_bus_flush(f->bus) >= 0);
@@ -586,12 +596,15 @@ static void test_control_refused(void **state) {
 
         layer = home(f, LAYER_UNICAST, LAYER_ONLINE);
         call_later(f, text, "SetProperties", "a{sv}t", 1, "Hash", "s", "sha3-256", UINT64_C(0));
-        wait_for_answer(f, text, "'Hash' cannot be changed while the layer runs, only 'LogLevel' and 'MaxPacketSize': all else is in "
-                                 "the layer's file and needs a restart of the layer.");
+        wait_for_answer(
+                f, text,
+                "'Hash' cannot be changed while the layer runs, only 'LogLevel' and 'MaxPacketSize': all else is in "
+                "the layer's file and needs a restart of the layer.");
         call_later(f, text, "SetProperties", "a{sv}t", 1, "LogLevel", "s", "loud", UINT64_C(0));
         wait_for_answer(f, text, "'loud' is not a log level, such as info or debug.");
         call_later(f, text, "SetProperties", "a{sv}t", 1, "MaxPacketSize", "u", 70000U, UINT64_C(0));
-        wait_for_answer(f, text, "70000 is no packet size: it is 256 to 65535 bytes, or 0 for what the network below allows.");
+        wait_for_answer(f, text,
+                        "70000 is no packet size: it is 256 to 65535 bytes, or 0 for what the network below allows.");
         call_later(f, text, "SetProperties", "a{sv}t", 0, UINT64_C(0));
         wait_for_answer(f, text, "Nothing is to be changed.");
         call_later(f, text, "SetProperties", "a{sv}t", 1, "LogLevel", "s", "info", UINT64_C(8));       /* a dry run */
@@ -617,17 +630,18 @@ static int try_as_nobody(BusFixture *f) {
         if (r >= 0)
                 return 4;
 
-        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Bootstrap", &error, NULL, "a{sv}t", 0,
-                               UINT64_C(0));
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "Bootstrap", &error, NULL, "a{sv}t",
+                               0, UINT64_C(0));
         if (r >= 0)
                 return 5;
 
-        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ResetStatistics", &error, NULL, NULL);
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "ResetStatistics", &error, NULL,
+                               NULL);
         if (r >= 0)
                 return 7;
 
-        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "SetProperties", &error, NULL, "a{sv}t", 1,
-                               "LogLevel", "s", "debug", UINT64_C(0));
+        r = sd_bus_call_method(bus, BUS_NAME_IRM, HOME_PATH, BUS_INTERFACE_LAYER, "SetProperties", &error, NULL,
+                               "a{sv}t", 1, "LogLevel", "s", "debug", UINT64_C(0));
         if (r >= 0)
                 return 8;
 

@@ -124,7 +124,9 @@ static void write_key(Host *host, const char *path, const TestIdentity *identity
         gnutls_datum_t pem;
         char whole[256];
 
-        assert_int_equal(gnutls_x509_privkey_export2_pkcs8(identity->x509_key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem), 0);
+        assert_int_equal(gnutls_x509_privkey_export2_pkcs8(identity->x509_key, GNUTLS_X509_FMT_PEM, NULL,
+                                                           GNUTLS_PKCS_PLAIN, &pem),
+                         0);
         fixture_write(&host->irm, path, (const char *) pem.data);
         gnutls_free(pem.data);
         (void) snprintf(whole, sizeof(whole), "%s/etc/o7s/%s", host->irm.directory, path);
@@ -183,7 +185,8 @@ static void start_pair(Pair *pair, const Setup *client, const Setup *server) {
         *pair = (Pair) {};
         (void) snprintf(text, sizeof(text), "[Name]\nLocal=no\n[Client]\n%s", client->policy);
         start_host(&pair->asking, text, "client", client);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\n%s", geteuid(), server->policy);
+        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n[Server]\n%s", geteuid(),
+                        server->policy);
         start_host(&pair->asked, text, "server", server);
         layer_hear(pair->asked.layer, LAYER_REGISTER, &registration, NULL);
 
@@ -321,7 +324,8 @@ static bool is_offered(Pair *pair, Outcome *outcome) {
 /* The answer, back; the asked host is told that it is out. */
 static void carry_reply(Pair *pair, Tamper tamper, const LayerMessage *request, Outcome *outcome) {
         LayerMessage message, confirmed = { .type = LAYER_REPLY, .qos = request->qos };
-        LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt, .qos = request->qos };
+        LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt,
+                               .qos = request->qos };
         const char *seen = tamper == REPLY_BINDING ? "reply of somebody else" : "reply";
         int lane = fixture_make_lane(), fds[LAYER_FDS_MAX], client_fds[IRM_FDS_MAX];
         struct pollfd pfd = { .fd = pair->asked.layer, .events = POLLIN };
@@ -373,7 +377,8 @@ static void finish(Pair *pair, int doorbell, Outcome *outcome) {
 
 /* The asked host's no, back. */
 static void carry_refusal(Pair *pair, const LayerMessage *request, int refusal) {
-        const LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt, .result = refusal };
+        const LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt,
+                                     .result = refusal };
 
         layer_say(pair->asking.layer, &reply, NULL, 0);
 }
@@ -455,7 +460,8 @@ static void test_policies(void **state) {
                 const char *protection;
         } cases[] = {
                 { "plain for who is asked",   "", "Encryption=no\nAuthentication=none\n", true, 0, "aes-128-gcm" },
-                { "encryption is wanted",     "Encryption=required\n", "Encryption=required\n", true, 0, "aes-128-gcm" },
+                { "encryption is wanted",     "Encryption=required\n", "Encryption=required\n", true, 0,
+                  "aes-128-gcm" },
                 { "another cipher",           "Cipher=aes-256-gcm\n", "", true, 0, "aes-256-gcm" },
                 { "nobody can prove himself", "", "Authentication=mutual\n", false, -ETIMEDOUT, NULL },
         };
@@ -566,20 +572,31 @@ static void test_identities(void **state) {
                 const char *server_is;          /* as the asking side has proof of; NULL: none */
                 const char *client_is;          /* as the listener has */
         } cases[] = {
-                { "a server that is trusted", { "", NOBODY, CA }, { "", WEB, NOBODY }, HONEST, true, 0, 0, "o7s:name:web.example", NULL },
-                { "no proof, and none wanted", { "", NOBODY, NOBODY }, { "", WEB, NOBODY }, HONEST, true, 0, 0, NULL, NULL },
-                { "a server that shows nothing", { "", NOBODY, CA }, { "", NOBODY, NOBODY }, HONEST, true, 0, -EKEYREJECTED, NULL, NULL },
-                { "of another name", { "", NOBODY, CA }, { "", OTHER_WEB, NOBODY }, HONEST, true, 0, -EKEYREJECTED, NULL, NULL },
-                { "of another authority", { "", NOBODY, CA }, { "", IMPOSTOR, NOBODY }, HONEST, true, 0, -EKEYREJECTED, NULL, NULL },
-                { "both prove themselves", { "", ALICE, CA }, { "Authentication=mutual\nAllowPeer=o7s:name:alice\n", WEB, CA }, HONEST, true, 0,
-                  0, "o7s:name:web.example", "o7s:name:alice" },
-                { "a client that is not allowed", { "", ALICE, CA }, { "Authentication=mutual\nAllowPeer=o7s:name:bob\n", WEB, CA }, HONEST, false,
-                  -1009, -EKEYREJECTED, NULL, NULL },
-                { "a client that shows nothing", { "", NOBODY, CA }, { "Authentication=mutual\n", WEB, CA }, HONEST, false, 0, -ETIMEDOUT, NULL, NULL },
-                { "a request that was altered", { "", ALICE, CA }, { "Authentication=mutual\n", WEB, CA }, REQUEST_BYTE, false, 0, -ETIMEDOUT, NULL,
+                { "a server that is trusted", { "", NOBODY, CA }, { "", WEB, NOBODY }, HONEST, true, 0, 0,
+                  "o7s:name:web.example", NULL },
+                { "no proof, and none wanted", { "", NOBODY, NOBODY }, { "", WEB, NOBODY }, HONEST, true, 0, 0, NULL,
                   NULL },
-                { "a reply that was altered", { "", NOBODY, CA }, { "", WEB, NOBODY }, REPLY_BYTE, true, 0, -EKEYREJECTED, NULL, NULL },
-                { "not encrypted, all the same proven", { "Encryption=no\n", NOBODY, CA }, { "Encryption=no\n", WEB, NOBODY }, HONEST, true, 0, 0,
+                { "a server that shows nothing", { "", NOBODY, CA }, { "", NOBODY, NOBODY }, HONEST, true, 0,
+                  -EKEYREJECTED, NULL, NULL },
+                { "of another name", { "", NOBODY, CA }, { "", OTHER_WEB, NOBODY }, HONEST, true, 0, -EKEYREJECTED,
+                  NULL, NULL },
+                { "of another authority", { "", NOBODY, CA }, { "", IMPOSTOR, NOBODY }, HONEST, true, 0, -EKEYREJECTED,
+                  NULL, NULL },
+                { "both prove themselves", { "", ALICE, CA },
+                  { "Authentication=mutual\nAllowPeer=o7s:name:alice\n", WEB, CA }, HONEST, true, 0,
+                  0, "o7s:name:web.example", "o7s:name:alice" },
+                { "a client that is not allowed", { "", ALICE, CA },
+                  { "Authentication=mutual\nAllowPeer=o7s:name:bob\n", WEB, CA }, HONEST, false,
+                  -1009, -EKEYREJECTED, NULL, NULL },
+                { "a client that shows nothing", { "", NOBODY, CA }, { "Authentication=mutual\n", WEB, CA }, HONEST,
+                  false, 0, -ETIMEDOUT, NULL, NULL },
+                { "a request that was altered", { "", ALICE, CA }, { "Authentication=mutual\n", WEB, CA }, REQUEST_BYTE,
+                  false, 0, -ETIMEDOUT, NULL,
+                  NULL },
+                { "a reply that was altered", { "", NOBODY, CA }, { "", WEB, NOBODY }, REPLY_BYTE, true, 0,
+                  -EKEYREJECTED, NULL, NULL },
+                { "not encrypted, all the same proven", { "Encryption=no\n", NOBODY, CA },
+                  { "Encryption=no\n", WEB, NOBODY }, HONEST, true, 0, 0,
                   "o7s:name:web.example", NULL },
         };
 

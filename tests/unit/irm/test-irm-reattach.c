@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-irm between a program and a layer that was killed, in every order, and where one of them lies. The layer's end is a
- * new connection; that its process is another one is what the lab tries.
+ * o7s-irm between a program and a layer that was killed, in every order, and where one of them lies. The layer's end
+ * is a new connection; that its process is another one is what the lab tries.
  */
 
 #include <setjmp.h>
@@ -115,7 +115,8 @@ static bool hangs_up(int fd) {
 
 static void say_hello(int layer) {
         static const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "lan",
-                                            .layer_type = LAYER_ETH_DIX, .hash_algorithm = 1, .mtu = 1482, .oap_max = 1388 };
+                                            .layer_type = LAYER_ETH_DIX, .hash_algorithm = 1, .mtu = 1482,
+                                            .oap_max = 1388 };
 
         layer_say(layer, &hello, NULL, 0);
 }
@@ -192,7 +193,8 @@ static void establish(Scene *s) {
         layer_hear(s->layer, LAYER_REQUEST, &request, NULL);
 
         answer.flow_id = request.flow_id;
-        size = oap_response_build(request.oap, request.oap_size, token, 0, time_realtime_nsec(), answer.oap, sizeof(answer.oap));
+        size = oap_response_build(request.oap, request.oap_size, token, 0, time_realtime_nsec(), answer.oap,
+                                  sizeof(answer.oap));
         assert_true(size > 0);
         answer.oap_size = (size_t) size;
         fd = make_lane(s->class);
@@ -348,7 +350,8 @@ static void test_closed_while_suspended(void **state) {
         LayerMessage message;
 
         ask_again(s);
-        assert_int_equal(irm_message_send(s->client, &(IrmMessage) { .type = IRM_DEALLOCATE, .flow_id = s->flow_id }, NULL, 0), 0);
+        assert_int_equal(irm_message_send(s->client, &(IrmMessage) { .type = IRM_DEALLOCATE, .flow_id = s->flow_id },
+                                          NULL, 0), 0);
         layer_hear(s->layer, LAYER_CLOSE, &message, NULL);
         layer_returns(s, s->flow_id);
         layer_hear(s->layer, LAYER_CLOSE, &message, NULL);

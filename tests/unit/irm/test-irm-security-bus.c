@@ -52,7 +52,8 @@ static int set_up(void **state) {
         auth_start(service(), &f->irm);
         fixture_kill(&f->irm);
         fixture_write(&f->irm, "names/here.name", "[Name]\n[Server]\nEncryption=required\nAllowPeer=o7s:name:alice\n");
-        fixture_write(&f->irm, "layers/lan.layer", "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n[Security]\nPeer=o7s\n");
+        fixture_write(&f->irm, "layers/lan.layer",
+                      "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n[Security]\nPeer=o7s\n");
         start(f);
         return 0;
 }
@@ -69,7 +70,8 @@ static bool is_root(void) {
 /* -- steps -- */
 
 /* "Encryption=required AllowPeer=o7s:name:alice ". */
-static const char *shown(BusFixture *f, const char *path, const char *interface, const char *property, char text[1024]) {
+static const char *shown(BusFixture *f, const char *path, const char *interface, const char *property,
+                         char text[1024]) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *key, *value;
         size_t n = 0;
@@ -88,8 +90,8 @@ static int set(BusFixture *f, const char *name, const char *side, const char *ke
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
-        r = sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "SetNameSecurity", &error, NULL, "ssa{ss}t", name,
-                               side, 1, key, value, UINT64_C(0));
+        r = sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "SetNameSecurity", &error,
+                               NULL, "ssa{ss}t", name, side, 1, key, value, UINT64_C(0));
         return MIN(r, 0);
 }
 
@@ -99,7 +101,8 @@ static void test_files(void **state) {
         BusFixture *f = *state;
         char text[1024];
 
-        assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text), "Encryption=required AllowPeer=o7s:name:alice ");
+        assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text),
+                            "Encryption=required AllowPeer=o7s:name:alice ");
         assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ClientSecurity", text), "");
         assert_string_equal(shown(f, BUS_PATH_LAYER "/lan", BUS_INTERFACE_LAYER, "LayerSecurity", text), "Peer=o7s ");
 }
@@ -127,7 +130,8 @@ static void test_set(void **state) {
 
         if (!is_root()) {
                 assert_true(set(f, "here", "server", "Authentication", "none") < 0);
-                assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text), "Encryption=required AllowPeer=o7s:name:alice ");
+                assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text),
+                                    "Encryption=required AllowPeer=o7s:name:alice ");
                 return;
         }
 
@@ -138,11 +142,13 @@ static void test_set(void **state) {
         assert_true(set(f, "nosuch", "server", "Peer", "o7s") < 0);
 
         for (unsigned i = 0; i < 3; i++) {
-                assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text), "Authentication=mutual AllowPeer=o7s:name:bob ");
+                assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text),
+                                    "Authentication=mutual AllowPeer=o7s:name:bob ");
                 assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ClientSecurity", text),
                                     "Pin=sha256:0000000000000000000000000000000000000000000000000000000000000000 ");
                 if (i == 0)
-                        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "Reload", NULL, NULL, NULL) >= 0);
+                        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                                       "Reload", NULL, NULL, NULL) >= 0);
                 else
                         restart(f);
         }
@@ -169,8 +175,8 @@ static void wait_for(BusFixture *f, sd_bus_message **reply) {
 
 static void ask(BusFixture *f, const char *name, const char *side, sd_bus_message **ret) {
         *ret = NULL;
-        assert_true(sd_bus_call_method_async(f->bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "TestSecurity", keep_reply, ret,
-                                             "ss", name, side) >= 0);
+        assert_true(sd_bus_call_method_async(f->bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                             "TestSecurity", keep_reply, ret, "ss", name, side) >= 0);
         assert_true(sd_bus_flush(f->bus) >= 0);
 }
 
@@ -208,7 +214,8 @@ static void test_inspect(void **state) {
         answer.id = question.id;
         answer.findings = calloc(2, sizeof(*answer.findings));
         assert_non_null(answer.findings);
-        answer.findings[0] = (AuthFinding) { .subject = "/etc/o7s/security/server/here/crt.pem", .text = "Good", .expiry_usec = 5 };
+        answer.findings[0] = (AuthFinding) { .subject = "/etc/o7s/security/server/here/crt.pem", .text = "Good",
+                                             .expiry_usec = 5 };
         answer.findings[1] = (AuthFinding) { .result = -ENOKEY, .subject = "key.pem", .text = "Mode 0644 is too wide" };
         auth_say(service(), &answer);
         auth_message_done(&answer);
@@ -234,17 +241,27 @@ static void test_members(void **state) {
                 const char *security;
                 Authentication server, client;
         } cases[] = {
-                { "silent",  "",                                                AUTHENTICATION_DEFAULT, AUTHENTICATION_NONE },
-                { "secret",  "Encryption=required\nPeer=o7s\n",                 AUTHENTICATION_DEFAULT, AUTHENTICATION_NONE },
-                { "anchor",  "TrustAnchor=/etc/o7s/home.pem\n",                 AUTHENTICATION_MUTUAL,  AUTHENTICATION_MUTUAL },
+                { "silent",  "",                                                AUTHENTICATION_DEFAULT,
+                  AUTHENTICATION_NONE },
+                { "secret",  "Encryption=required\nPeer=o7s\n",                 AUTHENTICATION_DEFAULT,
+                  AUTHENTICATION_NONE },
+                { "anchor",  "TrustAnchor=/etc/o7s/home.pem\n",                 AUTHENTICATION_MUTUAL,
+                  AUTHENTICATION_MUTUAL },
                 { "pin",     "Pin=sha256:00000000000000000000000000000000"
-                             "00000000000000000000000000000000\n",              AUTHENTICATION_MUTUAL,  AUTHENTICATION_MUTUAL },
-                { "allow",   "AllowPeer=o7s:name:home.*\n",                     AUTHENTICATION_DEFAULT, AUTHENTICATION_DEFAULT },
-                { "deny",    "DenyPeer=o7s:name:home.*\n",                      AUTHENTICATION_DEFAULT, AUTHENTICATION_DEFAULT },
-                { "said",    "Authentication=server\n",                         AUTHENTICATION_SERVER,  AUTHENTICATION_SERVER },
-                { "weaker",  "TrustAnchor=/home.pem\nAuthentication=server\n",  AUTHENTICATION_SERVER,  AUTHENTICATION_SERVER },
-                { "stricter", "Authentication=mutual\n",                        AUTHENTICATION_MUTUAL,  AUTHENTICATION_MUTUAL },
-                { "none",    "Authentication=none\n",                           AUTHENTICATION_NONE,    AUTHENTICATION_NONE },
+                             "00000000000000000000000000000000\n",              AUTHENTICATION_MUTUAL,
+                             AUTHENTICATION_MUTUAL },
+                { "allow",   "AllowPeer=o7s:name:home.*\n",                     AUTHENTICATION_DEFAULT,
+                  AUTHENTICATION_DEFAULT },
+                { "deny",    "DenyPeer=o7s:name:home.*\n",                      AUTHENTICATION_DEFAULT,
+                  AUTHENTICATION_DEFAULT },
+                { "said",    "Authentication=server\n",                         AUTHENTICATION_SERVER,
+                  AUTHENTICATION_SERVER },
+                { "weaker",  "TrustAnchor=/home.pem\nAuthentication=server\n",  AUTHENTICATION_SERVER,
+                  AUTHENTICATION_SERVER },
+                { "stricter", "Authentication=mutual\n",                        AUTHENTICATION_MUTUAL,
+                  AUTHENTICATION_MUTUAL },
+                { "none",    "Authentication=none\n",                           AUTHENTICATION_NONE,
+                  AUTHENTICATION_NONE },
         };
         char file[64], text[256];
         BusFixture *f = *state;
@@ -252,7 +269,8 @@ static void test_members(void **state) {
         fixture_kill(&f->irm);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 (void) snprintf(file, sizeof(file), "layers/%s.layer", cases[i].layer);
-                (void) snprintf(text, sizeof(text), "[Layer]\nType=unicast\nOver=lan\n[Security]\n%s", cases[i].security);
+                (void) snprintf(text, sizeof(text), "[Layer]\nType=unicast\nOver=lan\n[Security]\n%s",
+                                cases[i].security);
                 fixture_write(&f->irm, file, text);
         }
         start(f);
@@ -298,8 +316,8 @@ static void test_reload(void **state) {
         AuthMessage question;
         BusFixture *f = *state;
 
-        assert_true(sd_bus_call_method_async(f->bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "ReloadSecurity", keep_reply, &reply,
-                                             NULL) >= 0);
+        assert_true(sd_bus_call_method_async(f->bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                             "ReloadSecurity", keep_reply, &reply, NULL) >= 0);
         assert_true(sd_bus_flush(f->bus) >= 0);
         if (is_root()) {
                 auth_hear(service(), AUTH_RELOAD, &question);
@@ -325,8 +343,8 @@ static void test_expiring(void **state) {
         BusFixture *f = *state;
         uint64_t expiry;
 
-        assert_true(sd_bus_match_signal(f->bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", take_warning,
-                                        &signal) >= 0);
+        assert_true(sd_bus_match_signal(f->bus, NULL, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER,
+                                        "CertificateExpiring", take_warning, &signal) >= 0);
         auth_say(service(), &warning);
         wait_for(f, &signal);
         assert_true(sd_bus_message_read(signal, "sst", &name, &text, &expiry) > 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The state memfd: what is put in comes back from another process's descriptor of it, whatever was done to its bytes. */
+/* The state memfd: what is put in comes back from another process's descriptor of it, whatever was done to its
+ * bytes. */
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -127,7 +128,8 @@ static void test_kinds_are_apart(void **unused) {
 
 static void test_restore(void **unused) {
         _cleanup_(state_freep) State *before = make_state(), *after = NULL;
-        StateFlow flow = { .id = 77, .caller_uid = 1000, .lane_class = 1, .name = "web", .layer = "lan", .peer = "02:00",
+        StateFlow flow = { .id = 77, .caller_uid = 1000, .lane_class = 1, .name = "web", .layer = "lan",
+                           .peer = "02:00",
                            .granted = O7S_QOS_DATA, .transfer = 5 };
         uint32_t flow_slot;
         StateName name;

@@ -50,7 +50,8 @@ static void build_answer(LayerMessage *reply, uint32_t capabilities) {
 
         size = oap_request_build(bytes, time_realtime_nsec(), 0, NULL, request, sizeof(request), &kept);
         assert_true(size > 0);
-        size = oap_response_build(request, (size_t) size, token, 0, time_realtime_nsec(), reply->oap, sizeof(reply->oap));
+        size = oap_response_build(request, (size_t) size, token, 0, time_realtime_nsec(), reply->oap,
+                                  sizeof(reply->oap));
         assert_true(size > 0);
         reply->oap_size = (size_t) size;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What two hosts agree on, from both ends: each kind of flow, with each kind of peer, and with peers that say nonsense. */
+/* What two hosts agree on, from both ends: each kind of flow, with each kind of peer, and with peers that say
+ * nonsense. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,23 +84,23 @@ static const struct {
         uint32_t ber;
         uint32_t transfer;
 } requests[] = {
-        { "reference, data",                 QOS(0, 1, 1), 0,                                0,                 1, 0         },
-        { "reference, reliable and ber 0",   QOS(0, 0, 1), 0,                                0,                 0, C         },
-        { "reference, best effort",          QOS(1, 1, 1), 0,                                0,                 1, 0         },
-        { "reference, best effort, ber 0",   QOS(1, 0, 1), 0,                                0,                 0, C         },
-        { "o7s of before",                   QOS(0, 1, 1), CLOSE,                            0,                 1, 0         },
-        { "wishes without FRCT",             QOS(0, 1, 1), CLOSE | CHECKSUM | STREAM,        0,                 1, 0         },
-        { "FRCT alone",                      QOS(0, 1, 1), FRCT,                             0,                 1, X         },
-        { "a checksum",                      QOS(0, 1, 1), FRCT | CHECKSUM,                  CHECKSUM,          0, X | C     },
-        { "a stream",                        QOS(0, 1, 1), FRCT | STREAM,                    STREAM,            1, X | S     },
-        { "a checksum twice",                QOS(0, 0, 1), FRCT | CHECKSUM,                  CHECKSUM,          0, X | C     },
-        { "a stream of raw packets",         QOS(1, 1, 0), FRCT | STREAM,                    0,                 1, X         },
-        { "a stream with gaps",              QOS(1, 1, 1), FRCT | STREAM,                    0,                 1, X         },
-        { "a wish for a checksum, lossy",    QOS(1, 1, 1), FRCT | CHECKSUM,                  0,                 1, X         },
-        { "every bit",                       QOS(0, 1, 1), UINT32_MAX,                       CHECKSUM | STREAM, 0, X | C | S },
-        { "every bit, raw",                  QOS(1, 1, 0), UINT32_MAX,                       0,                 1, X         },
-        { "bits of the future",              QOS(0, 1, 1), UINT32_C(0xfffffff0),             0,                 1, 0         },
-        { "in_order is any number",          QOS(0, 1, 7), FRCT | CHECKSUM,                  CHECKSUM,          0, X | C     },
+        { "reference, data",               QOS(0, 1, 1), 0,                         0,                 1, 0 },
+        { "reference, reliable and ber 0", QOS(0, 0, 1), 0,                         0,                 0, C },
+        { "reference, best effort",        QOS(1, 1, 1), 0,                         0,                 1, 0 },
+        { "reference, best effort, ber 0", QOS(1, 0, 1), 0,                         0,                 0, C },
+        { "o7s of before",                 QOS(0, 1, 1), CLOSE,                     0,                 1, 0 },
+        { "wishes without FRCT",           QOS(0, 1, 1), CLOSE | CHECKSUM | STREAM, 0,                 1, 0 },
+        { "FRCT alone",                    QOS(0, 1, 1), FRCT,                      0,                 1, X },
+        { "a checksum",                    QOS(0, 1, 1), FRCT | CHECKSUM,           CHECKSUM,          0, X | C },
+        { "a stream",                      QOS(0, 1, 1), FRCT | STREAM,             STREAM,            1, X | S },
+        { "a checksum twice",              QOS(0, 0, 1), FRCT | CHECKSUM,           CHECKSUM,          0, X | C },
+        { "a stream of raw packets",       QOS(1, 1, 0), FRCT | STREAM,             0,                 1, X },
+        { "a stream with gaps",            QOS(1, 1, 1), FRCT | STREAM,             0,                 1, X },
+        { "a wish for a checksum, lossy",  QOS(1, 1, 1), FRCT | CHECKSUM,           0,                 1, X },
+        { "every bit",                     QOS(0, 1, 1), UINT32_MAX,                CHECKSUM | STREAM, 0, X | C | S },
+        { "every bit, raw",                QOS(1, 1, 0), UINT32_MAX,                0,                 1, X },
+        { "bits of the future",            QOS(0, 1, 1), UINT32_C(0xfffffff0),      0,                 1, 0 },
+        { "in_order is any number",        QOS(0, 1, 7), FRCT | CHECKSUM,           CHECKSUM,          0, X | C },
 };
 
 static void test_requests(void **state) {

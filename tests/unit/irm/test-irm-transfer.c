@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What o7s-irm agrees on with other hosts for ordered flows, seen from everybody around it: the program that asks, the one that
- * listens, the layer, and what goes to the other host. The combinations themselves are test-irm-terms.c's.
+ * What o7s-irm agrees on with other hosts for ordered flows, seen from everybody around it: the program that asks,
+ * the one that listens, the layer, and what goes to the other host. The combinations themselves are
+ * test-irm-terms.c's.
  */
 
 #include <poll.h>
@@ -75,7 +76,8 @@ static void client_hear(int fd, IrmMessageType type, IrmMessage *ret, int fds[IR
 }
 
 /* Returns the reply's result; *ret_doorbell is one where that is 0. */
-static int client_allocate(int fd, const char *name, const o7s_qos *qos, uint64_t flags, IrmMessage *ret, int *ret_doorbell) {
+static int client_allocate(int fd, const char *name, const o7s_qos *qos, uint64_t flags, IrmMessage *ret,
+                           int *ret_doorbell) {
         IrmMessage message = {
                 .type = IRM_ALLOCATE,
                 .version = IRM_PROTOCOL_VERSION,
@@ -187,7 +189,8 @@ static void answer_request(int layer, const LayerMessage *request, uint32_t capa
         ssize_t size;
         int lane;
 
-        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
+        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap,
+                                  sizeof(reply.oap));
         assert_true(size > 0);
         reply.oap_size = (size_t) size;
         set_capabilities(&reply, true, capabilities);
@@ -212,15 +215,24 @@ static void test_asking(void **state) {
                 uint32_t ber;
                 uint32_t transfer;
         } cases[] = {
-                { "raw",                     QOS(1, 1, 0), 0,          FRCT,                     0,                 1, 0, 1, X },
-                { "best effort",             QOS(1, 0, 1), 0,          FRCT,                     0,                 0, 0, 0, X | C },
-                { "data",                    QOS(0, 0, 1), 0,          FRCT | CHECKSUM,          CHECKSUM,          1, 0, 0, X | C },
-                { "data, not granted",       QOS(0, 0, 1), 0,          FRCT,                     CHECKSUM,          1, 0, 1, X },
-                { "data, reference",         QOS(0, 0, 1), 0,          0,                        CHECKSUM,          1, 0, 1, 0 },
-                { "a stream",                QOS(0, 1, 1), O7S_STREAM, FRCT | STREAM,            STREAM,            1, 0, 1, X | S },
-                { "a stream, not granted",   QOS(0, 1, 1), O7S_STREAM, FRCT,                     STREAM,            1, -EPROTO, 0, 0 },
-                { "a stream, reference",     QOS(0, 0, 1), O7S_STREAM, 0,                        CHECKSUM | STREAM, 1, 0, 1, S },
-                { "more than was asked for", QOS(0, 1, 1), 0,          UINT32_MAX,               0,                 1, 0, 1, X },
+                { "raw",                     QOS(1, 1, 0), 0,          FRCT,                     0,                 1,
+                  0, 1, X },
+                { "best effort",             QOS(1, 0, 1), 0,          FRCT,                     0,                 0,
+                  0, 0, X | C },
+                { "data",                    QOS(0, 0, 1), 0,          FRCT | CHECKSUM,          CHECKSUM,          1,
+                  0, 0, X | C },
+                { "data, not granted",       QOS(0, 0, 1), 0,          FRCT,                     CHECKSUM,          1,
+                  0, 1, X },
+                { "data, reference",         QOS(0, 0, 1), 0,          0,                        CHECKSUM,          1,
+                  0, 1, 0 },
+                { "a stream",                QOS(0, 1, 1), O7S_STREAM, FRCT | STREAM,            STREAM,            1,
+                  0, 1, X | S },
+                { "a stream, not granted",   QOS(0, 1, 1), O7S_STREAM, FRCT,                     STREAM,            1,
+                  -EPROTO, 0, 0 },
+                { "a stream, reference",     QOS(0, 0, 1), O7S_STREAM, 0,                        CHECKSUM | STREAM, 1,
+                  0, 1, S },
+                { "more than was asked for", QOS(0, 1, 1), 0,          UINT32_MAX,               0,                 1,
+                  0, 1, X },
         };
         int layer = online_layer(*state), client = client_connect();
 
@@ -230,7 +242,8 @@ static void test_asking(void **state) {
                 int doorbell, fds[LAYER_FDS_MAX];
 
                 print_message("%s\n", cases[i].name);
-                assert_int_equal(client_allocate(client, "far.example", &cases[i].qos, cases[i].flags, &reply, &doorbell), 0);
+                assert_int_equal(
+                        client_allocate(client, "far.example", &cases[i].qos, cases[i].flags, &reply, &doorbell), 0);
                 hand_in_lane(client, reply.flow_id, reply.lane_class);
                 answer_query(layer);
 
@@ -253,8 +266,11 @@ static void test_asking(void **state) {
                         layer_hear(layer, LAYER_ESTABLISHED, &message, fds);
                         (void) close(fds[0]);
                         (void) close(fds[1]);
-                        assert_int_equal(irm_message_send(client, &(IrmMessage) { .type = IRM_DEALLOCATE,
-                                                                                  .flow_id = reply.flow_id }, NULL, 0), 0);
+                        assert_int_equal(
+                                irm_message_send(client,
+                                                 &(IrmMessage){ .type = IRM_DEALLOCATE, .flow_id = reply.flow_id },
+                                                 NULL, 0),
+                                0);
                         layer_hear(layer, LAYER_CLOSE, &message, NULL);
                 } else
                         layer_hear(layer, LAYER_ABORT, &message, NULL);
@@ -266,7 +282,8 @@ static void test_asking(void **state) {
 }
 
 static void ask_from_afar(int layer, uint8_t number, const o7s_qos *qos, uint32_t capabilities) {
-        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = number, .qos = *qos, .peer = "02:00:00:00:00:01" };
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = number, .qos = *qos,
+                                  .peer = "02:00:00:00:00:01" };
         uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { number };
         OapRequest request;
         ssize_t size;
@@ -342,7 +359,8 @@ static void test_answering(void **state) {
 /* Members of layers get raw flows, whatever a stranger asks for. */
 static void test_asking_a_layer(void **state) {
         static const o7s_qos refused[] = { O7S_QOS_DATA, O7S_QOS_BEST_EFFORT, O7S_QOS_RAW_SAFE }, raw = O7S_QOS_RAW;
-        const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "home", .layer_type = LAYER_UNICAST,
+        const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "home",
+                                     .layer_type = LAYER_UNICAST,
                                      .hash_algorithm = 1, .mtu = 1400, .oap_max = 1300 };
         int layer = online_layer(*state), member = fixture_connect_layer(*state), listener, fds[IRM_FDS_MAX];
         LayerMessage message;
@@ -449,7 +467,8 @@ static void test_bad_requests(void **state) {
                 IrmMessage reply;
 
                 print_message("%s\n", cases[i].name);
-                assert_int_equal(client_allocate(client, "here", &cases[i].qos, cases[i].flags, &reply, &doorbell), -EINVAL);
+                assert_int_equal(client_allocate(client, "here", &cases[i].qos, cases[i].flags, &reply, &doorbell),
+                                 -EINVAL);
                 assert_int_equal(doorbell, -1);
                 assert_non_null(strstr(reply.text, cases[i].text));
         }

@@ -127,7 +127,8 @@ static void answer_request(int layer, const LayerMessage *request) {
         int fd;
 
         assert_int_equal(lane_new(request->lane_class, &lane, &fd), 0);
-        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap, sizeof(reply.oap));
+        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap,
+                                  sizeof(reply.oap));
         assert_true(size > 0);
         reply.oap_size = (size_t) size;
         layer_say(layer, &reply, &fd, 1);
@@ -205,7 +206,8 @@ static void test_program_calls_itself(void **state) {
 
 /* Another host asks for a flow to "here". */
 static void layer_asks(int layer, uint8_t reference) {
-        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = reference, .qos = O7S_QOS_RAW, .peer = "02:00:00:00:00:01" };
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = reference, .qos = O7S_QOS_RAW,
+                                  .peer = "02:00:00:00:00:01" };
         uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { reference };
         OapRequest request;
         ssize_t size;
@@ -364,7 +366,8 @@ static int resume(int client, uint64_t flow_id) {
 /* The IRM has lost its state, and layers tell it of flows: nobody gets that of another user for guessing its id. */
 static void test_flows_without_state(void **state) {
         static const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "lan",
-                                            .layer_type = LAYER_ETH_DIX, .hash_algorithm = 1, .mtu = 1482, .oap_max = 1388 };
+                                            .layer_type = LAYER_ETH_DIX, .hash_algorithm = 1, .mtu = 1482,
+                                            .oap_max = 1388 };
         static const LayerMessage online = { .type = LAYER_STATE, .state = LAYER_ONLINE, .text = "again" };
         const struct {
                 const char *name;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# check-completions.bash PROGRAM-DIRECTORY COMPLETION - what bash offers, with the program as it is and nobody to ask for names.
+# check-completions.bash PROGRAM-DIRECTORY COMPLETION - what bash offers, with the program as it is and nobody to ask
+# for names.
 set -euo pipefail
 
 PATH=$1:$PATH

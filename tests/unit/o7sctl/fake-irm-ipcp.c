@@ -47,13 +47,14 @@ static const sd_bus_vtable ethernet_vtable[] = {
 /* -- the IPCP of home -- */
 
 static int list_routes(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return sd_bus_reply_method_return(m, "a(ttuas)", 2, UINT64_C(9923), UINT64_C(1), 1U, 1, "home.beta", UINT64_C(55),
-                                          UINT64_C(2), 2U, 2, "home.beta", "home.gamma");
+        return sd_bus_reply_method_return(m, "a(ttuas)", 2, UINT64_C(9923), UINT64_C(1), 1U, 1, "home.beta",
+                                          UINT64_C(55), UINT64_C(2), 2U, 2, "home.beta", "home.gamma");
 }
 
 static int list_links(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return sd_bus_reply_method_return(m, "a(ttxutb)", 2, UINT64_C(4711), UINT64_C(9923), INT64_C(1200), 1U, UINT64_C(4000000), 1,
-                                          UINT64_C(9923), UINT64_C(55), INT64_C(-1), 1U, UINT64_C(61000000), 0);
+        return sd_bus_reply_method_return(m, "a(ttxutb)", 2, UINT64_C(4711), UINT64_C(9923), INT64_C(1200), 1U,
+                                          UINT64_C(4000000), 1, UINT64_C(9923), UINT64_C(55), INT64_C(-1), 1U,
+                                          UINT64_C(61000000), 0);
 }
 
 static int look_up(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -79,9 +80,10 @@ static int trace(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r < 0)
                 return r;
 
-        return sd_bus_reply_method_return(m, "a(utsuuxxxu)", 2, 1U, UINT64_C(9923), "home.beta", probes, probes, INT64_C(550),
-                                          INT64_C(600), INT64_C(800), 0U, 2U, UINT64_C(55), "home.epsilon", probes, probes - 1,
-                                          INT64_C(1100), INT64_C(1900), INT64_C(2500), 3U);
+        return sd_bus_reply_method_return(m, "a(utsuuxxxu)", 2, 1U, UINT64_C(9923), "home.beta", probes, probes,
+                                          INT64_C(550), INT64_C(600), INT64_C(800), 0U, 2U, UINT64_C(55),
+                                          "home.epsilon", probes, probes - 1, INT64_C(1100), INT64_C(1900),
+                                          INT64_C(2500), 3U);
 }
 
 static int list_entries(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -90,8 +92,8 @@ static int list_entries(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 static int list_contacts(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return sd_bus_reply_method_return(m, "a(ayttts)", 1, 2, 0xbe, 0xef, UINT64_C(9923), UINT64_C(1700000000000000), UINT64_C(2),
-                                          "doubtful");
+        return sd_bus_reply_method_return(m, "a(ayttts)", 1, 2, 0xbe, 0xef, UINT64_C(9923), UINT64_C(1700000000000000),
+                                          UINT64_C(2), "doubtful");
 }
 
 static int get_unicast_text(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -8,8 +8,10 @@
 
 const FakeLayer fake_layers[FAKE_LAYERS] = {
         { NULL, "lan", "online", "", SERVICE_LAN, 2, "eth", {}, "home", 0, 0 },
-        { NULL, "lab", "degraded", "no carrier on eth1", BUS_NAME_IPCP_PREFIX ".lab", 0, "eth", {}, "home", 0, 0 },     /* does not run */
-        { NULL, "home", "online", "member of home with 2 neighbours", SERVICE_HOME, 1, "unicast", { "lan", "lab" }, "", 4711, 2 },
+        /* does not run */
+        { NULL, "lab", "degraded", "no carrier on eth1", BUS_NAME_IPCP_PREFIX ".lab", 0, "eth", {}, "home", 0, 0 },
+        { NULL, "home", "online", "member of home with 2 neighbours", SERVICE_HOME, 1, "unicast", { "lan", "lab" }, "",
+          4711, 2 },
         { NULL, "far", "failed", "its process has ended", BUS_NAME_IPCP_PREFIX ".far", 0, "unicast", {}, "", 0, 0 },
 };
 
@@ -43,12 +45,13 @@ static int get_layer_list(sd_bus *bus, const char *path, const char *interface, 
 }
 
 static int list_neighbours(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return sd_bus_reply_method_return(
-                m, "a(ssstxxtta{sv})", 3, "home.gamma", "up", "mgmt dt", UINT64_C(1187), INT64_C(8900), INT64_C(1700000000000000),
-                UINT64_C(20971520), UINT64_C(9437184), 1, "Over", "s", "lan", "home.beta", "up", "mgmt dt", UINT64_C(9923),
-                INT64_C(1200), INT64_C(1700000000000000), UINT64_C(1024), UINT64_C(2048), 1, "Over", "s", "lan", "home.delta",
-                "trying", "", UINT64_C(0), INT64_C(-1), INT64_C(1700000000000000), UINT64_C(0), UINT64_C(0), 2, "Over", "s", "lab",
-                "Reason", "s", "no answer in 5 s");
+        return sd_bus_reply_method_return(m, "a(ssstxxtta{sv})", 3, "home.gamma", "up", "mgmt dt", UINT64_C(1187),
+                                          INT64_C(8900), INT64_C(1700000000000000), UINT64_C(20971520),
+                                          UINT64_C(9437184), 1, "Over", "s", "lan", "home.beta", "up", "mgmt dt",
+                                          UINT64_C(9923), INT64_C(1200), INT64_C(1700000000000000), UINT64_C(1024),
+                                          UINT64_C(2048), 1, "Over", "s", "lan", "home.delta", "trying", "",
+                                          UINT64_C(0), INT64_C(-1), INT64_C(1700000000000000), UINT64_C(0),
+                                          UINT64_C(0), 2, "Over", "s", "lab", "Reason", "s", "no answer in 5 s");
 }
 
 /* A stream of a few bytes, which ends at once. */
@@ -86,7 +89,8 @@ static int order(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 return r;
 
         fake_note(l->fake, sd_bus_message_get_member(m), name, over);
-        return sd_bus_reply_method_return(m, "o", streq(name, "home.delta") ? BUS_PATH_OPERATION "/5" : BUS_PATH_OPERATION "/4");
+        return sd_bus_reply_method_return(
+                m, "o", streq(name, "home.delta") ? BUS_PATH_OPERATION "/5" : BUS_PATH_OPERATION "/4");
 }
 
 static const sd_bus_vtable layer_vtable[] = {

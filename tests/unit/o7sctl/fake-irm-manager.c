@@ -169,7 +169,8 @@ static int create_layer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return r < 0 ? r : sd_bus_reply_method_return(m, "o", BUS_PATH_LAYER "/new");
 }
 
-static int append_flow(sd_bus_message *reply, uint64_t id, const char *name, const char *state, const char *protection) {
+static int append_flow(sd_bus_message *reply, uint64_t id, const char *name, const char *state,
+                       const char *protection) {
         return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U,
                                      UINT64_C(1700000000000000), UINT64_C(270336), 5, "Direction", "s",
                                      "incoming", "MaxMessage", "u", 1486U, "PeerVerified", "b", id == 1, "Protection", "s", protection,
@@ -220,9 +221,11 @@ static int get_flow(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (id != 1)
                 return fake_error(e, "Stale", "There is no such flow");
 
-        return sd_bus_reply_method_return(m, "a{sv}", 11, "Name", "s", "web.example", "Layer", "s", "lan", "Peer", "s", "o7s:name:alice", "PeerVerified",
-                                          "b", 1, "Protection", "s", "aes-128-gcm", "KeyExchange", "s", "X25519", "State", "s", "established",
-                                          "CallerUID", "u", UINT32_MAX, "CallerPID", "u", 0U, "AcceptorUID", "u", 0U, "AcceptorPID", "u", 42U);
+        return sd_bus_reply_method_return(m, "a{sv}", 11, "Name", "s", "web.example", "Layer", "s", "lan", "Peer", "s",
+                                          "o7s:name:alice", "PeerVerified", "b", 1, "Protection", "s", "aes-128-gcm",
+                                          "KeyExchange", "s", "X25519", "State", "s", "established", "CallerUID", "u",
+                                          UINT32_MAX, "CallerPID", "u", 0U, "AcceptorUID", "u", 0U, "AcceptorPID", "u",
+                                          42U);
 }
 
 /* -- security -- */
@@ -256,9 +259,11 @@ static int test_security(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r < 0)
                 return r;
         if (streq(name, "web.example") && streq(side, "server"))
-                return sd_bus_reply_method_return(m, "a(isst)", 1, 0, "/etc/crt.pem", "proves web.example", UINT64_C(4102444800000000));
+                return sd_bus_reply_method_return(m, "a(isst)", 1, 0, "/etc/crt.pem", "proves web.example",
+                                                  UINT64_C(4102444800000000));
 
-        return sd_bus_reply_method_return(m, "a(isst)", 1, -ENOKEY, "/etc/key.pem", "The key cannot be read", UINT64_C(0));
+        return sd_bus_reply_method_return(m, "a(isst)", 1, -ENOKEY, "/etc/key.pem", "The key cannot be read",
+                                          UINT64_C(0));
 }
 
 static int reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -285,14 +290,15 @@ static int subscribe(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                                        "sss", "degraded", "online", "carrier is back");
         if (r >= 0)
                 r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowNew", "ta{sv}",
-                                       UINT64_C(1) << 60, 5, "Name", "s", "web.example", "Layer", "s", "lan", "Peer", "s", "o7s:name:alice",
-                                       "PeerVerified", "b", 1, "Protection", "s", "aes-128-gcm");
+                                       UINT64_C(1) << 60, 5, "Name", "s", "web.example", "Layer", "s", "lan", "Peer",
+                                       "s", "o7s:name:alice", "PeerVerified", "b", 1, "Protection", "s",
+                                       "aes-128-gcm");
         if (r >= 0)
                 r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "FlowRemoved", "tsa{sv}",
                                        UINT64_C(1) << 60, "normal", 0);
         if (r >= 0)
-                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", "sst", "web.example",
-                                       "it expires tomorrow", UINT64_C(1700000000000000));
+                r = sd_bus_emit_signal(f->bus, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "CertificateExpiring", "sst",
+                                       "web.example", "it expires tomorrow", UINT64_C(1700000000000000));
         return r;
 }
 
@@ -308,12 +314,14 @@ static int resolve(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
         known = streq(name, "web.example");
         if (streq(name, "db.example"))
-                return sd_bus_reply_method_return(m, "a(ssxa{sv})", 2, "lan", "not-found", INT64_C(900), 1, "Type", "s", "eth-dix",
-                                                  "home", "found", INT64_C(2300), 1, "Type", "s", "unicast");
+                return sd_bus_reply_method_return(m, "a(ssxa{sv})", 2, "lan", "not-found", INT64_C(900), 1, "Type",
+                                                  "s", "eth-dix", "home", "found", INT64_C(2300), 1, "Type", "s",
+                                                  "unicast");
         return sd_bus_reply_method_return(
                 m, "a(ssxa{sv})", 3, "local", "not-found", INT64_C(0), 2, "Type", "s", "local", "Reason", "s",
                 "not a name of this host", "lan", known ? "found" : "no-answer", known ? INT64_C(1300) : INT64_C(-1), 3, "Type",
-                "s", "eth-dix", "Hash", "s", "a41cff0011223344", "Reason", "s", known ? "reached through this layer" : "nobody",
+                "s", "eth-dix", "Hash", "s", "a41cff0011223344", "Reason", "s", known ? "reached through this "
+                                                                                        "layer" : "nobody",
                 "lab", "skipped", INT64_C(-1), 2, "Type", "s", "eth", "Reason", "s", "layer failed: no carrier");
 }
 

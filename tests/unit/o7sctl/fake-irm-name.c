@@ -46,7 +46,8 @@ static int get_operation(sd_bus *bus, const char *path, const char *interface, c
                 return sd_bus_message_append(reply, "s", number == '4' ? "home.epsilon is a neighbour"
                                                                        : "home.delta is not a neighbour yet");
         if (number == '5' && streq(property, "Error"))
-                return sd_bus_message_append(reply, "(ss)", BUS_ERROR_PREFIX "PeerTimeout", "home.delta is not a neighbour yet");
+                return sd_bus_message_append(reply, "(ss)", BUS_ERROR_PREFIX "PeerTimeout",
+                                             "home.delta is not a neighbour yet");
         if (streq(property, "Error"))
                 return sd_bus_message_append(reply, "(ss)", number == '2' ? BUS_ERROR_PREFIX "ConfigInvalid" : "",
                                              number == '2' ? "broken.layer:3:1: Unknown section" : "");

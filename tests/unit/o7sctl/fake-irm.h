@@ -22,7 +22,8 @@ typedef struct FakeIrm {
         pid_t service;
 } FakeIrm;
 
-/* Starts both and points DBUS_SYSTEM_BUS_ADDRESS at the bus. Returns: 0; -ENOENT: there is no dbus-daemon; other errors. */
+/* Starts both and points DBUS_SYSTEM_BUS_ADDRESS at the bus. Returns: 0; -ENOENT: there is no dbus-daemon; other
+ * errors. */
 int fake_irm_start(FakeIrm *fake);
 /* Only the service, as if it had crashed. */
 void fake_irm_stop_service(FakeIrm *fake);

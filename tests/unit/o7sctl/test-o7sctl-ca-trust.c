@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What "o7sctl ca" makes, o7s-auth believes: for the name that it was issued for and for no other, until it is revoked or over. */
+/* What "o7sctl ca" makes, o7s-auth believes: for the name that it was issued for and for no other, until it is
+ * revoked or over. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,10 @@
 #define NOW_SEC 1800000000ULL
 #define DAY_SEC 86400ULL
 
-static void issue(const CaPair *authority, const char *name, KeyType type, bool client, CaPair *ret, char ret_serial[CA_SERIAL_CHARS + 1]) {
-        CaTerms terms = { .name = name, .key_type = type, .days = 30, .client = client, .promises_o7s = true, .now_sec = NOW_SEC };
+static void issue(const CaPair *authority, const char *name, KeyType type, bool client, CaPair *ret,
+                  char ret_serial[CA_SERIAL_CHARS + 1]) {
+        CaTerms terms = { .name = name, .key_type = type, .days = 30, .client = client, .promises_o7s = true,
+                          .now_sec = NOW_SEC };
         uint64_t expiry_sec;
 
         memset(terms.serial, 0x51, sizeof(terms.serial));
@@ -34,16 +37,19 @@ static Certificate *parse(const CaPair *pair) {
         return certificate;
 }
 
-static int verify(const Trust *trust, const Certificate *certificate, const char *name, bool server, uint64_t now_sec, char *identity) {
+static int verify(const Trust *trust, const Certificate *certificate, const char *name, bool server, uint64_t now_sec,
+                  char *identity) {
         static const SecurityPolicy policy = {};
-        Expectation expected = { .name = name, .policy = &policy, .server = server, .now_realtime_nsec = now_sec * 1000000000ULL };
+        Expectation expected = { .name = name, .policy = &policy, .server = server,
+                                 .now_realtime_nsec = now_sec * 1000000000ULL };
         char text[AUTH_TEXT_BYTES_MAX];
 
         return trust_verify(trust, certificate, &expected, identity, text);
 }
 
 static void test_names(void **state) {
-        static const char *const names[] = { "web.example", "printer", "a b.c", "caf\303\251", "x,CN=web.example", "home.alpha" };
+        static const char *const names[] = { "web.example", "printer", "a b.c", "caf\303\251", "x,CN=web.example",
+                                             "home.alpha" };
         CaTerms terms = { .name = "An authority", .days = 3650, .now_sec = NOW_SEC, .serial = { 0x50 } };
         _cleanup_(trust_freep) Trust *trust = NULL;
         _cleanup_(ca_pair_done) CaPair authority = {};
@@ -66,13 +72,15 @@ static void test_names(void **state) {
                 (void) copy_string(uri, sizeof(uri), CA_NAME_URI_PREFIX);
                 (void) copy_string(uri + strlen(uri), sizeof(uri) - strlen(uri), names[i]);
                 for (size_t k = 0; k < ELEMENTSOF(names); k++)
-                        assert_int_equal(verify(trust, certificate, names[k], true, NOW_SEC, identity), i == k ? 0 : -EKEYREJECTED);
+                        assert_int_equal(verify(trust, certificate, names[k], true, NOW_SEC, identity),
+                                         i == k ? 0 : -EKEYREJECTED);
                 assert_int_equal(verify(trust, certificate, names[i], true, NOW_SEC, identity), 0);
                 assert_string_equal(identity, uri);
 
                 /* Not for calling, and not for ever. */
                 assert_int_equal(verify(trust, certificate, names[i], false, NOW_SEC, identity), -EKEYREJECTED);
-                assert_int_equal(verify(trust, certificate, names[i], true, NOW_SEC + 31 * DAY_SEC, identity), -EKEYREJECTED);
+                assert_int_equal(verify(trust, certificate, names[i], true, NOW_SEC + 31 * DAY_SEC, identity),
+                                 -EKEYREJECTED);
         }
 }
 
@@ -143,7 +151,8 @@ static void test_long_names(void **state) {
 }
 
 static void test_client(void **state) {
-        CaTerms terms = { .name = "An authority", .key_type = KEY_ED25519, .days = 3650, .now_sec = NOW_SEC, .serial = { 0x50 } };
+        CaTerms terms = { .name = "An authority", .key_type = KEY_ED25519, .days = 3650, .now_sec = NOW_SEC,
+                          .serial = { 0x50 } };
         char serial[CA_SERIAL_CHARS + 1], identity[AUTH_IDENTITY_BYTES_MAX];
         _cleanup_(trust_freep) Trust *trust = NULL;
         _cleanup_(ca_pair_done) CaPair authority = {}, leaf = {};

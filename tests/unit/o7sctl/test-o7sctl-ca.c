@@ -39,7 +39,8 @@ static gnutls_x509_crt_t import(const char *pem) {
 /* Whether it chains to the authority, now, for this purpose. */
 static unsigned problems_of(const CaPair *authority, const CaPair *leaf, const char *list, const char *purpose) {
         gnutls_x509_crt_t anchor = import(authority->certificate), certificate = import(leaf->certificate);
-        gnutls_typed_vdata_st data = { .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *) (uintptr_t) purpose };
+        gnutls_typed_vdata_st data = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                       .data = (unsigned char *) (uintptr_t) purpose };
         gnutls_x509_trust_list_t trust;
         unsigned problems = 0;
 
@@ -48,10 +49,14 @@ static unsigned problems_of(const CaPair *authority, const CaPair *leaf, const c
         if (list) {
                 gnutls_datum_t text = { (unsigned char *) (uintptr_t) list, (unsigned) strlen(list) };
 
-                assert_int_equal(gnutls_x509_trust_list_add_trust_mem(trust, NULL, &text, GNUTLS_X509_FMT_PEM, 0, GNUTLS_TL_VERIFY_CRL), 1);
+                assert_int_equal(gnutls_x509_trust_list_add_trust_mem(trust, NULL, &text, GNUTLS_X509_FMT_PEM, 0,
+                                                                      GNUTLS_TL_VERIFY_CRL),
+                                 1);
         }
 
-        assert_int_equal(gnutls_x509_trust_list_verify_crt2(trust, &certificate, 1, &data, 1, GNUTLS_VERIFY_DISABLE_TIME_CHECKS, &problems, NULL), 0);
+        assert_int_equal(gnutls_x509_trust_list_verify_crt2(trust, &certificate, 1, &data, 1,
+                                                            GNUTLS_VERIFY_DISABLE_TIME_CHECKS, &problems, NULL),
+                         0);
         gnutls_x509_crt_deinit(certificate);
         gnutls_x509_trust_list_deinit(trust, 1);
         return problems;
@@ -125,17 +130,20 @@ static void test_leaf(void **state) {
                 if (cases[i].dns)
                         assert_san(certificate, 1, GNUTLS_SAN_DNSNAME, cases[i].dns);
                 size = sizeof(other);
-                assert_int_equal(gnutls_x509_crt_get_subject_alt_name(certificate, cases[i].dns ? 2 : 1, other, &size, NULL),
-                                 GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
+                assert_int_equal(
+                        gnutls_x509_crt_get_subject_alt_name(certificate, cases[i].dns ? 2 : 1, other, &size, NULL),
+                        GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
 
                 size = sizeof(text) - 1;
-                assert_int_equal(gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, text, &size),
-                                 cases[i].common_name ? 0 : GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
+                assert_int_equal(
+                        gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, text, &size),
+                        cases[i].common_name ? 0 : GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
                 if (cases[i].common_name)
                         assert_string_equal(text, cases[i].common_name);        /* with commas escaped */
 
                 size = sizeof(text);
-                assert_int_equal(gnutls_x509_crt_get_extension_by_oid(certificate, CA_OID_PROMISES_O7S, 0, text, &size, &critical),
+                assert_int_equal(gnutls_x509_crt_get_extension_by_oid(certificate, CA_OID_PROMISES_O7S, 0, text, &size,
+                                                                      &critical),
                                  cases[i].promises ? 0 : GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
                 if (cases[i].promises)
                         assert_int_equal(critical, 0);
@@ -199,7 +207,8 @@ static void test_hostile(void **state) {
         make(&authority, "An authority", KEY_P256);
         terms_init(&terms, "a", KEY_P256, 1);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(ca_pair_done) CaPair pair = { .certificate = strdup(cases[i].text), .key = strdup(authority.key) };
+                _cleanup_(ca_pair_done) CaPair pair = { .certificate = strdup(cases[i].text),
+                                                        .key = strdup(authority.key) };
                 CaCertificate *all = NULL;
 
                 print_message("%s\n", cases[i].name);
@@ -244,7 +253,8 @@ static void test_flipped(void **state) {
                 if (changed.certificate[i] == '\n' || changed.certificate[i] == '=')
                         continue;
                 changed.certificate[i] = changed.certificate[i] == 'A' ? 'B' : 'A';
-                if (streq(changed.certificate, leaf.certificate) || ca_read_certificates(changed.certificate, n, &all) < 0)
+                if (streq(changed.certificate, leaf.certificate) ||
+                    ca_read_certificates(changed.certificate, n, &all) < 0)
                         continue;
                 if (leaf.certificate[i + 1] == '=')     /* bits that no byte has */
                         continue;

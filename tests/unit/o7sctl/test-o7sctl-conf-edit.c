@@ -19,27 +19,35 @@ static const struct {
 } cases[] = {
         { "new file", "# c\n", { { "Encryption", "required" } }, "# c\n\n[Server]\nEncryption=required\n" },
         { "empty file", "", { { "Encryption", "required" } }, "[Server]\nEncryption=required\n" },
-        { "no line end", "[Name]\nLayer=lan", { { "Encryption", "no" } }, "[Name]\nLayer=lan\n\n[Server]\nEncryption=no\n" },
+        { "no line end", "[Name]\nLayer=lan", { { "Encryption", "no" } },
+          "[Name]\nLayer=lan\n\n[Server]\nEncryption=no\n" },
         { "in its place", "[Server]\nPeer=any\n# why\nEncryption=no\nDigest=sha256\n", { { "Encryption", "required" } },
           "[Server]\nPeer=any\n# why\nEncryption=required\nDigest=sha256\n" },
-        { "blanks around it", "  [Server]  \n  Encryption = no\n", { { "Encryption", "required" } }, "  [Server]  \nEncryption=required\n" },
+        { "blanks around it", "  [Server]  \n  Encryption = no\n", { { "Encryption", "required" } },
+          "  [Server]  \nEncryption=required\n" },
         { "end of a section", "[Server]\nPeer=o7s\n\n[Name]\nLayer=lan\n", { { "Encryption", "required" } },
           "[Server]\nPeer=o7s\nEncryption=required\n\n[Name]\nLayer=lan\n" },
         { "other section stays", "[Client]\nEncryption=no\n[Server]\n", { { "Encryption", "required" } },
           "[Client]\nEncryption=no\n[Server]\nEncryption=required\n" },
-        { "list", "[Server]\nAllowPeer=a\nAllowPeer=b\n", { { "AllowPeer", "c" }, { "AllowPeer", "d" } }, "[Server]\nAllowPeer=c\nAllowPeer=d\n" },
-        { "key in two instances", "[Server]\nPin=a\n[Name]\n[Server]\nPin=b\n", { { "Pin", "c" } }, "[Server]\nPin=c\n[Name]\n[Server]\n" },
+        { "list", "[Server]\nAllowPeer=a\nAllowPeer=b\n", { { "AllowPeer", "c" }, { "AllowPeer", "d" } },
+          "[Server]\nAllowPeer=c\nAllowPeer=d\n" },
+        { "key in two instances", "[Server]\nPin=a\n[Name]\n[Server]\nPin=b\n", { { "Pin", "c" } },
+          "[Server]\nPin=c\n[Name]\n[Server]\n" },
         { "removed", "[Server]\nPeer=o7s\nEncryption=no\n", { { "Encryption", "" } }, "[Server]\nPeer=o7s\n" },
         { "removed from nothing", "[Name]\n", { { "Encryption", "" } }, "[Name]\n" },
         { "commented out is no key", "[Server]\n#Encryption=no\n;Encryption=no\n", { { "Encryption", "required" } },
           "[Server]\n#Encryption=no\n;Encryption=no\nEncryption=required\n" },
-        { "longer key is another", "[Server]\nPeerless=1\nPeer=any\n", { { "Peer", "o7s" } }, "[Server]\nPeerless=1\nPeer=o7s\n" },
-        { "continued", "[Server]\nAllowPeer=a \\\n  b \\\n# between\n  c\nPeer=any\n", { { "AllowPeer", "z" } }, "[Server]\nAllowPeer=z\nPeer=any\n" },
+        { "longer key is another", "[Server]\nPeerless=1\nPeer=any\n", { { "Peer", "o7s" } },
+          "[Server]\nPeerless=1\nPeer=o7s\n" },
+        { "continued", "[Server]\nAllowPeer=a \\\n  b \\\n# between\n  c\nPeer=any\n", { { "AllowPeer", "z" } },
+          "[Server]\nAllowPeer=z\nPeer=any\n" },
         { "continued line is no header", "[Name]\nX-Note=a \\\n[Server]\nLayer=lan\n", { { "Peer", "o7s" } },
           "[Name]\nX-Note=a \\\n[Server]\nLayer=lan\n\n[Server]\nPeer=o7s\n" },
-        { "comment is not continued", "[Server]\n# a \\\nPeer=any\n", { { "Peer", "o7s" } }, "[Server]\n# a \\\nPeer=o7s\n" },
+        { "comment is not continued", "[Server]\n# a \\\nPeer=any\n", { { "Peer", "o7s" } },
+          "[Server]\n# a \\\nPeer=o7s\n" },
         { "continued to the end", "[Server]\nPeer=any \\", { { "Peer", "o7s" } }, "[Server]\nPeer=o7s\n" },
-        { "two keys", "[Server]\nPeer=any\n", { { "Cipher", "aes-256-gcm" }, { "Peer", "o7s" } }, "[Server]\nPeer=o7s\nCipher=aes-256-gcm\n" },
+        { "two keys", "[Server]\nPeer=any\n", { { "Cipher", "aes-256-gcm" }, { "Peer", "o7s" } },
+          "[Server]\nPeer=o7s\nCipher=aes-256-gcm\n" },
 };
 
 static size_t count(const Setting settings[4]) {
@@ -106,9 +114,11 @@ static void test_reader(void **state) {
                         bool changed = false;
 
                         for (size_t s = 0; s < n_settings; s++)
-                                changed |= streq(all[k].section, "Server") && streq(all[k].key, cases[i].settings[s].key);
+                                changed |= streq(all[k].section, "Server") &&
+                                           streq(all[k].key, cases[i].settings[s].key);
                         if (!changed)
-                                assert_string_equal(value_of(after, all[k].section, all[k].key), value_of(before, all[k].section, all[k].key));
+                                assert_string_equal(value_of(after, all[k].section, all[k].key),
+                                                    value_of(before, all[k].section, all[k].key));
                 }
         }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whole command lines that work with files alone, below a directory of the test's own: authorities, policies of names, import, doctor. */
+/* Whole command lines that work with files alone, below a directory of the test's own: authorities, policies of
+ * names, import, doctor. */
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -205,11 +206,14 @@ static void test_damaged_list(void **state) {
 /* -- policies -- */
 
 static void test_policy(void **state) {
-        put("/etc/o7s/names/web.example.name", "# mine\n[Name]\nLayer=lan\n\n[Server]\n# why\nEncryption=no\nX-Note=kept\n");
+        put("/etc/o7s/names/web.example.name",
+            "# mine\n[Name]\nLayer=lan\n\n[Server]\n# why\nEncryption=no\nX-Note=kept\n");
         expect(EXIT_FINE, "Wrote the policy of 'web.example' (server)",
-               "name web.example --encryption=required --authentication=mutual --allow=o7s:name:a --allow=o7s:name:b* --root=%s");
+               "name web.example --encryption=required --authentication=mutual --allow=o7s:name:a "
+               "--allow=o7s:name:b* --root=%s");
         assert_text("/etc/o7s/names/web.example.name",
-                    "# mine\n[Name]\nLayer=lan\n\n[Server]\n# why\nEncryption=required\nX-Note=kept\nAuthentication=mutual\nAllowPeer=o7s:name:a\n"
+                    "# mine\n[Name]\nLayer=lan\n\n[Server]\n# why\nEncryption=required\nX-Note=kept\n"
+                    "Authentication=mutual\nAllowPeer=o7s:name:a\n"
                     "AllowPeer=o7s:name:b*\n");
         expect(EXIT_FINE, "Encryption      required", "name web.example --root=%s");
 
@@ -217,7 +221,8 @@ static void test_policy(void **state) {
         expect(EXIT_FINE, "Peer            o7s", "name web.example --side=client --root=%s");
         expect(EXIT_FINE, "Wrote", "name web.example --allow= --encryption= --root=%s");
         assert_text("/etc/o7s/names/web.example.name",
-                    "# mine\n[Name]\nLayer=lan\n\n[Server]\n# why\nX-Note=kept\nAuthentication=mutual\n\n[Client]\nPeer=o7s\n");
+                    "# mine\n[Name]\nLayer=lan\n\n[Server]\n# "
+                    "why\nX-Note=kept\nAuthentication=mutual\n\n[Client]\nPeer=o7s\n");
 
         /* What the daemons would refuse is not written. */
         expect(EXIT_CONFIG, "stays as it is", "name web.example --encryption=perhaps --root=%s");
@@ -225,7 +230,8 @@ static void test_policy(void **state) {
         expect(EXIT_CONFIG, "stays as it is", "name web.example --cipher=rot13 --root=%s");
         expect(EXIT_FAILED, "Cannot find nowhere/", "name web.example --trust=nowhere/../../nowhere --root=%s");
         assert_text("/etc/o7s/names/web.example.name",
-                    "# mine\n[Name]\nLayer=lan\n\n[Server]\n# why\nX-Note=kept\nAuthentication=mutual\n\n[Client]\nPeer=o7s\n");
+                    "# mine\n[Name]\nLayer=lan\n\n[Server]\n# "
+                    "why\nX-Note=kept\nAuthentication=mutual\n\n[Client]\nPeer=o7s\n");
 
         /* One that nobody has yet, and one of a package. */
         expect(EXIT_FINE, "far.example.name", "name far.example --side=client --encryption=required --root=%s");
@@ -244,7 +250,9 @@ static void test_verify(void **state) {
                 const char *text;
                 const char *message;    /* NULL: nothing is wrong */
         } cases[] = {
-                { "good", "/v/a.name", "[Server]\nEncryption=required\nPin=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", NULL },
+                { "good", "/v/a.name", "[Server]\nEncryption=required\n"
+                                       "Pin=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+                                       NULL },
                 { "value", "/v/a.name", "[Server]\n# c\nEncryption=perhaps\n", "a.name:3:12: error: " },
                 { "side", "/v/a.name", "[Name]\n[Client]\nAuthentication=both\n", "a.name:3:16: error: " },
                 { "pin", "/v/a.name", "[Server]\nPin=sha256:12\n", "a.name:2:5: error: " },
@@ -252,8 +260,10 @@ static void test_verify(void **state) {
                 { "relative path", "/v/a.name", "[Server]\nCertificate=crt.pem\n", "a.name:2:13: error: " },
                 { "unknown key", "/v/a.name", "[Server]\nEncrypt=no\n", "a.name:2:1: warning: " },
                 { "layer", "/v/a.layer", "[Layer]\nType=unicast\nOver=lan\n[Security]\nAuthentication=mutual\n", NULL },
-                { "layer with a bad value", "/v/a.layer", "[Layer]\nType=unicast\nOver=lan\n[Security]\nPeer=friends\n", "a.layer:5:6: error: " },
-                { "layer on a wire", "/v/a.layer", "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n[Security]\nEncryption=required\n",
+                { "layer with a bad value", "/v/a.layer", "[Layer]\nType=unicast\nOver=lan\n[Security]\nPeer=friends\n",
+                  "a.layer:5:6: error: " },
+                { "layer on a wire", "/v/a.layer",
+                  "[Layer]\nType=eth\n[Ethernet]\nInterface=eth0\n[Security]\nEncryption=required\n",
                   "a.layer:6:" },
         };
 
@@ -263,14 +273,16 @@ static void test_verify(void **state) {
                 print_message("%s\n", cases[i].name);
                 put(cases[i].file, cases[i].text);
                 assert_true(format_string(&line, "verify %%s%s", cases[i].file) >= 0);
-                expect(cases[i].message && !strstr(cases[i].message, "warning") ? EXIT_CONFIG : EXIT_FINE, strempty(cases[i].message), line);
+                expect(cases[i].message && !strstr(cases[i].message, "warning") ? EXIT_CONFIG : EXIT_FINE,
+                       strempty(cases[i].message), line);
         }
 }
 
 static void test_pair(void **state) {
         expect(EXIT_CONFIG, "the key is that of another certificate",
                "name web.example --cert=%s/out/crt.pem --key=%s" SECURITY "/server/web.example/key.pem --root=%s");
-        expect(EXIT_CONFIG, "the certificate cannot be read", "name web.example --cert=%s/nonsense.pem --key=%s/out/key.pem --root=%s");
+        expect(EXIT_CONFIG, "the certificate cannot be read",
+               "name web.example --cert=%s/nonsense.pem --key=%s/out/key.pem --root=%s");
         expect(EXIT_FINE, "Wrote", "name web.example --cert=%s/out/crt.pem --key=%s/out/key.pem --root=%s");
         expect(EXIT_FINE, "Wrote", "name web.example --key=credential:web --root=%s");
         expect(EXIT_FINE, "PrivateKey      credential:web", "name web.example --root=%s");
