@@ -241,8 +241,8 @@ static bool attack_replies(Attack *attack) {
                         return false;
 
         attack_figure(attack,
-                      "Ethernet: %u second, negative and misdirected replies on an established flow, in both framings: 0 "
-                      "had an effect",
+                      "Ethernet: %u second, negative and misdirected replies on an established "
+                      "flow, in both framings: 0 had an effect",
                       n);
         return true;
 }
@@ -266,7 +266,8 @@ static ManagementMessage forge_notice(Segment *s, const Ends *ends, unsigned to,
                 token[0] = attack_random(s->attack) % 2 ? 0xA1 : 0xB2;
         }
         if (message.code == MANAGEMENT_MOVE)
-                message.notice.value = attack_random(s->attack) % 2 ? UINT64_C(0x020000000003) : message.notice.value >> 16;
+                message.notice.value = attack_random(s->attack) % 2 ? UINT64_C(0x020000000003)
+                                                                    : message.notice.value >> 16;
         message.has_proof = message.code == MANAGEMENT_ROTATE || message.code == MANAGEMENT_MOVE ||
                             (message.code == MANAGEMENT_CLOSE && attack_random(s->attack) % 2);
         message.proof.counter = attack_random(s->attack) >> attack_random(s->attack) % 64;
@@ -373,7 +374,8 @@ static bool rotate(Attack *attack, Framing framing, unsigned n, unsigned *ret_ro
                         return attack_broken(attack, "the flow ended after %u packets", i);
                 *ret_rotations += end_of(s, 1)->endpoint != last;
                 last = end_of(s, 1)->endpoint;
-                *ret_most = MAX(*ret_most, ops->endpoint_max - ops->endpoint_min + 1U - shim_endpoints_n_free(endpoints));
+                *ret_most = MAX(*ret_most,
+                                ops->endpoint_max - ops->endpoint_min + 1U - shim_endpoints_n_free(endpoints));
         }
         s->loss_percent = 0;
         wire_run(&s->wire, USEC_PER_SEC);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Lookups of names in a layer of 1000 members, all in this process and in virtual time: what a lookup costs, all members'
- * work together, against packing and parsing one answer with eight contacts, which is the least that a hop can cost. And
- * what does not depend on the machine: rounds and messages of a lookup and contacts of a member, against the logarithm (with k 8,
- * as many spares, alpha 3). Messages are all that were sent meanwhile, upkeep included.
+ * Lookups of names in a layer of 1000 members, all in this process and in virtual time: what a lookup costs, all
+ * members' work together, against packing and parsing one answer with eight contacts, which is the least that a hop
+ * can cost. And what does not depend on the machine: rounds and messages of a lookup and contacts of a member,
+ * against the logarithm (with k 8, as many spares, alpha 3). Messages are all that were sent meanwhile, upkeep
+ * included.
  */
 
 #include <math.h>
@@ -37,7 +38,8 @@ static double lookups(void *context) {
 }
 
 static double messages(void *context) {
-        DhtMessage m = { .code = DHT_FIND_VALUE_RESPONSE, .source = { .address = 1 }, .cookie = 1, .n_contacts = 8 }, parsed;
+        DhtMessage m = { .code = DHT_FIND_VALUE_RESPONSE, .source = { .address = 1 }, .cookie = 1, .n_contacts = 8 },
+        parsed;
         double begin = bench_nsec();
 
         for (unsigned i = 0; i < m.n_contacts; i++)
@@ -89,7 +91,7 @@ int main(void) {
         totals(net, &s);
         bench_limit("directory.rounds.1000", (double) s.lookup_rounds / (double) s.lookups, "rounds", log2(MEMBERS));
         bench_limit("directory.contacts.1000", (double) s.n_contacts / MEMBERS, "contacts", 2 * 8 * log2(MEMBERS));
-        bench_limit("directory.messages.1000", (double) (net->n_packets - n_packets) / (double) s.lookups, "messages-per-lookup",
-                    2 * 3 * log2(MEMBERS));
+        bench_limit("directory.messages.1000", (double) (net->n_packets - n_packets) / (double) s.lookups,
+                    "messages-per-lookup", 2 * 3 * log2(MEMBERS));
         return EXIT_SUCCESS;
 }

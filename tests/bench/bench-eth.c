@@ -2,8 +2,9 @@
 
 /*
  * A flow over Ethernet against the packet sockets that it runs on, over the same virtual Ethernet: packets per second,
- * round trip, processor time for each gigabit. The flow is measured between the lanes of the two applications, which wait
- * as the library does; two IPCP processes are between them, and on two processors everything competes with everything.
+ * round trip, processor time for each gigabit. The flow is measured between the lanes of the two applications, which
+ * wait as the library does; two IPCP processes are between them, and on two processors everything competes with
+ * everything.
  */
 
 #include <arpa/inet.h>

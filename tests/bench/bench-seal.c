@@ -111,8 +111,8 @@ static int decrypt_burst(Bench *b) {
 
                 make_nonce(b, nonce);
                 if (gnutls_aead_cipher_decrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated),
-                                               SEAL_TAG_BYTES,
-                                               b->packets[i] + SEAL_HEADER_BYTES, b->size + SEAL_TAG_BYTES, b->content, &n) < 0)
+                                               SEAL_TAG_BYTES, b->packets[i] + SEAL_HEADER_BYTES,
+                                               b->size + SEAL_TAG_BYTES, b->content, &n) < 0)
                         return -EIO;
                 memcpy(b->copy, b->content, b->size);
                 __asm__ volatile("" ::"r"(b->copy) : "memory");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Shortest paths against a textbook Dijkstra: arrays, and a binary heap that allows decreasing a key. It is measured twice: with
- * the same result as ours, which is all next hops of equal cost and a set of routes, and for distances alone, where ours is the tree
- * alone. Random connected graphs of 500 and 5 000 links at unit costs, four links for each member; several, in turn, because
- * processors learn the branches of one small graph by heart.
+ * Shortest paths against a textbook Dijkstra: arrays, and a binary heap that allows decreasing a key. It is measured
+ * twice: with the same result as ours, which is all next hops of equal cost and a set of routes, and for distances
+ * alone, where ours is the tree alone. Random connected graphs of 500 and 5 000 links at unit costs, four links for
+ * each member; several, in turn, because processors learn the branches of one small graph by heart.
  *
  *   spf.ms.N                    everything from nothing
  *   spf.distances.ms.N          the same, distances alone
@@ -330,7 +330,8 @@ static double change(void *context) {
                         SpfDelta delta;
 
                         if (spf_set_link(b->spf, 1 + l->a, 1 + l->b, 0, 0) < 0 || spf_compute(b->spf, &delta) < 0 ||
-                            spf_set_link(b->spf, 1 + l->a, 1 + l->b, l->cost, l->cost) < 0 || spf_compute(b->spf, &delta) < 0)
+                            spf_set_link(b->spf, 1 + l->a, 1 + l->b, l->cost, l->cost) < 0 ||
+                            spf_compute(b->spf, &delta) < 0)
                                 return -1;
                         n += 2;
                 }
@@ -369,10 +370,12 @@ static void measure(Bench *b) {
                         SpfDelta delta;
 
                         make_graph(b, figures[i].cost_max);
-                        made = made && make_spf(b, figures[i].alternates, &b->spf) >= 0 && spf_compute(b->spf, &delta) >= 0;
+                        made = made && make_spf(b, figures[i].alternates, &b->spf) >= 0 &&
+                               spf_compute(b->spf, &delta) >= 0;
                 }
                 if (made)
-                        figure(b, figures[i].name, "textbook-Dijkstra-same-routes", figures[i].subject, textbook_routes);
+                        figure(b, figures[i].name, "textbook-Dijkstra-same-routes", figures[i].subject,
+                               textbook_routes);
                 for (unsigned k = 0; k < GRAPHS; k++, b = b->next)
                         b->spf = spf_free(b->spf);
         }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Two hosts for a benchmark: network namespaces with a virtual Ethernet between them, a running o7s-ipcp-eth in each, and
- * one flow between them. The benchmark stands in for both IRMs, which are not on the packet path, and has the applications'
- * ends of the flow. Needs root and the program "ip".
+ * Two hosts for a benchmark: network namespaces with a virtual Ethernet between them, a running o7s-ipcp-eth in each,
+ * and one flow between them. The benchmark stands in for both IRMs, which are not on the packet path, and has the
+ * applications' ends of the flow. Needs root and the program "ip".
  */
 
 #include "tests/support/fake-irm.h"
@@ -27,7 +27,8 @@ typedef struct EthHosts {
 int eth_hosts_start(EthHosts *hosts, const char *program);
 void eth_hosts_done(EthHosts *hosts);
 
-/* A packet socket in a host's namespace, bound to its interface for EtherType 0x88B5, which IEEE leaves to experiments. */
+/* A packet socket in a host's namespace, bound to its interface for EtherType 0x88B5, which IEEE leaves to
+ * experiments. */
 int eth_host_socket(const EthHost *host);
 
 /* CPU time of both IPCPs so far, in seconds. */

@@ -7,13 +7,13 @@
  *                                                  queueing discipline, received from a TPACKET_V3 ring
  *   baseline packet-rtt INTERFACE SECONDS          median round trip, ns: AF_PACKET, blocking calls
  *   baseline packet-serve INTERFACE                the other side of both, until it is killed
- *   baseline packet-relay INTERFACE INTERFACE      what comes in at one goes out at the other, hardware addresses swapped,
- *                                                  until it is killed
+ *   baseline packet-relay INTERFACE INTERFACE      what comes in at one goes out at the other, hardware addresses
+ *                                                  swapped, until it is killed
  *   baseline unix-rate SIZE SECONDS                messages per second over a SEQPACKET pair, a call for each
  *   baseline unix-rtt SECONDS                      median round trip over one, ns
  *
- * Frames are broadcast, of EtherType 0x88B5, and begin with what they are for: data is counted, a question for the count
- * is answered with it, and a ping comes back.
+ * Frames are broadcast, of EtherType 0x88B5, and begin with what they are for: data is counted, a question for the
+ * count is answered with it, and a ping comes back.
  */
 
 #include <arpa/inet.h>
@@ -150,7 +150,8 @@ static int packet_rate(const char *interface, size_t size, unsigned seconds) {
                 (void) poll(NULL, 0, 20);       /* what is under way has arrived by then */
                 if (frame_send(fd, PURPOSE_COUNT, 0) < 0 || poll(&polled, 1, 200) <= 0)
                         continue;
-                if (recv(fd, &answer, sizeof(answer), 0) >= (ssize_t) sizeof(answer) && answer.purpose == PURPOSE_COUNTED) {
+                if (recv(fd, &answer, sizeof(answer), 0) >= (ssize_t) sizeof(answer) &&
+                    answer.purpose == PURPOSE_COUNTED) {
                         (void) printf("%.0f\n", (double) answer.number * 1e9 / (double) took);
                         return 0;
                 }

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Reliable flows against TCP, raw ones against UDP, on the same wires: a clean virtual Ethernet, and one that loses and
-# delays. Throughput with writes of 1 400 bytes, of 64 (many small messages) and of 256 KiB, round trips, and what both sides'
-# daemons and programs cost in processor time. Subject and baseline take turns, and the ratio is the median of the rounds'
-# ratios. Times and costs are better when smaller, so is their ratio. "algorithms" says which of TCP's the kernel has.
+# delays. Throughput with writes of 1 400 bytes, of 64 (many small messages) and of 256 KiB, round trips, and what
+# both sides' daemons and programs cost in processor time. Subject and baseline take turns, and the ratio is the
+# median of the rounds' ratios. Times and costs are better when smaller, so is their ratio. "algorithms" says which of
+# TCP's the kernel has.
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

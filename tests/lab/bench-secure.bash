@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What protection costs between two nodes: the same flow plain, with a MAC, and encrypted; and opening one plain, with a key exchange, with a
-# certificate of the server, and with one of each side. Subject and baseline take turns, and the ratio is the median of the rounds'
-# ratios. Times are better when smaller, so is their ratio.
+# What protection costs between two nodes: the same flow plain, with a MAC, and encrypted; and opening one plain, with
+# a key exchange, with a certificate of the server, and with one of each side. Subject and baseline take turns, and
+# the ratio is the median of the rounds' ratios. Times are better when smaller, so is their ratio.
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A routed layer on three nodes in a chain against the Ethernet layer that it runs over: one hop, and two with a member in
-# the middle that forwards. What forwarding costs there is held against a relay that only swaps hardware addresses; both
-# per second of processor time, so that it does not matter how many processors the machine has. Subject and baseline take
-# turns, and the ratio is the median of the rounds' ratios. Times are better when smaller, so is their ratio.
+# A routed layer on three nodes in a chain against the Ethernet layer that it runs over: one hop, and two with a
+# member in the middle that forwards. What forwarding costs there is held against a relay that only swaps hardware
+# addresses; both per second of processor time, so that it does not matter how many processors the machine has.
+# Subject and baseline take turns, and the ratio is the median of the rounds' ratios. Times are better when smaller,
+# so is their ratio.
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * hostile-member NAME SECONDS ATTACK...: an ordinary program that opens flows to a member of a unicast layer, greets it as
- * another member, and then says what it likes at full speed, for so long per attack. It prints "ATTACK: N messages".
+ * hostile-member NAME SECONDS ATTACK...: an ordinary program that opens flows to a member of a unicast layer, greets
+ * it as another member, and then says what it likes at full speed, for so long per attack. It prints "ATTACK: N
+ * messages".
  *
- * Attacks: links (link-state messages of a layer that does not exist), ids (data to endpoint ids that it does not know),
- * guesses (messages about flows that are not its own), directory (names that nobody has, kept for others), noise (bytes),
- * strangers (flows on which nothing, or not the next thing, is said).
+ * Attacks: links (link-state messages of a layer that does not exist), ids (data to endpoint ids that it does not
+ * know), guesses (messages about flows that are not its own), directory (names that nobody has, kept for others),
+ * noise (bytes), strangers (flows on which nothing, or not the next thing, is said).
  */
 
 #include <inttypes.h>
@@ -116,7 +117,8 @@ static int say_to(Member *m, uint64_t eid, const void *bytes, size_t size) {
 /* -- attacks: one message each -- */
 
 static int attack_links(Member *m) {
-        const Lsa lsa = { .from = 1000 + m->n_messages / 64, .to = 1 + (uint32_t) draw(m), .sequence = 1 + draw(m) % 1000 };
+        const Lsa lsa = { .from = 1000 + m->n_messages / 64, .to = 1 + (uint32_t) draw(m),
+                          .sequence = 1 + draw(m) % 1000 };
         uint8_t bytes[LSA_BYTES_MAX];
 
         return say(m, m->management, bytes, lsa_write(&lsa, bytes));
@@ -197,7 +199,8 @@ static int attack(Member *m, const char *name, usec_t duration) {
                 while (r >= 0 && time_now() < end);
         }
 
-        (void) printf("%s: %" PRIu64 " messages%s%s\n", name, m->n_messages, r < 0 ? ", then: " : "", r < 0 ? o7s_strerror(r) : "");
+        (void) printf("%s: %" PRIu64 " messages%s%s\n", name, m->n_messages, r < 0 ? ", then: " : "",
+                      r < 0 ? o7s_strerror(r) : "");
         (void) fflush(stdout);
         return r;
 }

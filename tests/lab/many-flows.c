@@ -63,7 +63,8 @@ static int complain(int error, const char *what, uint32_t number) {
         o7s_error last = { .size = sizeof(last) };
         bool ours = o7s_last_error(&last) >= 0 && last.error == error && !isempty(last.text);
 
-        (void) fprintf(stderr, "flow %" PRIu32 ": cannot %s: %s\n", number, what, ours ? last.text : o7s_strerror(error));
+        (void) fprintf(stderr, "flow %" PRIu32 ": cannot %s: %s\n", number, what,
+                       ours ? last.text : o7s_strerror(error));
         return error;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * record-stream: is what a reliable flow promises true? Records of varying size, each with its number and a checksum, go one
- * way; the other side looks at every byte.
+ * record-stream: is what a reliable flow promises true? Records of varying size, each with its number and a checksum,
+ * go one way; the other side looks at every byte.
  *
  *   record-stream serve [--pause=MS] [--whole] NAME    counts what arrives on each flow, a line when it ends
  *   record-stream send [OPTION...] NAME            sends, closes, and says what became of it
@@ -12,12 +12,14 @@
  *     --rest=MS       after the last write do nothing at all for so long: no call into the library
  *     --gap=MS        between records               --wait=MS       between opening and the first record
  *     --close=MS      how long closing may take (150000)
- *     --pause=MS      between reads                --whole         each read has to be one record, else it counts as damaged
+ *     --pause=MS      between reads                --whole         each read has to be one record, else it counts as
+ *                                                                  damaged
  *
  * The server's line:   ended ERRNO records N bytes N missing N repeated N disordered N damaged N
  * The sender's lines:  open, written N usec N, and: closed RESULT records N bytes N acknowledged N
  *
- * A record: number u64, size u32 (of all of it), checksum u32 (FNV-1a of number and content), content that follows from the number.
+ * A record: number u64, size u32 (of all of it), checksum u32 (FNV-1a of number and content), content that follows
+ * from the number.
  */
 
 #include <errno.h>
@@ -133,7 +135,8 @@ static void tally(Tally *t, const uint8_t *record, size_t size) {
 
 /* -- the two sides -- */
 
-/* Whole records at the front of what was read so far are taken. Returns what is left; a size that makes no sense is the end. */
+/* Whole records at the front of what was read so far are taken. Returns what is left; a size that makes no sense is
+ * the end. */
 static size_t take_records(Tally *t, uint8_t *buffer, size_t filled) {
         size_t begin = 0;
 
@@ -163,7 +166,8 @@ static void receive_all(o7s_flow *flow, const Options *options) {
         Tally t = {};
         ssize_t n;
 
-        while (buffer && ((n = o7s_flow_read(flow, buffer + filled, 2 * RECORD_BYTES_MAX - filled)) >= 0 || n == -EINTR)) {
+        while (buffer &&
+               ((n = o7s_flow_read(flow, buffer + filled, 2 * RECORD_BYTES_MAX - filled)) >= 0 || n == -EINTR)) {
                 if (n > 0)
                         filled = take_records(&t, buffer, filled + (size_t) n);
                 if (options->whole && filled > 0) {
@@ -297,8 +301,8 @@ static int send_all(const Options *options) {
         }
 
         (void) o7s_flow_stats(flow, &stats);
-        (void) printf("closed %d records %" PRIu64 " bytes %" PRIu64 " acknowledged %" PRIu64 "\n", r, options->n_records,
-                      n_bytes, stats.acknowledged_bytes);
+        (void) printf("closed %d records %" PRIu64 " bytes %" PRIu64 " acknowledged %" PRIu64 "\n", r,
+                      options->n_records, n_bytes, stats.acknowledged_bytes);
         o7s_flow_unref(flow);
         return r;
 }

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A routed layer over a full mesh: four hosts, an Ethernet between any two, all paths of equal cost in use (Policy=ecmp). Wires
-# are taken away until a chain is left, and come back; a host is cut off and comes back; the flow stays the same.
-# buses: daemon
-# budget: 120
+# A routed layer over a full mesh: four hosts, an Ethernet between any two, all paths of equal cost in use
+# (Policy=ecmp). Wires are taken away until a chain is left, and come back; a host is cut off and comes back; the flow
+# stays the same. buses: daemon budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

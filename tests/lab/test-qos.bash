@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Classes of traffic in a routed layer: voice crosses two hops while a flood that takes all it can get crosses the same
-# ones. Round trips without and with the flood take turns, and what counts is the median of the rounds' 99th percentiles.
-# buses: daemon
-# budget: 110
+# ones. Round trips without and with the flood take turns, and what counts is the median of the rounds' 99th
+# percentiles. buses: daemon budget: 110
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

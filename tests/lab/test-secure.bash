@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Authenticated and protected flows between two hosts, as operators and programs meet them, and with somebody on the wire between: who strips,
-# meets, changes, repeats, reflects and invents. Named after the requirements that they show.
-# buses: daemon
-# budget: 200
+# Authenticated and protected flows between two hosts, as operators and programs meet them, and with somebody on the
+# wire between: who strips, meets, changes, repeats, reflects and invents. Named after the requirements that they
+# show. buses: daemon budget: 200
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -7,12 +7,12 @@
  *   transfer-rate rate KIND TARGET SIZE SECONDS   bytes per second that the other side has received, in writes of SIZE
  *   transfer-rate rtt KIND TARGET SECONDS         median round trip of 64 bytes, ns
  *
- * KIND and TARGET: tcp, udp and ADDRESS:PORT; data, best-effort, raw (flows of that quality) and NAME. TCP_CONGESTION in the
- * environment: the algorithm of tcp.
+ * KIND and TARGET: tcp, udp and ADDRESS:PORT; data, best-effort, raw (flows of that quality) and NAME. TCP_CONGESTION
+ * in the environment: the algorithm of tcp.
  *
- * The first byte of a message says what it is: data is counted, a question for the count is answered with it and begins anew, a
- * ping comes back. TCP has no messages, so there the first byte of a connection says it for all: what comes is counted until the
- * other side has ended, or comes back.
+ * The first byte of a message says what it is: data is counted, a question for the count is answered with it and
+ * begins anew, a ping comes back. TCP has no messages, so there the first byte of a connection says it for all: what
+ * comes is counted until the other side has ended, or comes back.
  */
 
 #include <arpa/inet.h>
@@ -214,8 +214,8 @@ typedef struct Ping {
         uint8_t rest[48];
 } Ping;
 
-/* Answers to earlier questions may be late. There is room for more than an answer: after a message that fills the buffer
- * comes an empty read, and would be taken for the next answer. */
+/* Answers to earlier questions may be late. There is room for more than an answer: after a message that fills the
+ * buffer comes an empty read, and would be taken for the next answer. */
 static ssize_t talk_answer(Talk *t, uint64_t number) {
         Ping pong[2];
         ssize_t n;

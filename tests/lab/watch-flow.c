@@ -14,7 +14,8 @@
  *   end USEC sent N received N longest-gap-usec N      SIGTERM came
  *
  * After SIGTERM nothing more is sent, and answers that are still under way are waited for, for up to a second: so that
- * fewer received than sent means that some were lost. The longest gap is the longest time between two messages received.
+ * fewer received than sent means that some were lost. The longest gap is the longest time between two messages
+ * received.
  */
 
 #include <inttypes.h>

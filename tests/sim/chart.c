@@ -14,7 +14,8 @@
 #define LINES_MAX 6.0           /* about as many lines across */
 
 /* Colours that stay apart for those who see red and green as one. */
-static const char *const colours[CHART_SERIES_MAX] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9" };
+static const char *const colours[CHART_SERIES_MAX] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
+                                                       "#56b4e9" };
 
 typedef struct Axis {
         double low;

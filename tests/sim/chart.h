@@ -27,8 +27,8 @@ typedef struct Chart {
 /* The series with this label, which comes into being. Labels outlive the chart. NULL: there are too many. */
 ChartSeries *chart_series(Chart *chart, const char *label);
 
-/* Points go from left to right; those beyond CHART_POINTS_MAX, and on a logarithmic axis those that have no place on it,
- * are left out. */
+/* Points go from left to right; those beyond CHART_POINTS_MAX, and on a logarithmic axis those that have no place on
+ * it, are left out. */
 void chart_add(Chart *chart, const char *label, double x, double y);
 
 /* Returns: 0; -errno of the file. */

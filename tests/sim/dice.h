@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Chance, from a seed: the same seed and stream give the same throws on every machine. Each object that needs chance has
- * a stream of its own, so that what one of them draws does not change what happens to the others.
+ * Chance, from a seed: the same seed and stream give the same throws on every machine. Each object that needs chance
+ * has a stream of its own, so that what one of them draws does not change what happens to the others.
  */
 
 #include "basic/time.h"

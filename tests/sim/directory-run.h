@@ -30,7 +30,8 @@ typedef struct DirectoryRun {
         double hops;                    /* rounds of questions per lookup, on average */
         usec_t lookup_median_usec;
         usec_t lookup_p99_usec;
-        double found_first;             /* part of the lookups that found it at the first attempt, nothing being wrong */
+        double found_first;             /* part of the lookups that found it at the first attempt, nothing being
+                                         * wrong */
         double found_churn;             /* the same while members come and go */
         double join_messages;           /* per member, until it had joined and registered */
         double idle_messages;           /* per member and minute, when nothing happens */

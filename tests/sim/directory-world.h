@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Directories and a network between them, for directory-run.c alone: members come, die, and send each other messages. */
+/* Directories and a network between them, for directory-run.c alone: members come, die, and send each other
+ * messages. */
 
 #include "services/ipcp-unicast/directory.h"
 #include "tests/sim/dice.h"

@@ -93,7 +93,8 @@ static int end_transmit(FrctEnd *e, nsec_t now) {
 
                 verdict_checked(e->verdict);
                 if (size > room)
-                        verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u: a packet of %zu bytes, of %zu", e->index, size, room);
+                        verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u: a packet of %zu bytes, of %zu",
+                                     e->index, size, room);
                 if (e->options.busy > 0 && dice_chance(&e->dice, e->options.busy)) {
                         frct_untransmit(e->frct, now);
                         e->blocked_until = now + NSEC_PER_MSEC;
@@ -161,7 +162,8 @@ int frct_end_receive(FrctEnd *e, const FrctPacket *packet, nsec_t now) {
 
 /* -- what must hold -- */
 
-/* With what is accepted in vain, R is all the time that there is; a peer that is there and takes nothing is none of that. */
+/* With what is accepted in vain, R is all the time that there is; a peer that is there and takes nothing is none of
+ * that. */
 static void check_progress(FrctEnd *e, const FrctStats *stats, nsec_t now) {
         if (stats->bytes_acknowledged != e->acknowledged || stats->bytes_unacknowledged == 0 || e->error < 0 ||
             e->peer->options.never_reads || e->peer->options.read_gap > NSEC_PER_SEC) {
@@ -172,7 +174,8 @@ static void check_progress(FrctEnd *e, const FrctStats *stats, nsec_t now) {
 
         verdict_checked(e->verdict);
         if (now > e->progress_at + PATIENCE)
-                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u: %zu bytes are neither acknowledged nor given up", e->index,
+                verdict_fail(e->verdict, now / NSEC_PER_USEC,
+                             "end %u: %zu bytes are neither acknowledged nor given up", e->index,
                              stats->bytes_unacknowledged);
 }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * One end of a flow in a simulation: an Frct, the shell around it (trailer, keepalives, close of the layer), and a program that writes
- * and reads messages whose every byte follows from the seed, so that whatever the other end reads can be told right from wrong.
+ * One end of a flow in a simulation: an Frct, the shell around it (trailer, keepalives, close of the layer), and a
+ * program that writes and reads messages whose every byte follows from the seed, so that whatever the other end reads
+ * can be told right from wrong.
  */
 
 #include "libo7s/frct.h"

@@ -67,7 +67,8 @@ static void end_options(Dice *d, const FrctConfig *config, bool checksum, FrctEn
         ret->config.receive_max = dice_chance(d, 0.3) ? dice_between(d, config->packet_max * 16, 300000) : 0;
 
         room = config->packet_max - FRCT_HEADER_BYTES;
-        if (config->extended)           /* large messages now and then: a run of them takes as long as a hundred others */
+        if (config->extended)           /* large messages now and then: a run of them takes as long as a hundred
+                                         * others */
                 room = dice_chance(d, 0.02) ? 200000 : dice_chance(d, 0.3) ? 18000 : 1000;
         if (!config->reliable) {
                 ret->message_min = 4;   /* the number */
@@ -101,7 +102,8 @@ void frct_exchange_options(uint64_t seed, FrctRunOptions *ret) {
                 path_options(&d, config.extended && config.reliable, checksum, config.packet_max, &ret->paths[i]);
                 end_options(&d, &config, checksum, &ret->ends[i]);
         }
-        for (unsigned i = 0; i < 2; i++)        /* a reader that takes crumbs gets through within the span all the same */
+        for (unsigned i = 0; i < 2; i++)        /* a reader that takes crumbs gets through within the span all the
+                                                 * same */
                 if (ret->ends[i].read_gap > 0 && ret->ends[i].read_max > 0)
                         ret->ends[i].read_max = MAX(ret->ends[i].read_max, ret->ends[1 - i].message_max / 100);
         if (dice_chance(&d, 0.5)) {     /* mostly what is bad is bad for both */

@@ -140,7 +140,8 @@ static int air_add(FrctAir *a, FrctPath *path, const FrctPacket *model, const ui
                 memcpy(packet->bytes, bytes, model->size);
         if (path->options.corrupt > 0 && model->size > 0 && dice_chance(&path->dice, path->options.corrupt))
                 for (uint64_t i = 1 + dice_below(&path->dice, 4); i > 0; i--)
-                        packet->bytes[dice_below(&path->dice, model->size)] ^= (uint8_t) (1U << dice_below(&path->dice, 8));
+                        packet->bytes[dice_below(&path->dice, model->size)] ^=
+                                (uint8_t) (1U << dice_below(&path->dice, 8));
 
         r = air_push(a, packet);
         if (r < 0)

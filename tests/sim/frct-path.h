@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Paths between the ends of flows, in virtual time: one direction each, shared by as many flows as it takes. A path loses, doubles,
- * delays, reorders and garbles packets, has a rate and a queue that drops and marks, forgets what is too large for it, and may be dead for
- * a while. What is on its way is in the air, sorted by when it arrives.
+ * Paths between the ends of flows, in virtual time: one direction each, shared by as many flows as it takes. A path
+ * loses, doubles, delays, reorders and garbles packets, has a rate and a queue that drops and marks, forgets what is
+ * too large for it, and may be dead for a while. What is on its way is in the air, sorted by when it arrives.
  */
 
 #include "tests/sim/dice.h"

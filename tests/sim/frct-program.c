@@ -92,8 +92,8 @@ static int write_one(FrctEnd *e, nsec_t now) {
         n = write_parts(e, content, size, now);
         verdict_checked(e->verdict);
         if (room ? n == -EAGAIN : n >= 0)
-                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u: said there was %s room, but took %zd of %zu", e->index,
-                             room ? "some" : "no", n, size);
+                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u: said there was %s room, but took %zd of %zu",
+                             e->index, room ? "some" : "no", n, size);
         if (n == -EAGAIN)
                 return 0;
         if (n == -EPIPE && frct_ended(e->frct) < 0) {   /* the peer has gone: what was not taken never will be */
@@ -149,13 +149,16 @@ static void got_message(FrctEnd *e, nsec_t now) {
 
         verdict_checked(e->verdict);
         if (number < e->n_read || number >= writer->n_written)
-                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u reads message %" PRIu64 " after %" PRIu64 ", of %" PRIu64,
-                             e->index, number, e->n_read, writer->n_written);
+                verdict_fail(e->verdict, now / NSEC_PER_USEC,
+                             "end %u reads message %" PRIu64 " after %" PRIu64 ", of %" PRIu64, e->index, number,
+                             e->n_read, writer->n_written);
         else if (size != message_size(writer, number))
-                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u reads %zu bytes of message %" PRIu64 ", which has %zu",
-                             e->index, size, number, message_size(writer, number));
+                verdict_fail(e->verdict, now / NSEC_PER_USEC,
+                             "end %u reads %zu bytes of message %" PRIu64 ", which has %zu", e->index, size, number,
+                             message_size(writer, number));
         else if (!content_is(writer, number, 0, e->message, size))
-                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u reads something else in message %" PRIu64, e->index, number);
+                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u reads something else in message %" PRIu64,
+                             e->index, number);
 
         e->n_read = number + 1;
         e->n_got++;
@@ -166,8 +169,8 @@ static void got_message(FrctEnd *e, nsec_t now) {
 static void got_stream(FrctEnd *e, size_t size, nsec_t now) {
         verdict_checked(e->verdict);
         if (!content_is(e->peer, STREAM, e->bytes_read, e->message, size))
-                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u reads something else after byte %" PRIu64, e->index,
-                             e->bytes_read);
+                verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u reads something else after byte %" PRIu64,
+                             e->index, e->bytes_read);
         e->bytes_read += size;
 }
 
@@ -182,7 +185,8 @@ static bool look(FrctEnd *e, nsec_t now) {
 
         if (dice_below(&e->dice, 8) == 0 && frct_peek(e->frct, &data, &size, &whole) >= 0) {
                 verdict_checked(e->verdict);
-                if (!content_is(e->peer, stream ? STREAM : e->n_read, stream ? e->bytes_read : e->message_size, data, size))
+                if (!content_is(e->peer, stream ? STREAM : e->n_read, stream ? e->bytes_read : e->message_size, data,
+                                size))
                         verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u sees something else", e->index);
         }
 
@@ -240,8 +244,9 @@ static int read_one(FrctEnd *e, nsec_t now) {
                 e->ended = true;
                 verdict_checked(e->verdict);
                 if (e->options.config.reliable && (e->bytes_read != e->peer->bytes_written || e->message_size > 0))
-                        verdict_fail(e->verdict, now / NSEC_PER_USEC, "end %u: the end after %" PRIu64 " of %" PRIu64 " bytes",
-                                     e->index, e->bytes_read, e->peer->bytes_written);
+                        verdict_fail(e->verdict, now / NSEC_PER_USEC,
+                                     "end %u: the end after %" PRIu64 " of %" PRIu64 " bytes", e->index, e->bytes_read,
+                                     e->peer->bytes_written);
         }
         if (n <= 0)
                 return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The program at an end: writes what it has to as soon as that is taken, reads, and compares each byte with what must be there. */
+/* The program at an end: writes what it has to as soon as that is taken, reads, and compares each byte with what must
+ * be there. */
 
 #include "tests/sim/frct-end.h"
 

@@ -100,10 +100,10 @@ static void check_over(Run *r, const FrctEnd *e) {
         verdict_checked(r->verdict);
         if (!pair_is_over(e))
                 verdict_fail(r->verdict, r->now / NSEC_PER_USEC,
-                             "pair %u: neither whole nor given up: ends %u wrote %" PRIu64 ", %" PRIu64 ", read %" PRIu64
-                             ", %" PRIu64 " bytes, errors %d, %d, ended %d, %d", e->index / 2, e->index, e->bytes_written,
-                             e->peer->bytes_written, e->bytes_read, e->peer->bytes_read, e->error, e->peer->error, e->ended,
-                             e->peer->ended);
+                             "pair %u: neither whole nor given up: ends %u wrote %" PRIu64 ", %" PRIu64
+                             ", read %" PRIu64 ", %" PRIu64 " bytes, errors %d, %d, ended %d, %d",
+                             e->index / 2, e->index, e->bytes_written, e->peer->bytes_written, e->bytes_read,
+                             e->peer->bytes_read, e->error, e->peer->error, e->ended, e->peer->ended);
 }
 
 /* Packets cost something; each byte has only so many. */
@@ -122,8 +122,9 @@ static void check_packets(Run *r, const FrctEnd *e) {
 
         verdict_checked(r->verdict);
         if (e->n_packets > most)
-                verdict_fail(r->verdict, r->now / NSEC_PER_USEC, "end %u sent %" PRIu64 " packets where %" PRIu64 " are many",
-                             e->index, e->n_packets, most);
+                verdict_fail(r->verdict, r->now / NSEC_PER_USEC,
+                             "end %u sent %" PRIu64 " packets where %" PRIu64 " are many", e->index, e->n_packets,
+                             most);
 }
 
 /* -- time -- */
@@ -200,7 +201,8 @@ static int run_rest(Run *r) {
         verdict_checked(r->verdict);
         for (unsigned i = 0; i < r->n_ends; i++)
                 if (r->ends[i].error == 0 && frct_next(r->ends[i].frct, r->now) != NSEC_INFINITY)
-                        verdict_fail(r->verdict, r->now / NSEC_PER_USEC, "end %u has nothing to do, and does not rest", i);
+                        verdict_fail(r->verdict, r->now / NSEC_PER_USEC, "end %u has nothing to do, and does not rest",
+                                     i);
 
         return 0;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One run: pairs of ends that share a path there and a path back, until everything written was read, or both ends were told that it
- * cannot be, or time is over. Everything in it follows from the options, the seed among them.
+ * One run: pairs of ends that share a path there and a path back, until everything written was read, or both ends
+ * were told that it cannot be, or time is over. Everything in it follows from the options, the seed among them.
  */
 
 #include "tests/sim/frct-end.h"

@@ -36,14 +36,16 @@ static const FrctScenario frct_scenarios[] = {
         /* The pipe is full. */
         { "pipe", { ONE, FOR(20), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } }, LINK(100, MS(50), 1250000) },
           FRCT_OUTCOME_SPEED, .least_used = 0.9 },
-        { "pipe-tick", { ONE, FOR(20), .ends = { { EXTENDED, BULK, .tick = MS(1) }, { EXTENDED, SILENT, .tick = MS(1) } },
+        { "pipe-tick", { ONE, FOR(20), .ends = { { EXTENDED, BULK, .tick = MS(1) },
+                                                 { EXTENDED, SILENT, .tick = MS(1) } },
                          LINK(100, MS(50), 1250000) },
           FRCT_OUTCOME_SPEED, .least_used = 0.9 },
         { "pipe-jumbo", { ONE, FOR(10), .ends = { { JUMBO, BULK }, { JUMBO, SILENT } }, LINK(1000, MS(5), 2500000) },
           FRCT_OUTCOME_SPEED, .least_used = 0.9 },
         { "pipe-stream", { ONE, FOR(10), .ends = { { STREAM, BULK }, { STREAM, SILENT } }, LINK(100, MS(10), 250000) },
           FRCT_OUTCOME_SPEED, .least_used = 0.9 },
-        { "pipe-short", { ONE, FOR(4), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } }, LINK(1000, US(100), 250000) },
+        { "pipe-short", { ONE, FOR(4), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } },
+                          LINK(1000, US(100), 250000) },
           FRCT_OUTCOME_SPEED, .least_used = 0.85 },
         { "pipe-jitter", { ONE, FOR(20), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } },
                            LINK(100, MS(20), 500000, .jitter = MS(5), .reorder = 0.01) },
@@ -91,64 +93,80 @@ static const FrctScenario frct_scenarios[] = {
         { "twelve-30", { ONE, .span = S(1200), .ends = { { TWELVE, SOME(300, 1380) }, { TWELVE, SOME(300, 1380) } },
                          BOTH(.delay = MS(50), .loss = 0.30), .idle = true },
           FRCT_OUTCOME_WHOLE },
-        { "twelve-answer", { ONE, .span = S(60), .ends = { { TWELVE, SOME(1, 100) }, { TWELVE, SOME(1, 100), .start = MS(700) } },
+        { "twelve-answer", { ONE, .span = S(60), .ends = { { TWELVE, SOME(1, 100) },
+                                                           { TWELVE, SOME(1, 100), .start = MS(700) } },
                              BOTH(.delay = MS(5)), .idle = true },
           FRCT_OUTCOME_WHOLE },
 
         /* The path is gone for a while. */
-        { "black-out-110", { ONE, .span = S(400), .ends = { { EXTENDED, SOME(4000, 4000), .gap = MS(1) }, { EXTENDED, SOME(1, 10) } },
+        { "black-out-110", { ONE, .span = S(400), .ends = { { EXTENDED, SOME(4000, 4000), .gap = MS(1) },
+                                                            { EXTENDED, SOME(1, 10) } },
                              BOTH(.delay = MS(20), .black_from = S(3), .black_to = S(113)), .idle = true },
           FRCT_OUTCOME_WHOLE },
-        { "black-out-130", { ONE, .span = S(400), .ends = { { EXTENDED, SOME(4000, 4000), .gap = MS(1) }, { EXTENDED, SOME(1, 10) } },
+        { "black-out-130", { ONE, .span = S(400), .ends = { { EXTENDED, SOME(4000, 4000), .gap = MS(1) },
+                                                            { EXTENDED, SOME(1, 10) } },
                              BOTH(.delay = MS(20), .black_from = S(3), .black_to = S(133)) },
           FRCT_OUTCOME_GIVEN_UP },
-        { "black-out-twelve", { ONE, .span = S(600), .ends = { { TWELVE, SOME(4000, 1300), .gap = MS(1) }, { TWELVE, SOME(1, 10) } },
+        { "black-out-twelve", { ONE, .span = S(600), .ends = { { TWELVE, SOME(4000, 1300), .gap = MS(1) },
+                                                               { TWELVE, SOME(1, 10) } },
                                 BOTH(.delay = MS(20), .black_from = S(3), .black_to = S(113)), .idle = true },
           FRCT_OUTCOME_WHOLE },
-        { "pauses", { ONE, .span = S(2000), .ends = { { EXTENDED, SOME(6, 4000), .gap = S(200) }, { EXTENDED, SOME(9, 100), .gap = S(140) } },
+        { "pauses", { ONE, .span = S(2000), .ends = { { EXTENDED, SOME(6, 4000), .gap = S(200) },
+                                                      { EXTENDED, SOME(9, 100), .gap = S(140) } },
                       BOTH(.delay = MS(20), .loss = 0.1), .idle = true },
           FRCT_OUTCOME_WHOLE },
-        { "pauses-twelve", { ONE, .span = S(2000), .ends = { { TWELVE, SOME(6, 1000), .gap = S(200) }, { TWELVE, SOME(9, 100), .gap = S(140) } },
+        { "pauses-twelve", { ONE, .span = S(2000), .ends = { { TWELVE, SOME(6, 1000), .gap = S(200) },
+                                                             { TWELVE, SOME(9, 100), .gap = S(140) } },
                              BOTH(.delay = MS(20), .loss = 0.1), .idle = true },
           FRCT_OUTCOME_WHOLE },
 
         /* The path takes less than it did. */
-        { "shrink", { ONE, .span = S(300), .ends = { { JUMBO, SOME(200, 60000), .gap = MS(10) }, { JUMBO, SOME(200, 60000), .gap = MS(10) } },
+        { "shrink", { ONE, .span = S(300), .ends = { { JUMBO, SOME(200, 60000), .gap = MS(10) },
+                                                     { JUMBO, SOME(200, 60000), .gap = MS(10) } },
                       BOTH(.delay = MS(10), .mtu = 9000, .shrink_at = MS(2500), .shrink_to = 1300), .idle = true },
           FRCT_OUTCOME_WHOLE },
-        { "shrink-below", { ONE, .span = S(300), .ends = { { EXTENDED, SOME(200, 60000), .gap = MS(10) }, { EXTENDED, SOME(20, 6000) } },
-                            BOTH(.delay = MS(10), .loss = 0.02, .mtu = 1400, .shrink_at = MS(2500), .shrink_to = 500), .idle = true },
+        { "shrink-below", { ONE, .span = S(300), .ends = { { EXTENDED, SOME(200, 60000), .gap = MS(10) },
+                                                           { EXTENDED, SOME(20, 6000) } },
+                            BOTH(.delay = MS(10), .loss = 0.02, .mtu = 1400, .shrink_at = MS(2500), .shrink_to = 500),
+                            .idle = true },
           FRCT_OUTCOME_WHOLE },
 
         /* Peers that one would rather not have. */
         { "slow-reader", { ONE, .span = S(900), .ends = { { NARROW, SOME(300, 8000) },
-                                                          { NARROW, SOME(1, 10), .read_gap = MS(20), .read_max = 4000 } },
+                                                          { NARROW, SOME(1, 10), .read_gap = MS(20),
+                                                            .read_max = 4000 } },
                            BOTH(.delay = MS(10), .loss = 0.01), .idle = true },
           FRCT_OUTCOME_WHOLE },
         { "never-reads", { ONE, FOR(300), .ends = { { NARROW, BULK }, { NARROW, SILENT, .never_reads = true } },
                            BOTH(.delay = MS(10)) },
           FRCT_OUTCOME_EITHER, .memory_max = 4 * MIB },
-        { "never-reads-crumbs", { ONE, FOR(300), .ends = { { NARROW, .n_messages = UINT64_MAX, .message_min = 1, .message_max = 4 },
+        { "never-reads-crumbs", { ONE, FOR(300), .ends = { { NARROW, .n_messages = UINT64_MAX, .message_min = 1,
+                                                             .message_max = 4 },
                                                            { NARROW, SILENT, .never_reads = true } },
                                   BOTH(.delay = MS(10)) },
           FRCT_OUTCOME_EITHER, .memory_max = 64 * MIB },
-        { "never-reads-twelve", { ONE, FOR(300), .ends = { { TWELVE, SOME(UINT64_MAX, 1300) }, { TWELVE, SILENT, .never_reads = true } },
+        { "never-reads-twelve", { ONE, FOR(300), .ends = { { TWELVE, SOME(UINT64_MAX, 1300) },
+                                                           { TWELVE, SILENT, .never_reads = true } },
                                   BOTH(.delay = MS(10)) },
           FRCT_OUTCOME_EITHER, .memory_max = 48 * MIB },
         { "acknowledges-unsent", { ONE, .span = S(300), .ends = { { EXTENDED, SOME(300, 8000) },
-                                                                  { EXTENDED, SOME(30, 100), .tamper = FRCT_TAMPER_ACKNOWLEDGEMENT } },
+                                                                  { EXTENDED, SOME(30, 100),
+                                                                    .tamper = FRCT_TAMPER_ACKNOWLEDGEMENT } },
                                    BOTH(.delay = MS(10), .loss = 0.01) },
           FRCT_OUTCOME_WHOLE },
         { "acknowledges-only-unsent", { ONE, .span = S(400), .ends = { { EXTENDED, SOME(300, 8000) },
-                                                                       { EXTENDED, SOME(30, 100), .tamper = FRCT_TAMPER_ACKNOWLEDGEMENTS } },
+                                                                       { EXTENDED, SOME(30, 100),
+                                                                         .tamper = FRCT_TAMPER_ACKNOWLEDGEMENTS } },
                                         BOTH(.delay = MS(10)) },
           FRCT_OUTCOME_GIVEN_UP },
         { "shrinks-window", { ONE, .span = S(400), .ends = { { EXTENDED, SOME(300, 8000) },
-                                                             { EXTENDED, SOME(30, 100), .tamper = FRCT_TAMPER_WINDOW } },
+                                                             { EXTENDED, SOME(30, 100),
+                                                               .tamper = FRCT_TAMPER_WINDOW } },
                               BOTH(.delay = MS(10), .loss = 0.01) },
           FRCT_OUTCOME_WHOLE },
         { "shrinks-window-twelve", { ONE, .span = S(400), .ends = { { TWELVE, SOME(600, 1300) },
-                                                                    { TWELVE, SOME(30, 100), .tamper = FRCT_TAMPER_WINDOW } },
+                                                                    { TWELVE, SOME(30, 100),
+                                                                      .tamper = FRCT_TAMPER_WINDOW } },
                                      BOTH(.delay = MS(10), .loss = 0.01) },
           FRCT_OUTCOME_WHOLE },
 };
@@ -200,16 +218,18 @@ static void judge(const FrctScenario *s, const FrctRunResult *result, size_t mem
         double got = result->n_sent > 0 ? (double) result->n_got / (double) result->n_sent : 0;
         usec_t now = result->took / NSEC_PER_USEC;
 
-        printf("%-24s %2u whole %2u given up %7.1f s %9" PRIu64 " packets %5.1f %% used, fair %.3f, got %.3f, round trip %.2f ms, "
+        printf("%-24s %2u whole %2u given up %7.1f s %9" PRIu64
+               " packets %5.1f %% used, fair %.3f, got %.3f, round trip %.2f ms, "
                "%" PRIu64 " of %" PRIu64 " sent again, packets of %zu, %zu KiB\n",
                s->name, result->n_whole, result->n_given_up, (double) result->took / NSEC_PER_SEC, result->n_packets,
                100 * used(s, result), fairness(s, result), got, (double) result->stats[0].rtt / NSEC_PER_MSEC,
-               result->stats[0].retransmitted, result->stats[0].segments_sent, result->stats[0].packet_max, memory / 1024);
+               result->stats[0].retransmitted, result->stats[0].segments_sent, result->stats[0].packet_max,
+               memory / 1024);
 
         verdict_checked(verdict);
         if (!outcome_is_right(s, result))
-                verdict_fail(verdict, now, "%s: the end is not as it must be: errors %d, %d", s->name, result->errors[0],
-                             result->errors[1]);
+                verdict_fail(verdict, now, "%s: the end is not as it must be: errors %d, %d", s->name,
+                             result->errors[0], result->errors[1]);
         if (used(s, result) < s->least_used)
                 verdict_fail(verdict, now, "%s: %.3f of the path is used", s->name, used(s, result));
         if (fairness(s, result) < s->least_fair)

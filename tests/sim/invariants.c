@@ -111,7 +111,8 @@ void survey_take(World *w, Dice *dice, Survey *ret) {
         world_pieces(w, piece);
         if ((uint64_t) w->n_members * w->n_members <= WAYS_MAX)
                 for (uint32_t i = 0; i < w->n_members * w->n_members; i++)
-                        follow(w, piece, &w->members[i / w->n_members], &w->members[i % w->n_members], dice_next(dice), &s);
+                        follow(w, piece, &w->members[i / w->n_members], &w->members[i % w->n_members], dice_next(dice),
+                               &s);
         else
                 for (uint32_t i = 0; i < WAYS_MAX; i++)
                         follow(w, piece, &w->members[dice_below(dice, w->n_members)],
@@ -129,12 +130,13 @@ static void complain(World *w, const char *when, const Survey *s) {
         usec_t now = w->timeline.now;
 
         if (s->n_outside > 0)
-                verdict_fail(&w->verdict, now, "%s: %" PRIu32 " members are still outside, one is %s: %s", when, s->n_outside,
-                             s->from->name, s->from->unicast.state_text);
+                verdict_fail(&w->verdict, now, "%s: %" PRIu32 " members are still outside, one is %s: %s", when,
+                             s->n_outside, s->from->name, s->from->unicast.state_text);
         else
-                verdict_fail(&w->verdict, now, "%s: from %s to %s %s (%" PRIu64 " loops, %" PRIu64 " holes in %" PRIu64 " ways)",
-                             when, s->from->name, s->to->name, s->loop ? "packets go in circles" : "there is no way", s->n_loops,
-                             s->n_holes, s->n_ways);
+                verdict_fail(&w->verdict, now,
+                             "%s: from %s to %s %s (%" PRIu64 " loops, %" PRIu64 " holes in %" PRIu64 " ways)", when,
+                             s->from->name, s->to->name, s->loop ? "packets go in circles" : "there is no way",
+                             s->n_loops, s->n_holes, s->n_ways);
 }
 
 usec_t invariants_await(World *w, const char *when, usec_t deadline_usec) {
@@ -172,23 +174,26 @@ static void check_member(World *w, const char *when, Member *m, size_t links_max
 
         verdict_checked(v);
         if (u->n_neighbours > m->n_ports)
-                verdict_fail(v, now, "%s: %s has %u neighbours on %zu links", when, m->name, u->n_neighbours, m->n_ports);
+                verdict_fail(v, now, "%s: %s has %u neighbours on %zu links", when, m->name, u->n_neighbours,
+                             m->n_ports);
         if (u->n_lower_flows > LOWER_FLOWS_PER_LINK_MAX * (m->n_ports + 1))
-                verdict_fail(v, now, "%s: %s has %u lower flows on %zu links", when, m->name, u->n_lower_flows, m->n_ports);
+                verdict_fail(v, now, "%s: %s has %u lower flows on %zu links", when, m->name, u->n_lower_flows,
+                             m->n_ports);
         if (!u->is_member)
                 return;
 
         routing = routing_statistics(u->routing);
         if (routing->n_links > links_max)
-                verdict_fail(v, now, "%s: %s knows %zu links, there are at most %zu", when, m->name, routing->n_links, links_max);
+                verdict_fail(v, now, "%s: %s knows %zu links, there are at most %zu", when, m->name, routing->n_links,
+                             links_max);
 
         directory = directory_statistics(u->directory);
         if (directory->n_contacts > contacts_max)
                 verdict_fail(v, now, "%s: %s has %zu contacts, more than %zu", when, m->name, directory->n_contacts,
                              contacts_max);
         if (directory->n_entries > 2U * w->n_members + 64U)
-                verdict_fail(v, now, "%s: %s keeps %zu entries of %" PRIu32 " names", when, m->name, directory->n_entries,
-                             w->n_members);
+                verdict_fail(v, now, "%s: %s keeps %zu entries of %" PRIu32 " names", when, m->name,
+                             directory->n_entries, w->n_members);
 }
 
 void invariants_check_tables(World *w, const char *when, bool quiet) {

@@ -28,8 +28,8 @@ typedef struct Survey {
 /* Follows all ways where members are few, and a sample of them where they are many. */
 void survey_take(World *w, Dice *dice, Survey *ret);
 
-/* Runs until the members are converged. Returns: how long after the last disturbance that was; USEC_INFINITY: not until the
- * deadline, which the verdict then says. */
+/* Runs until the members are converged. Returns: how long after the last disturbance that was; USEC_INFINITY: not
+ * until the deadline, which the verdict then says. */
 usec_t invariants_await(World *w, const char *when, usec_t deadline_usec);
 
 /* Tables. quiet: nothing has happened for so long that what is over is forgotten. */

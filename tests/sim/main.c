@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-sim: a layer of thousands of members in one process, in virtual time. The members are the cores of o7s-ipcp-unicast;
- * what is simulated is only what is around them.
+ * o7s-sim: a layer of thousands of members in one process, in virtual time. The members are the cores of
+ * o7s-ipcp-unicast; what is simulated is only what is around them.
  *
  *   main.c              options                        suite.c             the runs that tests are made of
  *   scenario.c          one run, from the first member to the last check
@@ -10,7 +10,8 @@
  *   invariants.c        what must hold                 traffic.c           applications, and their IRM
  *   world.c             all members and links          member.c            a core in a simulated shell
  *   network.c           links that delay, lose, double and reorder         topology.c          who is linked with whom
- *   frct-exchange.c     one flow, short; frct-scenario.c: paths with a name: frct-run.c, frct-end.c, frct-program.c, frct-path.c
+ *   frct-exchange.c     one flow, short; frct-scenario.c: paths with a name: frct-run.c, frct-end.c, frct-program.c,
+ *                       frct-path.c
  *   seal-suite.c        protected flows: seal-run.c
  *   handshake-sequence.c     handshakes, and who is on the path: handshake-world.c, handshake-check.c
  *   timeline.c          virtual time                   dice.h, seeded.c    chance, from the seed
@@ -55,11 +56,13 @@ static int help(void) {
                "     --jitter=MSEC       added delay (5)\n"
                "     --exchanges=N       flows, before and after the storm (100)\n"
                "     --directory         directories alone, without a layer\n"
-               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths, handshake, seal: runs that are given\n"
+               "     --suite=NAME        fifty, thousand, directory, growth, frct, paths, handshake, "
+               "seal: runs that are given\n"
                "     --packets=N         of suite seal: packets each way (100000)\n"
                "     --path=NAME         ordered flows on the path of that name; \"list\" shows all\n"
                "     --twice             run it twice, and once with another seed, and compare the traces\n"
-               "     --sabotage          bend the routes of two members, or let Mallory have another's name, and fail unless that is found out\n"
+               "     --sabotage          bend the routes of two members, or let Mallory have another's name, and "
+               "fail unless that is found out\n"
                "     --svg=DIRECTORY     draw charts there\n"
                "  -v --verbose           print what members say\n"
                "  -h --help              show this help\n");
@@ -193,7 +196,8 @@ static int parse_name(int option, const char *text) {
                         return 0;
         }
 
-        fprintf(stderr, "o7s-sim: there is no %s %s; see --help\n", option == ARG_TOPOLOGY ? "topology" : "suite", text);
+        fprintf(stderr, "o7s-sim: there is no %s %s; see --help\n", option == ARG_TOPOLOGY ? "topology" : "suite",
+                text);
         return -EINVAL;
 }
 

@@ -53,8 +53,9 @@ static void event_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int
                 traffic_failed(m->world->traffic, m, flow_id, attempt, result);
 }
 
-static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                           const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
+static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size,
+                           const o7s_qos *qos, const uint8_t *oap, size_t oap_size, const FlowBinding *binding,
+                           const char *peer) {
         Member *m = userdata;
 
         if (m->world->traffic)
@@ -93,26 +94,28 @@ static void event_state(void *userdata, LayerState state, const char *reason) {
         Member *m = userdata;
 
         if (m->world->trace.verbose)
-                printf("%9.3f %s: %s: %s\n", (double) m->timeline->now / 1e6, m->name, layer_state_to_string(state), reason);
+                printf("%9.3f %s: %s: %s\n", (double) m->timeline->now / 1e6, m->name, layer_state_to_string(state),
+                       reason);
 }
 
 static void event_packet_max(void *userdata, uint32_t packet_max) {
 }
 
-static void event_neighbour(void *userdata, const char *name, const char *before, const char *after, const char *reason) {
+static void event_neighbour(void *userdata, const char *name, const char *before, const char *after,
+                            const char *reason) {
         Member *m = userdata;
 
         if (m->world->trace.verbose)
-                printf("%9.3f %s: neighbour %s: %s, was %s: %s\n", (double) m->timeline->now / 1e6, m->name, name, after, before,
-                       strempty(reason));
+                printf("%9.3f %s: neighbour %s: %s, was %s: %s\n", (double) m->timeline->now / 1e6, m->name, name,
+                       after, before, strempty(reason));
 }
 
 static void event_routes(void *userdata, uint64_t version, unsigned n_added, unsigned n_removed, unsigned n_changed) {
         Member *m = userdata;
 
         if (m->world->trace.verbose)
-                printf("%9.3f %s: routes, version %" PRIu64 ": +%u -%u ~%u\n", (double) m->timeline->now / 1e6, m->name, version,
-                       n_added, n_removed, n_changed);
+                printf("%9.3f %s: routes, version %" PRIu64 ": +%u -%u ~%u\n", (double) m->timeline->now / 1e6,
+                       m->name, version, n_added, n_removed, n_changed);
 }
 
 static void event_joined(void *userdata) {

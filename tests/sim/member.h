@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A member of the simulated layer: the core (unicast.h) in a shell made of virtual time, seeded chance and the simulated
- * network. It can be started, killed and started again; each life has a new address.
+ * A member of the simulated layer: the core (unicast.h) in a shell made of virtual time, seeded chance and the
+ * simulated network. It can be started, killed and started again; each life has a new address.
  */
 
 #include "services/ipcp-unicast/unicast.h"

@@ -157,8 +157,8 @@ static void parcel_happen(TimelineEvent *event, usec_t now) {
         Link *link = p->channel->link;
         Member *m = link->members[p->end];
 
-        trace_add(link->network->trace, now, (uint64_t) p->type << 24 ^ link->members[1 - p->end]->number, m->number, p->data,
-                  p->size);
+        trace_add(link->network->trace, now, (uint64_t) p->type << 24 ^ link->members[1 - p->end]->number, m->number,
+                  p->data, p->size);
         if (parcel_is_lost(p)) {
                 link->network->n_lost++;
                 return;
@@ -374,8 +374,9 @@ void network_release(LowerFlow *flow) {
 
         end = own_end(c, flow);
         if (!c->link->members[end]->dying && c->flows[1 - end])
-                parcel_send(c, 1 - end, PARCEL_CLOSED, MAX(c->link->delay_usec, usec_sub(c->last_arrival[1 - end],
-                                                                                        c->link->network->timeline->now)));
+                parcel_send(
+                        c, 1 - end, PARCEL_CLOSED,
+                        MAX(c->link->delay_usec, usec_sub(c->last_arrival[1 - end], c->link->network->timeline->now)));
         flow_detach(c, end);
 }
 
@@ -397,7 +398,8 @@ static void report_lower(const Link *link, unsigned end, usec_t now) {
         member_plan(m);
 }
 
-void link_init(Link *link, Network *network, Member *a, unsigned lower_a, Member *b, unsigned lower_b, usec_t delay_usec) {
+void link_init(Link *link, Network *network, Member *a, unsigned lower_a, Member *b, unsigned lower_b,
+               usec_t delay_usec) {
         *link = (Link) {
                 .network = network,
                 .members = { a, b },

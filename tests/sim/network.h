@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The layers below the members: links between two of them, and the flows that cross these. A link delays, loses, reorders and
- * doubles what it carries; it can go down noticed, as when a carrier is lost, or unnoticed, as when something in between
- * fails: then a flow over it ends only after it has been silent for a while.
+ * The layers below the members: links between two of them, and the flows that cross these. A link delays, loses,
+ * reorders and doubles what it carries; it can go down noticed, as when a carrier is lost, or unnoticed, as when
+ * something in between fails: then a flow over it ends only after it has been silent for a while.
  *
- * Each end of a link is a port of a member. Ports are spread over the member's layers below; where a member has more ports than
- * it may have layers, several links share one, as stations share a segment. The name of the layer reaches anybody at the
- * other end of a link of that lower layer, the name of a member reaches that one.
+ * Each end of a link is a port of a member. Ports are spread over the member's layers below; where a member has more
+ * ports than it may have layers, several links share one, as stations share a segment. The name of the layer reaches
+ * anybody at the other end of a link of that lower layer, the name of a member reaches that one.
  */
 
 #include "services/ipcp-unicast/unicast.h"
@@ -60,7 +60,8 @@ struct Network {
 int network_init(Network *n, Timeline *timeline, Trace *trace, uint64_t seed);
 void network_done(Network *n);
 
-void link_init(Link *link, Network *network, Member *a, unsigned lower_a, Member *b, unsigned lower_b, usec_t delay_usec);
+void link_init(Link *link, Network *network, Member *a, unsigned lower_a, Member *b, unsigned lower_b,
+               usec_t delay_usec);
 
 /* All channels must be gone. */
 void link_set_up(Link *link, bool up, bool noticed);

@@ -16,9 +16,11 @@ void report_init(Report *r, const char *directory) {
                 .directory = directory,
                 .convergence = { .title = "Until everybody reaches everybody (random graph, four links each)",
                                  .x_label = MEMBERS, .y_label = "seconds", .log_y = true },
-                .messages = { .title = "Messages per member", .x_label = MEMBERS, .y_label = "messages", .log_y = true },
+                .messages = { .title = "Messages per member", .x_label = MEMBERS, .y_label = "messages",
+                              .log_y = true },
                 .memory = { .title = "Memory per member", .x_label = MEMBERS, .y_label = "KiB", .log_y = true },
-                .hops = { .title = "Directory: rounds of questions per lookup", .x_label = MEMBERS, .y_label = "rounds" },
+                .hops = { .title = "Directory: rounds of questions per lookup", .x_label = MEMBERS,
+                          .y_label = "rounds" },
         };
 }
 
@@ -46,15 +48,18 @@ void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioRe
         double n = options->world.n_members;
 
         heading(r);
-        printf("%7" PRIu32 " %-10s %6" PRIu64 " %5" PRIu32 " %5.1f | %7.1f %8.0f %8.0f %8.0f | %8.2f %8.2f %8.2f | %7.3f %6.2f"
+        printf("%7" PRIu32 " %-10s %6" PRIu64 " %5" PRIu32
+               " %5.1f | %7.1f %8.0f %8.0f %8.0f | %8.2f %8.2f %8.2f | %7.3f %6.2f"
                " %7" PRIu64 " | %7.1f %7.1f %7.1f | %016" PRIx64 "\n",
-               options->world.n_members, topology_shape_to_string(options->world.shape), options->world.seed, result->diameter,
-               result->degree, seconds(result->start_usec), result->start_messages, result->idle_messages,
-               result->memory_bytes / 1024, seconds(result->failure_usec), seconds(result->failure_max_usec),
-               seconds(result->silent_usec), seconds(result->allocation_usec), result->hops, result->n_ttl,
-               seconds(result->storm_usec), seconds(result->partition_usec), seconds(result->heal_usec), result->digest);
+               options->world.n_members, topology_shape_to_string(options->world.shape), options->world.seed,
+               result->diameter, result->degree, seconds(result->start_usec), result->start_messages,
+               result->idle_messages, result->memory_bytes / 1024, seconds(result->failure_usec),
+               seconds(result->failure_max_usec), seconds(result->silent_usec), seconds(result->allocation_usec),
+               result->hops, result->n_ttl, seconds(result->storm_usec), seconds(result->partition_usec),
+               seconds(result->heal_usec), result->digest);
         if (options->storm_usec > 0)
-                printf("        in the storm: %.0f %% of the flows were allocated, %.0f %% of their messages came back\n",
+                printf("        in the storm: %.0f %% of the flows were allocated, %.0f %% of "
+                       "their messages came back\n",
                        100 * result->storm_allocated, 100 * result->storm_delivered);
         (void) fflush(stdout);
 
@@ -75,9 +80,9 @@ void report_directory(Report *r, const DirectoryRun *run) {
         printf("%7" PRIu32 " directories, seed %" PRIu64 ": %.2f rounds per lookup, median %.0f ms, 99 %% %.0f ms; "
                "found at once %.2f %%, in churn %.2f %%; %.0f messages to join, %.1f per minute; %.1f KiB, "
                "%.1f contacts, %.1f entries; trace %016" PRIx64 "\n",
-               run->n_members, run->seed, run->hops, (double) run->lookup_median_usec / 1e3, (double) run->lookup_p99_usec / 1e3,
-               100 * run->found_first, 100 * run->found_churn, run->join_messages, run->idle_messages, run->memory_bytes / 1024,
-               run->contacts, run->entries, run->trace.digest);
+               run->n_members, run->seed, run->hops, (double) run->lookup_median_usec / 1e3,
+               (double) run->lookup_p99_usec / 1e3, 100 * run->found_first, 100 * run->found_churn, run->join_messages,
+               run->idle_messages, run->memory_bytes / 1024, run->contacts, run->entries, run->trace.digest);
         (void) fflush(stdout);
 
         count(r, run->trace.digest, run->verdict.n_failed, run->verdict.n_checked);
@@ -88,23 +93,26 @@ void report_directory(Report *r, const DirectoryRun *run) {
 }
 
 void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, const Verdict *verdict) {
-        printf("%" PRIu64 " exchanges from seed %" PRIu64 ": %" PRIu64 " whole, %" PRIu64 " given up at both ends, %" PRIu64
-               " packets, %" PRIu64 " bytes read, trace %016" PRIx64 "\n", exchanges->n_runs, seed, exchanges->n_whole,
-               exchanges->n_given_up, exchanges->n_packets, exchanges->bytes, exchanges->digest);
+        printf("%" PRIu64 " exchanges from seed %" PRIu64 ": %" PRIu64 " whole, %" PRIu64
+               " given up at both ends, %" PRIu64 " packets, %" PRIu64 " bytes read, trace %016" PRIx64 "\n",
+               exchanges->n_runs, seed, exchanges->n_whole, exchanges->n_given_up, exchanges->n_packets,
+               exchanges->bytes, exchanges->digest);
         report_verdict(r, exchanges->digest, verdict);
         r->n_runs += (unsigned) exchanges->n_runs - 1;
 }
 
 void report_handshakes(Report *r, uint64_t seed, const HandshakeSequences *sequences, const Verdict *verdict) {
-        printf("%" PRIu64 " sequences from seed %" PRIu64 ": both ends agreed %" PRIu64 " times, messages refused %" PRIu64
-               ", unproven and taken %" PRIu64 ", trace %016" PRIx64 "\n", sequences->n_runs, seed, sequences->n_agreed,
-               sequences->n_refused, sequences->n_unproven, sequences->digest);
+        printf("%" PRIu64 " sequences from seed %" PRIu64 ": both ends agreed %" PRIu64
+               " times, messages refused %" PRIu64 ", unproven and taken %" PRIu64 ", trace %016" PRIx64 "\n",
+               sequences->n_runs, seed, sequences->n_agreed, sequences->n_refused, sequences->n_unproven,
+               sequences->digest);
         report_verdict(r, sequences->digest, verdict);
         r->n_runs += (unsigned) sequences->n_runs - 1;
 }
 
 void report_seals(Report *r, const SealSuiteResult *result, const Verdict *verdict) {
-        printf("%" PRIu64 " protected packets, %" PRIu64 " opened, trace %016" PRIx64 "\n", result->n_sent, result->n_opened, result->digest);
+        printf("%" PRIu64 " protected packets, %" PRIu64 " opened, trace %016" PRIx64 "\n", result->n_sent,
+               result->n_opened, result->digest);
         report_verdict(r, result->digest, verdict);
         r->n_runs += (unsigned) result->n_runs - 1;
 }

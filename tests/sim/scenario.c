@@ -55,8 +55,8 @@ static int phase_start(Scenario *s) {
                 world_run_for(w, START_SPREAD_USEC / w->n_members);
         }
 
-        s->result.start_usec = invariants_await(w, "at the start",
-                                                s->options->deadline_usec + 10 * USEC_PER_SEC * (s->result.diameter + 1));
+        s->result.start_usec = invariants_await(
+                w, "at the start", s->options->deadline_usec + 10 * USEC_PER_SEC * (s->result.diameter + 1));
         s->result.start_messages = per_member(s, w->network.n_carried);
         world_run_for(w, 2 * FAILURE_PAUSE_USEC);
         invariants_check_tables(w, "at the start", true);
@@ -64,9 +64,10 @@ static int phase_start(Scenario *s) {
         n_carried = w->network.n_carried;
         s->result.idle_bytes = (double) w->network.bytes_carried;
         world_run_for(w, IDLE_USEC);
-        s->result.idle_messages = per_member(s, w->network.n_carried - n_carried) * 60 * USEC_PER_SEC / (double) IDLE_USEC;
-        s->result.idle_bytes = ((double) w->network.bytes_carried - s->result.idle_bytes) / w->n_members * 60 * USEC_PER_SEC /
-                               (double) IDLE_USEC;
+        s->result.idle_messages = per_member(s, w->network.n_carried - n_carried) * 60 * USEC_PER_SEC /
+                                  (double) IDLE_USEC;
+        s->result.idle_bytes = ((double) w->network.bytes_carried - s->result.idle_bytes) / w->n_members * 60 *
+                               USEC_PER_SEC / (double) IDLE_USEC;
         s->result.memory_bytes = ((double) memory_used() - (double) memory) / w->n_members;
         return 0;
 }
@@ -165,12 +166,15 @@ static int phase_traffic(Scenario *s, const char *when) {
 
         verdict_checked(&w->verdict);
         if (result.n_returned != result.n_sent || result.n_closed != result.n_allocated)
-                verdict_fail(&w->verdict, w->timeline.now, "%s: of %u flows %u were closed at the other end, of %" PRIu64
-                             " messages %" PRIu64 " arrived and %" PRIu64 " came back", when, result.n_allocated, result.n_closed,
-                             result.n_sent, result.n_arrived, result.n_returned);
+                verdict_fail(&w->verdict, w->timeline.now,
+                             "%s: of %u flows %u were closed at the other end, of %" PRIu64 " messages %" PRIu64
+                             " arrived and %" PRIu64 " came back",
+                             when, result.n_allocated, result.n_closed, result.n_sent, result.n_arrived,
+                             result.n_returned);
         if (result.n_overtaken > 0 || result.n_duplicates > 0)
-                verdict_fail(&w->verdict, w->timeline.now, "%s: %" PRIu64 " messages out of order, %" PRIu64 " doubled", when,
-                             result.n_overtaken, result.n_duplicates);
+                verdict_fail(&w->verdict, w->timeline.now,
+                             "%s: %" PRIu64 " messages out of order, %" PRIu64 " doubled", when, result.n_overtaken,
+                             result.n_duplicates);
         return 0;
 }
 
@@ -287,8 +291,8 @@ static void phase_partition(Scenario *s) {
         s->result.heal_usec = invariants_await(w, "after the parts met again", s->options->deadline_usec);
 }
 
-/* Nothing is wrong any more. What the directory lost comes back with its next refresh; what routing knew too much of, it
- * forgets. */
+/* Nothing is wrong any more. What the directory lost comes back with its next refresh; what routing knew too much of,
+ * it forgets. */
 static int phase_calm(Scenario *s) {
         World *w = s->world;
         const LayerConfig *layer = &s->options->world.member.layer;
@@ -370,8 +374,8 @@ static int run_phases(Scenario *s) {
 
 /* -- the run -- */
 
-/* With a thousand members everything that is flooded is carried thousands of times: fewer refreshes, or a run would consist of
- * nothing else. */
+/* With a thousand members everything that is flooded is carried thousands of times: fewer refreshes, or a run would
+ * consist of nothing else. */
 static void spare_refreshes(LayerConfig *layer) {
         layer->update_sec = 120;
         layer->timeout_sec = 400;

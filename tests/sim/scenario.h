@@ -23,11 +23,12 @@ typedef struct ScenarioOptions {
         double flaps;                   /* links that go down, per link and minute */
         double deaths;                  /* members, per member and minute */
         double partition;               /* part of the members that is cut off */
-        usec_t patience_usec;           /* how long what is over may be remembered: tables are checked strictly after it;
-                                         * 0: they are not, and nobody waits for it */
+        usec_t patience_usec;           /* how long what is over may be remembered: tables are checked strictly after
+                                         * it; 0: they are not, and nobody waits for it */
         unsigned n_failures;
         unsigned n_exchanges;
-        bool sabotage;                  /* two members are made to send everything to each other: this must be found out */
+        bool sabotage;                  /* two members are made to send everything to each other: this must be found
+                                         * out */
         usec_t deadline_usec;           /* of convergence, after each disturbance */
 } ScenarioOptions;
 

@@ -227,7 +227,8 @@ static void end_receive(Run *r, const Flight *flight) {
 
 static int end_init(Run *r, unsigned index) {
         const SealRunOptions *o = r->options;
-        SealKeys keys = { .suite = o->suite, .cipher = SEAL_AES_128_GCM, .mac_only = o->mac_only, .client = index == 0 };
+        SealKeys keys = { .suite = o->suite, .cipher = SEAL_AES_128_GCM, .mac_only = o->mac_only,
+                          .client = index == 0 };
         uint8_t seed[SEAL_SEED_BYTES], directions[2][SEAL_SECRET_BYTES];
         End *e = r->ends + index;
         Dice dice;

@@ -25,7 +25,8 @@ typedef struct SealRunOptions {
         nsec_t gap;                     /* between packets, on average */
         nsec_t delay;                   /* of the path, one way */
         nsec_t jitter;                  /* more, for those that are late */
-        uint64_t black_every;           /* packets from one black-out to the next, 0: none; of one direction at a time */
+        uint64_t black_every;           /* packets from one black-out to the next, 0: none; of one direction at a
+                                         * time */
         uint64_t black_packets;
         SealLimits limits;
 } SealRunOptions;
@@ -36,7 +37,8 @@ typedef struct SealRunResult {
         uint64_t n_opened[2];
         uint64_t n_undecryptable[2];    /* arrived, and not opened */
         uint64_t n_late[2];             /* of those: called too old */
-        uint64_t n_dark[2];             /* of those: during a black-out, and until both ends opened something after it */
+        uint64_t n_dark[2];             /* of those: during a black-out, and until both ends opened something after
+                                         * it */
         uint64_t n_twice;               /* opened again */
         uint64_t n_altered;
         uint64_t n_refused;             /* that an end refused to send */

@@ -31,10 +31,14 @@ static const struct {
             .limits = { .epoch_packets = 256, .generation_packets = 1U << 13 } }, 10, false },
         { { .name = "reference", .suite = SEAL_REFERENCE, .share = 0.5, LOSSY, FAST, .limits = { EPOCH } }, 10, false },
         { { .name = "reference-peer", OURS_AND_THEIRS, .share = 0.5, LOSSY, FAST, .limits = { EPOCH } }, 10, false },
-        { { .name = "reference-peer-listens", OURS_AND_THEIRS, .share = 0.9, LOSSY, FAST, .limits = { EPOCH } }, 10, false },
-        { { .name = "reference-peer-speaks", OURS_AND_THEIRS, .share = 0.1, LOSSY, FAST, .limits = { EPOCH } }, 10, false },
-        { { .name = "reference-peer-dark", OURS_AND_THEIRS, .share = 0.5, LOSSY, FAST, DARK, .limits = { EPOCH } }, 10, false },
-        { { .name = "reference-with-itself", .suite = SEAL_REFERENCE, .references = { true, true }, .share = 0.75, LOSSY, FAST,
+        { { .name = "reference-peer-listens", OURS_AND_THEIRS, .share = 0.9, LOSSY, FAST, .limits = { EPOCH } }, 10,
+          false },
+        { { .name = "reference-peer-speaks", OURS_AND_THEIRS, .share = 0.1, LOSSY, FAST, .limits = { EPOCH } }, 10,
+          false },
+        { { .name = "reference-peer-dark", OURS_AND_THEIRS, .share = 0.5, LOSSY, FAST, DARK, .limits = { EPOCH } }, 10,
+          false },
+        { { .name = "reference-with-itself", .suite = SEAL_REFERENCE, .references = { true, true }, .share = 0.75,
+            LOSSY, FAST,
             .limits = { EPOCH } }, 10, true },
 };
 
@@ -75,9 +79,9 @@ static void check(const SealRunOptions *o, const SealRunResult *r, Verdict *verd
 }
 
 static void print_run(const SealRunOptions *o, const SealRunResult *r) {
-        printf("%-24s %9" PRIu64 " sent %9" PRIu64 " arrived %9" PRIu64 " undecryptable (%" PRIu64 " in the dark)", o->name,
-               r->n_sent[0] + r->n_sent[1], r->n_arrived[0] + r->n_arrived[1], r->n_undecryptable[0] + r->n_undecryptable[1],
-               r->n_dark[0] + r->n_dark[1]);
+        printf("%-24s %9" PRIu64 " sent %9" PRIu64 " arrived %9" PRIu64 " undecryptable (%" PRIu64 " in the dark)",
+               o->name, r->n_sent[0] + r->n_sent[1], r->n_arrived[0] + r->n_arrived[1],
+               r->n_undecryptable[0] + r->n_undecryptable[1], r->n_dark[0] + r->n_dark[1]);
         printf(", epochs %" PRIu64 ", generations %" PRIu64 ", rotations of the peer %" PRIu64 "\n",
                r->counters[0].n_epochs + r->counters[1].n_epochs, r->counters[0].n_generations, r->n_rotations);
 }

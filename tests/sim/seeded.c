@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Takes the place of basic/random.c when the program is linked. The one state in a global: the function that it replaces
- * has no argument to keep it in.
+ * Takes the place of basic/random.c when the program is linked. The one state in a global: the function that it
+ * replaces has no argument to keep it in.
  */
 
 #include "basic/random.h"

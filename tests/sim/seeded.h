@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The program's source of randomness. Maps draw their keys with random_bytes() (basic/random.h), and the order in which one
- * is walked depends on its key; so o7s-sim brings its own random_bytes(), which a seed decides.
+ * The program's source of randomness. Maps draw their keys with random_bytes() (basic/random.h), and the order in
+ * which one is walked depends on its key; so o7s-sim brings its own random_bytes(), which a seed decides.
  */
 
 #include "basic/macro.h"

@@ -62,8 +62,8 @@ void suite_storm(ScenarioOptions *options) {
         options->storm_usec = 60 * USEC_PER_SEC;
 }
 
-/* Of packets that cross a whole line of fifty each link takes its part, and there is no other way round: what is bad for a
- * graph with short ways leaves nothing of it. */
+/* Of packets that cross a whole line of fifty each link takes its part, and there is no other way round: what is bad
+ * for a graph with short ways leaves nothing of it. */
 static const struct {
         double loss;
         ForwardingPolicy forwarding;

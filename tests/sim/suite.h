@@ -18,7 +18,8 @@ typedef enum Suite {
         _SUITE_INVALID = -EINVAL,
 } Suite;
 
-DECLARE_ENUM_NAMES(suite, Suite);       /* "fifty", "thousand", "directory", "growth", "frct", "paths", "handshake", "seal" */
+DECLARE_ENUM_NAMES(suite, Suite);       /* "fifty", "thousand", "directory", "growth", "frct", "paths", "handshake",
+                                         * "seal" */
 
 /* The storm of the suites: flapping links, dying members and a network that spares nothing. */
 void suite_storm(ScenarioOptions *options);
@@ -36,5 +37,6 @@ int suite_seals(uint64_t seed, uint64_t n_packets, bool sabotage, Report *report
 
 int suite_handshakes(uint64_t seed, unsigned n_seeds, bool sabotage, Report *report);
 
-/* shape: of the layer, where the suite has several; _TOPOLOGY_SHAPE_INVALID: all of them. seed: of the first of n_seeds runs. */
+/* shape: of the layer, where the suite has several; _TOPOLOGY_SHAPE_INVALID: all of them. seed: of the first of
+ * n_seeds runs. */
 int suite_run(Suite suite, TopologyShape shape, uint64_t seed, unsigned n_seeds, Report *report);

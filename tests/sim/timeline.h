@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Virtual time: everything that will happen, in order. What happens at the same microsecond happens in the order in which it
- * was planned, so a run depends on nothing but its seed. Events are embedded in the objects that they happen to.
+ * Virtual time: everything that will happen, in order. What happens at the same microsecond happens in the order in
+ * which it was planned, so a run depends on nothing but its seed. Events are embedded in the objects that they happen
+ * to.
  */
 
 #include "basic/time.h"
@@ -35,8 +36,8 @@ void timeline_init(Timeline *t);
 /* Abandons all that is still planned. */
 void timeline_done(Timeline *t);
 
-/* Plans or moves an event; a time that is past means now. USEC_INFINITY takes it out. The only failure is lack of memory,
- * which ends the program: a simulation that lost an event is worth nothing. */
+/* Plans or moves an event; a time that is past means now. USEC_INFINITY takes it out. The only failure is lack of
+ * memory, which ends the program: a simulation that lost an event is worth nothing. */
 void timeline_set(Timeline *t, TimelineEvent *event, usec_t when);
 
 /* Takes it out; one that is not planned is fine. */

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What happened, as one number: every message on every link, with its time, its ends and its bytes, goes into a digest. Two runs
- * of one seed have the same; a difference of one bit anywhere, or of one microsecond, makes another.
+ * What happened, as one number: every message on every link, with its time, its ends and its bytes, goes into a
+ * digest. Two runs of one seed have the same; a difference of one bit anywhere, or of one microsecond, makes another.
  */
 
 #include "basic/time.h"

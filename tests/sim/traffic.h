@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Applications of the members, and the part of the IRM that they need: exchanges between two members, each of which asks
- * whether the layer knows the name, allocates a flow to it, sends numbered messages that come back, and closes it. Requests
- * are repeated as the IRM repeats them. What an exchange may never see: messages of others, invented ones, ones in
- * another order (where links keep it and routes stay as they are), a flow that lives on at the other end.
+ * Applications of the members, and the part of the IRM that they need: exchanges between two members, each of which
+ * asks whether the layer knows the name, allocates a flow to it, sends numbered messages that come back, and closes
+ * it. Requests are repeated as the IRM repeats them. What an exchange may never see: messages of others, invented
+ * ones, ones in another order (where links keep it and routes stay as they are), a flow that lives on at the other
+ * end.
  */
 
 #include "services/ipcp-unicast/flow.h"

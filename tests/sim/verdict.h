@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a run found wrong. Each finding is printed with the seed and the time, which is all that it takes to see it again. */
+/* What a run found wrong. Each finding is printed with the seed and the time, which is all that it takes to see it
+ * again. */
 
 #include "basic/time.h"
 

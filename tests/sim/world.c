@@ -42,8 +42,8 @@ static int make_members(World *w, const size_t *degrees) {
         return 0;
 }
 
-/* Where a layer below has one link only, the name of the layer finds who is behind it; where several share it, the members
- * behind it are named one by one. */
+/* Where a layer below has one link only, the name of the layer finds who is behind it; where several share it, the
+ * members behind it are named one by one. */
 static void name_neighbours(Member *m) {
         if (m->n_ports <= UNICAST_LOWER_MAX)
                 return;
@@ -66,7 +66,8 @@ static void make_links(World *w) {
                 Member *a = &w->members[w->topology.edges[i].a], *b = &w->members[w->topology.edges[i].b];
                 usec_t delay = dice_between(&w->dice, w->options.link_delay_min_usec, w->options.link_delay_max_usec);
 
-                link_init(&w->links[i], &w->network, a, a->n_ports % UNICAST_LOWER_MAX, b, b->n_ports % UNICAST_LOWER_MAX, delay);
+                link_init(&w->links[i], &w->network, a, a->n_ports % UNICAST_LOWER_MAX, b,
+                          b->n_ports % UNICAST_LOWER_MAX, delay);
                 a->ports[a->n_ports++] = (Port) { .link = &w->links[i], .end = 0 };
                 b->ports[b->n_ports++] = (Port) { .link = &w->links[i], .end = 1 };
         }

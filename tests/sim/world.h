@@ -52,8 +52,8 @@ void world_disturb(World *w);
 /* The living member with this address; NULL. */
 Member *world_by_address(const World *w, uint64_t address);
 
-/* By links that are up and members that live. piece: n_members of them, the same number for those that can reach each other; a
- * dead member is a piece of its own. */
+/* By links that are up and members that live. piece: n_members of them, the same number for those that can reach each
+ * other; a dead member is a piece of its own. */
 void world_pieces(const World *w, uint32_t *piece);
 
 /* Of UnicastEvents, told by members. */

@@ -23,7 +23,8 @@ const uint8_t *net_hash(uint8_t name) {
 
 /* -- in place of transmit.c -- */
 
-static void enqueue(Net *net, NetMember *from, NetMember *to, uint64_t eid, uint8_t ecn, const void *data, size_t size) {
+static void enqueue(Net *net, NetMember *from, NetMember *to, uint64_t eid, uint8_t ecn, const void *data,
+                    size_t size) {
         NetMessage *message;
 
         if (net->n_lost > 0) {
@@ -52,7 +53,8 @@ static void enqueue(Net *net, NetMember *from, NetMember *to, uint64_t eid, uint
         list_append(&net->messages, &message->by_net);
 }
 
-bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size, usec_t now) {
+bool unicast_send_message(Unicast *u, uint64_t destination, uint64_t eid, const uint8_t *data, size_t size,
+                          usec_t now) {
         NetMember *member = u->userdata, *to = member_at(member->net, destination);
 
         if (eid != EID_FLOW_ALLOCATOR || destination == u->address || size > FLOW_MESSAGE_BYTES_MAX)
@@ -134,7 +136,8 @@ void net_found(NetMember *member) {
         d->n_pending = 0;
         for (unsigned i = 0; i < n; i++)
                 if (d->pending[i] != 0)
-                        flow_found(&member->unicast, d->pending[i], d->error, d->addresses, d->n_addresses, member->net->now);
+                        flow_found(&member->unicast, d->pending[i], d->error, d->addresses, d->n_addresses,
+                                   member->net->now);
 }
 
 /* -- in place of the IRM -- */
@@ -200,8 +203,9 @@ static void event_failed(void *userdata, uint64_t flow_id, uint32_t attempt, int
         };
 }
 
-static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size, const o7s_qos *qos,
-                           const uint8_t *oap, size_t oap_size, const FlowBinding *binding, const char *peer) {
+static void event_incoming(void *userdata, uint64_t reference, const uint8_t *hash, size_t hash_size,
+                           const o7s_qos *qos, const uint8_t *oap, size_t oap_size, const FlowBinding *binding,
+                           const char *peer) {
         NetMember *m = userdata;
 
         m->incoming_binding = *binding;
@@ -456,7 +460,8 @@ void net_connect_with_keys(Net *net, uint64_t flow_id, size_t oap_size) {
 
         net_prepare(a, flow_id, 0, 0, 'n');
         net_run(net, 2 * NET_DELAY_USEC);
-        order = (LayerMessage) { .type = LAYER_REQUEST, .flow_id = flow_id, .qos = O7S_QOS_RAW, .hash_size = 32, .oap_size = oap_size };
+        order = (LayerMessage) { .type = LAYER_REQUEST, .flow_id = flow_id, .qos = O7S_QOS_RAW, .hash_size = 32,
+                                 .oap_size = oap_size };
         memcpy(order.hash, net_hash('n'), order.hash_size);
         memcpy(order.oap, &flow_id, sizeof(flow_id));
         unicast_request(&a->unicast, &order, net->now);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Directories in one process, joined by packets that take their time or get lost, in virtual time and from one seed. A node
- * is a Directory, or (foreign) whatever a test makes of the messages that it gets.
+ * Directories in one process, joined by packets that take their time or get lost, in virtual time and from one seed.
+ * A node is a Directory, or (foreign) whatever a test makes of the messages that it gets.
  */
 
 #include "services/common/expiry.h"

@@ -192,7 +192,8 @@ static void event_incoming(void *userdata, uint64_t reference, const uint8_t *ha
 
         s->incoming_binding = *binding;
         s->incoming[s->n_incoming++ % WIRE_LOG_MAX] = reference;
-        s->last_incoming = (LayerMessage) { .reference = reference, .qos = message->qos, .oap_size = message->oap_size };
+        s->last_incoming = (LayerMessage) { .reference = reference, .qos = message->qos,
+                                            .oap_size = message->oap_size };
         memcpy(s->last_incoming.hash, hash, s->ethernet.hash_size);
         memcpy(s->last_incoming.oap, message->oap, message->oap_size);
 }
@@ -306,13 +307,14 @@ EthernetFlow *station_flow(const Station *station, uint64_t flow_id, uint32_t at
         return flow ? ethernet_flow(flow) : NULL;
 }
 
-void station_request(Station *station, uint64_t flow_id, uint32_t attempt, uint8_t name, const void *oap, size_t oap_size,
-                     uint32_t timeout_ms) {
+void station_request(Station *station, uint64_t flow_id, uint32_t attempt, uint8_t name, const void *oap,
+                     size_t oap_size, uint32_t timeout_ms) {
         LayerMessage order = {
                 .type = LAYER_REQUEST,
                 .flow_id = flow_id,
                 .attempt = attempt,
-                .qos = { .loss = 1, .ber = 1, .delay_ms = UINT32_MAX, .max_gap_ms = UINT32_MAX, .timeout_ms = timeout_ms },
+                .qos = { .loss = 1, .ber = 1, .delay_ms = UINT32_MAX, .max_gap_ms = UINT32_MAX,
+                         .timeout_ms = timeout_ms },
                 .hash_size = 32,
                 .oap_size = oap_size,
         };
@@ -393,7 +395,8 @@ void station_prepare(Station *station, uint64_t flow_id, uint64_t reference, uin
                 .type = LAYER_PREPARE,
                 .flow_id = flow_id,
                 .reference = reference,
-                .qos = { .loss = 1, .ber = 1, .delay_ms = UINT32_MAX, .max_gap_ms = UINT32_MAX, .timeout_ms = timeout_ms },
+                .qos = { .loss = 1, .ber = 1, .delay_ms = UINT32_MAX, .max_gap_ms = UINT32_MAX,
+                         .timeout_ms = timeout_ms },
                 .hash_size = 32,
         };
 
@@ -419,8 +422,10 @@ void station_learn(Station *station, uint64_t flow_id, const uint8_t lock[FLOW_R
         memcpy(flow->lock, lock, sizeof(flow->lock));
 }
 
-void wire_connect_with_keys(Wire *wire, Station *a, Station *b, uint64_t flow_id, uint32_t timeout_ms, size_t oap_size) {
-        LayerMessage order = { .type = LAYER_ACCEPT, .flow_id = flow_id + 1000, .tokens = tokens(0xB2, 0xA1), .control = wire_keys(false) };
+void wire_connect_with_keys(Wire *wire, Station *a, Station *b, uint64_t flow_id, uint32_t timeout_ms,
+                            size_t oap_size) {
+        LayerMessage order = { .type = LAYER_ACCEPT, .flow_id = flow_id + 1000, .tokens = tokens(0xB2, 0xA1),
+                               .control = wire_keys(false) };
         uint8_t oap[LAYER_OAP_BYTES_MAX] = {};
         uint8_t lock[FLOW_RESET_BYTES];
         int r;

@@ -117,8 +117,8 @@ void station_set_link(Station *station, bool up, const FrameAddress *address, ui
 /* Hashes of names that tests use: 32 equal bytes. */
 const uint8_t *wire_hash(uint8_t name);
 
-void station_request(Station *station, uint64_t flow_id, uint32_t attempt, uint8_t name, const void *oap, size_t oap_size,
-                     uint32_t timeout_ms);
+void station_request(Station *station, uint64_t flow_id, uint32_t attempt, uint8_t name, const void *oap,
+                     size_t oap_size, uint32_t timeout_ms);
 
 /* Accepts, as flow flow_id, with these tokens (the first byte of each; 0: none). */
 int station_accept(Station *station, uint64_t reference, uint64_t flow_id, uint8_t own, uint8_t peer);

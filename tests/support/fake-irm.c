@@ -20,7 +20,8 @@ int fake_irm_init(FakeIrm *irm, const char *path) {
         irm->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         if (irm->listener < 0)
                 return -errno;
-        if (bind(irm->listener, (const struct sockaddr *) &address, sizeof(address)) < 0 || listen(irm->listener, 8) < 0)
+        if (bind(irm->listener, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
+            listen(irm->listener, 8) < 0)
                 return -errno;
 
         return 0;

@@ -36,11 +36,12 @@ bool irm_layer_take_lane(IrmLayer *layer, uint64_t flow_id, int fd);
 /* What it says of flows that are attached from now on; name, layer and peer are its own. At first: raw. */
 void irm_layer_set_info(IrmLayer *layer, const IrmFlowInfo *info);
 
-/* Flows that are attached for the first time from now on are protected. When they are attached again they are not told once more. */
+/* Flows that are attached for the first time from now on are protected. When they are attached again they are not
+ * told once more. */
 void irm_layer_set_keys(IrmLayer *layer, const SealKeys *keys);
 
 void irm_layer_set(IrmLayer *layer, IrmLayerMode mode);
 
-/* The layer's end of the flow, once it is attached; the caller's. Channel_free() is a kill, channel_close() before it an
- * orderly end. Waits for up to two seconds, then: NULL. */
+/* The layer's end of the flow, once it is attached; the caller's. Channel_free() is a kill, channel_close() before it
+ * an orderly end. Waits for up to two seconds, then: NULL. */
 Channel *irm_layer_take_channel(IrmLayer *layer);

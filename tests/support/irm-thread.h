@@ -15,12 +15,14 @@
  *   "ring-first"        the doorbell rings before it tells the outcome
  *   "died"              the doorbell is hung up instead of an outcome
  *   "short-mtu"         as any other, with an mtu of 100
- *   "ordered"           as over a layer that loses nothing, to a host of the 0.23.0 protocol: the lanes are joined, not local
+ *   "ordered"           as over a layer that loses nothing, to a host of the 0.23.0 protocol: the lanes are joined,
+ *                       not local
  *   "extended"          the same, to another o7s: extended FRCT; checksums and streams as asked for
- *   "layered"           through a layer, which the test plays: irm_thread_set_layer(). Where there is none, as any other
+ *   "layered"           through a layer, which the test plays: irm_thread_set_layer(). Where there is none, as any
+ *                       other
  *
- * With O7S_TEST_SEAL in the environment (an irm_thread_suite() but "none") flows that are not local are protected, and raw flows
- * are not local, so that the tests of flows run over protected ones too.
+ * With O7S_TEST_SEAL in the environment (an irm_thread_suite() but "none") flows that are not local are protected,
+ * and raw flows are not local, so that the tests of flows run over protected ones too.
  */
 
 #include "libo7s/irm-message.h"
@@ -53,11 +55,12 @@ void irm_thread_forget(IrmThread *irm);
 
 IrmThreadCounts irm_thread_counts(IrmThread *irm);
 
-/* What a handshake would leave to one end: made up, fitting the other end's. suite: "none", "reference", "o7s", "o7s-mac";
- * NULL: that of the environment, or "none". number: another flow has others. */
+/* What a handshake would leave to one end: made up, fitting the other end's. suite: "none", "reference", "o7s",
+ * "o7s-mac"; NULL: that of the environment, or "none". number: another flow has others. */
 void irm_thread_keys(const char *suite, bool client, uint8_t number, SealKeys *ret);
 
-/* Byte i of the secret towards the server (0), towards the client (1), for later agreements (2; reference: the only one). */
+/* Byte i of the secret towards the server (0), towards the client (1), for later agreements (2; reference: the only
+ * one). */
 uint8_t irm_thread_key_byte(unsigned which, uint8_t number, unsigned i);
 
 /* Of the environment; "none" where it says nothing. */

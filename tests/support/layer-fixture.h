@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A layer on an event loop whose implementation counts what it is told, between an IRM and applications that the test plays. */
+/* A layer on an event loop whose implementation counts what it is told, between an IRM and applications that the test
+ * plays. */
 
 #include "services/common/layer.h"
 #include "tests/support/fake-irm.h"

@@ -213,7 +213,8 @@ static void end_connect(Net *net, unsigned i, unsigned peer, uint32_t cost) {
         NetMember *m = net->members + i;
 
         if (m->routing) {
-                if (routing_peer_up(m->routing, net->connections[i][peer], !net->members[peer].prototype, net->now) < 0 ||
+                if (routing_peer_up(m->routing, net->connections[i][peer], !net->members[peer].prototype, net->now) <
+                            0 ||
                     routing_link_up(m->routing, net->members[peer].address, cost, net->now) < 0)
                         abort();
         } else if (m->prototype)
@@ -276,7 +277,8 @@ static usec_t net_next(const Net *net) {
         usec_t next = net->n_messages > 0 ? net->messages[net->first].when : USEC_INFINITY;
 
         for (unsigned i = 0; i < net->n_members; i++)
-                next = MIN(next, net->members[i].routing ? routing_next(net->members[i].routing) : net->members[i].refresh);
+                next = MIN(next,
+                           net->members[i].routing ? routing_next(net->members[i].routing) : net->members[i].refresh);
 
         return next;
 }
@@ -356,7 +358,8 @@ static bool route_is_right(const Net *net, unsigned from, unsigned to) {
 bool net_is_right(const Net *net) {
         for (unsigned a = 0; a < net->n_members; a++)
                 for (unsigned b = 0; b < net->n_members; b++)
-                        if (a != b && net->members[a].routing && net->members[b].address != 0 && !route_is_right(net, a, b))
+                        if (a != b && net->members[a].routing && net->members[b].address != 0 &&
+                            !route_is_right(net, a, b))
                                 return false;
 
         return true;

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Several routing objects joined in memory, in virtual time; one may be like the prototype instead: 24-byte messages, no
- * withdrawal, its sequence back at 0 with each new link. Messages take a millisecond, in order, unless they get lost.
+ * Several routing objects joined in memory, in virtual time; one may be like the prototype instead: 24-byte messages,
+ * no withdrawal, its sequence back at 0 with each new link. Messages take a millisecond, in order, unless they get
+ * lost.
  */
 
 #include "services/ipcp-unicast/lsa.h"
@@ -81,7 +82,8 @@ void net_inject(Net *net, unsigned from, unsigned i, const Lsa *lsa);
 
 void net_run(Net *net, usec_t usec);
 
-/* Whether every member has a route of the right length to exactly those that it can reach, with next hops that are nearer. */
+/* Whether every member has a route of the right length to exactly those that it can reach, with next hops that are
+ * nearer. */
 bool net_is_right(const Net *net);
 
 /* Runs until then. Returns how long it took; USEC_INFINITY: longer than that. */

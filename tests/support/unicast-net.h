@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A few members of a unicast layer in one process and in virtual time, over layers below that are a list of events: flows
- * between members take a while to come, messages take a while to arrive, and may be lost, changed or kept back by a test.
- * Every member has a name of its own, "home.N", and answers to the layer's name, "home".
+ * A few members of a unicast layer in one process and in virtual time, over layers below that are a list of events:
+ * flows between members take a while to come, messages take a while to arrive, and may be lost, changed or kept back
+ * by a test. Every member has a name of its own, "home.N", and answers to the layer's name, "home".
  */
 
 #include "services/ipcp-unicast/flow.h"
@@ -117,8 +117,8 @@ void net_establish(NetMember *m, uint64_t flow_id);
 /* Its flow of this number; NULL: there is none. */
 UnicastFlow *net_flow(const NetMember *m, uint64_t flow_id);
 
-/* A flow between applications, of this number at one end and 1000 more at the other, which serves the name. Returns whether
- * both ends are established. */
+/* A flow between applications, of this number at one end and 1000 more at the other, which serves the name. Returns
+ * whether both ends are established. */
 bool net_connect(NetMember *from, NetMember *to, uint64_t flow_id, uint8_t name);
 
 /* Sends one packet of data. */

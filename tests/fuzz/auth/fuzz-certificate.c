@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A certificate of a stranger before trust that the input brings along, so that whole chains can be reached. What must hold: nothing is
- * read beyond the bytes, no sentence and no identity has anything in it that a terminal would obey, and a verdict in favour names an
- * identity that the policy allows.
+ * A certificate of a stranger before trust that the input brings along, so that whole chains can be reached. What
+ * must hold: nothing is read beyond the bytes, no sentence and no identity has anything in it that a terminal would
+ * obey, and a verdict in favour names an identity that the policy allows.
  *
- *   options u8, name u8 + bytes, anchors u16 + bytes, intermediates u16 + bytes, revocation lists u16 + bytes, certificate: the rest
+ *   options u8, name u8 + bytes, anchors u16 + bytes, intermediates u16 + bytes, revocation lists u16 + bytes,
+ *   certificate: the rest
  */
 
 #include <stdlib.h>
@@ -40,7 +41,8 @@ static const uint8_t *take(Cursor *c, size_t *ret_size) {
 }
 
 static void fill(Trust *trust, Cursor *c) {
-        int (*const add[])(Trust *, const void *, size_t) = { trust_add_anchors, trust_add_intermediates, trust_add_revocations };
+        int (*const add[])(Trust *, const void *, size_t) = { trust_add_anchors, trust_add_intermediates,
+                                                              trust_add_revocations };
 
         for (size_t i = 0; i < ELEMENTSOF(add); i++) {
                 size_t size;
@@ -71,7 +73,8 @@ static void verify(const Trust *trust, const Certificate *certificate, uint8_t o
         require(is_clean(identity));
         if (r == 0) {
                 require(identity[0] != '\0' && trust_n_anchors(trust) > 0 && !(options & OPTION_DENY));
-                require(!startswith(identity, "o7s:name:") || !expected.name || streq(identity + STRLEN("o7s:name:"), name));
+                require(!startswith(identity, "o7s:name:") || !expected.name ||
+                        streq(identity + STRLEN("o7s:name:"), name));
         } else                          /* who is proven, and denied, is told that */
                 require(text[0] != '\0' && (options & OPTION_DENY || identity[0] == '\0'));
 

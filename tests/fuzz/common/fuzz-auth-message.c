@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A record between the IRM and the authentication service. What is taken can be packed again, and then reads the same. */
+/* A record between the IRM and the authentication service. What is taken can be packed again, and then reads the
+ * same. */
 
 #include "services/common/auth-message.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The first message on a flow between members, from whoever opened it. What is accepted survives a round trip; an answer
- * is made for whatever is well formed, and our own side is never done with a peer that says something else than we do.
+ * The first message on a flow between members, from whoever opened it. What is accepted survives a round trip; an
+ * answer is made for whatever is well formed, and our own side is never done with a peer that says something else
+ * than we do.
  */
 
 #include "services/common/cep.h"

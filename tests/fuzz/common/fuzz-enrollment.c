@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Enrollment against a hostile peer, as a sequence of { length, message } records, on either side (first byte). Ends with
- * a configuration only where that is one that we can live with.
+ * Enrollment against a hostile peer, as a sequence of { length, message } records, on either side (first byte). Ends
+ * with a configuration only where that is one that we can live with.
  */
 
 #include "basic/cursor.h"

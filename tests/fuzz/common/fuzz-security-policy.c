@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Two policies as text, apart by a NUL: read as a file, shown key by key, set again from what was shown, merged. What is shown means the
- * same when it is read back, and a merged policy is never weaker than one of its parts.
+ * Two policies as text, apart by a NUL: read as a file, shown key by key, set again from what was shown, merged. What
+ * is shown means the same when it is read back, and a merged policy is never weaker than one of its parts.
  */
 
 #include "services/common/security-policy.h"
@@ -50,10 +50,11 @@ static void check_shown(const SecurityPolicy *policy) {
         if (security_policy_describe(policy, set_key, &back) < 0)
                 return;
 
-        if (back.authentication != policy->authentication || back.encryption != policy->encryption || back.peer != policy->peer ||
-            back.common_name != policy->common_name || !streq(strempty(back.certificate), strempty(policy->certificate)) ||
-            !streq(strempty(back.private_key), strempty(policy->private_key)) || !same_list(&back.ciphers, &policy->ciphers) ||
-            !same_list(&back.pins, &policy->pins))
+        if (back.authentication != policy->authentication || back.encryption != policy->encryption ||
+            back.peer != policy->peer || back.common_name != policy->common_name ||
+            !streq(strempty(back.certificate), strempty(policy->certificate)) ||
+            !streq(strempty(back.private_key), strempty(policy->private_key)) ||
+            !same_list(&back.ciphers, &policy->ciphers) || !same_list(&back.pins, &policy->pins))
                 abort();
 }
 
@@ -69,8 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         check_shown(&a.policy);
         if (security_policy_merge(&a.policy, &b.policy, &merged) >= 0 &&
-            (merged.authentication < a.policy.authentication || merged.encryption < b.policy.encryption || merged.peer < a.policy.peer ||
-             merged.deny.n < b.policy.deny.n || (a.policy.allow.n > 0 && merged.allow.n == 0)))
+            (merged.authentication < a.policy.authentication || merged.encryption < b.policy.encryption ||
+             merged.peer < a.policy.peer || merged.deny.n < b.policy.deny.n ||
+             (a.policy.allow.n > 0 && merged.allow.n == 0)))
                 abort();
 
         security_policy_done(&a.policy);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Bytes of a management frame. The first byte chooses framing (bit 0) and hash size (bits 1 and 2). A message that parses
- * must build again to the same bytes, less what a longer one may have behind it.
+ * Bytes of a management frame. The first byte chooses framing (bit 0) and hash size (bits 1 and 2). A message that
+ * parses must build again to the same bytes, less what a longer one may have behind it.
  */
 
 #include "services/ipcp-eth/management.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a killed process is said to have left: the input is the records of its flows, with good checksums, as if a bug had
- * written them. What must hold: only flows in range come back, each endpoint id once, and the layer lives on with them: it
- * sends, ends them when their time is over, and closes them.
+ * What a killed process is said to have left: the input is the records of its flows, with good checksums, as if a bug
+ * had written them. What must hold: only flows in range come back, each endpoint id once, and the layer lives on with
+ * them: it sends, ends them when their time is over, and closes them.
  *
  *   records, one after the other; what is short is filled up with zeros
  */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A whole station under fire: it serves a name, has a flow to a peer, one with control keys, and a request under way, and hears whatever the input
- * says, as a sequence of { framing is the first byte } { from, wait, length, frame } records. Frames of the right kind get
- * the station's address and EtherType, so that most of them reach the code behind the first checks.
+ * A whole station under fire: it serves a name, has a flow to a peer, one with control keys, and a request under way,
+ * and hears whatever the input says, as a sequence of { framing is the first byte } { from, wait, length, frame }
+ * records. Frames of the right kind get the station's address and EtherType, so that most of them reach the code
+ * behind the first checks.
  */
 
 #include "tests/support/eth-wire.h"

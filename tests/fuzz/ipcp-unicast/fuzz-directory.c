@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One directory under fire: a sequence of messages, times and calls. A record is { what, argument, wait, length, bytes };
- * messages are made plausible (built from the bytes by field), raw, or answers to what the directory has just asked, so that
- * the code behind cookies is reached as well. Whatever happens: each lookup has one end, in time, and all tables stay small.
+ * One directory under fire: a sequence of messages, times and calls. A record is { what, argument, wait, length,
+ * bytes }; messages are made plausible (built from the bytes by field), raw, or answers to what the directory has
+ * just asked, so that the code behind cookies is reached as well. Whatever happens: each lookup has one end, in time,
+ * and all tables stay small.
  */
 
 #include "basic/cursor.h"
@@ -191,7 +192,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const DirectoryConfig config = {
                 .address = 1, .address_bytes = 4, .hash = HASH_SHA3_256, .id = { 1 }, .alpha = 3, .k = 2,
-                .expire_usec = 600 * USEC_PER_SEC, .refresh_usec = 60 * USEC_PER_SEC, .replicate_usec = 60 * USEC_PER_SEC,
+                .expire_usec = 600 * USEC_PER_SEC, .refresh_usec = 60 * USEC_PER_SEC,
+                .replicate_usec = 60 * USEC_PER_SEC,
         };
         Cursor c = cursor_from(data, size);
         Target t = { .now = USEC_PER_SEC };

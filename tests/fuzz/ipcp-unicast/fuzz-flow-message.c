@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Bytes of a message of the flow allocator. The first byte chooses the hash size. A message that parses says the same when it
- * is built again and parsed again, whatever stood in the fields that its code does not use.
+ * Bytes of a message of the flow allocator. The first byte chooses the hash size. A message that parses says the same
+ * when it is built again and parsed again, whatever stood in the fields that its code does not use.
  */
 
 #include "services/ipcp-unicast/flow-message.h"
@@ -10,10 +10,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool says_the_same(const FlowMessage *a, const FlowMessage *b) {
-        if (a->code != b->code || a->hash_size != b->hash_size || a->oap_size != b->oap_size || a->piece_size != b->piece_size ||
-            a->has_proof != b->has_proof)
+        if (a->code != b->code || a->hash_size != b->hash_size || a->oap_size != b->oap_size ||
+            a->piece_size != b->piece_size || a->has_proof != b->has_proof)
                 return false;
-        if (a->has_proof && (a->proof.counter != b->proof.counter || memcmp(a->proof.tag, b->proof.tag, sizeof(a->proof.tag)) != 0))
+        if (a->has_proof &&
+            (a->proof.counter != b->proof.counter || memcmp(a->proof.tag, b->proof.tag, sizeof(a->proof.tag)) != 0))
                 return false;
         if (a->hash_size > 0 && memcmp(a->hash, b->hash, a->hash_size) != 0)
                 return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bytes of a hello. What parses is built again into the very same bytes, and its interval is one that we can wait for. */
+/* Bytes of a hello. What parses is built again into the very same bytes, and its interval is one that we can wait
+ * for. */
 
 #include "services/ipcp-unicast/unicast.h"
 

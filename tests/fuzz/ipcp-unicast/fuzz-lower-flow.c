@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A member whose neighbours say whatever the input says. The input is a sequence of { what, length, bytes }: the low bits of
- * "what" choose one of four flows, the next say whether a new one is accepted in its place, whether it ends, or whether
- * time goes by; else the bytes arrive as a message. A second member enrolls and connects all the while, and must not be
- * hindered.
+ * A member whose neighbours say whatever the input says. The input is a sequence of { what, length, bytes }: the low
+ * bits of "what" choose one of four flows, the next say whether a new one is accepted in its place, whether it ends,
+ * or whether time goes by; else the bytes arrive as a message. A second member enrolls and connects all the while,
+ * and must not be hindered.
  */
 
 #include "basic/cursor.h"

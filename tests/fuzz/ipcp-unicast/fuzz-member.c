@@ -3,14 +3,14 @@
 /*
  * A whole member whose neighbour says whatever the input says, while an honest one has a flow with it.
  *
- * The input is a sequence of steps { what, choice, length, bytes }. A step is a packet, a link-state message, a message of the
- * allocator or the directory, a greeting, an order of the member's IRM, the end of a flow, or a while; well formed where that
- * leads further, with any field taken from the bytes: what is missing there is 0. "choice" picks what a field means: whose
- * address, whose endpoint id.
+ * The input is a sequence of steps { what, choice, length, bytes }. A step is a packet, a link-state message, a
+ * message of the allocator or the directory, a greeting, an order of the member's IRM, the end of a flow, or a while;
+ * well formed where that leads further, with any field taken from the bytes: what is missing there is 0. "choice"
+ * picks what a field means: whose address, whose endpoint id.
  *
- * In the end the honest flow delivers, its ends are who they were, no table is beyond its bound, and nobody got an answer who
- * was not owed one. Only who takes the place of an honest member, by its address, may be believed: then there are no
- * more than bounds to be checked.
+ * In the end the honest flow delivers, its ends are who they were, no table is beyond its bound, and nobody got an
+ * answer who was not owed one. Only who takes the place of an honest member, by its address, may be believed: then
+ * there are no more than bounds to be checked.
  */
 
 #include "basic/cursor.h"
@@ -68,14 +68,16 @@ static bool watch(Net *net, const NetMember *from, const LowerFlow *flow, uint8_
 /* -- what a choice means -- */
 
 static uint64_t address(const Fuzz *f, unsigned choice, Cursor *c) {
-        const uint64_t addresses[] = { f->a->unicast.address, f->b->unicast.address, HOSTILE, 0, UINT32_MAX, UINT64_MAX };
+        const uint64_t addresses[] = { f->a->unicast.address, f->b->unicast.address, HOSTILE, 0, UINT32_MAX,
+                                       UINT64_MAX };
 
         choice %= ELEMENTSOF(addresses) + 2;
         return choice < ELEMENTSOF(addresses) ? addresses[choice] : cursor_be32(c);
 }
 
 static uint64_t eid(const Fuzz *f, unsigned choice, Cursor *c) {
-        const uint64_t eids[] = { EID_FLOW_ALLOCATOR, EID_DIRECTORY, EID_ECHO, EID_HELLO, 63, 64, UINT64_MAX, f->eid, f->last_eid };
+        const uint64_t eids[] = { EID_FLOW_ALLOCATOR, EID_DIRECTORY, EID_ECHO, EID_HELLO, 63, 64, UINT64_MAX, f->eid,
+                                  f->last_eid };
 
         choice %= ELEMENTSOF(eids) + 1;
         return choice < ELEMENTSOF(eids) ? eids[choice] : cursor_be64(c);
@@ -164,7 +166,8 @@ static void say_link(const Fuzz *f, unsigned choice, Cursor *c) {
 }
 
 static void say_flow_message(const Fuzz *f, unsigned choice, Cursor *c) {
-        static const FlowMessageCode codes[] = { FLOW_MESSAGE_REQUEST, FLOW_MESSAGE_REPLY, FLOW_MESSAGE_UPDATE, FLOW_MESSAGE_CLOSE };
+        static const FlowMessageCode codes[] = { FLOW_MESSAGE_REQUEST, FLOW_MESSAGE_REPLY, FLOW_MESSAGE_UPDATE,
+                                                 FLOW_MESSAGE_CLOSE };
         uint8_t hash[HASH_BYTES_MAX], bytes[FLOW_MESSAGE_BYTES_MAX];
         FlowMessage message = {
                 .code = codes[choice % 4],
@@ -245,7 +248,8 @@ static void enroll(const Fuzz *f, unsigned choice, Cursor *c) {
         cursor_copy(c, request.id, MIN(c->left, sizeof(request.id)));
         memcpy(ack.id, request.id, sizeof(ack.id));
         ack.result = (int8_t) cursor_u8(c);
-        n = choice & 8 ? enrollment_ack_pack(&ack, wire, sizeof(wire)) : enrollment_request_pack(&request, wire, sizeof(wire));
+        n = choice & 8 ? enrollment_ack_pack(&ack, wire, sizeof(wire))
+                       : enrollment_request_pack(&request, wire, sizeof(wire));
         if (n > 0)
                 say(f, choice, wire, (size_t) n);
 }
@@ -256,7 +260,8 @@ static void order(Fuzz *f, unsigned choice, Cursor *c) {
         Unicast *u = &f->a->unicast;
         uint8_t hash[HASH_BYTES_MAX], name = cursor_u8(c);
         uint64_t number = FLOW_FUZZED + cursor_u8(c) % 16;
-        const LayerMessage refuse = { .type = LAYER_REFUSE, .reference = f->a->incoming, .result = (int8_t) cursor_u8(c) };
+        const LayerMessage refuse = { .type = LAYER_REFUSE, .reference = f->a->incoming,
+                                      .result = (int8_t) cursor_u8(c) };
         UnicastFlow *flow = net_flow(f->a, choice & 16 ? number : number + 1000);
 
         net_hash(name, hash);

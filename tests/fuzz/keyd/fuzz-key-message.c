@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What o7s-keyd is asked, byte by byte. What is parsed can be packed, and says the same again; a question for a signature that names no
- * certificate of the key gets none, whatever its parts are.
+ * What o7s-keyd is asked, byte by byte. What is parsed can be packed, and says the same again; a question for a
+ * signature that names no certificate of the key gets none, whatever its parts are.
  */
 
 #include <stdlib.h>
@@ -23,8 +23,9 @@ static bool parts_are_equal(const uint8_t *a, size_t a_size, const uint8_t *b, s
 }
 
 static bool headers_are_equal(const OapHeader *a, const OapHeader *b) {
-        return memcmp(a->id, b->id, sizeof(a->id)) == 0 && a->timestamp == b->timestamp && a->cipher == b->cipher && a->kdf == b->kdf &&
-               a->digest == b->digest && a->key_exchange_raw == b->key_exchange_raw && a->client_encapsulates == b->client_encapsulates &&
+        return memcmp(a->id, b->id, sizeof(a->id)) == 0 && a->timestamp == b->timestamp && a->cipher == b->cipher &&
+               a->kdf == b->kdf && a->digest == b->digest && a->key_exchange_raw == b->key_exchange_raw &&
+               a->client_encapsulates == b->client_encapsulates &&
                parts_are_equal(a->certificate, a->certificate_size, b->certificate, b->certificate_size) &&
                parts_are_equal(a->key_exchange, a->key_exchange_size, b->key_exchange, b->key_exchange_size) &&
                parts_are_equal(a->data, a->data_size, b->data, b->data_size) &&
@@ -41,7 +42,8 @@ static void repeat(const KeyMessage *message) {
         require(n > 0);
         require(key_message_parse(buffer, (size_t) n, &again) == 0);
 
-        require(again.type == message->type && again.result == message->result && streq(again.key, message->key) && streq(again.text, message->text));
+        require(again.type == message->type && again.result == message->result && streq(again.key, message->key) &&
+                streq(again.text, message->text));
         require(parts_are_equal(again.signature, again.signature_size, message->signature, message->signature_size));
         require(parts_are_equal(again.public_key, again.public_size, message->public_key, message->public_size));
         require(headers_are_equal(&again.header, &message->header));
@@ -58,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         repeat(&message);
         if (message.type == KEY_SIGN) {
-                const Key key = { .name = "fuzz", .public_size = 44 };  /* of no certificate: an element does not begin with zero */
+                /* of no certificate: an element does not begin with zero */
+                const Key key = { .name = "fuzz", .public_size = 44 };
 
                 require(key_sign(&key, &message.header, NOW, signature, &signature_size, text) == -EKEYREJECTED);
                 require(signature_size == 0 && text[0] != '\0');

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A flow between two programs of one host whose other program sends pieces of messages in any order. A model says which of them
- * make a message: reads find those, whole, in order, and nothing else, until the first piece that breaks the rules.
+ * A flow between two programs of one host whose other program sends pieces of messages in any order. A model says
+ * which of them make a message: reads find those, whole, in order, and nothing else, until the first piece that
+ * breaks the rules.
  *
- * Input: a byte whether it is a stream; then operations of 1 byte. Pushing takes two more (size), its flags are in the operation.
+ * Input: a byte whether it is a stream; then operations of 1 byte. Pushing takes two more (size), its flags are in
+ * the operation.
  */
 
 #include "basic/cursor.h"

@@ -107,8 +107,8 @@ static void push(Game *g, Cursor *c, size_t unit) {
                 return;
 
         memset(g->buffer, g->next_byte++, size);
-        if (frct_assembly_push(&g->assembly, frct_chunk_new(g->buffer, size, flags & (FRCT_FIRST | FRCT_MORE)), flags & 0x80) !=
-            model_push(g, g->buffer, size, flags, flags & 0x80))
+        if (frct_assembly_push(&g->assembly, frct_chunk_new(g->buffer, size, flags & (FRCT_FIRST | FRCT_MORE)),
+                               flags & 0x80) != model_push(g, g->buffer, size, flags, flags & 0x80))
                 abort();
 }
 
@@ -152,7 +152,8 @@ static void play(Game *g, Operation operation, Cursor *c) {
         case PEEK:
                 if (frct_assembly_peek(&g->assembly, &p, &n, &whole) < 0)
                         break;
-                if (n == 0 || n > m->size - m->read || memcmp(p, m->bytes + m->read, n) != 0 || whole != (n == m->size - m->read))
+                if (n == 0 || n > m->size - m->read || memcmp(p, m->bytes + m->read, n) != 0 ||
+                    whole != (n == m->size - m->read))
                         abort();
                 break;
         case ABANDON:
@@ -171,7 +172,8 @@ static void check(const Game *g) {
         for (unsigned i = g->n_gone; i < g->n_whole; i++)
                 n_bytes += g->messages[i].size - g->messages[i].read;
 
-        if (a->n_bytes != n_bytes || a->n_open_bytes != g->messages[g->n_whole].size || a->n_open_bytes > FRCT_MESSAGE_MAX)
+        if (a->n_bytes != n_bytes || a->n_open_bytes != g->messages[g->n_whole].size ||
+            a->n_open_bytes > FRCT_MESSAGE_MAX)
                 abort();
         if (a->n_messages != g->n_whole - g->n_gone || a->open != g->open || a->n_open_chunks > a->n_chunks)
                 abort();

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         frct_header_write(&w, extended, &header);
         if (w.bad || packet + w.written != c.p || w.written != frct_header_size(extended, &header))
                 abort();
-        if (memcmp(built + 1, packet + 1, w.written - 1) != 0 || (extended ? built[0] != packet[0] : built[0] & ~packet[0]))
+        if (memcmp(built + 1, packet + 1, w.written - 1) != 0 ||
+            (extended ? built[0] != packet[0] : built[0] & ~packet[0]))
                 abort();
 
         return 0;

@@ -37,7 +37,8 @@ typedef enum Operation {
         TICK,                   /* u8: in 100 us */
         WAIT,                   /* u8: in s */
         EXCHANGE,               /* u8 rounds: everything is delivered, and read */
-        FORGE,                  /* u8 end, u8 flags, u8 extension, i16 sequence, i16 acknowledgement, u16 position, u8 n ranges, u8 size */
+        FORGE,                  /* u8 end, u8 flags, u8 extension, i16 sequence, i16 acknowledgement, u16 position, u8
+                                 * n ranges, u8 size */
         FORGE_RAW,              /* u8 end, u8 size, bytes */
         CHANGE,                 /* u8 which, u8 where, u8 how */
         _OPERATION_MAX,
@@ -389,9 +390,9 @@ static void check(Game *g) {
 
                 frct_stats(e->frct, &now);
                 if (now.segments_sent < before.segments_sent || now.retransmitted < before.retransmitted ||
-                    now.lost < before.lost || now.duplicates < before.duplicates || now.out_of_window < before.out_of_window ||
-                    now.malformed < before.malformed || now.marked < before.marked ||
-                    now.bytes_acknowledged < before.bytes_acknowledged)
+                    now.lost < before.lost || now.duplicates < before.duplicates ||
+                    now.out_of_window < before.out_of_window || now.malformed < before.malformed ||
+                    now.marked < before.marked || now.bytes_acknowledged < before.bytes_acknowledged)
                         abort();
                 if (g->config.reliable && now.bytes_acknowledged + now.bytes_unacknowledged != e->n_bytes_written)
                         abort();

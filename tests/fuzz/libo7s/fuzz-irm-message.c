@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What anybody on the host can send to the IRM: parsed or refused; what parses can be packed, and parses to the same. */
+/* What anybody on the host can send to the IRM: parsed or refused; what parses can be packed, and parses to the
+ * same. */
 
 #include "libo7s/irm-message.h"
 

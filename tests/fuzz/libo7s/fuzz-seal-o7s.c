@@ -58,7 +58,8 @@ static void game_init(Game *g, Cursor *c) {
 
         for (unsigned i = 0; i < 2; i++) {
                 const uint8_t seed[SEAL_SEED_BYTES] = {};
-                SealKeys keys = { .suite = SEAL_O7S, .cipher = SEAL_AES_128_GCM, .mac_only = options & 0x10, .client = i == 0 };
+                SealKeys keys = { .suite = SEAL_O7S, .cipher = SEAL_AES_128_GCM, .mac_only = options & 0x10,
+                                  .client = i == 0 };
 
                 keys.send[0] = (uint8_t) i;
                 keys.receive[0] = (uint8_t) !i;

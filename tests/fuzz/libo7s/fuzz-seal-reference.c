@@ -43,7 +43,8 @@ typedef struct Game {
 } Game;
 
 static void game_init(Game *g, Cursor *c) {
-        static const SealCipher ciphers[] = { SEAL_AES_128_GCM, SEAL_AES_192_GCM, SEAL_AES_256_GCM, SEAL_CHACHA20_POLY1305 };
+        static const SealCipher ciphers[] = { SEAL_AES_128_GCM, SEAL_AES_192_GCM, SEAL_AES_256_GCM,
+                                              SEAL_CHACHA20_POLY1305 };
         uint8_t options = cursor_u8(c);
         SealKeys keys = { .suite = SEAL_REFERENCE, .cipher = ciphers[options & 3] };
         const SealLimits limits = { .epoch_packets = UINT64_C(4) << (options >> 2 & 3), .generation_packets = 64 };
