@@ -70,7 +70,8 @@ LIBRARIES = [
             'memory that another process sees is behind lane.c and channel.c'),
 ]
 
-# Files of a core, those of the folder that are its shell, and headers among them that the core may see for their numbers.
+# Files of a core, those of the folder that are its shell, and headers among them that the core may see for their
+# numbers.
 Core = namedtuple('Core', 'files shell')
 
 CORES = [
