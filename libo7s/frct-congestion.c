@@ -224,8 +224,8 @@ void frct_congestion_update(FrctCongestion *c, size_t in_flight, nsec_t rtt, uns
         set_window(c, &sample);
 }
 
-void frct_congestion_timeout(FrctCongestion *c, nsec_t now) {
-        c->window = frct_window_min(c);
+void frct_congestion_timeout(FrctCongestion *c, bool again, nsec_t now) {
+        c->window = again ? c->packet_max : frct_window_min(c);
         c->round = (FrctRound) { .round_trip = NSEC_INFINITY };
         c->round_end = c->rate.delivered;
 }

@@ -37,8 +37,8 @@ void frct_congestion_application_limited(FrctCongestion *c, size_t in_flight);
 void frct_congestion_acknowledged(FrctCongestion *c, size_t size, const FrctFlight *flight, nsec_t now);
 void frct_congestion_lost(FrctCongestion *c, size_t size, const FrctFlight *flight, nsec_t now);
 void frct_congestion_update(FrctCongestion *c, size_t in_flight, nsec_t rtt, unsigned n_marked, nsec_t now);
-/* The retransmission timer fired: nothing is known of the path any more. */
-void frct_congestion_timeout(FrctCongestion *c, nsec_t now);
+/* The retransmission timer fired: nothing is known of the path any more. again: after another time-out, nothing was heard since. */
+void frct_congestion_timeout(FrctCongestion *c, bool again, nsec_t now);
 
 size_t frct_congestion_window(const FrctCongestion *c);
 uint64_t frct_congestion_pace(const FrctCongestion *c);                 /* bytes per second */

@@ -216,7 +216,7 @@ static void timed_out(FrctSender *s, nsec_t now) {
         (void) declare_lost(s, true, now);
         oldest_first(s);
         if (s->congestion)
-                frct_congestion_timeout(s->congestion, now);
+                frct_congestion_timeout(s->congestion, s->rtt.n_backoffs > 1, now);
 }
 
 void frct_sender_expire(FrctSender *s, nsec_t now) {

@@ -204,7 +204,7 @@ static void test_alone(void **state) {
         assert_in_range(in_flight, 10 * PACKET, 32 * PACKET);
         assert_in_range(at, 1, MS(10));
 
-        frct_congestion_timeout(c, S(1));
+        frct_congestion_timeout(c, false, S(1));
         assert_false(frct_congestion_may_send(c, in_flight, S(1), &at));
         assert_true(frct_congestion_may_send(c, 0, S(1), &at));
         assert_in_range(frct_congestion_window(c), PACKET, 4 * PACKET);

@@ -31,6 +31,7 @@ typedef struct Path {
         nsec_t delay;
         nsec_t jitter;
         unsigned loss;                  /* per mille */
+        unsigned each;                  /* each n-th packet of both directions together is lost; 0: none */
         unsigned doubled;
         uint64_t rate;                  /* bytes per second; 0: any */
         size_t queue_max;               /* bytes that wait for the rate */
@@ -50,6 +51,7 @@ typedef struct World {
         Path path;
         End ends[2];
         uint64_t seed;
+        uint64_t n_sent;                /* packets, both directions */
         unsigned refuse;                /* per mille of packets that the lane does not take at once */
 } World;
 
@@ -88,6 +90,8 @@ static void path_send(World *w, unsigned from, const uint8_t *bytes, size_t size
 
         w->ends[from].n_sent++;
         w->ends[from].n_sent_bytes += size;
+        if (w->path.each > 0 && ++w->n_sent % w->path.each == 0)
+                return;
         if (w->path.dark || chance(w, w->path.loss) || (w->path.packet_max > 0 && size > w->path.packet_max))
                 return;
 
@@ -289,6 +293,31 @@ static void test_transfers(void **state) {
 
                 world_teardown(&w);
         }
+}
+
+/* What is lost follows a rhythm, and time-outs have one, too: a flight of so many packets and the one that answers them all, for ever.
+ * It must not last. */
+static void test_rhythm(void **state) {
+        const FrctConfig config = { .reliable = true, .extended = true, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
+        static uint8_t message[2 * PACKET_MAX];
+
+        for (unsigned each = 4; each <= 16; each++)
+                for (unsigned begin = 0; begin < each * 40; begin++) {
+                        Path path = { .delay = 100 * NSEC_PER_USEC, .each = each };
+                        World w;
+
+                        world_setup(&w, &config, &path);
+                        w.n_sent = begin;
+                        for (unsigned n = 0; n < 2 + begin / each; n++)
+                                assert_true(say(&w, 0, message, 1 + (n * 997 + begin) % sizeof(message)) > 0);
+                        assert_true(say(&w, 1, message, 10 + begin) > 0);
+                        frct_finish(w.ends[0].frct, w.now);
+
+                        while (!frct_is_flushed(w.ends[0].frct) || !frct_is_flushed(w.ends[1].frct))
+                                if (!world_step(&w, EPOCH + 10 * SEC))
+                                        fail_msg("each %u from %u: ten seconds were not enough", each, begin);
+                        world_teardown(&w);
+                }
 }
 
 /* -- what was seen on the wire of 0.23.0 -- */
@@ -588,6 +617,7 @@ int main(void) {
                 cmocka_unit_test(test_captured),
                 cmocka_unit_test(test_first_acknowledgement),
                 cmocka_unit_test(test_transfers),
+                cmocka_unit_test(test_rhythm),
                 cmocka_unit_test(test_blackouts),
                 cmocka_unit_test(test_finish),
                 cmocka_unit_test(test_slow_reader),
