@@ -66,3 +66,7 @@ int log_struct(int level, int error, const char *const *fields, const char *file
 #define log_with(level, fields, ...)                                                                              \
         ((void) (log_get_max_level() >= (level) &&                                                                \
                  log_struct(level, 0, fields, __FILE__, __LINE__, __func__, __VA_ARGS__)))
+#define log_with_errno(level, error, fields, ...)                                                                 \
+        (log_get_max_level() >= (level)                                                                           \
+                 ? log_struct(level, error, fields, __FILE__, __LINE__, __func__, __VA_ARGS__)                    \
+                 : -abs(error))

@@ -4,10 +4,11 @@
 
 #include "basic/log.h"
 #include "services/auth/service-event.h"
+#include "services/common/message-id.h"
 
 static const char *const message_ids[_EVENT_KIND_MAX] = {
-        [EVENT_AUTH_FAILURE] = EVENT_AUTH_FAILURE_ID,
-        [EVENT_AUTH_BUSY] = EVENT_AUTH_BUSY_ID,
+        [EVENT_AUTH_FAILURE] = MESSAGE_HANDSHAKE_FAILED,
+        [EVENT_AUTH_BUSY] = MESSAGE_HANDSHAKES_BUSY,
 };
 
 bool event_take(EventRate *rate, usec_t now, uint64_t *ret_suppressed) {
@@ -42,7 +43,7 @@ void event_failure(EventLog *log, usec_t now, const char *name, const char *iden
         EventKind kind = result == -EBUSY ? EVENT_AUTH_BUSY : EVENT_AUTH_FAILURE;
         char safe_name[FLOW_NAME_WIRE_BYTES_MAX + 1], safe_identity[AUTH_IDENTITY_BYTES_MAX],
                 safe_text[AUTH_TEXT_BYTES_MAX];
-        char id_field[64], name_field[FLOW_NAME_WIRE_BYTES_MAX + 32], peer_field[AUTH_IDENTITY_BYTES_MAX + 32],
+        char name_field[FLOW_NAME_WIRE_BYTES_MAX + 32], peer_field[AUTH_IDENTITY_BYTES_MAX + 32],
                 reason_field[64];
         uint64_t n_suppressed;
 
@@ -51,13 +52,12 @@ void event_failure(EventLog *log, usec_t now, const char *name, const char *iden
         if (n_suppressed > 0)
                 log_notice("%" PRIu64 " events of the kind that follows were not logged", n_suppressed);
 
-        (void) snprintf(id_field, sizeof(id_field), "MESSAGE_ID=%s", message_ids[kind]);
         (void) snprintf(name_field, sizeof(name_field), LOG_FIELD_NAME "=%s",
                         printable(name, safe_name, sizeof(safe_name)));
         (void) snprintf(peer_field, sizeof(peer_field), LOG_FIELD_PEER "=%s",
                         printable(identity, safe_identity, sizeof(safe_identity)));
         (void) snprintf(reason_field, sizeof(reason_field), "OUROBOROS_REASON=%s", strerrorname_np(-result));
-        log_with(LOG_NOTICE, LOG_FIELDS(id_field, name_field, peer_field, reason_field),
+        log_with(LOG_NOTICE, LOG_FIELDS(message_ids[kind], name_field, peer_field, reason_field),
                  "Handshake for \"%s\" failed: %s", safe_name,
                  printable(isempty(text) ? strerror(-result) : text, safe_text, sizeof(safe_text)));
 }
@@ -68,7 +68,7 @@ void event_expiring(const AuthFinding *finding) {
 
         (void) snprintf(name_field, sizeof(name_field), LOG_FIELD_NAME "=%s",
                         printable(finding->subject, safe_subject, sizeof(safe_subject)));
-        log_with(LOG_WARNING, LOG_FIELDS("MESSAGE_ID=" EVENT_CERTIFICATE_EXPIRING_ID, name_field), "%s: %s",
+        log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_CERTIFICATE_EXPIRING, name_field), "%s: %s",
                  safe_subject, printable(finding->text, safe_text, sizeof(safe_text)));
 }
 
@@ -76,10 +76,10 @@ void event_reloaded(int result, const char *text) {
         char safe_text[AUTH_TEXT_BYTES_MAX];
 
         if (result < 0)
-                log_with(LOG_ERR, LOG_FIELDS("MESSAGE_ID=" EVENT_CREDENTIALS_RELOADED_ID),
+                log_with(LOG_ERR, LOG_FIELDS(MESSAGE_CREDENTIALS_RELOADED),
                          "Certificates, trust anchors and revocation lists were read again, and not all are good: %s",
                          printable(text, safe_text, sizeof(safe_text)));
         else
-                log_with(LOG_INFO, LOG_FIELDS("MESSAGE_ID=" EVENT_CREDENTIALS_RELOADED_ID),
+                log_with(LOG_INFO, LOG_FIELDS(MESSAGE_CREDENTIALS_RELOADED),
                          "Certificates, trust anchors and revocation lists were read again");
 }

@@ -2,17 +2,11 @@
 #pragma once
 
 /*
- * What the authentication service tells the journal. Each kind has a MESSAGE_ID that never changes, and a rate: beyond
- * it events are counted, and the number is told with the next one. Never keys, never certificates.
+ * What the authentication service tells the journal. Each kind has a MESSAGE_ID (message-id.h), and a rate: beyond it events are counted, and the number is told with the next one. Never keys, never certificates.
  */
 
 #include "basic/time.h"
 #include "services/common/auth-message.h"
-
-#define EVENT_AUTH_FAILURE_ID "6bd1a4a0c28e4b0f9d2a5f9d3c1e7a84"
-#define EVENT_AUTH_BUSY_ID "c0a3d7c2b3fd4c0c8f1b7be2a9d54e61"
-#define EVENT_CERTIFICATE_EXPIRING_ID "2f6f0e7b94d845fcb3f7f8c1d6a0e935"
-#define EVENT_CREDENTIALS_RELOADED_ID "91e5c8d04b7a4a3ab0d4e6c2f7183b5c"
 
 #define EVENTS_PER_SECOND 10U
 

@@ -7,6 +7,7 @@
 #include "basic/random.h"
 #include "services/common/daemon.h"
 #include "services/common/layer-restore.h"
+#include "services/common/message-id.h"
 
 #define LAYER_STORE_FD_NAME "state"
 #define LAYER_STORE_VERSION 3U
@@ -99,10 +100,12 @@ static int open_kept(Daemon *daemon, KeptKey *ret_key, bool *ret_have_key, State
 
         r = layer_store_from_fd(fd, &store);
         if (r < 0)
-                log_warning_errno(r, "The state of before cannot be used, starting anew: %m");
+                (void) log_with_errno(LOG_WARNING, r, LOG_FIELDS(MESSAGE_STATE_LOST),
+                                      "The state of before cannot be used, starting anew: %m");
         else if (!layer_store_begin(store, time_now())) {
-                log_error("Processes that began with the state of before ended at once, %u in a row: starting anew, without its flows.",
-                          LAYER_TRIALS_MAX);
+                log_with(LOG_ERR, LOG_FIELDS(MESSAGE_STATE_LOST),
+                         "Processes that began with the state of before ended at once, %u in a row: starting anew, without "
+                         "its flows.", LAYER_TRIALS_MAX);
                 *ret_have_key = state_store_get(store, LAYER_KEPT_KEY, 0, ret_key) > 0;
                 r = -ECANCELED;
         }

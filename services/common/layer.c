@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "services/common/layer-internal.h"
+#include "services/common/message-id.h"
 
 /* -- the connection -- */
 
@@ -183,7 +184,7 @@ int layer_restore(Layer *layer) {
         if (n == 0)
                 return 0;
 
-        log_info("Took over %u flows of before.", n);
+        log_with(LOG_INFO, LOG_FIELDS(MESSAGE_FLOWS_KEPT), "Took over %u flows of before.", n);
 
         /* Until the network is known; applications may attach before it is. */
         return upper_set_packet_max(&layer->upper, LANE_SLOT_BYTES);

@@ -7,6 +7,7 @@
 
 #include "basic/log.h"
 #include "basic/string.h"
+#include "services/common/message-id.h"
 #include "services/irm/audit.h"
 
 #define FIELD_BYTES_MAX 320U
@@ -15,10 +16,10 @@ static const struct {
         const char *reason;
         const char *message_id;
 } kinds[_AUDIT_KIND_MAX] = {
-        [AUDIT_AUTHENTICATION] = { "authentication", "MESSAGE_ID=6e1e1d9fd5a94f3c8b8c0f5f3f0b9a41" },
-        [AUDIT_POLICY] = { "policy", "MESSAGE_ID=0c7f3a0d8a0f4d0e9f5b3f1d8f6f2c52" },
-        [AUDIT_REPLAY] = { "replay", "MESSAGE_ID=f2c1b7a69d5e4b6fa3c27e1be0d41863" },
-        [AUDIT_CREDENTIALS] = { "credentials", "MESSAGE_ID=93d4a85e7c1b4e0db6f9a2c8570e3d74" },
+        [AUDIT_AUTHENTICATION] = { "authentication", MESSAGE_REFUSED_AUTHENTICATION },
+        [AUDIT_POLICY] = { "policy", MESSAGE_REFUSED_POLICY },
+        [AUDIT_REPLAY] = { "replay", MESSAGE_REFUSED_REPLAY },
+        [AUDIT_CREDENTIALS] = { "credentials", MESSAGE_REFUSED_CREDENTIALS },
 };
 
 AuditKind audit_kind_of(int error) {

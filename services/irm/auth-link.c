@@ -15,6 +15,7 @@
 #include "basic/log.h"
 #include "basic/map.h"
 #include "basic/time.h"
+#include "services/common/message-id.h"
 #include "services/irm/auth-link.h"
 
 #define BURST_MAX 16U                           /* answers per turn of the loop */
@@ -192,7 +193,8 @@ static void link_lost(AuthLink *link, int error) {
         if (list_is_empty(&link->asked))
                 log_debug_errno(error, "The connection to the authentication service is lost: %m");
         else
-                log_warning_errno(error, "The authentication service ended over questions of ours: %m");
+                (void) log_with_errno(LOG_WARNING, error, LOG_FIELDS(MESSAGE_AUTH_LOST),
+                                      "The authentication service ended over questions of ours: %m");
         link_close(link);
         fail_lost(link);
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "basic/log.h"
+#include "services/common/message-id.h"
 #include "services/irm/name.h"
 
 #define ACCEPT_BURST_MAX 32U
@@ -67,8 +68,8 @@ void client_punish(Client *c, const char *why) {
         if (c->doomed)
                 return;
 
-        log_notice("Closing the connection of process %d of user %u: %s", (int) c->process->key.pid,
-                   c->process->key.uid, why);
+        log_with(LOG_NOTICE, LOG_FIELDS(MESSAGE_PROGRAM_CLOSED), "Closing the connection of process %d of user %u: %s",
+                 (int) c->process->key.pid, c->process->key.uid, why);
         client_hang_up(c);
 }
 
@@ -241,7 +242,8 @@ int client_accept_all(sd_event_source *s, int fd, uint32_t revents, void *userda
                 if (accepted < 0) {
                         if (errno == EMFILE || errno == ENFILE) {
                                 /* Nobody can come in until somebody leaves. */
-                                log_error_errno(errno, "Out of descriptors, nobody can connect until one is free: %m");
+                                (void) log_with_errno(LOG_ERR, errno, LOG_FIELDS(MESSAGE_DESCRIPTORS_OUT),
+                                                      "Out of descriptors, nobody can connect until one is free: %m");
                                 (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
                         }
                         break;

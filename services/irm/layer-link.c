@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "basic/log.h"
+#include "services/common/message-id.h"
 #include "services/irm/admission.h"
 #include "services/irm/flow.h"
 
@@ -81,8 +82,8 @@ void layer_link_punish(LayerLink *link, const char *why) {
         if (link->doomed)
                 return;
 
-        log_error("Closing the connection of process %d, which serves %s: %s", (int) link->process->key.pid,
-                  link->layer ? link->layer->name : "no layer yet", why);
+        log_with(LOG_ERR, LOG_FIELDS(MESSAGE_LAYER_CLOSED), "Closing the connection of process %d, which serves %s: %s",
+                 (int) link->process->key.pid, link->layer ? link->layer->name : "no layer yet", why);
         link->doomed = true;
         (void) shutdown(link->fd, SHUT_RDWR);
 }
@@ -200,7 +201,8 @@ int layer_accept_all(sd_event_source *s, int fd, uint32_t revents, void *userdat
                 if (accepted < 0) {
                         if (errno == EMFILE || errno == ENFILE) {
                                 /* As in client_accept_all(): until somebody leaves, of either kind. */
-                                log_error_errno(errno, "Out of descriptors, no layer can connect until one is free: %m");
+                                (void) log_with_errno(LOG_ERR, errno, LOG_FIELDS(MESSAGE_DESCRIPTORS_OUT),
+                                                      "Out of descriptors, no layer can connect until one is free: %m");
                                 (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
                         }
                         break;

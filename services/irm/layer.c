@@ -6,12 +6,15 @@
 
 #include "basic/log.h"
 #include "libo7s/bus-names.h"
+#include "services/common/message-id.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
 #include "services/irm/neighbour.h"
 #include "services/irm/layer-names.h"
 #include "services/irm/reattach.h"
 #include "services/irm/resolve.h"
+
+#define LAYER_FIELD_BYTES_MAX (STRLEN(LOG_FIELD_LAYER) + 1 + LAYER_NAME_BYTES_MAX + 1)
 
 Layer *layer_find(Manager *m, const char *name) {
         return map_get_string(m->layers, name);
@@ -186,8 +189,12 @@ void layer_set_problem(Layer *l, char *problem) {
         if (before && problem && streq(before, problem))
                 return;
 
-        if (problem)
-                log_warning("Layer %s: %s.", l->name, problem);
+        if (problem) {
+                char field[LAYER_FIELD_BYTES_MAX];
+
+                (void) snprintf(field, sizeof(field), LOG_FIELD_LAYER "=%s", l->name);
+                log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_LAYER_PROBLEM, field), "Layer %s: %s.", l->name, problem);
+        }
 
         said = strdup(l->said ? l->said : l->reason);
         if (!said)
@@ -199,7 +206,7 @@ void layer_set_problem(Layer *l, char *problem) {
 
 /* The IPCP's own word on its state is taken as it is; what it means for us is only whether it can be asked. */
 void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
-        char field[STRLEN(LOG_FIELD_LAYER) + 1 + LAYER_NAME_BYTES_MAX + 1];
+        char field[LAYER_FIELD_BYTES_MAX];
         _cleanup_free_ char *reason = NULL;
         LayerState before = l->state;
         va_list list;
@@ -216,7 +223,7 @@ void layer_set_state(Layer *l, LayerState state, const char *format, ...) {
                           layer_state_to_string(state));
         (void) snprintf(field, sizeof(field), LOG_FIELD_LAYER "=%s", l->name);
         if (before != state)
-                log_with(LOG_INFO, LOG_FIELDS(field), "Layer %s: %s → %s: %s", l->name,
+                log_with(LOG_INFO, LOG_FIELDS(MESSAGE_LAYER_STATE, field), "Layer %s: %s → %s: %s", l->name,
                          layer_state_to_string(before), layer_state_to_string(state), strempty(reason));
 
         l->state = state;

@@ -2,7 +2,10 @@
 
 /* Policies of names, see name-security.h. */
 
+#include <stdio.h>
+
 #include "basic/log.h"
+#include "services/common/message-id.h"
 #include "services/irm/flow.h"
 
 static const char *const security_side_table[_SECURITY_SIDE_MAX] = {
@@ -11,6 +14,14 @@ static const char *const security_side_table[_SECURITY_SIDE_MAX] = {
 };
 
 DEFINE_ENUM_NAMES(security_side, SecuritySide);
+
+static void complain(const Name *n, int error, const char *what) {
+        char field[sizeof(LOG_FIELD_NAME "=") + FLOW_NAME_WIRE_BYTES_MAX];
+
+        (void) snprintf(field, sizeof(field), LOG_FIELD_NAME "=%s", n->name);
+        (void) log_with_errno(LOG_ERR, error, LOG_FIELDS(MESSAGE_NAME_POLICY_BAD, field), "Flows of '%s' are refused, %s: %m",
+                              n->name, what);
+}
 
 /* -- settings -- */
 
@@ -89,7 +100,7 @@ static void renew(Name *n, SecuritySide side) {
         r = put_together(security, &policy);
         security->broken = r < 0;
         if (r < 0) {
-                log_error_errno(r, "Flows of '%s' are refused, its security policy cannot be put together: %m", n->name);
+                complain(n, r, "its security policy cannot be put together");
                 return;
         }
 
@@ -116,7 +127,7 @@ void name_security_apply_file(Name *n, SecuritySide side, const SecurityPolicy *
         r = security_policy_copy(policy, &file);
         if (r < 0) {
                 security->broken = true;
-                log_error_errno(r, "Flows of '%s' are refused, its security policy cannot be taken over: %m", n->name);
+                complain(n, r, "its security policy cannot be taken over");
                 return;
         }
 
@@ -175,7 +186,7 @@ void name_security_restore(Name *n, const StateSetting *record) {
         r = setting_put(n, (SecuritySide) record->side, record->key, record->value);
         if (r < 0) {
                 n->security[record->side].broken = true;
-                log_error_errno(r, "Flows of '%s' are refused, a setting of before cannot be taken over: %m", n->name);
+                complain(n, r, "a setting of before cannot be taken over");
                 return;
         }
 

@@ -3,6 +3,7 @@
 /* Coming back, see restore.h. Names of files are not in the state: they are read from their files again. */
 
 #include "basic/log.h"
+#include "services/common/message-id.h"
 #include "services/irm/flow.h"
 #include "services/irm/restore.h"
 
@@ -17,7 +18,8 @@ static void restore_stamp(Manager *m) {
 
         m->stamp_slot = 0;
         if (record.nsec > time_realtime_nsec() + STAMP_AHEAD_NSEC) {
-                log_warning("The clock was set back by minutes: requests of before cannot be told from new ones");
+                log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_CLOCK_SET_BACK),
+                         "The clock was set back by minutes: requests of before cannot be told from new ones");
                 return;
         }
 
@@ -35,7 +37,8 @@ int restore_open(Manager *m) {
                         return 0;
                 }
 
-                log_warning_errno(r, "The state of before cannot be used, starting anew: %m");
+                (void) log_with_errno(LOG_WARNING, r, LOG_FIELDS(MESSAGE_STATE_LOST),
+                                      "The state of before cannot be used, starting anew: %m");
                 (void) daemon_forget_fd(m->daemon, "state");
         }
 
@@ -187,5 +190,5 @@ void restore_flows(Manager *m) {
         }
 
         if (n > 0)
-                log_info("Took over %u flows of before", n);
+                log_with(LOG_INFO, LOG_FIELDS(MESSAGE_FLOWS_KEPT), "Took over %u flows of before", n);
 }

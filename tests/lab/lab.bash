@@ -114,6 +114,7 @@ lab_install() { # BUILD: what a package and its scripts would do, once for all n
         _lab_merge_usr "$project"
         lab_chroot systemd-sysusers
         lab_chroot ldconfig
+        lab_chroot journalctl --update-catalog
         lab_chroot systemctl preset o7s-irm.socket o7s-layer.socket o7s-auth.socket o7s-keyd.socket
 }
 

@@ -50,6 +50,7 @@ static void say_things(void) {
         log_debug("Not said");
         assert_int_equal(log_debug_errno(-EAGAIN, "Not said either"), -EAGAIN);
         log_with(LOG_NOTICE, LOG_FIELDS(LOG_FIELD_LAYER "=lan"), "Layer %s is online", "lan");
+        assert_int_equal(log_with_errno(LOG_NOTICE, ENOENT, LOG_FIELDS(LOG_FIELD_LAYER "=lan"), "With a reason: %m"), -ENOENT);
 }
 
 static void test_stderr(void **state) {
@@ -61,7 +62,8 @@ static void test_stderr(void **state) {
                             "<3>Cannot open x: No such file or directory\n"
                             "<4>Positive: Input/output error\n"
                             "<6>Plain: Operation not permitted\n"
-                            "<5>Layer lan is online\n");
+                            "<5>Layer lan is online\n"
+                            "<5>With a reason: No such file or directory\n");
 
         /* Somebody else's stream is not ours. */
         setenv("JOURNAL_STREAM", "1:1", 1);
