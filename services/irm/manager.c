@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "basic/random.h"
 #include "libo7s/bus-names.h"
+#include "services/common/message-id.h"
 #include "services/irm/announce.h"
 #include "services/irm/file-stamp.h"
 #include "services/irm/layer-names.h"
@@ -177,6 +178,21 @@ void manager_changed(Manager *m) {
 /* -- files -- */
 
 /* Name files, each applied to its name, which is made where it is not there yet. */
+/* A slip of the pen takes no name away from those who serve it, and no flow that is there. But what the file says of
+ * new ones is not known now, and may be more than it was: they are refused until it can be read. */
+static void keep_out(Manager *m, const char *name, Name *n, int error) {
+        char field[sizeof(LOG_FIELD_NAME "=") + FLOW_NAME_WIRE_BYTES_MAX];
+
+        if (n)
+                n->seen = true;
+        if (conf_strings_add(&m->bad_name_files, name) < 0 && n)
+                n->security[SECURITY_SERVER].broken = n->security[SECURITY_CLIENT].broken = true;
+
+        (void) snprintf(field, sizeof(field), LOG_FIELD_NAME "=%s", name);
+        (void) log_with_errno(LOG_ERR, error, LOG_FIELDS(MESSAGE_NAME_FILE_BAD, field),
+                              "Flows of '%s' are refused, as %s" NAME_FILE_SUFFIX " cannot be used: %m", name, name);
+}
+
 static void load_name(Manager *m, const char *name) {
         _cleanup_(name_file_freep) NameFile *file = NULL;
         Name *n;
@@ -187,12 +203,7 @@ static void load_name(Manager *m, const char *name) {
                 config_log_messages(file->conf);
         n = name_find(m, name);
         if (r < 0) {
-                /* A slip of the pen must not take away from its servers a name that was good before. */
-                if (n)
-                        n->seen = true;
-                if (!n || !n->has_file)
-                        (void) conf_strings_add(&m->bad_name_files, name);      /* not to be reached with less */
-                log_error_errno(r, "Ignoring %s" NAME_FILE_SUFFIX "%s: %m", name, n && n->has_file ? ", the name stays as it was" : "");
+                keep_out(m, name, n, r);
                 return;
         }
         if (n && n->layer[0]) {
@@ -312,7 +323,8 @@ static int manager_connect_bus(Manager *m) {
         r = daemon_connect_bus(m->daemon, BUS_NAME_IRM);
         m->bus = m->daemon->bus;
         if (r < 0 || !m->bus) {
-                log_notice("There is no bus: only root and processes bound by user can serve, and nobody can manage");
+                log_with(LOG_NOTICE, LOG_FIELDS(MESSAGE_BUS_MISSING),
+                         "There is no bus: only root and processes bound by user can serve, and nobody can manage");
                 return 0;
         }
 

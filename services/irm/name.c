@@ -231,7 +231,6 @@ static int name_allow_users(Name *n, const ConfStrings *users) {
 int name_apply_file(Name *n, const NameFile *file) {
         name_forget_file(n);
 
-        n->has_file = true;
         n->balance = file->balance >= 0 && file->balance < _BALANCE_MAX ? (LoadBalance) file->balance
                                                                         : BALANCE_ROUND_ROBIN;
         n->local = file->local;

@@ -47,7 +47,6 @@ struct Name {
         size_t rotor;                   /* of round-robin */
         bool local;                     /* reachable on this host without a layer */
         bool from_file;
-        bool has_file;                  /* a good one was applied, whoever made the name */
         bool seen;                      /* its file was still there at the last reload */
         uint32_t max_flows;             /* 0: no limit of its own */
         uid_t *allow_uids;              /* who may open flows to it; none: everybody */

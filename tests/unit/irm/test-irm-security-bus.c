@@ -283,6 +283,37 @@ static void test_members(void **state) {
         assert_int_equal(authentication_asked(f, "here", "client"), AUTHENTICATION_DEFAULT);
 }
 
+static void reload(BusFixture *f) {
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "Reload", NULL, NULL, NULL) >= 0);
+}
+
+/* A file that was good, has a mistake and is good again: in between nobody knows what it asks for, also not that it is what
+ * it asked for before. The name itself stays. */
+static void test_broken_file(void **state) {
+        sd_bus_message *reply;
+        BusFixture *f = *state;
+        char text[1024];
+
+        if (!is_root())
+                skip();
+
+        fixture_write(&f->irm, "names/here.name", "[Name]\n[Server]\nAuthentication=mutaul\n");
+        reload(f);
+        for (unsigned i = 0; i < 2; i++) {
+                ask(f, "here", i == 0 ? "server" : "client", &reply);
+                wait_for(f, &reply);
+                assert_true(sd_bus_message_is_method_error(reply, NULL));
+                assert_non_null(strstr(sd_bus_message_get_error(reply)->message, "o7sctl verify here.name"));
+                sd_bus_message_unref(reply);
+        }
+        assert_string_equal(shown(f, HERE, BUS_INTERFACE_NAME, "ServerSecurity", text),
+                            "Encryption=required AllowPeer=o7s:name:alice ");
+
+        fixture_write(&f->irm, "names/here.name", "[Name]\n[Server]\nAuthentication=mutual\n");
+        reload(f);
+        assert_int_equal(authentication_asked(f, "here", "server"), AUTHENTICATION_MUTUAL);
+}
+
 /* No more than four of one user at a time; the service's end answers the others, too. */
 static void test_inspect_limits(void **state) {
         sd_bus_message *replies[5];
@@ -360,6 +391,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_prestate_setup_teardown(test_set, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_inspect, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_members, set_up, tear_down, argv[1]),
+                cmocka_unit_test_prestate_setup_teardown(test_broken_file, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_inspect_limits, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_reload, set_up, tear_down, argv[1]),
                 cmocka_unit_test_prestate_setup_teardown(test_expiring, set_up, tear_down, argv[1]),
