@@ -36,6 +36,8 @@
  * ones. */
 #define ETHERNET_INCOMING_MAX 8192U
 #define ETHERNET_INCOMING_KEEP_USEC (25 * USEC_PER_SEC)
+#define ETHERNET_INCOMING_BUCKETS 64U   /* stations share these; none of them takes the last tenth of the table */
+#define ETHERNET_INCOMING_BUCKET_MAX (ETHERNET_INCOMING_MAX - ETHERNET_INCOMING_MAX / 10)
 
 /* Names that the IRM may have in question at a time. */
 #define ETHERNET_QUERIES_MAX 4096U
@@ -143,6 +145,7 @@ struct Ethernet {
         Map *incoming_by_reference;
         Map *incoming_by_peer;
         List incoming;                  /* Incoming.by_age: the IRM thinks about them; oldest first */
+        unsigned n_incoming[ETHERNET_INCOMING_BUCKETS]; /* of these, by the station that asks */
         List answered;                  /* Incoming.by_age: remembered for copies; oldest answer first */
 
         Reassembly reassembly;

@@ -6,6 +6,7 @@
  * not look like a second request, which the IRM would have to take for a replay.
  */
 
+#include "basic/siphash.h"
 #include "services/ipcp-eth/flow.h"
 
 /* The id in front of an OAP message tells a repeated request from a new one. */
@@ -25,6 +26,7 @@ struct Incoming {
         FrameAddress local;
         uint16_t endpoint;              /* the peer's */
         bool answered;
+        unsigned bucket;                /* of the station that asks */
         o7s_qos qos;
         uint8_t id[REQUEST_ID_BYTES];
         uint8_t hash[HASH_BYTES_MAX];   /* of the name */
@@ -38,6 +40,8 @@ void incoming_flow_gone(Incoming *incoming) {
 
 static void incoming_free(Ethernet *e, Incoming *incoming) {
         ethernet_flow_free(incoming->prepared);
+        if (!incoming->answered)
+                e->n_incoming[incoming->bucket]--;
         (void) map_remove(e->incoming_by_reference, &incoming->reference, sizeof(incoming->reference));
         (void) map_remove(e->incoming_by_peer, &incoming->peer, sizeof(incoming->peer));
         list_unlink(&incoming->by_age);
@@ -53,6 +57,7 @@ static void incoming_withdraw(Ethernet *e, Incoming *incoming) {
 }
 
 static void incoming_set_answered(Ethernet *e, Incoming *incoming, usec_t now) {
+        e->n_incoming[incoming->bucket]--;
         incoming->answered = true;
         incoming->since = now;
         list_unlink(&incoming->by_age);
@@ -60,9 +65,11 @@ static void incoming_set_answered(Ethernet *e, Incoming *incoming, usec_t now) {
 }
 
 /* Copies of a request come soon or never, so the oldest answered one is the least needed. */
-static int make_room(Ethernet *e) {
+static int make_room(Ethernet *e, unsigned bucket) {
         Incoming *oldest;
 
+        if (e->n_incoming[bucket] >= ETHERNET_INCOMING_BUCKET_MAX)
+                return -EBUSY;
         if (map_size(e->incoming_by_reference) < ETHERNET_INCOMING_MAX)
                 return 0;
 
@@ -83,10 +90,12 @@ static IncomingPeer incoming_peer(const Frame *frame, uint16_t endpoint) {
 
 static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now,
                         Incoming **ret) {
+        unsigned bucket = (unsigned) (siphash24(e->limit.key, frame->source.bytes, FRAME_ADDRESS_BYTES) %
+                                      ETHERNET_INCOMING_BUCKETS);
         _cleanup_free_ Incoming *incoming = NULL;
         int r;
 
-        r = make_room(e);
+        r = make_room(e, bucket);
         if (r < 0)
                 return r;
 
@@ -96,6 +105,7 @@ static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage
 
         incoming->reference = ++e->last_reference;
         incoming->peer = incoming_peer(frame, message->sender);
+        incoming->bucket = bucket;
         incoming->address = frame->source;
         incoming->local = e->link.address;
         incoming->endpoint = message->sender;
@@ -115,6 +125,7 @@ static int incoming_new(Ethernet *e, const Frame *frame, const ManagementMessage
         }
 
         list_append(&e->incoming, &incoming->by_age);
+        e->n_incoming[bucket]++;
         *ret = TAKE_PTR(incoming);
         return 0;
 }
