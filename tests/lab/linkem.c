@@ -14,6 +14,8 @@
  *   jitter=MS     plus a uniform 0 to MS; frames may overtake each other only with reorder=1
  *   reorder=0|1
  *   loss=PERCENT  independent loss
+ *   rate=MBIT     frames leave one after the other, with so many megabits per second; 0: at once
+ *   queue=BYTES   with a rate: what waits for it at most; more is lost (250000)
  *   drop=N        drop exactly the next N frames
  *   dup=PERCENT   duplication
  *   corrupt=PERCENT   one bit of the frame's second half is turned over
@@ -47,6 +49,7 @@
 #define FRAME_BYTES_MAX 65552U
 #define WAITING_MAX (1U << 20)
 #define BURST 64U
+#define QUEUE_BYTES 250000U
 #define NSEC_PER_MSEC UINT64_C(1000000)
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
@@ -63,12 +66,15 @@ typedef struct Direction {
         uint64_t delay_nsec, jitter_nsec;
         double loss, duplication, corruption;   /* probabilities */
         size_t size_max;                /* 0: any */
+        uint64_t rate;                  /* bytes per second; 0: any */
+        size_t queue_max;               /* bytes that wait for it */
+        uint64_t busy_until_nsec;       /* until then the rate has what to send */
         bool reorder, hold;
         uint64_t drop_next;
         uint64_t random, last_due_nsec, n_frames;
         Frame **waiting;                /* heap, the earliest first */
         size_t n_waiting, n_allocated;
-        uint64_t received, sent, lost, duplicated, corrupted, failed;
+        uint64_t received, sent, lost, dropped, duplicated, corrupted, failed;
 } Direction;
 
 typedef struct Link {
@@ -156,10 +162,29 @@ static bool frame_is_lost(Direction *d, size_t size) {
         return d->loss > 0 && random_fraction(d) < d->loss;
 }
 
+/* Through the queue in front of the rate. Returns when its last bit has left; 0: there was no room. */
+static uint64_t frame_queue(Direction *d, size_t size, uint64_t now) {
+        uint64_t begin = d->busy_until_nsec > now ? d->busy_until_nsec : now;
+
+        if (d->rate == 0)
+                return now;
+        if ((begin - now) * d->rate / NSEC_PER_SEC > d->queue_max)
+                return 0;
+
+        d->busy_until_nsec = begin + size * NSEC_PER_SEC / d->rate;
+        return d->busy_until_nsec;
+}
+
 static void frame_schedule(Direction *d, const uint8_t *data, size_t size, uint64_t now) {
-        uint64_t due = now + d->delay_nsec + (uint64_t) (random_fraction(d) * (double) d->jitter_nsec);
+        uint64_t due = frame_queue(d, size, now);
         Frame *frame;
 
+        if (due == 0) {
+                d->dropped++;
+                return;
+        }
+
+        due += d->delay_nsec + (uint64_t) (random_fraction(d) * (double) d->jitter_nsec);
         if (!d->reorder && due < d->last_due_nsec)
                 due = d->last_due_nsec;
         d->last_due_nsec = due;
@@ -257,6 +282,10 @@ static bool direction_set(Direction *d, const char *key, double value) {
                 d->reorder = value > 0;
         else if (strcmp(key, "loss") == 0)
                 d->loss = value / 100;
+        else if (strcmp(key, "rate") == 0)
+                d->rate = (uint64_t) (value * 125000);
+        else if (strcmp(key, "queue") == 0)
+                d->queue_max = (size_t) value;
         else if (strcmp(key, "drop") == 0)
                 d->drop_next = (uint64_t) value;
         else if (strcmp(key, "dup") == 0)
@@ -310,8 +339,8 @@ static void link_say_counters(const Link *l, int fd) {
                 const Direction *d = &l->directions[i];
 
                 (void) dprintf(fd, "direction=%zu received=%" PRIu64 " sent=%" PRIu64 " lost=%" PRIu64
-                               " duplicated=%" PRIu64 " corrupted=%" PRIu64 " failed=%" PRIu64 " waiting=%zu\n",
-                               i, d->received, d->sent, d->lost, d->duplicated, d->corrupted, d->failed, d->n_waiting);
+                               " dropped=%" PRIu64 " duplicated=%" PRIu64 " corrupted=%" PRIu64 " failed=%" PRIu64 " waiting=%zu\n",
+                               i, d->received, d->sent, d->lost, d->dropped, d->duplicated, d->corrupted, d->failed, d->n_waiting);
         }
 }
 
@@ -381,6 +410,7 @@ static int link_open(Link *l, const char *control, const char *const names[2]) {
                         return r;
                 l->directions[i].in = l->directions[1 - i].out = r;
                 l->directions[i].random = UINT64_C(0x9E3779B97F4A7C15) * (i + 1);
+                l->directions[i].queue_max = QUEUE_BYTES;
         }
 
         r = socket_address(control, &address);
