@@ -60,10 +60,28 @@ static usec_t old_usec(const FlowUpkeep *upkeep) {
         return MIN(2 * upkeep->rtt_usec + FLOW_REORDER_USEC, FLOW_OLD_MAX_USEC);
 }
 
+static bool was_said(const FlowNotice *notice, uint64_t value) {
+        return notice->active && notice->value == value && notice->n_said > 0;
+}
+
+bool flow_upkeep_challenged(FlowUpkeep *upkeep, uint64_t address, uint64_t challenge, usec_t now) {
+        FlowNotice *notice = &upkeep->notices[FLOW_NOTICE_MOVE];
+
+        /* The same one again answers a repetition, or is one: we repeat what shows it by ourselves. */
+        if (!was_said(notice, address) || notice->challenge == challenge)
+                return false;
+
+        measure(upkeep, notice, now);
+        notice->challenge = challenge;
+        notice->next = now;
+        notice->interval = FLOW_NOTICE_FIRST_USEC;
+        return true;
+}
+
 bool flow_upkeep_acknowledged(FlowUpkeep *upkeep, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now) {
         FlowNotice *notice = &upkeep->notices[kind];
 
-        if (!notice->active || notice->value != value || notice->n_said == 0)
+        if (!was_said(notice, value))
                 return false;
 
         notice->active = false;
@@ -99,6 +117,8 @@ FlowUpkeepEvent flow_upkeep_expire(FlowUpkeep *upkeep, usec_t now) {
                 upkeep->old_until = 0;
                 return FLOW_UPKEEP_FORGET_OLD;
         }
+        if (flow_path_expire(&upkeep->path, now))
+                return FLOW_UPKEEP_PATH_FAILED;
         if (say(&upkeep->notices[FLOW_NOTICE_MOVE], now))
                 return FLOW_UPKEEP_SAY_MOVE;
         if (say(&upkeep->notices[FLOW_NOTICE_ROTATE], now))
@@ -108,10 +128,10 @@ FlowUpkeepEvent flow_upkeep_expire(FlowUpkeep *upkeep, usec_t now) {
 }
 
 usec_t flow_upkeep_next(const FlowUpkeep *upkeep) {
-        usec_t next = USEC_INFINITY;
+        usec_t next = flow_path_next(&upkeep->path);
 
         if (!upkeep->active)
-                return next;
+                return USEC_INFINITY;
 
         for (FlowNoticeKind kind = 0; kind < _FLOW_NOTICE_KIND_MAX; kind++)
                 if (upkeep->notices[kind].active)
@@ -128,6 +148,7 @@ void flow_notice_write(Writer *w, const FlowNoticeText *text) {
         writer_u8(w, text->acknowledges);
         writer_be64(w, text->value);
         writer_bytes(w, text->lock, sizeof(text->lock));
+        writer_be64(w, text->challenge);
 }
 
 int flow_notice_read(Cursor *c, FlowNoticeText *ret) {
@@ -137,6 +158,7 @@ int flow_notice_read(Cursor *c, FlowNoticeText *ret) {
         what = cursor_u8(c);
         text.value = cursor_be64(c);
         cursor_copy(c, text.lock, sizeof(text.lock));
+        text.challenge = cursor_be64(c);
         if (c->bad)
                 return -EBADMSG;
         if (what > 1)

@@ -7,7 +7,8 @@
  *
  *   rotate   our endpoint id is exchanged for a new one, so that who saw the old one knows nothing. The old one is good until
  *            the peer knows the new one, and then for two round trips and what packets overtake each other by.
- *   move     our address is another one than the peer knows.
+ *   move     our address is another one than the peer knows. It believes that when we have shown that we hear it there
+ *            (flow-path.h is its side of that).
  *   probe    the peer is silent while we send: a move to where we are. The peer acknowledges it, or ends the flow, should it
  *            have lost it (reset).
  *
@@ -17,6 +18,7 @@
  */
 
 #include "services/common/flow-control.h"
+#include "services/common/flow-path.h"
 #include "services/common/liveness.h"
 
 #define FLOW_ROTATE_PACKETS (UINT64_C(1) << 32)
@@ -39,6 +41,7 @@ typedef enum FlowNoticeKind {
 typedef struct FlowNotice {
         bool active;
         uint64_t value;                 /* the new endpoint id, or our address */
+        uint64_t challenge;             /* what the peer wants to be shown, of a move; 0: nothing (yet) */
         usec_t first;                   /* when it was said first */
         usec_t next;                    /* when it is to be said (again) */
         usec_t interval;
@@ -65,12 +68,14 @@ typedef struct FlowUpkeep {
         usec_t old_until;               /* the one before is good until then; 0: there is none */
         usec_t probe_usec;              /* of silence, until the next probe */
         usec_t acknowledged;            /* when the peer last acknowledged anything */
+        FlowPath path;                  /* where the peer says that it is, and has yet to show */
 } FlowUpkeep;
 
 /* What came of it, for all flows of a layer. */
 typedef struct FlowUpkeepCounters {
         uint64_t rotated;               /* endpoint ids of ours */
         uint64_t followed;              /* peers to other addresses */
+        uint64_t not_followed;          /* as they did not show that they are there */
         uint64_t resets_sent;
         uint64_t resets_taken;          /* flows that ended so */
 } FlowUpkeepCounters;
@@ -82,6 +87,7 @@ typedef enum FlowUpkeepEvent {
         FLOW_UPKEEP_SAY_ROTATE, /* send the notice; it counts as said */
         FLOW_UPKEEP_SAY_MOVE,
         FLOW_UPKEEP_FORGET_OLD, /* the endpoint id before this one is given back */
+        FLOW_UPKEEP_PATH_FAILED, /* the peer is not where it said it was */
 } FlowUpkeepEvent;
 
 /* The flow is established, and the peer has the keys. */
@@ -102,6 +108,13 @@ static inline bool flow_upkeep_should_probe(const FlowUpkeep *upkeep, const Live
                now >= usec_add(liveness->heard, upkeep->probe_usec);
 }
 
+/* Whether the peer, which knows us at an address, knows us at this one, or is being told of it. */
+static inline bool flow_upkeep_is_told(const FlowUpkeep *upkeep, uint64_t known, uint64_t address) {
+        const FlowNotice *move = &upkeep->notices[FLOW_NOTICE_MOVE];
+
+        return (move->active ? move->value : known) == address;
+}
+
 /* We have a new endpoint id, or (later) there is none to be had. */
 void flow_upkeep_rotate(FlowUpkeep *upkeep, uint64_t endpoint, usec_t now);
 void flow_upkeep_rotate_later(FlowUpkeep *upkeep, usec_t now);
@@ -113,6 +126,10 @@ void flow_upkeep_move(FlowUpkeep *upkeep, uint64_t address, usec_t now);
  * was said, and not known to have arrived. */
 bool flow_upkeep_acknowledged(FlowUpkeep *upkeep, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now);
 
+/* The peer wants to be shown, at the address that we said, that we hear it there. Returns whether that is new: then the
+ * notice, with what it asks for, is due at once. */
+bool flow_upkeep_challenged(FlowUpkeep *upkeep, uint64_t address, uint64_t challenge, usec_t now);
+
 /* What is due, until there is nothing. */
 FlowUpkeepEvent flow_upkeep_expire(FlowUpkeep *upkeep, usec_t now);
 usec_t flow_upkeep_next(const FlowUpkeep *upkeep);
@@ -122,13 +139,15 @@ usec_t flow_upkeep_next(const FlowUpkeep *upkeep);
  *    0  1  0: this is so; 1: understood
  *    1  8  the new endpoint id, or the address
  *    9 16  the lock to which our reset token fits (flow-control.h), with the id and addresses of from now on
+ *   25  8  challenge: of a move what it shows, of its acknowledgement what is still to be shown; else 0
  */
-#define FLOW_NOTICE_BYTES 25U
+#define FLOW_NOTICE_BYTES 33U
 
 typedef struct FlowNoticeText {
         bool acknowledges;
         uint64_t value;
         uint8_t lock[FLOW_RESET_BYTES];
+        uint64_t challenge;
 } FlowNoticeText;
 
 void flow_notice_write(Writer *w, const FlowNoticeText *text);

@@ -89,6 +89,7 @@ static int append_values(sd_bus_message *reply, Service *s) {
                 { "endpoints-free", shim_endpoints_n_free(e->endpoints) },
                 { "endpoints-rotated", e->upkeep_counters.rotated },
                 { "peers-followed", e->upkeep_counters.followed },
+                { "peers-not-followed", e->upkeep_counters.not_followed },
                 { "resets-sent", e->upkeep_counters.resets_sent },
                 { "resets-taken", e->upkeep_counters.resets_taken },
                 { "messages-reassembled", e->reassembly.n_completed },

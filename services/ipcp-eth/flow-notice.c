@@ -29,20 +29,26 @@ static void changed(EthernetFlow *flow) {
 
 /* -- that go out -- */
 
+static size_t notice_bytes(const Ethernet *e) {
+        return e->framing->management_bytes + FLOW_NOTICE_BYTES + FLOW_CONTROL_PROOF_BYTES;
+}
+
 /* A move is said from where we are; everything else from where the peer believes us. */
-static void send_notice(EthernetFlow *flow, FlowNoticeKind kind, bool acknowledges, uint64_t value) {
+static void send_notice(EthernetFlow *flow, FlowNoticeKind kind, const FlowNoticeText *notice) {
         Ethernet *e = flow->ethernet;
-        bool moves = kind == FLOW_NOTICE_MOVE && !acknowledges;
+        bool moves = kind == FLOW_NOTICE_MOVE && !notice->acknowledges;
         uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
         ManagementMessage message = {
                 .code = kind == FLOW_NOTICE_ROTATE ? MANAGEMENT_ROTATE : MANAGEMENT_MOVE,
                 .sender = flow->endpoint,
                 .receiver = flow->peer_endpoint,
-                .notice = { .acknowledges = acknowledges, .value = value },
+                .notice = *notice,
         };
+        FrameAddress to;
         FlowControlText text;
 
-        if (flow_own_lock(flow, message.notice.lock) < 0)
+        to = address_from_value(flow_path_towards(&flow->upkeep.path, address_to_value(&flow->peer), notice_bytes(e)));
+        if (flow_own_lock(flow, &to, message.notice.lock) < 0)
                 return;
 
         management_text(&message, content, &text);
@@ -51,7 +57,14 @@ static void send_notice(EthernetFlow *flow, FlowNoticeKind kind, bool acknowledg
 
         message.has_proof = true;
         changed(flow);          /* the counter, before anybody sees it */
-        (void) eth_send_message(e, &flow->peer, moves ? &e->link.address : &flow->local, &message);
+        (void) eth_send_message(e, &to, moves ? &e->link.address : &flow->local, &message);
+}
+
+/* What we want the peer to know. */
+static void say(EthernetFlow *flow, FlowNoticeKind kind) {
+        const FlowNotice *notice = &flow->upkeep.notices[kind];
+
+        send_notice(flow, kind, &(FlowNoticeText) { .value = notice->value, .challenge = notice->challenge });
 }
 
 /* Few are left where the framing has few: they are for new flows. */
@@ -92,15 +105,19 @@ void flow_upkeep_run(EthernetFlow *flow, usec_t now) {
                         break;
 
                 case FLOW_UPKEEP_SAY_ROTATE:
-                        send_notice(flow, FLOW_NOTICE_ROTATE, false, flow->next_endpoint);
+                        say(flow, FLOW_NOTICE_ROTATE);
                         break;
 
                 case FLOW_UPKEEP_SAY_MOVE:
-                        send_notice(flow, FLOW_NOTICE_MOVE, false, flow->upkeep.notices[FLOW_NOTICE_MOVE].value);
+                        say(flow, FLOW_NOTICE_MOVE);
                         break;
 
                 case FLOW_UPKEEP_FORGET_OLD:
                         forget_old(flow);
+                        break;
+
+                case FLOW_UPKEEP_PATH_FAILED:
+                        flow->ethernet->upkeep_counters.not_followed++;
                         break;
                 }
 }
@@ -109,6 +126,11 @@ void flow_follow_address(EthernetFlow *flow, usec_t now) {
         flow_upkeep_move(&flow->upkeep, address_to_value(&flow->ethernet->link.address), now);
         flow_upkeep_run(flow, now);
         ethernet_flow_watch_again(flow);
+}
+
+bool flow_is_told_address(const EthernetFlow *flow) {
+        return flow_upkeep_is_told(&flow->upkeep, address_to_value(&flow->local),
+                                   address_to_value(&flow->ethernet->link.address));
 }
 
 void flow_probe(EthernetFlow *flow, usec_t now) {
@@ -129,13 +151,18 @@ void flow_upkeep_begin(EthernetFlow *flow, usec_t now) {
 
 /* -- that come -- */
 
-/* The peer understood what we said. */
-static void acknowledged(EthernetFlow *flow, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now) {
-        if (!flow_upkeep_acknowledged(&flow->upkeep, kind, value, heard, now))
+/* The peer understood what we said, or wants to be shown more. */
+static void acknowledged(EthernetFlow *flow, FlowNoticeKind kind, const FlowNoticeText *notice, usec_t heard, usec_t now) {
+        if (kind == FLOW_NOTICE_MOVE && notice->challenge != 0) {
+                if (flow_upkeep_challenged(&flow->upkeep, notice->value, notice->challenge, now))
+                        flow_upkeep_run(flow, now);
+                return;
+        }
+        if (!flow_upkeep_acknowledged(&flow->upkeep, kind, notice->value, heard, now))
                 return;
 
         if (kind == FLOW_NOTICE_MOVE)
-                flow->local = address_from_value(value);
+                flow->local = address_from_value(notice->value);
         else {
                 flow->old_endpoint = flow->endpoint;
                 flow->endpoint = flow->next_endpoint;
@@ -164,44 +191,54 @@ static int peer_rotated(EthernetFlow *flow, uint64_t value, usec_t now) {
         return 0;
 }
 
-static int peer_moved(EthernetFlow *flow, uint64_t value, const Frame *frame, usec_t now) {
-        FrameAddress address = address_from_value(value);
+/* It says so from there, which anybody can; only who is there can show what it was asked there. */
+static int peer_moved(EthernetFlow *flow, const FlowNoticeText *notice, const Frame *frame, usec_t now) {
+        Ethernet *e = flow->ethernet;
+        FrameAddress address = address_from_value(notice->value);
 
-        /* It proves the address by being heard from there. */
-        if (value >> 8 * FRAME_ADDRESS_BYTES != 0 || !frame_address_equal(&address, &frame->source))
+        if (notice->value >> 8 * FRAME_ADDRESS_BYTES != 0 || !frame_address_equal(&address, &frame->source))
                 return -EPROTO;
-        if (frame_address_equal(&address, &flow->peer))
+        if (frame_address_equal(&address, &flow->peer)) {
+                flow_path_forget(&flow->upkeep.path);
+                return 0;
+        }
+        if (!flow_path_named(&flow->upkeep.path, notice->value, notice->challenge, notice_bytes(e),
+                             e->events->random(e->userdata), now))
                 return 0;
 
         remember_old_peer(flow, now);
         flow->peer = address;
-        flow->ethernet->upkeep_counters.followed++;
+        e->upkeep_counters.followed++;
 
         /* What we know of where the name is served is older than this. */
         if (flow->hash_size > 0)
-                shim_name_doubt(&flow->ethernet->names, flow->hash, flow->hash_size);
+                shim_name_doubt(&e->names, flow->hash, flow->hash_size);
         return 0;
 }
 
 static void notice_genuine(EthernetFlow *flow, const Frame *frame, const ManagementMessage *message,
                            usec_t heard, usec_t now) {
         FlowNoticeKind kind = message->code == MANAGEMENT_ROTATE ? FLOW_NOTICE_ROTATE : FLOW_NOTICE_MOVE;
-        uint64_t value = message->notice.value;
+        const FlowNoticeText *notice = &message->notice;
+        FlowNoticeText answer = { .acknowledges = true, .value = notice->value };
         int r = 0;
 
-        if (message->notice.acknowledges)
-                acknowledged(flow, kind, value, heard, now);
+        if (notice->acknowledges)
+                acknowledged(flow, kind, notice, heard, now);
         else if (kind == FLOW_NOTICE_ROTATE)
-                r = peer_rotated(flow, value, now);
+                r = peer_rotated(flow, notice->value, now);
         else
-                r = peer_moved(flow, value, frame, now);
+                r = peer_moved(flow, notice, frame, now);
         if (r < 0)
                 return counters_drop(&flow->ethernet->counters, DROP_MALFORMED);
 
         flow->layer.have_lock = true;
-        memcpy(flow->layer.lock, message->notice.lock, sizeof(flow->layer.lock));
-        if (!message->notice.acknowledges)
-                send_notice(flow, kind, true, value);
+        memcpy(flow->layer.lock, notice->lock, sizeof(flow->layer.lock));
+
+        if (kind == FLOW_NOTICE_MOVE)
+                answer.challenge = flow->upkeep.path.challenge;
+        if (!notice->acknowledges)
+                send_notice(flow, kind, &answer);
 
         changed(flow);
         ethernet_flow_watch_again(flow);

@@ -105,18 +105,18 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
 /* -- resets -- */
 
 /* By the endpoint id that the peer will know once it has understood what we said last. */
-static int own_token(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
+static int own_token(const EthernetFlow *flow, const FrameAddress *peer, uint8_t ret[FLOW_RESET_BYTES]) {
         uint16_t endpoint = flow->next_endpoint != 0 ? flow->next_endpoint : flow->endpoint;
 
-        return flow_reset_token(flow->ethernet->reset_key, endpoint, flow->peer.bytes, FRAME_ADDRESS_BYTES,
+        return flow_reset_token(flow->ethernet->reset_key, endpoint, peer->bytes, FRAME_ADDRESS_BYTES,
                                 flow->peer_endpoint, ret);
 }
 
-int flow_own_lock(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
+int flow_own_lock(const EthernetFlow *flow, const FrameAddress *peer, uint8_t ret[FLOW_RESET_BYTES]) {
         uint8_t token[FLOW_RESET_BYTES];
         int r;
 
-        r = own_token(flow, token);
+        r = own_token(flow, peer, token);
         if (r >= 0)
                 r = flow_reset_lock(token, ret);
         explicit_bzero(token, sizeof(token));

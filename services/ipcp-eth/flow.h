@@ -134,8 +134,8 @@ void flow_reset_received(Ethernet *e, const Frame *frame, const ManagementMessag
 void flow_seal_close(EthernetFlow *flow);
 void flow_send_close(EthernetFlow *flow, usec_t now);
 
-/* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
-int flow_own_lock(const EthernetFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
+/* The lock of the reset token of our side's endpoint id, for its peer at this address. Returns: 0; -EOPNOTSUPP. */
+int flow_own_lock(const EthernetFlow *flow, const FrameAddress *peer, uint8_t ret[FLOW_RESET_BYTES]);
 
 /* For flow-notice.c. check: returns 0 where a message is the peer's own; else drop_unproven() counts it. */
 int flow_check_proof(EthernetFlow *flow, const ManagementMessage *message);
@@ -156,8 +156,9 @@ void flow_upkeep_begin(EthernetFlow *flow, usec_t now);
 /* Does what is due of it. */
 void flow_upkeep_run(EthernetFlow *flow, usec_t now);
 
-/* We have another address: the peer is told. */
+/* We have another address: the peer is told. is_told: it knows where we are, or is being told. */
 void flow_follow_address(EthernetFlow *flow, usec_t now);
+bool flow_is_told_address(const EthernetFlow *flow);
 
 /* The peer has been silent for a while, and we are sending. */
 void flow_probe(EthernetFlow *flow, usec_t now);

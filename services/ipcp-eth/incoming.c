@@ -206,7 +206,7 @@ static int prepare(Ethernet *e, Incoming *incoming, uint64_t flow_id, FlowBindin
         if (r < 0)
                 return r;
 
-        r = flow_own_lock(flow, ret_lock);
+        r = flow_own_lock(flow, &flow->peer, ret_lock);
         if (r < 0)
                 return r;
 

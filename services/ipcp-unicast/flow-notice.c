@@ -12,23 +12,33 @@
 /* What is left of the table for new flows, at least, before endpoint ids are exchanged. */
 #define EIDS_FOR_FLOWS (EIDS_MAX / 4)
 
+#define NOTICE_BYTES (FLOW_MESSAGE_HEADER_BYTES + FLOW_NOTICE_BYTES + FLOW_CONTROL_PROOF_BYTES)
+
 /* -- that go out -- */
 
-static void send_notice(UnicastFlow *flow, FlowNoticeKind kind, bool acknowledges, uint64_t value, usec_t now) {
+static void send_notice(UnicastFlow *flow, FlowNoticeKind kind, const FlowNoticeText *notice, usec_t now) {
+        uint64_t to = flow_path_towards(&flow->upkeep.path, flow->peer_address, NOTICE_BYTES);
         FlowMessage message = {
                 .code = kind == FLOW_NOTICE_ROTATE ? FLOW_MESSAGE_ROTATE : FLOW_MESSAGE_MOVE,
                 .sender = flow->unicast->address,
                 .sender_eid = flow->eid,
                 .receiver_eid = flow->peer_eid,
-                .notice = { .acknowledges = acknowledges, .value = value },
+                .notice = *notice,
         };
 
-        if (flow_own_lock(flow, message.notice.lock) < 0)
+        if (flow_own_lock(flow, to, message.notice.lock) < 0)
                 return;
 
         flow_prove(flow, &message);
         if (message.has_proof)
-                (void) flow_send_message(flow->unicast, flow->peer_address, &message, now);
+                (void) flow_send_message(flow->unicast, to, &message, now);
+}
+
+/* What we want the peer to know. */
+static void say(UnicastFlow *flow, FlowNoticeKind kind, usec_t now) {
+        const FlowNotice *notice = &flow->upkeep.notices[kind];
+
+        send_notice(flow, kind, &(FlowNoticeText) { .value = notice->value, .challenge = notice->challenge }, now);
 }
 
 /* -- what is due -- */
@@ -61,15 +71,19 @@ void flow_upkeep_run(UnicastFlow *flow, usec_t now) {
                         break;
 
                 case FLOW_UPKEEP_SAY_ROTATE:
-                        send_notice(flow, FLOW_NOTICE_ROTATE, false, flow->next_eid, now);
+                        say(flow, FLOW_NOTICE_ROTATE, now);
                         break;
 
                 case FLOW_UPKEEP_SAY_MOVE:
-                        send_notice(flow, FLOW_NOTICE_MOVE, false, flow->upkeep.notices[FLOW_NOTICE_MOVE].value, now);
+                        say(flow, FLOW_NOTICE_MOVE, now);
                         break;
 
                 case FLOW_UPKEEP_FORGET_OLD:
                         forget_old(flow);
+                        break;
+
+                case FLOW_UPKEEP_PATH_FAILED:
+                        flow->unicast->upkeep_counters.not_followed++;
                         break;
                 }
 }
@@ -90,7 +104,7 @@ void flows_follow_address(Unicast *u, usec_t now) {
         list_for_each(layer_flow, &u->flows.all, by_table) {
                 UnicastFlow *flow = unicast_flow(layer_flow);
 
-                if (flow_survives_move(flow) && flow->own_address != u->address)
+                if (flow_survives_move(flow) && !flow_upkeep_is_told(&flow->upkeep, flow->own_address, u->address))
                         flow_follow_address(flow, now);
         }
 }
@@ -114,13 +128,18 @@ void flow_upkeep_begin(UnicastFlow *flow, usec_t now) {
 
 /* -- that come -- */
 
-/* The peer understood what we said. */
-static void acknowledged(UnicastFlow *flow, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now) {
-        if (!flow_upkeep_acknowledged(&flow->upkeep, kind, value, heard, now))
+/* The peer understood what we said, or wants to be shown more. */
+static void acknowledged(UnicastFlow *flow, FlowNoticeKind kind, const FlowNoticeText *notice, usec_t heard, usec_t now) {
+        if (kind == FLOW_NOTICE_MOVE && notice->challenge != 0) {
+                if (flow_upkeep_challenged(&flow->upkeep, notice->value, notice->challenge, now))
+                        flow_upkeep_run(flow, now);
+                return;
+        }
+        if (!flow_upkeep_acknowledged(&flow->upkeep, kind, notice->value, heard, now))
                 return;
 
         if (kind == FLOW_NOTICE_MOVE)
-                flow->own_address = value;
+                flow->own_address = notice->value;
         else {
                 flow->old_eid = flow->eid;
                 flow->eid = flow->next_eid;
@@ -129,38 +148,61 @@ static void acknowledged(UnicastFlow *flow, FlowNoticeKind kind, uint64_t value,
         }
 }
 
-static int peer_changed(UnicastFlow *flow, FlowNoticeKind kind, const FlowMessage *message) {
-        uint64_t value = message->notice.value;
+static int peer_rotated(UnicastFlow *flow, uint64_t value) {
+        if (value < EID_FLOWS || value == UINT64_MAX)
+                return -EPROTO;
 
-        if (kind == FLOW_NOTICE_ROTATE) {
-                if (value < EID_FLOWS || value == UINT64_MAX)
-                        return -EPROTO;
-                flow->peer_eid = value;
+        flow->peer_eid = value;
+        return 0;
+}
+
+/* It says so in its own name, which anybody can; only who is there can show what it was asked there. Returns: 0;
+ * -EPROTO; an error of the source of randomness. */
+static int peer_moved(UnicastFlow *flow, const FlowMessage *message, usec_t now) {
+        const FlowNoticeText *notice = &message->notice;
+        Unicast *u = flow->unicast;
+        uint64_t random;
+        int r;
+
+        if (notice->value != message->sender || !unicast_address_fits(u, notice->value) || notice->value == u->address)
+                return -EPROTO;
+        if (notice->value == flow->peer_address) {
+                flow_path_forget(&flow->upkeep.path);
                 return 0;
         }
 
-        if (value != message->sender || !unicast_address_fits(flow->unicast, value) || value == flow->unicast->address)
-                return -EPROTO;
+        r = u->events->random(u->userdata, &random, sizeof(random));
+        if (r < 0)
+                return r;
+        if (!flow_path_named(&flow->upkeep.path, notice->value, notice->challenge, NOTICE_BYTES, random, now))
+                return 0;
 
-        flow->unicast->upkeep_counters.followed += value != flow->peer_address;
-        flow->peer_address = value;
+        u->upkeep_counters.followed++;
+        flow->peer_address = notice->value;
         return 0;
 }
 
 static void notice_genuine(UnicastFlow *flow, const FlowMessage *message, usec_t heard, usec_t now) {
         FlowNoticeKind kind = message->code == FLOW_MESSAGE_ROTATE ? FLOW_NOTICE_ROTATE : FLOW_NOTICE_MOVE;
+        const FlowNoticeText *notice = &message->notice;
+        FlowNoticeText answer = { .acknowledges = true, .value = notice->value };
+        int r = 0;
 
-        if (message->notice.acknowledges)
-                acknowledged(flow, kind, message->notice.value, heard, now);
-        else if (peer_changed(flow, kind, message) < 0)
-                return counters_drop(&flow->unicast->counters, DROP_MALFORMED);
+        if (notice->acknowledges)
+                acknowledged(flow, kind, notice, heard, now);
+        else
+                r = kind == FLOW_NOTICE_ROTATE ? peer_rotated(flow, notice->value) : peer_moved(flow, message, now);
+        if (r < 0)
+                return counters_drop(&flow->unicast->counters, r == -EPROTO ? DROP_MALFORMED : DROP_NO_MEMORY);
 
         flow->layer.have_lock = true;
-        memcpy(flow->layer.lock, message->notice.lock, sizeof(flow->layer.lock));
+        memcpy(flow->layer.lock, notice->lock, sizeof(flow->layer.lock));
 
         /* Also where it was said before: then the acknowledgement was lost. */
-        if (!message->notice.acknowledges)
-                send_notice(flow, kind, true, message->notice.value, now);
+        if (kind == FLOW_NOTICE_MOVE)
+                answer.challenge = flow->upkeep.path.challenge;
+        if (!notice->acknowledges)
+                send_notice(flow, kind, &answer, now);
 
         flow_changed(flow);
         unicast_flow_watch_again(flow);

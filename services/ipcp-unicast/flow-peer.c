@@ -80,12 +80,12 @@ void flow_send_update(UnicastFlow *flow, uint16_t level, usec_t now) {
 }
 
 /* By the endpoint id that the peer will know once it has understood what we said last. */
-int flow_own_lock(const UnicastFlow *flow, uint8_t ret[FLOW_RESET_BYTES]) {
+int flow_own_lock(const UnicastFlow *flow, uint64_t address, uint8_t ret[FLOW_RESET_BYTES]) {
         uint8_t peer[sizeof(uint64_t)], token[FLOW_RESET_BYTES];
         Writer w = writer_to(peer, sizeof(peer));
         int r;
 
-        writer_be64(&w, flow->peer_address);
+        writer_be64(&w, address);
         r = flow_reset_token(flow->unicast->reset_key, flow->next_eid != 0 ? flow->next_eid : flow->eid,
                              peer, sizeof(peer), flow->peer_eid, token);
         if (r >= 0)

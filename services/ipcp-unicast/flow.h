@@ -8,8 +8,8 @@
  *
  * What may change it, and when: a reply counts once, only while one is awaited, only where it fits in full; an update
  * changes nothing but the congestion level; addresses and endpoint ids change where a peer that has control keys
- * proves that it says so, and so does an update of such a peer. Everything else is dropped and counted, without a
- * word.
+ * proves that it says so, and so does an update of such a peer; an address does where it has shown, too, that it is
+ * there. Everything else is dropped and counted, without a word.
  *
  *   flow.c            a flow's life: tables, end, time
  *   flow-allocator.c  the allocator's messages come in here, and go out; those that are too large, in pieces
@@ -201,8 +201,8 @@ void flow_send_close(UnicastFlow *flow, usec_t now);
 /* How fast the peer may send. */
 void flow_send_update(UnicastFlow *flow, uint16_t level, usec_t now);
 
-/* The reset token of our side's endpoint id, for its peer as it is now. Returns: 0; -EOPNOTSUPP. */
-int flow_own_lock(const UnicastFlow *flow, uint8_t ret[FLOW_RESET_BYTES]);
+/* The lock of the reset token of our side's endpoint id, for its peer at this address. Returns: 0; -EOPNOTSUPP. */
+int flow_own_lock(const UnicastFlow *flow, uint64_t address, uint8_t ret[FLOW_RESET_BYTES]);
 
 /* For flow-notice.c. prove: with our next counter, which is kept before anybody sees it; without keys nothing
  * happens. check: returns 0 where a message is the peer's own; else drop_unproven() counts it. */

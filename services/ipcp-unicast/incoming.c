@@ -206,7 +206,7 @@ static int prepare(Unicast *u, Incoming *incoming, uint64_t flow_id, usec_t now,
         if (r < 0)
                 return r;
 
-        r = flow_own_lock(flow, ret_lock);
+        r = flow_own_lock(flow, flow->peer_address, ret_lock);
         if (r < 0)
                 return r;
 

@@ -63,6 +63,7 @@ static int append_all(sd_bus_message *reply, Service *s) {
                 { "scans", u->n_scans },
                 { "endpoints-rotated", u->upkeep_counters.rotated },
                 { "peers-followed", u->upkeep_counters.followed },
+                { "peers-not-followed", u->upkeep_counters.not_followed },
                 { "resets-sent", u->upkeep_counters.resets_sent },
                 { "resets-taken", u->upkeep_counters.resets_taken },
                 { "messages-reassembled", u->reassembly.n_completed },

@@ -43,6 +43,7 @@ static bool says_the_same(const FlowMessage *a, const FlowMessage *b) {
         case FLOW_MESSAGE_MOVE:
                 return a->sender == b->sender && a->receiver_eid == b->receiver_eid && a->sender_eid == b->sender_eid &&
                        a->notice.acknowledges == b->notice.acknowledges && a->notice.value == b->notice.value &&
+                       a->notice.challenge == b->notice.challenge &&
                        memcmp(a->notice.lock, b->notice.lock, sizeof(a->notice.lock)) == 0;
 
         case FLOW_MESSAGE_RESET:

@@ -120,6 +120,57 @@ static void test_wrong_acknowledgements(void **state) {
         assert_false(flow_upkeep_acknowledged(&u, FLOW_NOTICE_ROTATE, 9, 0, T0));
 }
 
+/* The peer wants to be shown that we are where we say: at once, and then again until it is content. */
+static void test_challenged(void **state) {
+        static const struct {
+                const char *name;
+                uint64_t address, challenge;
+                bool counts;
+        } rows[] = {
+                { "of another address", 6, 100, false },
+                { "the first", 5, 100, true },
+                { "the same again", 5, 100, false },
+                { "another, as the peer's process is another one", 5, 101, true },
+        };
+        usec_t now = T0 + 10 * MSEC;
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        assert_false(flow_upkeep_challenged(&u, 0, 100, T0));                           /* nothing is said */
+        flow_upkeep_move(&u, 5, T0);
+        assert_false(flow_upkeep_challenged(&u, 5, 100, T0));                           /* not yet */
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_SAY_MOVE);
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                print_message("%s\n", rows[i].name);
+                now += MSEC;
+                assert_int_equal(flow_upkeep_challenged(&u, rows[i].address, rows[i].challenge, now), rows[i].counts);
+                assert_int_equal(flow_upkeep_expire(&u, now), rows[i].counts ? FLOW_UPKEEP_SAY_MOVE : FLOW_UPKEEP_NOTHING);
+                if (rows[i].counts)
+                        assert_int_equal(u.notices[FLOW_NOTICE_MOVE].challenge, rows[i].challenge);
+        }
+        assert_int_equal(u.rtt_usec, 12 * MSEC);                                        /* until the first challenge */
+        assert_int_equal(flow_upkeep_expire(&u, now + FLOW_NOTICE_FIRST_USEC - 1), FLOW_UPKEEP_NOTHING);
+        assert_int_equal(flow_upkeep_expire(&u, now + FLOW_NOTICE_FIRST_USEC), FLOW_UPKEEP_SAY_MOVE);
+        assert_true(flow_upkeep_acknowledged(&u, FLOW_NOTICE_MOVE, 5, 0, now + 2 * FLOW_NOTICE_FIRST_USEC));
+        assert_int_equal(flow_upkeep_expire(&u, now + 100 * FLOW_NOTICE_FIRST_USEC), FLOW_UPKEEP_NOTHING);
+
+        /* What was asked about one move is nothing to the next one. */
+        flow_upkeep_move(&u, 5, now);
+        assert_int_equal(u.notices[FLOW_NOTICE_MOVE].challenge, 0);
+}
+
+static void test_is_told(void **state) {
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        assert_true(flow_upkeep_is_told(&u, 1, 1));
+        assert_false(flow_upkeep_is_told(&u, 1, 2));
+        flow_upkeep_move(&u, 2, T0);
+        assert_true(flow_upkeep_is_told(&u, 1, 2));
+        assert_false(flow_upkeep_is_told(&u, 1, 1));            /* it may have heard that we left */
+}
+
 static void probe(FlowUpkeep *u, Liveness *l, usec_t now) {
         assert_true(flow_upkeep_should_probe(u, l, now));
         flow_upkeep_move(u, 1, now);
@@ -173,8 +224,9 @@ static void test_notice_bytes(void **state) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                uint8_t bytes[FLOW_NOTICE_BYTES] = { rows[i].first, 1, 2, 3, 4, 5, 6, 7, 8, 'l', 'o', 'c', 'k' },
-                again[FLOW_NOTICE_BYTES];
+                uint8_t again[FLOW_NOTICE_BYTES], bytes[FLOW_NOTICE_BYTES] = {
+                        rows[i].first, 1, 2, 3, 4, 5, 6, 7, 8, 'l', 'o', 'c', 'k', [25] = 0xC0, [32] = 1,
+                };
                 Cursor c = cursor_from(bytes, rows[i].size);
                 Writer w = writer_to(again, sizeof(again));
                 FlowNoticeText text;
@@ -186,6 +238,7 @@ static void test_notice_bytes(void **state) {
 
                 assert_int_equal(text.acknowledges, rows[i].first);
                 assert_true(text.value == UINT64_C(0x0102030405060708));
+                assert_true(text.challenge == UINT64_C(0xC000000000000001));
                 flow_notice_write(&w, &text);
                 assert_int_equal(w.written, FLOW_NOTICE_BYTES);
                 assert_memory_equal(again, bytes, sizeof(bytes));
@@ -200,6 +253,8 @@ int main(void) {
                 cmocka_unit_test(test_repetitions),
                 cmocka_unit_test(test_how_long_the_old_one_is_good),
                 cmocka_unit_test(test_wrong_acknowledgements),
+                cmocka_unit_test(test_challenged),
+                cmocka_unit_test(test_is_told),
                 cmocka_unit_test(test_probes),
                 cmocka_unit_test(test_notice_bytes),
         };

@@ -120,12 +120,13 @@ static void test_close_bytes(void **state) {
         assert_same_bytes(&frame_ops_llc, &m, llc, sizeof(llc) - 1);
 }
 
-/* A notice and its proof, behind the fixed part: 88 bytes. What comes back together of pieces is a request or a
+/* A notice and its proof, behind the fixed part: 57 bytes. What comes back together of pieces is a request or a
  * reply. */
 static void test_notice_bytes(void **state) {
         static const uint8_t tail[] = "\0"
                                       "\0\0\x02\0\0\0\0\x77"
                                       "LLLLLLLLLLLLLLLL"
+                                      "\xc0\0\0\0\0\0\0\x09"
                                       "\0\0\0\0\0\0\0\x03"
                                       "TTTTTTTTTTTTTTTT";
         const FrameOps *const framings[] = { &frame_ops_dix, &frame_ops_llc };
@@ -133,7 +134,7 @@ static void test_notice_bytes(void **state) {
                 .code = MANAGEMENT_MOVE,
                 .sender = 3,
                 .receiver = 4,
-                .notice.value = 0x020000000077,
+                .notice = { .value = 0x020000000077, .challenge = UINT64_C(0xC000000000000009) },
                 .has_proof = true,
                 .proof.counter = 3,
         }, again;
@@ -150,6 +151,7 @@ static void test_notice_bytes(void **state) {
                 assert_memory_equal(bytes + framings[i]->management_bytes, tail, sizeof(tail) - 1);
                 assert_int_equal(management_parse(framings[i], HASH_SIZE, bytes, (size_t) n, &again), 0);
                 assert_int_equal(again.notice.value, m.notice.value);
+                assert_true(again.notice.challenge == m.notice.challenge);
                 assert_false(again.notice.acknowledges);
                 assert_int_equal(again.proof.counter, 3);
                 assert_ptr_equal(again.fixed, bytes);
@@ -191,20 +193,21 @@ static const struct {
         { "close from nobody",             &frame_ops_dix, 0x40, 0,      64,    0,  8,            -EPROTO },
         { "close with half a proof",       &frame_ops_dix, 0x40, 64,     64,    0,  20,           0 },
         { "close with a proof",            &frame_ops_dix, 0x40, 64,     64,    0,  32,           0 },
-        { "rotate",                        &frame_ops_dix, 0x41, 64,     64,    0,  25 + 24,      0 },
-        { "rotate, proof cut",             &frame_ops_dix, 0x41, 64,     64,    0,  25 + 23,      -EBADMSG },
-        { "rotate without a proof",        &frame_ops_dix, 0x41, 64,     64,    0,  25,           -EBADMSG },
-        { "rotate, notice cut",            &frame_ops_dix, 0x41, 64,     64,    0,  24,           -EBADMSG },
-        { "rotate for nobody",             &frame_ops_dix, 0x41, 64,     0,     0,  25 + 24,      -EPROTO },
-        { "move",                          &frame_ops_dix, 0x42, 64,     64,    0,  25 + 24,      0 },
-        { "move from nobody",              &frame_ops_dix, 0x42, 0,      64,    0,  25 + 24,      -EPROTO },
+        { "rotate",                        &frame_ops_dix, 0x41, 64,     64,    0,  33 + 24,      0 },
+        { "rotate, proof cut",             &frame_ops_dix, 0x41, 64,     64,    0,  33 + 23,      -EBADMSG },
+        { "rotate without a proof",        &frame_ops_dix, 0x41, 64,     64,    0,  33,           -EBADMSG },
+        { "rotate, notice cut",            &frame_ops_dix, 0x41, 64,     64,    0,  32,           -EBADMSG },
+        { "move without room for a challenge", &frame_ops_dix, 0x42, 64, 64,    0,  25 + 24,      -EBADMSG },
+        { "rotate for nobody",             &frame_ops_dix, 0x41, 64,     0,     0,  33 + 24,      -EPROTO },
+        { "move",                          &frame_ops_dix, 0x42, 64,     64,    0,  33 + 24,      0 },
+        { "move from nobody",              &frame_ops_dix, 0x42, 0,      64,    0,  33 + 24,      -EPROTO },
         { "reset",                         &frame_ops_dix, 0x43, 64,     64,    0,  16,           0 },
         { "reset, token cut",              &frame_ops_dix, 0x43, 64,     64,    0,  15,           -EBADMSG },
         { "reset for nobody",              &frame_ops_dix, 0x43, 64,     0,     0,  16,           -EPROTO },
         { "piece",                         &frame_ops_dix, 0x44, 0,      0,     0,  500,          0 },
         { "piece of nothing",              &frame_ops_dix, 0x44, 0,      0,     0,  0,            0 },
         { "unknown code of ours",          &frame_ops_dix, 0x45, 64,     64,    0,  49,           -EPROTO },
-        { "llc rotate",                    &frame_ops_llc, 0x41, 2,      3,     0,  25 + 24,      0 },
+        { "llc rotate",                    &frame_ops_llc, 0x41, 2,      3,     0,  33 + 24,      0 },
         { "llc reset to the management SAP", &frame_ops_llc, 0x43, 2,    1,     0,  16,           -EPROTO },
         { "too long",                      &frame_ops_dix, 0x00, 64,     0,     0,  9000,         -EBADMSG },
         { "llc request",                   &frame_ops_llc, 0x00, 2,      0,     0,  68,           0 },
