@@ -9,6 +9,10 @@
  *   heads[hash]  ─► entry ─► entry     by keyed hash of stamp and id: a sender cannot aim at a chain
  *   wheel[tick]  ─► entry ─► entry     by expiry: 134 ms each, 34 s around, so that the window always fits
  *
+ * Where the clock is set back, what was forgotten by then would be timely again: nothing as old as that is taken. Set
+ * back by more than OAP_REPLAY_STEP_NSEC it had been wrong, hardly anybody agreed with it, and waiting until it shows
+ * that time again would take too long: then it is what is as old as the step.
+ *
  * Memory is taken once. Links are numbers of entries, from 1, so that memory of zeroes is an empty cache.
  */
 
@@ -29,6 +33,8 @@ typedef struct ReplayEntry {
 struct OapReplay {
         uint8_t hash_key[SIPHASH_KEY_BYTES];
         uint64_t tick;                  /* everything before it has been emptied */
+        uint64_t latest;                /* that the clock showed, unless it was wrong */
+        uint64_t newest_forgotten;      /* stamp */
         uint32_t n_entries;             /* ever taken from the end of the array */
         uint32_t free;                  /* entries given back */
         uint32_t wheel[WHEEL_TICKS];
@@ -100,6 +106,7 @@ static void empty_tick(OapReplay *replay, uint64_t tick, uint64_t now) {
                 }
 
                 *link = entry->next_in_tick;
+                replay->newest_forgotten = MAX(replay->newest_forgotten, entry->stamp);
                 entry_release(replay, number);
         }
 }
@@ -128,6 +135,15 @@ static uint32_t entry_take(OapReplay *replay) {
         return number;
 }
 
+static void see_clock(OapReplay *replay, uint64_t now) {
+        if (now < replay->latest && replay->latest - now > OAP_REPLAY_STEP_NSEC) {
+                replay->latest = now;
+                replay->newest_forgotten = MIN(replay->newest_forgotten, now);
+        }
+
+        replay->latest = MAX(replay->latest, now);
+}
+
 int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec) {
         uint32_t *chain, *tick, number;
 
@@ -137,7 +153,10 @@ int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_re
         if (!oap_stamp_is_timely(header->timestamp, now_realtime_nsec))
                 return -ETIME;
 
+        see_clock(replay, now_realtime_nsec);
         advance(replay, now_realtime_nsec);
+        if (header->timestamp <= replay->newest_forgotten)
+                return -EEXIST;
 
         chain = chain_of(replay, header->timestamp, header->id);
         for (number = *chain; number != 0; number = entry_at(replay, number)->next_in_chain)

@@ -160,11 +160,13 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
 /* Replay cache: remembers (timestamp, id) until the stamp leaves the window; fixed number of entries, oldest-expiring
  * evicted only once it has expired; full of live entries refuses (-EBUSY), which costs an attacker his own requests. */
 #define OAP_REPLAY_ENTRIES_MAX 131072U
+#define OAP_REPLAY_STEP_NSEC (120ULL * 1000 * 1000 * 1000)
 typedef struct OapReplay OapReplay;
 
 /* key: random, for its hash table. Returns: 0; -ENOMEM. */
 int oap_replay_new(const uint8_t key[SIPHASH_KEY_BYTES], OapReplay **ret);
 OapReplay *oap_replay_free(OapReplay *replay);
 DEFINE_CLEANUP(OapReplay, oap_replay_free);
-/* Returns: 0: new, remembered; -EEXIST: seen before; -EBUSY: full; -ETIME: outside the window. */
+/* Returns: 0: new, remembered; -EEXIST: seen before, or as old as what was forgotten before the clock was set back;
+ * -EBUSY: full; -ETIME: outside the window. */
 int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec);

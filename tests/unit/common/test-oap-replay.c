@@ -117,6 +117,37 @@ static void test_clock_set_back(void **state) {
         assert_int_equal(check(replay, 1, NOW, NOW + 10 * NSEC_PER_SEC), -EEXIST);
 }
 
+/* The clock is ahead for a while, and everything is forgotten; then it is set right. */
+static void test_clock_steps(void **state) {
+        static const struct {
+                const char *name;
+                uint64_t ahead_sec;
+                int seen, new, soon, later;     /* again; another of that time; soon after; when it is that late again */
+        } cases[] = {
+                { "a second",      1,     -EEXIST, 0,       0,       0 },
+                { "a minute",      60,    -EEXIST, -EEXIST, 0,       0 },
+                { "two minutes",   120,   -EEXIST, -EEXIST, 0,       0 },
+                { "an hour",       3600,  -EEXIST, -EEXIST, 0,       0 },
+                { "a day",         86400, -EEXIST, -EEXIST, 0,       0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(oap_replay_freep) OapReplay *replay = NULL;
+                uint64_t ahead = NOW + cases[i].ahead_sec * NSEC_PER_SEC, stamp = NOW - 2 * NSEC_PER_SEC;
+
+                print_message("%s\n", cases[i].name);
+                assert_int_equal(oap_replay_new((const uint8_t[SIPHASH_KEY_BYTES]) { 7 }, &replay), 0);
+                assert_int_equal(check(replay, 1, stamp, NOW), 0);
+                assert_int_equal(check(replay, 2, stamp + NSEC_PER_SEC, NOW), 0);
+                assert_int_equal(check(replay, 3, ahead, ahead), 0);
+                assert_int_equal(check(replay, 1, stamp, NOW), cases[i].seen);
+                assert_int_equal(check(replay, 4, stamp + NSEC_PER_SEC, NOW), cases[i].new);
+                assert_int_equal(check(replay, 6, NOW + NSEC_PER_SEC, NOW + 3 * NSEC_PER_SEC), cases[i].soon);
+                assert_int_equal(check(replay, 5, ahead, ahead), cases[i].later);
+                assert_int_equal(check(replay, 3, ahead, ahead), -EEXIST);
+        }
+}
+
 /* After any silence the cache is empty, not confused. */
 static void test_silence(void **state) {
         static const uint64_t silences[] = { 21, 34, 35, 60, 86400, 86400 * 365 };
@@ -139,6 +170,7 @@ int main(void) {
                 REPLAY_TEST(test_full),
                 REPLAY_TEST(test_stream),
                 REPLAY_TEST(test_clock_set_back),
+                REPLAY_TEST(test_clock_steps),
                 REPLAY_TEST(test_silence),
         };
 
