@@ -108,7 +108,7 @@ int handshake_check_binding(const OapExtension *extension, const uint8_t seen[OA
         bool seen_any = !is_zero(seen);
 
         if (extension->have_binding && gnutls_memcmp(extension->binding, seen, OAP_DIGEST_BYTES) != 0)
-                return handshake_refuse(text, -EKEYREJECTED,
+                return handshake_refuse(text, -EBADE,
                                         "The %s came another way, or for another flow, than its sender says: somebody "
                                         "altered or relayed it",
                                         which);

@@ -37,7 +37,7 @@ static int check_signature(const Handshake *h, const Certificate *certificate, c
         r = certificate_check_signature(certificate, header->digest, message, size - header->signature_size,
                                         header->signature, header->signature_size);
         if (r == -EKEYREJECTED)
-                return handshake_refuse(text, r,
+                return handshake_refuse(text, -EBADE,
                                         "The signature is not of the certificate's key: somebody altered the message, "
                                         "or has not the key");
         if (r < 0)

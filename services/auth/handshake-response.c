@@ -167,7 +167,7 @@ static int read_header(Handshake *h, const uint8_t *oap, size_t size, OapHeader 
         if (gnutls_memcmp(header.id, h->header.id, sizeof(header.id)) != 0 ||
             gnutls_memcmp(header.request_hash, h->request_hash, h->request_hash_size) != 0)
                 return handshake_refuse(
-                        text, -EKEYREJECTED,
+                        text, -EBADE,
                         "The response is not to our request: somebody altered one of them, or it is another's");
 
         *ret = header;
@@ -248,7 +248,7 @@ static int check_confirmation(Handshake *h, const OapHeader *header, const OapEx
         if (r < 0)
                 return r;
 
-        r = gnutls_memcmp(confirmation, extension->confirmation, sizeof(confirmation)) == 0 ? 0 : -EKEYREJECTED;
+        r = gnutls_memcmp(confirmation, extension->confirmation, sizeof(confirmation)) == 0 ? 0 : -EBADE;
         explicit_bzero(confirmation, sizeof(confirmation));
         return r < 0 ? handshake_refuse(text, r, "The peer does not have our keys: somebody altered the handshake")
                      : 0;

@@ -34,9 +34,10 @@
  *                                                  <-  EXPIRING(name, text, expiry_usec): in advance
  *
  * result: 0, or a negative errno: -EKEYREJECTED: the peer is not who it must be, or may not; -EPROTO: its handshake is
- * wrong; -EBADMSG: cannot be parsed; -ETIME: outside its window of time; -EOPNOTSUPP: algorithms; -ENOKEY: our own
- * certificate or key cannot be used; -ENOTCONN: no o7s-keyd; -EALREADY: seen before; -EBUSY: too many sessions;
- * -ESTALE: no such session. text: a sentence for people, of what failed and how to mend it.
+ * wrong; -EBADMSG: cannot be parsed; -EBADE: altered on the way, or another's; -ETIME: outside its window of time;
+ * -EOPNOTSUPP: algorithms; -ENOKEY: our own certificate or key cannot be used; -ENOTCONN: no o7s-keyd; -EALREADY: seen
+ * before; -EBUSY: too many sessions; -ESTALE: no such session. text: a sentence for people, of what failed and how to
+ * mend it.
  */
 
 #include "basic/string.h"

@@ -147,7 +147,7 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
 
         if (gnutls_memcmp(header.id, request->id, OAP_ID_BYTES) != 0 ||
             gnutls_memcmp(header.request_hash, request->hash, request->hash_size) != 0)
-                return -EKEYREJECTED;
+                return -EBADE;
 
         r = oap_extension_parse(header.data, header.data_size, true, &extension);
         if (r == -EOPNOTSUPP)

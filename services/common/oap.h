@@ -153,7 +153,7 @@ ssize_t oap_response_build(const void *request, size_t request_size, const uint8
                            uint64_t now_realtime_nsec, void *buffer, size_t size);
 
 /* Client: id and request hash must be ours (compared in constant time). Returns: 0; -EBADMSG; -EPROTO;
- * -EKEYREJECTED: not an answer to this request. */
+ * -EBADE: not an answer to this request. */
 int oap_response_parse(const OapRequest *request, const void *data, size_t size, OapHeader *ret_header,
                        OapExtension *ret_extension);
 

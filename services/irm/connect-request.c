@@ -67,7 +67,7 @@ static void give_up_layer(Flow *f, int error, const char *text) {
         connect_retract(f, allocation_refused_because(f->allocation, key, error, text, time_now()));
 }
 
-static void refuse(Flow *f, int error, const char *text) {
+static void report(const Flow *f, int error, const char *text) {
         log_debug_errno(error, "Layer %s: flow %" PRIu64 " to '%s' is not good: %s: %m", f->layer->name, f->id,
                         f->name, text);
         audit_refused(f->manager->audit, &(AuditEvent) {
@@ -81,6 +81,10 @@ static void refuse(Flow *f, int error, const char *text) {
                 .flow_id = f->id,
                 .uid = f->caller->key.uid,
         }, time_now());
+}
+
+static void refuse(Flow *f, int error, const char *text) {
+        report(f, error, text);
         give_up_layer(f, error, text);
 }
 
@@ -372,34 +376,13 @@ static void take_answer(Flow *f, Attempt *a, const OapExtension *extension, cons
         (void) flow_handle(f, FLOW_EVENT_LAYER_LANE);
 }
 
-static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message, int lane_fd) {
-        _cleanup_close_ int lane = lane_fd;
-        OapExtension extension;
-        OapHeader header;
-        Terms terms;
-        int r;
-
-        r = oap_response_parse(&a->request, message->oap, message->oap_size, &header, &extension);
-        if (r == 0)
-                r = terms_of_answer(&f->qos, terms_wishes(&f->qos, f->stream), &message->qos, &extension, &terms);
-        if (r < 0) {
-                refuse(f, r == -EBADMSG ? -EPROTO : r, "");
-                return;
-        }
-        if (a->handshake->policy.peer == PEER_O7S && !extension.present) {
-                refuse(f, -EKEYREJECTED, "The other host does not speak the o7s protocol, "
-                       "and Peer=o7s of this one wants it");
-                return;
-        }
-
-        (void) copy_string(f->protection, sizeof(f->protection), "none");
-        take_answer(f, a, &extension, &terms, message->peer, TAKE_FD(lane));
+/* What came is no answer, or not the one that was sent: a bit fell over, or somebody had a hand in it. The other host
+ * may mean well all the same. */
+static bool is_altered(int error) {
+        return error == -EBADE || error == -EBADMSG;
 }
 
-/* -- the answer, with the authentication service -- */
-
-/* The service ended, and with it all that it knew of this attempt: the other host may close what it has of it, and
- * the next attempt begins. */
+/* The other host may close what it has of this attempt, and the next one begins. */
 static bool try_again(Flow *f, Attempt *a) {
         LayerMessage message = message_about(f, LAYER_ABORT, a);
 
@@ -414,10 +397,45 @@ static bool try_again(Flow *f, Attempt *a) {
         return true;
 }
 
+/* With less than the policy wants nobody is content: the next attempt asks for the same. */
 static void answer_failed(Flow *f, Attempt *a, int error, const char *text) {
-        if (error != -ECONNRESET || !try_again(f, a))
+        bool again = error == -ECONNRESET || is_altered(error); /* the service ended, and with it what it knew */
+
+        if (is_altered(error))
+                report(f, handshake_error(error), text);
+        if (again && try_again(f, a))
+                return;
+        if (is_altered(error))
+                give_up_layer(f, handshake_error(error), text);
+        else
                 refuse(f, handshake_error(error), text);
 }
+
+static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message, int lane_fd) {
+        _cleanup_close_ int lane = lane_fd;
+        OapExtension extension;
+        OapHeader header;
+        Terms terms;
+        int r;
+
+        r = oap_response_parse(&a->request, message->oap, message->oap_size, &header, &extension);
+        if (r == 0)
+                r = terms_of_answer(&f->qos, terms_wishes(&f->qos, f->stream), &message->qos, &extension, &terms);
+        if (r < 0) {
+                answer_failed(f, a, r, "");
+                return;
+        }
+        if (a->handshake->policy.peer == PEER_O7S && !extension.present) {
+                refuse(f, -EKEYREJECTED, "The other host does not speak the o7s protocol, "
+                       "and Peer=o7s of this one wants it");
+                return;
+        }
+
+        (void) copy_string(f->protection, sizeof(f->protection), "none");
+        take_answer(f, a, &extension, &terms, message->peer, TAKE_FD(lane));
+}
+
+/* -- the answer, with the authentication service -- */
 
 static void response_checked(void *userdata, AuthSession session, AuthMessage *answer) {
         Attempt *a = userdata;
@@ -457,22 +475,12 @@ static int ask_about_answer(Flow *f, Attempt *a, const LayerMessage *message) {
         return auth_link_ask(f->manager->auth, &question, &a->session, response_checked, a, &a->question);
 }
 
-/* One answer per attempt: whatever comes after it is not looked at. */
 static void check_answer(Flow *f, Attempt *a, const LayerMessage *message, int lane_fd) {
         int r;
 
-        if (!a->sent || a->question != 0 || a->lane >= 0) {
-                (void) safe_close(lane_fd);
-                connect_abort_stray(f->layer, message);
-                return;
-        }
-
         a->lane = lane_fd;
         a->qos = message->qos;
-        a->tokens.have_own = true;
-        memcpy(a->tokens.own, a->request.token, CLOSE_TOKEN_BYTES);
         (void) copy_string(a->peer, sizeof(a->peer), message->peer);
-        take_unchecked_token(message, &a->tokens);
 
         r = ask_about_answer(f, a, message);
         if (r < 0)
@@ -497,6 +505,14 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
                 return;
         }
 
+        if (!a->sent || a->question != 0 || a->lane >= 0) {     /* one answer per attempt; the rest is not looked at */
+                connect_abort_stray(l, message);
+                return;
+        }
+
+        a->tokens = (CloseTokens) { .have_own = true };
+        memcpy(a->tokens.own, a->request.token, CLOSE_TOKEN_BYTES);
+        take_unchecked_token(message, &a->tokens);
         if (a->handshake->plain)
                 check_plain_answer(f, a, message, TAKE_FD(lane));
         else

@@ -101,6 +101,7 @@ int handshake_error(int result) {
                 return -EPROTO;
         case -EACCES:
         case -EALREADY:
+        case -EBADE:
                 return -EKEYREJECTED;
         case -ESTALE:
                 return -ETIMEDOUT;

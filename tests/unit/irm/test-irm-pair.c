@@ -218,6 +218,7 @@ typedef enum Tamper {
 typedef struct Outcome {
         int result;
         bool offered;
+        unsigned n_attempts;
         int refusal;            /* what the asked host says to the other one; 0: nothing */
         IrmMessage asking;
         IrmMessage asked;
@@ -273,13 +274,31 @@ static int ask(Pair *pair) {
         return fds[0];
 }
 
+/* Whether the asking host begins an attempt, with this; else the program has its outcome. */
+static bool begins(Pair *pair, int doorbell, LayerMessage *ret_prepare) {
+        struct pollfd pfds[] = {
+                { .fd = doorbell, .events = POLLIN },
+                { .fd = pair->asking.layer, .events = POLLIN },
+        };
+        int fds[LAYER_FDS_MAX];
+
+        for (;;) {
+                assert_true(poll(pfds, ELEMENTSOF(pfds), 10000) > 0);
+                if (pfds[0].revents)
+                        return false;
+                assert_int_equal(layer_message_receive(pair->asking.layer, ret_prepare, fds), 0);
+                if (ret_prepare->type == LAYER_PREPARE)
+                        return true;
+                assert_int_equal(ret_prepare->type, LAYER_ABORT);       /* of the attempt before */
+        }
+}
+
 /* From the asking host to the other. */
-static void carry_request(Pair *pair, Tamper tamper, LayerMessage *ret_request) {
-        LayerMessage message, incoming = { .type = LAYER_INCOMING, .reference = 1, .peer = "02:00:00:00:00:01" };
+static void carry_request(Pair *pair, Tamper tamper, const LayerMessage *prepare, LayerMessage *ret_request) {
+        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = 1, .peer = "02:00:00:00:00:01" };
         const char *seen = tamper == REQUEST_BINDING ? "request of somebody else" : "request";
 
-        layer_hear(pair->asking.layer, LAYER_PREPARE, &message, NULL);
-        say_prepared(pair->asking.layer, &message, "request", false);
+        say_prepared(pair->asking.layer, prepare, "request", false);
         layer_hear(pair->asking.layer, LAYER_REQUEST, ret_request, NULL);
 
         incoming.qos = ret_request->qos;
@@ -386,18 +405,24 @@ static void carry_refusal(Pair *pair, const LayerMessage *request, int refusal) 
 /* Where the asked host says nothing the asking side gives up after a while, as toward a name that is not there. */
 static void run_flow(Pair *pair, Tamper tamper, Outcome *ret) {
         Outcome outcome = {};
-        LayerMessage request;
+        LayerMessage prepare, request;
         int doorbell = ask(pair);
 
-        carry_request(pair, tamper, &request);
-        outcome.offered = is_offered(pair, &outcome);
-        if (outcome.offered || outcome.refusal < 0) {
+        while (begins(pair, doorbell, &prepare)) {
+                carry_request(pair, tamper, &prepare, &request);
+                outcome.n_attempts++;
+                outcome.offered = is_offered(pair, &outcome);
                 if (outcome.offered)
                         carry_reply(pair, tamper, &request, &outcome);
-                else
+                else if (outcome.refusal < 0)
                         carry_refusal(pair, &request, outcome.refusal);
+                else
+                        break;
+        }
+
+        if (outcome.offered || outcome.refusal < 0)
                 finish(pair, doorbell, &outcome);
-        } else {
+        else {
                 (void) close(doorbell);
                 outcome.result = -ETIMEDOUT;
         }
@@ -490,11 +515,12 @@ static void test_tampered(void **state) {
                 const char *name;
                 Tamper tamper;
                 bool offered;
+                unsigned n_attempts;
         } cases[] = {
-                { "what the layer says of the request", REQUEST_BINDING, false },
-                { "what the layer says of the reply",   REPLY_BINDING,   true  },
-                { "the last byte of the reply",         REPLY_BYTE,      true  },
-                { "all that is ours in the request",    STRIP_REQUEST,   true  },
+                { "what the layer says of the request", REQUEST_BINDING, false, 1 },
+                { "what the layer says of the reply",   REPLY_BINDING,   true,  3 },
+                { "the last byte of the reply",         REPLY_BYTE,      true,  3 },
+                { "all that is ours in the request",    STRIP_REQUEST,   true,  3 },
         };
         Pair pair;
 
@@ -505,6 +531,7 @@ static void test_tampered(void **state) {
                 print_message("%s\n", cases[i].name);
                 run_flow(&pair, cases[i].tamper, &outcome);
                 assert_int_equal(outcome.offered, cases[i].offered);
+                assert_int_equal(outcome.n_attempts, cases[i].n_attempts);
                 assert_true(outcome.result < 0);
                 assert_int_equal(outcome.asking.keys.suite, SEAL_NONE);
                 layer_drain(pair.asking.layer);

@@ -525,7 +525,6 @@ static void test_bad_answers(void **state) {
         } cases[] = {
                 { "not who it must be", -EKEYREJECTED, "The certificate is that of evil.example", -EKEYREJECTED },
                 { "wrong",              -EPROTO,       "The confirmation is wrong",               -EPROTO       },
-                { "no message",         -EBADMSG,      "It cannot be read",                       -EPROTO       },
                 { "old",                -ETIME,        "It is an hour old",                       -ETIME        },
                 { "algorithms",         -EOPNOTSUPP,   "AES-CTR is refused",                      -EPROTO       },
         };
@@ -551,6 +550,73 @@ static void test_bad_answers(void **state) {
                 assert_non_null(strstr(outcome.text, cases[i].text));
                 assert_int_equal(outcome.keys.suite, SEAL_NONE);
                 auth_hear_forget(&host->auth, SESSION);
+        }
+}
+
+/* To the request of that attempt. */
+static void answer_attempt(Host *host, uint32_t attempt, int result, LayerMessage *ret_request) {
+        AuthMessage question, answer;
+
+        build(host, ret_request);
+        assert_int_equal(ret_request->attempt, attempt);
+        say_reply(host, ret_request);
+        auth_hear(&host->auth, AUTH_CHECK_RESPONSE, &question);
+        answer = good_answer(question.id);
+        answer.result = result;
+        (void) copy_string(answer.text, sizeof(answer.text), result < 0 ? "Somebody altered it" : "");
+        auth_say(&host->auth, &answer);
+        auth_message_done(&question);
+}
+
+/* What came is not what was sent: the next attempt begins at once, and asks for no less. */
+static void test_altered_answer(void **state) {
+        Host *host = *state;
+        int doorbell = ask(host, "far.example"), fds[LAYER_FDS_MAX];
+        LayerMessage request, message;
+        IrmMessage outcome;
+
+        answer_attempt(host, 0, -EBADE, &request);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        assert_int_equal(message.attempt, 0);
+        auth_hear_forget(&host->auth, SESSION);
+
+        answer_attempt(host, 1, 0, &request);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), 0);
+        assert_int_equal(outcome.keys.suite, SEAL_O7S);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        layer_hear(host->layer, LAYER_ESTABLISHED, &message, fds);
+        assert_int_equal(message.attempt, 1);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+}
+
+/* Each time: at last the program is told. */
+static void test_altered_answers(void **state) {
+        static const struct {
+                int result;
+                int error;
+        } cases[] = {
+                { -EBADE,   -EKEYREJECTED },
+                { -EBADMSG, -EPROTO       },
+        };
+        Host *host = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int doorbell = ask(host, "far.example");
+                LayerMessage message;
+                IrmMessage outcome;
+
+                for (uint32_t attempt = 0; attempt < 3; attempt++) {
+                        answer_attempt(host, attempt, cases[i].result, &message);
+                        auth_hear_forget(&host->auth, SESSION);
+                        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+                }
+                for (uint32_t attempt = 1; attempt < 3; attempt++)      /* the turn of the layer is over */
+                        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+
+                assert_int_equal(fixture_hear_outcome(doorbell, &outcome), cases[i].error);
+                assert_non_null(strstr(outcome.text, "Somebody altered it"));
+                auth_hears_nothing(&host->auth);
         }
 }
 
@@ -813,6 +879,8 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_no_service, set_up_alone, tear_down),
                 cmocka_unit_test_setup_teardown(test_no_greeting, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_answers, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_altered_answer, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_altered_answers, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_second_answer, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_service_ends_while_building, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_service_ends_between, set_up, tear_down),
