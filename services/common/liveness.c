@@ -3,7 +3,9 @@
 #include "services/common/liveness.h"
 
 static usec_t death(const Liveness *l) {
-        return usec_add(l->heard, l->timeout_usec);
+        usec_t silent = usec_add(l->heard, l->timeout_usec);
+
+        return l->proves ? MIN(silent, usec_add(l->proven, l->timeout_usec + LIVENESS_UNPROVEN_USEC)) : silent;
 }
 
 static usec_t keepalive(const Liveness *l) {
@@ -15,6 +17,8 @@ LivenessEvent liveness_expire(const Liveness *l, usec_t now) {
                 return LIVENESS_NOTHING;
         if (now >= death(l))
                 return LIVENESS_DEAD;
+        if (l->proves && now >= l->ask)
+                return LIVENESS_ASK;
         if (now >= keepalive(l))
                 return LIVENESS_SEND;
 
@@ -25,5 +29,5 @@ usec_t liveness_next(const Liveness *l) {
         if (l->timeout_usec == 0)
                 return USEC_INFINITY;
 
-        return MIN(death(l), keepalive(l));
+        return MIN(MIN(death(l), keepalive(l)), l->proves ? l->ask : USEC_INFINITY);
 }

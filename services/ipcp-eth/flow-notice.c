@@ -133,9 +133,15 @@ bool flow_is_told_address(const EthernetFlow *flow) {
                                    address_to_value(&flow->ethernet->link.address));
 }
 
-void flow_probe(EthernetFlow *flow, usec_t now) {
-        if (flow_upkeep_should_probe(&flow->upkeep, &flow->liveness, now) && flow->layer.control.confirmed)
+/* A move that nobody has understood yet asks already. */
+void flow_ask(EthernetFlow *flow, usec_t now) {
+        if (flow->layer.control.confirmed && !flow->upkeep.notices[FLOW_NOTICE_MOVE].active)
                 flow_follow_address(flow, now);
+}
+
+void flow_probe(EthernetFlow *flow, usec_t now) {
+        if (flow_upkeep_should_probe(&flow->upkeep, &flow->liveness, now))
+                flow_ask(flow, now);
 }
 
 void flow_upkeep_begin(EthernetFlow *flow, usec_t now) {
@@ -143,6 +149,7 @@ void flow_upkeep_begin(EthernetFlow *flow, usec_t now) {
                 return;
 
         flow_upkeep_init(&flow->upkeep, &flow->ethernet->upkeep, now);
+        liveness_proven(&flow->liveness, now);
 
         /* Who asked for the flow says something first, and so shows that it has the keys. */
         if (flow->layer.control.confirmed)
@@ -265,7 +272,7 @@ void flow_notice_received(Ethernet *e, const Frame *frame, const ManagementMessa
                 return flow_drop_unproven(flow, r);
 
         heard = flow->liveness.heard;
-        liveness_heard(&flow->liveness, now);
+        liveness_proven(&flow->liveness, now);
         fragmented_message_done(&flow->message);
         notice_genuine(flow, frame, message, heard, now);
 }

@@ -65,8 +65,13 @@ void flow_drop_unproven(EthernetFlow *flow, int r) {
 
 /* By its proof, or, from a peer that may have no keys, by the token that nobody else has. */
 static int close_is_genuine(EthernetFlow *flow, const ManagementMessage *message) {
-        int r = flow_check_proof(flow, message);
+        int r;
 
+        /* We closed it, and the keys are gone with it: nothing proves anything any more. */
+        if (flow->has_close_proof)
+                return -ESTALE;
+
+        r = flow_check_proof(flow, message);
         if (r >= 0 || flow->layer.control.confirmed)
                 return r;
 
@@ -88,6 +93,8 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
                 return counters_drop(&e->counters, DROP_WRONG_SOURCE);
 
         r = close_is_genuine(flow, message);
+        if (r == -ESTALE)
+                return counters_drop(&e->counters, DROP_FLOW_CLOSED);
         if (r == -EKEYREJECTED)
                 return counters_drop(&e->counters, DROP_WRONG_SOURCE);
         if (r < 0)

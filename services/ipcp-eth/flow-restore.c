@@ -71,6 +71,7 @@ static void restore_upkeep(EthernetFlow *flow, const LayerFlowRecord *record, us
                 return;
 
         flow_upkeep_init(&flow->upkeep, &flow->ethernet->upkeep, now);
+        liveness_proven(&flow->liveness, now);
         if (flow->next_endpoint != 0)
                 flow_upkeep_rotate(&flow->upkeep, flow->next_endpoint, now);
         else if (flow->old_endpoint != 0)

@@ -247,8 +247,8 @@ void ethernet_irm_lost(Ethernet *e, usec_t now) {
 void flow_heard(EthernetFlow *flow, usec_t now) {
         liveness_heard(&flow->liveness, now);
 
-        /* Who sends to us has our reply. */
-        if (flow->message.bytes)
+        /* Who sends to us has our reply; who has keys says so with a proof, and first of all. */
+        if (flow->message.bytes && !flow->layer.control.present)
                 fragmented_message_done(&flow->message);
         if (flow_upkeep_received(&flow->upkeep, 1))
                 (void) expiry_set(&flow->ethernet->expiries, &flow->expiry, now);
@@ -280,6 +280,11 @@ static void expire_established(EthernetFlow *flow, usec_t now) {
                 (void) eth_send_keepalive(flow->ethernet, flow, now);
                 if (now >= usec_add(flow->liveness.heard, flow->liveness.timeout_usec / 2))
                         flow_probe(flow, now);
+                break;
+
+        case LIVENESS_ASK:
+                liveness_asked(&flow->liveness, now);
+                flow_ask(flow, now);
                 break;
 
         case LIVENESS_DEAD:

@@ -160,8 +160,9 @@ void flow_upkeep_run(EthernetFlow *flow, usec_t now);
 void flow_follow_address(EthernetFlow *flow, usec_t now);
 bool flow_is_told_address(const EthernetFlow *flow);
 
-/* The peer has been silent for a while, and we are sending. */
+/* The peer has been silent for a while, and we are sending; or it has to prove that it is there. */
 void flow_probe(EthernetFlow *flow, usec_t now);
+void flow_ask(EthernetFlow *flow, usec_t now);
 
 /* -- from receive.c -- */
 

@@ -50,8 +50,9 @@ static void flow_received(UnicastFlow *flow, Packet *const *packets, unsigned n,
         assert(n <= UNICAST_BURST_MAX);
 
         liveness_heard(&flow->liveness, now);
-        if (flow->message.bytes)
-                fragmented_message_done(&flow->message);        /* who sends to us has our reply */
+        /* Who sends to us has our reply; who has keys says so with a proof, and first of all. */
+        if (flow->message.bytes && !flow->layer.control.present)
+                fragmented_message_done(&flow->message);
         if (flow_upkeep_received(&flow->upkeep, n))
                 (void) expiry_set(&u->expiries, &flow->expiry, now);
 

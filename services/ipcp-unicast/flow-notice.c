@@ -109,10 +109,15 @@ void flows_follow_address(Unicast *u, usec_t now) {
         }
 }
 
-void flow_probe(UnicastFlow *flow, usec_t now) {
-        if (flow->unicast->is_member && flow_upkeep_should_probe(&flow->upkeep, &flow->liveness, now) &&
-            flow->layer.control.confirmed)
+/* A move that nobody has understood yet asks already. */
+void flow_ask(UnicastFlow *flow, usec_t now) {
+        if (flow->unicast->is_member && flow->layer.control.confirmed && !flow->upkeep.notices[FLOW_NOTICE_MOVE].active)
                 flow_follow_address(flow, now);
+}
+
+void flow_probe(UnicastFlow *flow, usec_t now) {
+        if (flow_upkeep_should_probe(&flow->upkeep, &flow->liveness, now))
+                flow_ask(flow, now);
 }
 
 void flow_upkeep_begin(UnicastFlow *flow, usec_t now) {
@@ -120,6 +125,7 @@ void flow_upkeep_begin(UnicastFlow *flow, usec_t now) {
                 return;
 
         flow_upkeep_init(&flow->upkeep, &flow->unicast->upkeep, now);
+        liveness_proven(&flow->liveness, now);
 
         /* Who asked for the flow says something first, and so shows that it has the keys. */
         if (flow->layer.control.confirmed)
@@ -229,7 +235,7 @@ void flow_notice_received(Unicast *u, const FlowMessage *message, const LowerFlo
                 return flow_drop_unproven(flow, r);
 
         heard = flow->liveness.heard;
-        liveness_heard(&flow->liveness, now);
+        liveness_proven(&flow->liveness, now);
         fragmented_message_done(&flow->message);
         notice_genuine(flow, message, heard, now);
 }

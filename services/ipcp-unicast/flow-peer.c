@@ -122,6 +122,7 @@ void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlo
                 r = flow_check_proof(flow, message);
                 if (r < 0)
                         return flow_drop_unproven(flow, r);
+                liveness_proven(&flow->liveness, now);
                 flow_changed(flow);
         }
 
@@ -131,8 +132,13 @@ void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlo
 /* By its proof, or, from a peer that may have no keys, by the token that nobody else has; the other id says that the
  * peer means this flow. */
 static int close_is_genuine(UnicastFlow *flow, const FlowMessage *message) {
-        int r = flow_check_proof(flow, message);
+        int r;
 
+        /* We closed it, and the keys are gone with it: nothing proves anything any more. */
+        if (flow->has_close_proof)
+                return -ESTALE;
+
+        r = flow_check_proof(flow, message);
         if (r >= 0 || flow->layer.control.confirmed)
                 return r;
 
@@ -150,6 +156,8 @@ void flow_close_received(Unicast *u, const FlowMessage *message, const LowerFlow
                 return flow_unknown_eid(u, from);
 
         r = close_is_genuine(flow, message);
+        if (r == -ESTALE)
+                return counters_drop(&u->counters, DROP_FLOW_CLOSED);
         if (r == -EKEYREJECTED)
                 return counters_drop(&u->counters, DROP_WRONG_SOURCE);
         if (r < 0)

@@ -82,6 +82,7 @@ static void restore_upkeep(UnicastFlow *flow, const LayerFlowRecord *record, use
                 return;
 
         flow_upkeep_init(&flow->upkeep, &flow->unicast->upkeep, now);
+        liveness_proven(&flow->liveness, now);
         if (flow->next_eid != 0)
                 flow_upkeep_rotate(&flow->upkeep, flow->next_eid, now);
         else if (flow->old_eid != 0)

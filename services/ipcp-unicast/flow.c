@@ -286,6 +286,11 @@ static void expire_established(UnicastFlow *flow, usec_t now) {
                         flow_probe(flow, now);
                 break;
 
+        case LIVENESS_ASK:
+                liveness_asked(&flow->liveness, now);
+                flow_ask(flow, now);
+                break;
+
         case LIVENESS_DEAD:
                 return unicast_flow_down(flow, CLOSE_PEER_TIMEOUT, now);
         }

@@ -229,8 +229,9 @@ void flow_follow_address(UnicastFlow *flow, usec_t now);
 void flows_follow_address(Unicast *u, usec_t now);
 bool flow_survives_move(const UnicastFlow *flow);
 
-/* The peer has been silent for a while, and we are sending. */
+/* The peer has been silent for a while, and we are sending; or it has to prove that it is there. */
 void flow_probe(UnicastFlow *flow, usec_t now);
+void flow_ask(UnicastFlow *flow, usec_t now);
 
 /* flow-data.c: what was held for the application; and what a peer hears that goes on after the end. */
 void flow_deliver_early(UnicastFlow *flow);

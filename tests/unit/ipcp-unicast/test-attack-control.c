@@ -353,6 +353,72 @@ static void test_trying_ids(void **state) {
         assert_unharmed(net);
 }
 
+/* We close, our closes are lost at first; somebody who has seen the peer's token says that it has closed, too. */
+static void test_close_after_close(void **state) {
+        Net *net = *state;
+        NetMember *a = &net->members[0];
+        UnicastFlow *flow = at_a(net);
+        FlowMessage message = {
+                .code = FLOW_MESSAGE_CLOSE, .sender_eid = flow->peer_eid, .receiver_eid = flow->eid, .token = { 0xA1 },
+        };
+        uint64_t dropped = drops(net, 0, DROP_FLOW_CLOSED);
+
+        net->swallow = true;
+        unicast_close(&a->unicast, &flow->layer, net->now);
+        net->swallow = false;
+        for (unsigned i = 0; i < 2; i++) {
+                message.has_proof = i > 0;
+                net_inject_message(a, 1, &message);
+                assert_false(flow->peer_closed);
+        }
+        assert_int_equal(drops(net, 0, DROP_FLOW_CLOSED), dropped + 2);
+        net_run(net, USEC_PER_SEC);
+        assert_int_equal(net->members[1].n_downs, 1);
+}
+
+/* The peer is gone, and somebody goes on in its name, with data or without. */
+static void test_forged_life(void **state) {
+        static const char *const texts[] = { "", "more" };
+        Net *net = *state;
+        NetMember *a = &net->members[0];
+
+        for (unsigned i = 0; i < ELEMENTSOF(texts); i++) {
+                UnicastFlow *flow;
+                usec_t begin, given_up;
+
+                if (i > 0)
+                        net_connect_with_keys(net, A_FLOW + 1, 36);
+                flow = net_flow(a, A_FLOW + i, 0);
+                given_up = flow->liveness.timeout_usec + LIVENESS_UNPROVEN_USEC;
+                begin = net->now;
+                unicast_flow_free(net_flow(&net->members[1], B_FLOW + i, 0));
+                net->swallow = true;
+                while (a->n_downs == i && net->now - begin < 2 * given_up) {
+                        net_inject_data(a, flow->eid, texts[i]);
+                        net_run(net, USEC_PER_SEC);
+                }
+                net->swallow = false;
+                assert_int_equal(a->n_downs, i + 1);
+                assert_int_equal(a->last_down, CLOSE_PEER_TIMEOUT);
+                assert_true(net->now - begin + USEC_PER_SEC >= given_up && net->now - begin <= given_up + USEC_PER_SEC);
+        }
+}
+
+/* Control messages get lost, every other of them, and data goes on: nobody is given up. */
+static void test_long_life(void **state) {
+        Net *net = *state;
+
+        net->loss_percent = 50;
+        for (unsigned i = 0; i < 3600; i++) {
+                net_write(&net->members[0], A_FLOW, "to b");
+                net_write(&net->members[1], B_FLOW, "to a");
+                net_run(net, USEC_PER_SEC);
+        }
+        net->loss_percent = 0;
+        net_run(net, 10 * USEC_PER_SEC);
+        assert_unharmed(net);
+}
+
 /* -- another process -- */
 
 static void test_keys_outlive_us(void **state) {
@@ -407,6 +473,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_reset_of_others, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_trying_ids, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_close_after_close, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_forged_life, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_long_life, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_outlive_us, setup, teardown),
         };
 
