@@ -81,9 +81,10 @@ CORES = [
            'flow-upkeep', 'fragment', 'histogram', 'layer-config', 'layer-flow', 'limit', 'liveness', 'oap-extension', 'oap-header',
            'oap-replay', 'oap-request', 'pcapng', 'reassembly', 'shim-endpoint', 'shim-name')], []),
     Core(['services/ipcp-eth/*'],
-         ['main.c', 'service.[ch]', 'socket*.[ch]', 'link.[ch]', '*-bus.c']),
+         ['main.c', 'service*.[ch]', 'socket*.[ch]', 'link.[ch]', '*-bus.c']),
     Core(['services/ipcp-unicast/*'],
-         ['main.c', 'service*.[ch]', 'lower.[ch]', '*-bus.c', 'bus-call.[ch]', 'statistics.c']),
+         ['main.c', 'service*.[ch]', 'lower.[ch]', 'carrier.[ch]', 'lower-listener.c', '*-bus.c', 'bus-call.[ch]',
+          'statistics.c']),
 ]
 
 CORE_HEADERS = ['systemd/*', 'time.h', 'sys/time.h', 'sys/timerfd.h', 'sys/random.h', 'sys/epoll.h', 'sys/socket.h', 'poll.h',

@@ -9,15 +9,14 @@
  *
  *   frame*.c         the two framings                          management.c   the messages
  *   transmit.c       down: data of a flow, messages            receive.c      up: frames to messages or flows
- *   flow.c           a flow's life: tables, end, time          flow-request.c outgoing ones, from the order to the
- *                                                              reply
- *   flow-peer.c      what ends them at the peer's word         flow-notice.c  other endpoint ids and addresses, and silence
+ *   flow.c           a flow's life: tables, end, time          flow-request.c outgoing ones, from order to reply
+ *   flow-peer.c      what ends them at the peer's word         flow-notice.c  other ids and addresses, and silence
  *   flow-restore.c   what outlives our process
  *   incoming.c       requests that the IRM thinks about        pieces.c       requests and replies that fit no frame
  *   name-query.c     who serves a name                         ethernet.c     the layer's object, link, expiry
  *
- * Around the core, and the only files with descriptors: socket.c (frames), link.c (rtnetlink), service.c (joins the
- * core with these and with the IRM), ethernet-bus.c (D-Bus), main.c.
+ * Around the core, and the only files with descriptors: socket.c (frames), link.c (rtnetlink), service*.c (join
+ * the core with these and with the IRM), ethernet-bus.c (D-Bus), main.c.
  */
 
 #include "basic/map.h"

@@ -76,7 +76,7 @@ static void probe_later(Join *join, JoinTarget *t, usec_t now) {
         t->probe_pause_usec = MIN(2 * t->probe_pause_usec, JOIN_PROBE_MAX_USEC);
 }
 
-static void target_look(Join *join, JoinTarget *t, usec_t now) {
+void join_target_look(Join *join, JoinTarget *t, usec_t now) {
         bool was_satisfied = t->satisfied;
         const Neighbour *n;
 
@@ -107,7 +107,7 @@ void join_targets_look(Join *join, usec_t now) {
         if (!join->unicast->is_member)
                 return;
         list_for_each(t, &join->targets, by_join)
-                target_look(join, t, now);
+                join_target_look(join, t, now);
 }
 
 /* -- opening -- */
@@ -300,13 +300,13 @@ bool join_targets_describe(const Join *join, char *text, size_t size) {
 
 /* -- life -- */
 
-static void target_free(Join *join, JoinTarget *t) {
+void join_target_free(Join *join, JoinTarget *t) {
         list_unlink(&t->by_join);
         join->n_targets--;
         free(t);
 }
 
-static int target_new(Join *join, const char *name, int lower, usec_t retry, JoinTarget **ret) {
+int join_target_new(Join *join, const char *name, int lower, usec_t retry, JoinTarget **ret) {
         JoinTarget *t;
 
         if (join->n_targets >= JOIN_TARGETS_MAX)
@@ -331,7 +331,7 @@ void join_targets_make(Join *join, usec_t now) {
         JoinTarget *t;
 
         for (unsigned i = 0; i < config->n_neighbours; i++) {
-                if (target_new(join, config->neighbours[i].name, config->neighbours[i].lower, now, &t) < 0)
+                if (join_target_new(join, config->neighbours[i].name, config->neighbours[i].lower, now, &t) < 0)
                         return;
                 t->management = config->neighbours[i].management;
                 t->data = config->neighbours[i].data;
@@ -339,7 +339,7 @@ void join_targets_make(Join *join, usec_t now) {
         }
 
         for (unsigned i = 0; config->keep_neighbours && i < config->n_lower; i++) {
-                if (target_new(join, config->layer, (int) i, usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)), &t) <
+                if (join_target_new(join, config->layer, (int) i, usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)), &t) <
                     0)
                         return;
                 t->implicit = t->management = t->data = true;
@@ -350,127 +350,5 @@ void join_targets_make(Join *join, usec_t now) {
 
 void join_targets_done(Join *join) {
         while (!list_is_empty(&join->targets))
-                target_free(join, list_first(&join->targets, JoinTarget, by_join));
-}
-
-/* -- orders -- */
-
-int join_connect(Join *join, const char *name, int lower, bool management, bool data, usec_t now) {
-        Unicast *u = join->unicast;
-        JoinTarget *t;
-        int r;
-
-        if (!u || !u->is_member)
-                return -EBUSY;
-        if (!flow_name_is_valid_on_wire(name) || lower >= (int) u->config.n_lower || (!management && !data))
-                return -EINVAL;
-
-        lower = MAX(lower, -1);
-        list_for_each(t, &join->targets, by_join)
-                if (!t->implicit && t->lower == lower && streq(t->name, name)) {
-                        if (t->management >= management && t->data >= data)
-                                return -EEXIST;
-
-                        t->management |= management;
-                        t->data |= data;
-                        target_look(join, t, now);
-                        return 0;
-                }
-
-        r = target_new(join, name, lower, now, &t);
-        if (r < 0)
-                return r;
-
-        t->management = management;
-        t->data = data;
-        target_look(join, t, now);
-        unicast_update_state(u, now);
-        return 0;
-}
-
-/* Flows with this neighbour, over the layer of the target, or over all. */
-static unsigned close_flows(Unicast *u, uint64_t address, int lower, bool management, bool data, usec_t now) {
-        unsigned n_closed = 0;
-        bool again;
-
-        /* One at a time: closing one may end others. */
-        do {
-                LowerFlow *flow;
-
-                again = false;
-                list_for_each(flow, &u->lower_flows, by_unicast) {
-                        if (!flow->neighbour || flow->neighbour->address != address ||
-                            (lower >= 0 && flow->lower != (unsigned) lower) ||
-                            !(flow->purpose == LOWER_MANAGEMENT ? management : data))
-                                continue;
-
-                        lower_flow_close(flow, now);
-                        n_closed++;
-                        again = true;
-                        break;
-                }
-        } while (again);
-
-        return n_closed;
-}
-
-/* Takes the components away; a target without any goes, and so does what it was opening. */
-static void target_reduce(Join *join, JoinTarget *t, bool management, bool data, usec_t now) {
-        LowerFlow *flow = t->flow;
-
-        t->management &= !management;
-        t->data &= !data;
-        if (flow && (flow->purpose == LOWER_MANAGEMENT ? management : data)) {
-                t->flow = NULL;
-                t->retry = now;
-                lower_flow_close(flow, now);
-        }
-        if (!t->management && !t->data)
-                target_free(join, t);
-        else
-                target_look(join, t, now);
-}
-
-int join_disconnect(Join *join, const char *name, bool management, bool data, usec_t now) {
-        Unicast *u = join->unicast;
-        JoinTarget *t, *following;
-        const Neighbour *n;
-        bool found = false;
-
-        if (!u || !u->is_member)
-                return -EBUSY;
-        if (!management && !data)
-                return -EINVAL;
-
-        list_for_each_safe(t, following, &join->targets, by_join) {
-                uint64_t address = t->address;
-                int lower = t->lower;
-
-                if (!streq(t->name, name))
-                        continue;
-
-                found = true;
-                target_reduce(join, t, management, data, now);
-                if (address != ADDRESS_NONE)
-                        (void) close_flows(u, address, lower, management, data, now);
-        }
-
-        /* A neighbour by its own name, whoever connected. An implicit target that it satisfied would bring it back:
-         * that one goes with it. */
-        list_for_each(n, &u->neighbours, by_unicast) {
-                uint64_t address = n->address;
-
-                if (!n->extended || !streq(n->member, name))
-                        continue;
-
-                found = true;
-                list_for_each_safe(t, following, &join->targets, by_join)
-                        if (t->implicit && t->address == address)
-                                target_reduce(join, t, management, data, now);
-                (void) close_flows(u, address, -1, management, data, now);
-                break;
-        }
-
-        unicast_update_state(u, now);
-        return found ? 0 : -ENOENT;
+                join_target_free(join, list_first(&join->targets, JoinTarget, by_join));
 }

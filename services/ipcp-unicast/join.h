@@ -110,7 +110,7 @@ bool join_has_failed(const Join *join);
 void join_expire(Join *join, usec_t now);
 usec_t join_next(const Join *join);
 
-/* -- between join.c and join-target.c -- */
+/* -- between join.c, join-target.c and join-order.c -- */
 
 /* The next pause of something that failed, with jitter; *backoff_usec is what it grew to, 0 before. reached: there
  * was a flow to somebody. */
@@ -123,7 +123,11 @@ usec_t join_jitter(Join *join, usec_t max);
 void join_targets_make(Join *join, usec_t now);
 void join_targets_done(Join *join);
 
+int join_target_new(Join *join, const char *name, int lower, usec_t retry, JoinTarget **ret);
+void join_target_free(Join *join, JoinTarget *target);
+
 /* Something changed that may be what a target waits for, or may be missing to it now. */
+void join_target_look(Join *join, JoinTarget *target, usec_t now);
 void join_targets_look(Join *join, usec_t now);
 
 /* The flow that was opened for a target, if it was. */

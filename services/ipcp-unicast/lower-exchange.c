@@ -56,8 +56,8 @@ static void report_clock(const LowerFlow *flow) {
         char name[2 * ENROLLMENT_ID_BYTES + 1];
 
         unicast_log_remote(flow->unicast, level,
-                           "Enrollment %s: the clock of %s is %" PRIu64 ".%03" PRIu64 " ms %s ours (round "
-                                                                                      "trip " USEC_FMT ".%03" PRIu64 " ms).",
+                           "Enrollment %s: the clock of %s is %" PRIu64 ".%03" PRIu64 " ms %s ours "
+                           "(round trip " USEC_FMT ".%03" PRIu64 " ms).",
                            enrollment_name(flow, name), flow->name, offset / 1000, offset % 1000,
                            e->clock_offset_usec < 0 ? "behind" : "ahead of", e->rtt_usec / 1000, e->rtt_usec % 1000);
 }

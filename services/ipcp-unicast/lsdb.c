@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Entries by key, the living ones also in an array (to be walked by those who look), and all by age on one of three
- * lists: since every entry of a list lives equally long, its first is the next to expire and no sweep is needed.
- *
- * The log of changes is what makes flooding cheap: an entry that changes again leaves its old place in the log empty
- * and gets a new one at the end, so whoever reads on from the version where he was sees each link once, in its newest
- * state, however often it changed meanwhile. Empty places are squeezed out when they are the majority.
+ * What is believed of links, and for how long, see lsdb.h; lsdb-internal.h says where the rest is.
  */
 
-#include "services/ipcp-unicast/lsdb.h"
+#include "services/ipcp-unicast/lsdb-internal.h"
 #include "services/ipcp-unicast/routing.h"
-
-#define LOG_MIN 64U
-
-typedef struct LsdbSource {
-        uint64_t address;
-        size_t n_entries;
-} LsdbSource;
-
-typedef struct LsdbPeer {
-        uint64_t number;
-        size_t n_introduced;
-} LsdbPeer;
 
 /* -- life -- */
 
@@ -116,247 +99,16 @@ void lsdb_remove_peer(Lsdb *db, uint64_t peer) {
         free(p);
 }
 
-/* -- the log -- */
-
-/* The first place whose version is above this one. */
-static size_t log_find(const Lsdb *db, uint64_t version) {
-        size_t low = 0, high = db->n_log;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (db->log[middle].version > version)
-                        high = middle;
-                else
-                        low = middle + 1;
-        }
-
-        return low;
-}
-
-static void log_squeeze(Lsdb *db) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < db->n_log; i++)
-                if (db->log[i].entry)
-                        db->log[n++] = db->log[i];
-
-        db->n_log = n;
-        db->n_log_gone = 0;
-}
-
-/* Room for one more, so that a change that has begun cannot fail any more. */
-static int log_reserve(Lsdb *db) {
-        LsdbChange *log;
-        size_t n;
-
-        if (db->n_log < db->n_log_allocated)
-                return 0;
-
-        if (db->n_log_gone > db->n_log / 2) {
-                log_squeeze(db);
-                return 0;
-        }
-
-        n = MAX(2 * db->n_log_allocated, LOG_MIN);
-        log = realloc(db->log, n * sizeof(*log));
-        if (!log)
-                return -ENOMEM;
-
-        db->log = log;
-        db->n_log_allocated = n;
-        return 0;
-}
-
-static void log_drop(Lsdb *db, LsdbEntry *e) {
-        size_t i;
-
-        if (e->version == 0)
-                return;
-
-        i = log_find(db, e->version - 1);
-        assert(i < db->n_log && db->log[i].entry == e);
-        db->log[i].entry = NULL;
-        db->n_log_gone++;
-        e->version = 0;
-}
-
-/* plain: a prototype can be told, too. */
-static void log_change(Lsdb *db, LsdbEntry *e, uint64_t peer, bool plain, bool news, usec_t now) {
-        log_drop(db, e);
-        e->version = ++db->version;
-        if (plain)
-                e->plain_version = e->version;
-        e->news = news;
-        e->changed = now;
-        e->learned_from = peer;
-        db->log[db->n_log++] = (LsdbChange) { .version = e->version, .entry = e };
-}
-
-LsdbEntry *lsdb_changed_after(const Lsdb *db, uint64_t version) {
-        for (size_t i = log_find(db, version); i < db->n_log; i++)
-                if (db->log[i].entry)
-                        return db->log[i].entry;
-
-        return NULL;
-}
-
-/* -- entries -- */
-
-LsdbEntry *lsdb_get(const Lsdb *db, uint64_t from, uint64_t to) {
-        const uint64_t key[2] = { from, to };
-
-        return map_get(db->entries, key, sizeof(key));
-}
-
-static int alive_reserve(Lsdb *db) {
-        LsdbEntry **alive;
-        size_t n;
-
-        if (db->n_alive < db->n_alive_allocated)
-                return 0;
-
-        n = MAX(2 * db->n_alive_allocated, LOG_MIN);
-        alive = realloc(db->alive, n * sizeof(LsdbEntry *));
-        if (!alive)
-                return -ENOMEM;
-
-        db->alive = alive;
-        db->n_alive_allocated = n;
-        return 0;
-}
-
-/* Moves the entry to where its state belongs, at the young end. Room among the living was reserved. */
-static void entry_set_state(Lsdb *db, LsdbEntry *e, LsdbState state, bool is_new) {
-        if (!is_new && e->state == LSDB_ALIVE && state != LSDB_ALIVE) {
-                db->alive[e->place] = db->alive[--db->n_alive];
-                db->alive[e->place]->place = e->place;
-        }
-        if (state == LSDB_ALIVE && (is_new || e->state != LSDB_ALIVE)) {
-                e->place = db->n_alive;
-                db->alive[db->n_alive++] = e;
-        }
-
-        e->state = state;
-        list_unlink(&e->by_age);
-        list_append(e->own ? &db->own : state == LSDB_ALIVE ? &db->fresh : &db->dead, &e->by_age);
-}
-
-static void source_drop(Lsdb *db, LsdbEntry *e) {
-        LsdbSource *s = map_get(db->sources, &e->key[0], sizeof(e->key[0]));
-        LsdbPeer *p = map_get(db->peers, &e->introduced_by, sizeof(e->introduced_by));
-
-        if (s && --s->n_entries == 0) {
-                (void) map_remove(db->sources, &s->address, sizeof(s->address));
-                free(s);
-        }
-        if (p && e->introduced)
-                p->n_introduced--;
-        db->n_foreign--;
-}
-
-void lsdb_forget(Lsdb *db, LsdbEntry *entry) {
-        assert(db);
-        assert(entry);
-
-        log_drop(db, entry);
-        entry_set_state(db, entry, LSDB_AGED, false);
-        list_unlink(&entry->by_age);
-        if (!entry->own)
-                source_drop(db, entry);
-
-        (void) map_remove(db->entries, entry->key, sizeof(entry->key));
-        free(entry);
-}
-
-/* The source's count, made where it is not there. */
-static int source_get(Lsdb *db, uint64_t address, LsdbSource **ret) {
-        _cleanup_free_ LsdbSource *s = NULL;
-        int r;
-
-        *ret = map_get(db->sources, &address, sizeof(address));
-        if (*ret)
-                return 0;
-
-        s = malloc(sizeof(*s));
-        if (!s)
-                return -ENOMEM;
-
-        *s = (LsdbSource) { .address = address };
-        r = map_put(db->sources, &s->address, sizeof(s->address), s);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(s);
-        return 0;
-}
-
-/* Whether there is room for one more of this peer; a neighbour never gets the last tenth. */
-static bool has_room(const Lsdb *db, const LsdbPeer *peer) {
-        return db->n_foreign < db->n_max && (!peer || peer->n_introduced < db->n_max - db->n_max / 10);
-}
-
-/* An entry that is on no list yet and has no state. */
-static int entry_new(Lsdb *db, uint64_t from, uint64_t to, bool own, LsdbEntry **ret) {
-        _cleanup_free_ LsdbEntry *e = NULL;
-        int r;
-
-        e = malloc(sizeof(*e));
-        if (!e)
-                return -ENOMEM;
-
-        *e = (LsdbEntry) { .key = { from, to }, .own = own, .state = LSDB_AGED, .cost = ROUTING_COST_DEFAULT };
-        list_init(&e->by_age);
-
-        r = map_put(db->entries, e->key, sizeof(e->key), e);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(e);
-        return 0;
-}
-
-static int entry_introduce(Lsdb *db, const Lsa *lsa, uint64_t peer, LsdbEntry **ret) {
-        LsdbPeer *p = map_get(db->peers, &peer, sizeof(peer));
-        LsdbSource *s = map_get(db->sources, &lsa->from, sizeof(lsa->from));
-        LsdbEntry *e;
-        int r;
-
-        if (!has_room(db, p) || (s && s->n_entries >= LSDB_PER_SOURCE_MAX))
-                return -ENOSPC;
-
-        r = entry_new(db, lsa->from, lsa->to, false, &e);
-        if (r < 0)
-                return r;
-
-        r = source_get(db, lsa->from, &s);
-        if (r < 0) {
-                (void) map_remove(db->entries, e->key, sizeof(e->key));
-                free(e);
-                return r;
-        }
-
-        s->n_entries++;
-        db->n_foreign++;
-        e->introduced_by = peer;
-        e->introduced = p;
-        if (p)
-                p->n_introduced++;
-
-        *ret = e;
-        return 0;
-}
-
 /* -- what is said about links -- */
 
 static int reserve(Lsdb *db) {
         int r;
 
-        r = log_reserve(db);
+        r = lsdb_log_reserve(db);
         if (r < 0)
                 return r;
 
-        return alive_reserve(db);
+        return lsdb_entry_reserve(db);
 }
 
 /* Takes over what is newer than the entry. Returns whether the link appeared, went or changed its cost. */
@@ -377,8 +129,8 @@ static bool entry_adopt(Lsdb *db, LsdbEntry *e, const Lsa *lsa, uint64_t peer, b
 
         news |= state != e->state;
         e->heard = now;
-        entry_set_state(db, e, state, is_new);
-        log_change(db, e, peer, plain && !lsa->withdrawn, news, now);
+        lsdb_entry_set_state(db, e, state, is_new);
+        lsdb_log_change(db, e, peer, plain && !lsa->withdrawn, news, now);
         return news;
 }
 
@@ -419,7 +171,7 @@ int lsdb_merge(Lsdb *db, const Lsa *lsa, uint64_t peer, usec_t now, LsdbEntry **
                 return r;
 
         if (is_new) {
-                r = entry_introduce(db, lsa, peer, &e);
+                r = lsdb_entry_introduce(db, lsa, peer, &e);
                 if (r < 0)
                         return r;
         }
@@ -445,7 +197,7 @@ int lsdb_set_own(Lsdb *db, uint64_t from, uint64_t to, uint64_t sequence, uint32
         e = lsdb_get(db, from, to);
         is_new = !e;
         if (is_new) {
-                r = entry_new(db, from, to, true, &e);
+                r = lsdb_entry_new(db, from, to, true, &e);
                 if (r < 0)
                         return r;
         }
@@ -513,8 +265,8 @@ bool lsdb_expire(Lsdb *db, usec_t now, uint64_t *ret_from, uint64_t *ret_to) {
                 return true;
         }
 
-        log_drop(db, e);
+        lsdb_log_drop(db, e);
         e->heard = now;
-        entry_set_state(db, e, LSDB_AGED, false);
+        lsdb_entry_set_state(db, e, LSDB_AGED, false);
         return true;
 }

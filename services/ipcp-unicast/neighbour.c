@@ -10,11 +10,6 @@
 
 #include "services/ipcp-unicast/unicast.h"
 
-/* Towards an o7s member, until a flow of another cube is tried again; until then its packets share that of best
- * effort. */
-#define COMPANION_RETRY_USEC (200 * USEC_PER_MSEC)
-#define COMPANION_RETRY_MAX_USEC (60 * USEC_PER_SEC)
-
 static const char *const neighbour_state_table[_NEIGHBOUR_STATE_MAX] = {
         [NEIGHBOUR_DOWN]   = "down",
         [NEIGHBOUR_TRYING] = "trying",
@@ -31,85 +26,8 @@ Neighbour *neighbour_by_hop(const Unicast *u, uint32_t hop) {
         return hop < NEIGHBOURS_MAX ? u->hops[hop] : NULL;
 }
 
-/* -- its flows -- */
-
-static const List *flows_of(const Neighbour *n, LowerPurpose purpose, Cube cube) {
-        return purpose == LOWER_MANAGEMENT ? &n->management : &n->data[cube];
-}
-
-const LowerFlow *neighbour_has_flow(const Neighbour *n, LowerPurpose purpose, Cube cube, int lower,
-                                    const LowerFlow *except) {
-        const List *list = flows_of(n, purpose, cube);
-        const LowerFlow *flow;
-
-        list_for_each(flow, list, by_neighbour)
-                if (flow != except && (lower < 0 || flow->lower == (unsigned) lower))
-                        return flow;
-
-        return NULL;
-}
-
-bool neighbour_has(const Neighbour *n, LowerPurpose purpose, int lower) {
-        if (purpose == LOWER_MANAGEMENT)
-                return neighbour_has_flow(n, purpose, CUBE_BEST_EFFORT, lower, NULL);
-
-        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
-                if (neighbour_has_flow(n, purpose, cube, lower, NULL))
-                        return true;
-
-        return false;
-}
-
 static bool has_any_flow(const Neighbour *n) {
         return neighbour_has(n, LOWER_MANAGEMENT, -1) || neighbour_has(n, LOWER_DATA, -1);
-}
-
-/* Data transfer of best effort tells for all flows over the same layer below. */
-static bool way_is_lost(const Neighbour *n, const LowerFlow *flow) {
-        const LowerFlow *other;
-        bool lost = false;
-
-        if (flow->purpose == LOWER_DATA && flow->cube == CUBE_BEST_EFFORT)
-                return hello_is_lost(&flow->hello);
-
-        list_for_each(other, &n->data[CUBE_BEST_EFFORT], by_neighbour) {
-                if (other->lower != flow->lower)
-                        continue;
-                if (!hello_is_lost(&other->hello))
-                        return false;
-                lost = true;
-        }
-
-        return lost;
-}
-
-/* The first whose layer below works, and leads to the neighbour. */
-static LowerFlow *first_usable(const Neighbour *n, const List *list) {
-        LowerFlow *flow;
-
-        list_for_each(flow, list, by_neighbour)
-                if (n->unicast->lower_is_up[flow->lower] && !way_is_lost(n, flow))
-                        return flow;
-
-        return NULL;
-}
-
-LowerFlow *neighbour_data_flow(Neighbour *n, Cube cube) {
-        LowerFlow *flow;
-
-        flow = first_usable(n, &n->data[cube]);
-        if (!flow && cube != CUBE_BEST_EFFORT)
-                flow = first_usable(n, &n->data[CUBE_BEST_EFFORT]);
-
-        /* A foreign member may have connected with a better QoS than best effort, and no other flow. */
-        for (Cube other = 0; !flow && other < _CUBE_MAX; other++)
-                flow = first_usable(n, &n->data[other]);
-
-        return flow;
-}
-
-bool neighbour_is_lost(const Neighbour *n) {
-        return n->state == NEIGHBOUR_TRYING && neighbour_has(n, LOWER_DATA, -1);
 }
 
 /* -- what it is to others -- */
@@ -215,7 +133,7 @@ static void neighbour_update(Neighbour *n, const char *reason, usec_t now) {
         if (was_up && !is_up)
                 link_down(n, now);
 
-        set_management(n, first_usable(n, &n->management), now);
+        set_management(n, neighbour_management_flow(n), now);
 
         if (!was_up && is_up)
                 link_up(n, now);
@@ -418,68 +336,4 @@ void neighbour_forget_past(const LowerFlow *flow, usec_t now) {
         list_for_each_safe(other, following, &flow->unicast->lower_flows, by_unicast)
                 if (other->neighbour == past && other->lower == flow->lower)
                         lower_flow_give_up(other, "it has begun a new life", now);
-}
-
-/* -- companions -- */
-
-static bool companion_is_there(const LowerFlow *flow, Cube cube) {
-        const LowerFlow *other;
-
-        if (neighbour_has_flow(flow->neighbour, LOWER_DATA, cube, (int) flow->lower, NULL))
-                return true;
-
-        list_for_each(other, &flow->unicast->lower_flows, by_unicast)
-                if (other->companion && other->state < LOWER_OPEN && other->cube == cube &&
-                    other->lower == flow->lower && other->expected == flow->neighbour->address)
-                        return true;
-
-        return false;
-}
-
-static void companions_again(LowerFlow *flow, usec_t now) {
-        flow->companion_backoff_usec = flow->companion_backoff_usec == 0
-                                               ? COMPANION_RETRY_USEC
-                                               : MIN(2 * flow->companion_backoff_usec, COMPANION_RETRY_MAX_USEC);
-        (void) expiry_set(&flow->unicast->lower_expiries, &flow->expiry, usec_add(now, flow->companion_backoff_usec));
-}
-
-void neighbour_open_companions(LowerFlow *flow, usec_t now) {
-        const Neighbour *n = flow->neighbour;
-        const char *name = n->member;
-        LowerFlow *companion;
-        bool failed = false;
-
-        /* By the name of the member, as that of the layer may lead to another one. In turns with the name that was good
-         * before, should its own not be known, or cut. */
-        if (strlen(name) == CEP_MEMBER_BYTES_MAX || flow->n_companion_attempts++ % 2 == 1)
-                name = flow->name;
-
-        for (Cube cube = CUBE_BEST_EFFORT + 1; cube < _CUBE_MAX; cube++) {
-                if (companion_is_there(flow, cube))
-                        continue;
-                if (lower_flow_open(flow->unicast, LOWER_DATA, cube, flow->lower, name, now, &companion) < 0) {
-                        failed = true;
-                        continue;
-                }
-                companion->companion = true;
-                companion->expected = n->address;
-        }
-
-        if (failed)
-                companions_again(flow, now);
-}
-
-void neighbour_companion_ended(Unicast *u, const LowerFlow *companion, usec_t now) {
-        Neighbour *n = neighbour_find(u, companion->expected);
-        LowerFlow *flow;
-
-        if (!n)
-                return;
-        list_for_each(flow, &n->data[CUBE_BEST_EFFORT], by_neighbour)
-                if (flow->outgoing && flow->lower == companion->lower) {
-                        /* One that worked for a while was no failure. */
-                        if (companion->opened > 0 && usec_sub(now, companion->opened) > COMPANION_RETRY_MAX_USEC)
-                                flow->companion_backoff_usec = 0;
-                        return companions_again(flow, now);
-                }
 }

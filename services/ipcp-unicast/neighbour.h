@@ -101,3 +101,6 @@ bool neighbour_is_lost(const Neighbour *n);
 
 /* The flow that packets of this cube take: the cube's, or best effort's, or any; NULL: none is there. */
 LowerFlow *neighbour_data_flow(Neighbour *n, Cube cube);
+
+/* The same for link-state messages. */
+LowerFlow *neighbour_management_flow(const Neighbour *n);

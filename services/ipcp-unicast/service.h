@@ -5,6 +5,7 @@
 
 #include "services/common/layer-file.h"
 #include "services/common/layer.h"
+#include "services/common/loop-timer.h"
 #include "services/ipcp-unicast/echo.h"
 #include "services/ipcp-unicast/lower.h"
 #include "services/ipcp-unicast/neighbour-report.h"
@@ -22,8 +23,7 @@ typedef struct Service {
         Layer *layer;
         Lower lower;
         uint32_t packet_max;            /* as the core last said; 0: no neighbour yet */
-        sd_event_source *timer;
-        usec_t timer_armed;
+        LoopTimer *timer;
         NeighbourReport report;         /* service-report.c */
         Orders orders;
         sd_event_source *report_soon;
@@ -41,6 +41,9 @@ void service_done(Service *service);
 
 /* Becomes a member, or begins to try. After service_bus_export(), so that nothing is missed there. */
 int service_start(Service *service);
+
+extern const UnicastEvents service_core_events;         /* service-core.c; userdata is the Service */
+extern const LayerOps service_layer_ops;                /* service-layer.c; likewise */
 
 /* service-config.c: what the file says, as the core wants it. Strings stay the file's, or ours. */
 int service_config(Service *service, UnicastConfig *ret);

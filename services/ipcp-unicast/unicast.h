@@ -7,7 +7,8 @@
  * calls; what is to be done goes out through UnicastEvents. So three members forward packets to each other inside a
  * test, and thousands of them inside o7s-sim.
  *
- *   unicast.c         the object: what a member is made of, before and after it joined
+ *   unicast.c         the object: what a member is made of              membership.c    what it has when it joined
+ *   unicast-state.c   how it is, in words
  *
  *   transmit.c        down: data of a flow → PCI → next hop             receive.c      up: PCI → forward, component, or flow
  *   pci.c             the header                                        queue.c        what a neighbour does not take yet
@@ -21,8 +22,8 @@
  *   directory.c, dht-*.c                                                who serves a name
  *   flow*.c, incoming.c, eid.c                                          the flow allocator
  *
- * Around the core, and the only files with descriptors: service.c (joins the core with the IRM and the clock),
- * lower.c (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
+ * Around the core, and the only files with descriptors: service*.c (join the core with the IRM and the clock),
+ * lower.c, lower-listener.c, carrier.c (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
  */
 
 #include "basic/map.h"
@@ -382,6 +383,9 @@ void unicast_update_state(Unicast *u, usec_t now);
 
 /* Makes us a member: address, routing, directory, forwarding. config: decided (bootstrap) or learned. */
 int unicast_become_member(Unicast *u, const LayerConfig *config, usec_t now);
+
+/* What it made goes; nothing else is told. */
+void unicast_end_membership(Unicast *u);
 
 /* Another member has our address: draws a new one and joins again. Flows of applications end, but for those whose
  * peers can be told where we are then. */
