@@ -41,7 +41,8 @@ typedef enum KeyMessageType {
 typedef struct KeyMessage {
         KeyMessageType type;
         int32_t result;                         /* 0; -ENOENT, -EACCES: the key is not there, or its owner or mode are wrong; -EKEYREJECTED: not this key's
-                                                 * certificate; -EBADMSG: no handshake; -EOPNOTSUPP: algorithm; -EBUSY: too many questions */
+                                                 * certificate; -EBADMSG: no handshake; -EOPNOTSUPP: algorithm; -EBUSY: too many questions;
+                                                 * -EIO: its token fails */
         char key[KEY_URL_BYTES_MAX];
         char text[KEY_TEXT_BYTES_MAX];
         OapHeader header;                       /* SIGN: without a signature; its parts point into .buffer */

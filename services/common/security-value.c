@@ -6,13 +6,13 @@
  */
 
 #include "services/common/oap-algorithm.h"
+#include "services/common/pkcs11-url.h"
 #include "services/common/security-value.h"
 
 #define PIN_PREFIX "sha256:"
 #define PIN_DIGITS 64U
 #define CREDENTIAL_PREFIX "credential:"
 #define CREDENTIAL_NAME_BYTES_MAX 255U
-#define PKCS11_PREFIX "pkcs11:"
 
 static const char *const authentication_table[_AUTHENTICATION_MAX] = {
         [AUTHENTICATION_DEFAULT] = "default",
@@ -71,6 +71,8 @@ static int check_path(const char *word, const char **ret_problem) {
 }
 
 static int check_private_key(const char *word, const char **ret_problem) {
+        Pkcs11Url url;
+
         if (startswith(word, CREDENTIAL_PREFIX)) {
                 const char *name = word + STRLEN(CREDENTIAL_PREFIX);
 
@@ -81,11 +83,8 @@ static int check_private_key(const char *word, const char **ret_problem) {
                 return 0;
         }
 
-        if (startswith(word, PKCS11_PREFIX))
-                return is_printable(word) && word[STRLEN(PKCS11_PREFIX)] != '\0'
-                               ? 0
-                               : refuse(ret_problem, "behind \"pkcs11:\" come the attributes of a key, such as "
-                                                     "\"token=...;object=...\"");
+        if (startswith(word, PKCS11_URL_PREFIX))
+                return pkcs11_url_parse(word, &url, ret_problem);
 
         if (word[0] != '/')
                 return refuse(ret_problem, "it is a path, \"credential:NAME\" or \"pkcs11:...\"");

@@ -32,11 +32,20 @@ static bool time_is_equal(const struct timespec *a, const struct timespec *b) {
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+bool key_stamp_is_equal(const KeyStamp *a, const KeyStamp *b) {
+        return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+               time_is_equal(&a->modified, &b->modified) && time_is_equal(&a->changed, &b->changed);
+}
+
 bool key_file_has_changed(const char *path, const KeyStamp *stamp) {
         struct stat st;
+        KeyStamp now;
 
-        return stat(path, &st) < 0 || st.st_dev != stamp->device || st.st_ino != stamp->inode || st.st_size != stamp->size ||
-               !time_is_equal(&st.st_mtim, &stamp->modified) || !time_is_equal(&st.st_ctim, &stamp->changed);
+        if (stat(path, &st) < 0)
+                return true;
+
+        stamp_from(&st, &now);
+        return !key_stamp_is_equal(&now, stamp);
 }
 
 static int check_file(const char *path, bool from_manager, const struct stat *st, char text[KEY_TEXT_BYTES_MAX]) {

@@ -14,7 +14,6 @@
 #include "services/keyd/key.h"
 
 #define CREDENTIAL "credential:"
-#define TOKEN "pkcs11:"
 #define PEM_BEGIN "-----BEGIN "
 #define RSA_BITS_MIN 2048U
 #define RSA_BITS_MAX 8192U              /* a larger one has signatures that do not fit */
@@ -37,8 +36,10 @@ static Key *key_free(Key *key) {
                 return NULL;
 
         list_unlink(&key->by_store);
+        token_begin(key);
         if (key->private_key)
                 gnutls_privkey_deinit(key->private_key);
+        token_end(key);
         key_memory_wipe_stack();
         free(key->path);
         return mfree(key);
@@ -71,18 +72,6 @@ static int import_file(Key *key, bool from_manager, char text[KEY_TEXT_BYTES_MAX
         (void) seal_memory_free(memory, KEY_FILE_BYTES_MAX);
 
         return r < 0 ? fail_to_import(key, r, text) : 0;
-}
-
-static int import_token(Key *key, char text[KEY_TEXT_BYTES_MAX]) {
-        int r;
-
-        r = gnutls_privkey_import_url(key->private_key, key->name, 0);
-        if (r >= 0)
-                return 0;
-        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-                return key_fail(text, -ENOENT, "There is no token with the private key %s", key->name);
-
-        return fail_to_import(key, r, text);
 }
 
 static int check_strength(Key *key, char text[KEY_TEXT_BYTES_MAX]) {
@@ -162,9 +151,27 @@ static int find_path(const KeyStore *store, const char *name, char **ret, char t
         return format_string(ret, "%s/%s", store->credentials, credential);
 }
 
-static int key_open(const KeyStore *store, const char *name, Key **ret, char text[KEY_TEXT_BYTES_MAX]) {
+/* From where it is kept. */
+static int key_import(KeyStore *store, Key *key, char text[KEY_TEXT_BYTES_MAX]) {
+        int r;
+
+        if (startswith(key->name, PKCS11_URL_PREFIX))
+                return token_import(store, key, text);
+
+        r = find_path(store, key->name, &key->path, text);
+        return r < 0 ? r : import_file(key, startswith(key->name, CREDENTIAL), text);
+}
+
+/* What there is to know about it. */
+static int key_examine(Key *key, char text[KEY_TEXT_BYTES_MAX]) {
+        int r;
+
+        r = check_strength(key, text);
+        return r < 0 ? r : export_public(key, text);
+}
+
+static int key_open(KeyStore *store, const char *name, Key **ret, char text[KEY_TEXT_BYTES_MAX]) {
         _cleanup_(key_freep) Key *key = NULL;
-        bool token = startswith(name, TOKEN);
         int r;
 
         key = calloc(1, sizeof(*key));
@@ -176,21 +183,13 @@ static int key_open(const KeyStore *store, const char *name, Key **ret, char tex
         if (gnutls_privkey_init(&key->private_key) < 0)
                 return -ENOMEM;
 
-        if (!token) {
-                r = find_path(store, name, &key->path, text);
-                if (r < 0)
-                        return r;
-        }
-
-        r = token ? import_token(key, text) : import_file(key, startswith(name, CREDENTIAL), text);
+        r = key_import(store, key, text);
         if (r < 0)
                 return r;
 
-        r = check_strength(key, text);
-        if (r < 0)
-                return r;
-
-        r = export_public(key, text);
+        token_begin(key);
+        r = key_examine(key, text);
+        token_end(key);
         if (r < 0)
                 return r;
 
@@ -250,6 +249,13 @@ static Key *find_open(KeyStore *store, const char *name) {
                         return key;
 
         return NULL;
+}
+
+void key_store_drop(KeyStore *store, const char *name) {
+        Key *key = find_open(store, name);
+
+        if (key)
+                store_drop(store, key);
 }
 
 int key_store_get(KeyStore *store, const char *name, const Key **ret, char text[KEY_TEXT_BYTES_MAX]) {

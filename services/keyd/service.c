@@ -7,6 +7,7 @@
 
 #include "basic/log.h"
 #include "basic/time.h"
+#include "services/common/message-id.h"
 #include "services/keyd/service.h"
 
 #define BURST 32U                       /* questions of one connection before others get in */
@@ -51,7 +52,8 @@ static bool service_may_answer(Service *s, usec_t now) {
 
         s->n_refused++;
         if (s->logged == 0 || usec_sub(now, s->logged) >= LOG_INTERVAL_USEC) {
-                log_warning("More than %u questions a second: %u refused so far.", SERVICE_QUESTIONS_PER_SECOND, s->n_refused);
+                log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_KEYD_BUSY), "More than %u questions a second: %u refused so far.",
+                         SERVICE_QUESTIONS_PER_SECOND, s->n_refused);
                 s->logged = now;
         }
         return false;
@@ -72,8 +74,13 @@ static void answer_sign(Service *s, const KeyMessage *question, KeyMessage *answ
         const Key *key;
 
         answer->result = key_store_get(s->keys, question->key, &key, answer->text);
-        if (answer->result == 0)
-                answer->result = key_sign(key, &question->header, time_realtime_nsec(), answer->signature, &answer->signature_size, answer->text);
+        if (answer->result < 0)
+                return;
+
+        answer->result = key_sign(key, &question->header, time_realtime_nsec(), answer->signature,
+                                  &answer->signature_size, answer->text);
+        if (key_is_on_token(key) && (answer->result == -EIO || answer->result == -EACCES || answer->result == -ENOENT))
+                key_store_drop(s->keys, question->key);         /* the token may have gone, and come back */
 }
 
 static void answer_public(Service *s, const KeyMessage *question, KeyMessage *answer) {
@@ -190,7 +197,7 @@ static bool may_connect(const Service *s, int fd) {
         if (peer.uid == 0 || peer.uid == s->user)
                 return true;
 
-        log_warning("User %u may not ask for signatures.", (unsigned) peer.uid);
+        log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_KEYD_STRANGER), "User %u may not ask for signatures.", (unsigned) peer.uid);
         return false;
 }
 
@@ -243,8 +250,12 @@ static int service_connectable(sd_event_source *source, int listen_fd, uint32_t 
 
 /* -- all of it -- */
 
+/* By people, other than a message: only they may have a PIN tried again that was wrong. */
 static int service_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        service_reload(userdata);
+        Service *s = userdata;
+
+        token_forget_pins(s->keys);
+        service_reload(s);
         return 0;
 }
 

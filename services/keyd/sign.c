@@ -99,8 +99,12 @@ static int sign(const Key *key, int algorithm, const uint8_t *message, size_t si
         gnutls_datum_t data = { .data = (uint8_t *) (uintptr_t) message, .size = (unsigned) size }, signature = {};    /* data is only read */
         int r;
 
+        token_begin(key);
         r = gnutls_privkey_sign_data2(key->private_key, (gnutls_sign_algorithm_t) algorithm, 0, &data, &signature);
+        token_end(key);
         key_memory_wipe_stack();
+        if (r < 0 && key_is_on_token(key))
+                return token_fail(key, r, text);
         if (r < 0)
                 return key_fail(text, r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EOPNOTSUPP, "The private key %s does not sign: %s", key->name, gnutls_strerror(r));
 

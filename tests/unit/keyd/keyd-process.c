@@ -89,35 +89,44 @@ void keyd_start(KeydProcess *p, const char *program) {
         (void) close(notify_fd);
 }
 
-void keyd_stop(KeydProcess *p) {
+void keyd_clean(KeydProcess *p) {
         char command[128];
+
+        (void) snprintf(command, sizeof(command), "rm -rf %s", p->directory);
+        assert_int_equal(system(command), 0);
+}
+
+void keyd_stop(KeydProcess *p) {
         int status;
 
         assert_int_equal(kill(p->pid, SIGTERM), 0);
         assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
-
-        (void) snprintf(command, sizeof(command), "rm -rf %s", p->directory);
-        assert_int_equal(system(command), 0);
+        keyd_clean(p);
 }
 
-void keyd_write_key(const KeydProcess *p, const char *name, MakerKey kind, unsigned number) {
-        gnutls_x509_privkey_t key;
-        gnutls_datum_t pem;
+void keyd_write(const KeydProcess *p, const char *name, const void *data, size_t size) {
         char path[160];
         int fd;
-
-        assert_true(gnutls_privkey_export_x509(maker_key(kind, number), &key) >= 0);
-        assert_true(gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem) >= 0);
-        gnutls_x509_privkey_deinit(key);
 
         (void) snprintf(path, sizeof(path), "%s/%s", p->directory, name);
         (void) unlink(path);
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
         assert_true(fd >= 0);
-        assert_int_equal(write(fd, pem.data, pem.size), pem.size);
+        assert_int_equal(write(fd, data, size), size);
         (void) close(fd);
+}
+
+void keyd_write_key(const KeydProcess *p, const char *name, MakerKey kind, unsigned number) {
+        gnutls_x509_privkey_t key;
+        gnutls_datum_t pem;
+
+        assert_true(gnutls_privkey_export_x509(maker_key(kind, number), &key) >= 0);
+        assert_true(gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem) >= 0);
+        gnutls_x509_privkey_deinit(key);
+
+        keyd_write(p, name, pem.data, pem.size);
         gnutls_free(pem.data);
 }
 

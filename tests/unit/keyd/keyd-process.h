@@ -17,7 +17,11 @@ typedef struct KeydProcess {
 void keyd_start(KeydProcess *p, const char *program);
 void keyd_stop(KeydProcess *p);
 
-/* Writes the private key as directory/name, mode 0400. */
+/* Of one that has ended by itself. */
+void keyd_clean(KeydProcess *p);
+
+/* Writes directory/name, mode 0400: bytes; a private key. */
+void keyd_write(const KeydProcess *p, const char *name, const void *data, size_t size);
 void keyd_write_key(const KeydProcess *p, const char *name, MakerKey kind, unsigned number);
 
 /* Returns: a connection. */

@@ -21,6 +21,7 @@
 #include "basic/time.h"
 #include "services/auth/trust.h"
 #include "tests/unit/keyd/keyd-process.h"
+#include "tests/unit/keyd/soft-token.h"
 
 #define NEEDLE_BYTES 20U
 #define NEEDLES_MAX 12U
@@ -424,12 +425,46 @@ static void test_limits(void **state) {
         assert_int_equal(found, 1);
 }
 
+/* -- a token that hangs -- */
+
+/* It costs the process that asks it, which its manager starts anew; not more. */
+static void test_stuck_token(void **state) {
+        const KeyMessage good = { .type = KEY_PUBLIC, .key = "credential:key.pem" };
+        const KeyMessage stuck = { .type = KEY_PUBLIC, .key = SOFT_TOKEN ";object=web" };
+        KeyMessage answer;
+        SoftToken token;
+        KeydProcess p;
+        int fd, status;
+
+        soft_token_make(&token);
+        if (token.missing)
+                skip();
+        soft_token_add_key(&token, MAKER_P256, "web", "01");
+        soft_token_hang(&token);
+
+        keyd_start(&p, program);
+        keyd_write(&p, "pkcs11-pin", SOFT_TOKEN_PIN, STRLEN(SOFT_TOKEN_PIN));
+        keyd_write_key(&p, "key.pem", MAKER_P256, 0);
+        fd = keyd_connect(&p);
+        ask(fd, &good, KEY_PUBLIC_IS, 0, "", &answer);
+        assert_int_equal(keyd_ask(fd, &stuck, &answer), -EPIPE);
+        (void) close(fd);
+
+        assert_int_equal(waitpid(p.pid, &status, 0), p.pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
+        keyd_clean(&p);
+        soft_token_done(&token);
+        assert_int_equal(unsetenv("SOFTHSM2_CONF"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 TEST(test_every_kind), TEST(test_public), TEST(test_refuses), TEST(test_bytes), TEST(test_strangers),
                 TEST(test_memory), TEST(test_many_connections), TEST(test_limits), TEST(test_rate),
+                cmocka_unit_test(test_stuck_token),
         };
         int r;
 
