@@ -183,7 +183,7 @@ serve() { # NODE NAME [LAYER [PROGRAM ARGS...]]: by a service of its own, to whi
         lab_wait 5 output_has "$node" "$unit" serving
 }
 
-ping() { # NODE [-u USER] [OPTION...] NAME: three messages, quickly
+ping() { # NODE [-u USER] [OPTION...] NAME: three messages, quickly; a lost request is repeated after 3 s
         local node=$1
         shift
         local -a identity=()
@@ -191,7 +191,7 @@ ping() { # NODE [-u USER] [OPTION...] NAME: three messages, quickly
                 identity=(-u "$2")
                 shift 2
         fi
-        lab_exec "$node" "${identity[@]}" o7s-ping -c 3 -i 10ms --timeout=2s "$@"
+        lab_exec "$node" "${identity[@]}" o7s-ping -c 3 -i 10ms --timeout=4s "$@"
 }
 
 run_in_background() { # NODE UNIT [-p PROPERTY...] CMD...: its output goes to /run/UNIT.out of the node

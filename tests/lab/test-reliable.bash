@@ -75,7 +75,7 @@ arrives '... also the largest ones' 15 --size=1048576
 check 'a stream of bytes crosses it' lab_exec alpha "$RECORDS" send --stream --records=1500 --size=20000 bytes.example
 check '... unharmed' lab_wait 5 lab_exec beta grep -qE \
         '^ended -[0-9]+ records 1500 bytes [0-9]+ missing 0 repeated 0 disordered 0 damaged 0$' /run/serve-bytes.example.out
-check 'voice loses some, and stays in order' says ' 0 out of order' ping alpha --qos=voice -c 50 -i 10ms echo.example
+check 'voice loses some, and stays in order' says ' 0 out of order' ping alpha --qos=voice --timeout=10s -c 50 -i 10ms echo.example
 
 # opening a flow has its own time-outs, and is not what is looked at here: the wire turns bad once it is open
 wire delay=2
