@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -173,6 +174,7 @@ static void exec_daemon(const IrmFixture *f) {
         (void) snprintf(auth, sizeof(auth), "--auth-socket=%s/auth.sock", f->directory);
         (void) snprintf(key, sizeof(key), "--key-socket=%s/keyd.sock", f->directory);
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);        /* a test that fails in the middle leaves nobody */
         execl(f->program, f->program, text, auth, key, NULL);
         _exit(127);
 }
