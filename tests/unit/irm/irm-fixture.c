@@ -69,6 +69,14 @@ void fixture_write(IrmFixture *f, const char *path, const char *text) {
         assert_int_equal(fclose(file), 0);
 }
 
+void fixture_write_name(IrmFixture *f, const char *name) {
+        char path[64], text[128];
+
+        (void) snprintf(path, sizeof(path), "names/%s.name", name);
+        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n", geteuid());
+        fixture_write(f, path, text);
+}
+
 void fixture_plain(IrmFixture *f) {
         fixture_write(f, "names/far.example.name", "[Name]\nLocal=no\n[Client]\nEncryption=no\nAuthentication=none\n");
         fixture_write(f, "names/here.name.d/50-plain.conf",
@@ -245,10 +253,14 @@ int fixture_connect_client(void) {
 }
 
 int fixture_make_lane(void) {
+        return fixture_make_lane_of(LANE_NORMAL);
+}
+
+int fixture_make_lane_of(LaneClass class) {
         Lane *lane;
         int fd;
 
-        assert_int_equal(lane_new(LANE_NORMAL, &lane, &fd), 0);
+        assert_int_equal(lane_new(class, &lane, &fd), 0);
         lane_free(lane);
         return fd;
 }
@@ -262,6 +274,23 @@ void fixture_client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_f
         assert_int_equal(ret->type, type);
 }
 
+int fixture_client_listen(const char *name) {
+        IrmMessage message = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
+        int fd = fixture_connect_client();
+
+        (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
+        assert_int_equal(irm_message_send(fd, &message, NULL, 0), 0);
+        fixture_client_hear(fd, IRM_REPLY, &message, NULL);
+        assert_int_equal(message.result, 0);
+        return fd;
+}
+
+void fixture_client_hears_nothing(int fd) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+        assert_int_equal(poll(&pfd, 1, 50), 0);
+}
+
 int fixture_hear_outcome(int doorbell, IrmMessage *ret) {
         struct pollfd pfd = { .fd = doorbell, .events = POLLIN };
         int lane = -1;
@@ -273,6 +302,18 @@ int fixture_hear_outcome(int doorbell, IrmMessage *ret) {
                 (void) close(lane);
         (void) close(doorbell);
         return ret->result;
+}
+
+int fixture_finish(o7s_flow *flow) {
+        int r;
+
+        while ((r = o7s_flow_alloc_finish(flow)) == -EINPROGRESS) {
+                struct pollfd pfd = { .fd = o7s_flow_fd(flow), .events = POLLIN };
+
+                assert_int_equal(poll(&pfd, 1, WAIT_MSEC), 1);
+        }
+
+        return r;
 }
 
 /* -- a layer -- */
@@ -337,4 +378,24 @@ void layer_come_online(int fd, const char *name) {
         layer_say(fd, &hello, NULL, 0);
         layer_hear(fd, LAYER_WELCOME, &welcome, NULL);
         layer_say(fd, &online, NULL, 0);
+}
+
+int fixture_online_layer(IrmFixture *f, unsigned n_names) {
+        int layer = fixture_connect_layer(f);
+        LayerMessage message;
+
+        layer_come_online(layer, "lan");
+        for (unsigned i = 0; i < n_names; i++)
+                layer_hear(layer, LAYER_REGISTER, &message, NULL);
+        return layer;
+}
+
+void layer_answer_query(int fd, const char *name, int result) {
+        LayerMessage query, done = { .type = LAYER_QUERY_DONE, .result = result };
+
+        layer_hear(fd, LAYER_QUERY, &query, NULL);
+        if (name)
+                assert_string_equal(query.name, name);
+        done.query_id = query.query_id;
+        layer_say(fd, &done, NULL, 0);
 }

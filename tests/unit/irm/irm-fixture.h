@@ -34,6 +34,9 @@ void fixture_stop(IrmFixture *f);
 /* Writes DIRECTORY/etc/o7s/PATH. Before fixture_run(). */
 void fixture_write(IrmFixture *f, const char *path, const char *text);
 
+/* names/NAME.name: registered in "lan", and bound to the user of this test. */
+void fixture_write_name(IrmFixture *f, const char *name);
+
 /* Flows to far.example and those for "here" go without authentication service: for tests of everything else. Before
  * fixture_run(). */
 void fixture_plain(IrmFixture *f);
@@ -44,13 +47,23 @@ void fixture_collect(IrmFixture *f);
 /* A connection, as a program has one; a lane of its own. */
 int fixture_connect_client(void);
 int fixture_make_lane(void);
+int fixture_make_lane_of(LaneClass class);
+
+/* The connection of a program that listens for this name. */
+int fixture_client_listen(const char *name);
 
 /* What the IRM says next, which must be of that type; descriptors are the caller's (NULL: there is none). */
 void fixture_client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]);
 
+/* Nothing comes for a while that is long for a socket pair. */
+void fixture_client_hears_nothing(int fd);
+
 /* The outcome on a doorbell, which is closed then; with a lane where it is good, which is closed, too. Returns: its
  * result. */
 int fixture_hear_outcome(int doorbell, IrmMessage *ret);
+
+/* Waits until a pending allocation of libo7s is decided. Returns: how. */
+int fixture_finish(o7s_flow *flow);
 
 /* A connection, as a layer has one. Messages are waited for, at most a few seconds; the test fails otherwise. */
 int fixture_connect_layer(IrmFixture *f);
@@ -65,3 +78,9 @@ void layer_drain(int fd);
 
 /* HELLO, STATE(online); hears WELCOME. */
 void layer_come_online(int fd, const char *name);
+
+/* All of that for "lan", in which as many names are registered then. Returns: its connection. */
+int fixture_online_layer(IrmFixture *f, unsigned n_names);
+
+/* Answers a query, for this name (NULL: for whichever). */
+void layer_answer_query(int fd, const char *name, int result);

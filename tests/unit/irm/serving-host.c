@@ -16,23 +16,6 @@
 #include "services/common/hash.h"
 #include "tests/unit/irm/serving-host.h"
 
-void serving_client_hears_nothing(int fd) {
-        struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-        assert_int_equal(poll(&pfd, 1, 50), 0);
-}
-
-int serving_listen(const char *name) {
-        IrmMessage message = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
-        int fd = fixture_connect_client();
-
-        (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
-        assert_int_equal(irm_message_send(fd, &message, NULL, 0), 0);
-        fixture_client_hear(fd, IRM_REPLY, &message, NULL);
-        assert_int_equal(message.result, 0);
-        return fd;
-}
-
 int serving_set_up(void **state) {
         static ServingHost host;        /* cmocka hands on a pointer */
         LayerMessage message;
@@ -55,7 +38,7 @@ int serving_set_up(void **state) {
         layer_come_online(host.layer, "lan");
         layer_hear(host.layer, LAYER_REGISTER, &message, NULL);
         layer_hear(host.layer, LAYER_REGISTER, &message, NULL);
-        host.listener = serving_listen("here");
+        host.listener = fixture_client_listen("here");
         *state = &host;
         return 0;
 }
@@ -111,7 +94,7 @@ uint64_t serving_admit(ServingHost *host, uint64_t reference, uint8_t id) {
 
         serving_ask(host, "here", reference, id);
         auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
-        serving_client_hears_nothing(host->listener);           /* nobody is woken before */
+        fixture_client_hears_nothing(host->listener);           /* nobody is woken before */
         answer = serving_checked(question.id, SERVING_SESSION + reference, id);
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
@@ -157,5 +140,5 @@ void serving_restart(ServingHost *host) {
         layer_hear(host->layer, LAYER_REGISTER, &message, NULL);
         layer_hear(host->layer, LAYER_REGISTER, &message, NULL);
         (void) close(host->listener);
-        host->listener = serving_listen("here");
+        host->listener = fixture_client_listen("here");
 }

@@ -26,10 +26,6 @@ int serving_tear_down(void **state);
 /* The IRM is killed and started again; layer and listener come back. */
 void serving_restart(ServingHost *host);
 
-/* Returns: the connection of a program that listens. */
-int serving_listen(const char *name);
-void serving_client_hears_nothing(int fd);
-
 /* Another host asks for a flow; id: of the request. */
 void serving_say_incoming(ServingHost *host, const char *name, uint64_t reference, const uint8_t *oap,
                           size_t oap_size);

@@ -28,7 +28,7 @@ static void test_request_goes(void **state) {
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
         auth_hear_forget(&host->auth, SERVING_SESSION);
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
 }
 
 static void test_layer_goes(void **state) {
@@ -44,7 +44,7 @@ static void test_layer_goes(void **state) {
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
         auth_hear_forget(&host->auth, SERVING_SESSION);
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
 }
 
 /* Accepted, and before the service has built the answer its listener ends: nothing is answered, and the session is
@@ -70,8 +70,8 @@ static void test_listener_goes(void **state) {
         auth_message_done(&question);
         auth_message_done(&answer);
         layer_hears_nothing(host->layer);
-        host->listener = serving_listen("here");
-        serving_client_hears_nothing(host->listener);
+        host->listener = fixture_client_listen("here");
+        fixture_client_hears_nothing(host->listener);
         (void) message;
 }
 
@@ -116,7 +116,7 @@ static void test_irm_restarts(void **state) {
         auth_hear(&host->auth, AUTH_CHECK_REQUEST, &question);
         auth_message_done(&question);
         serving_restart(host);
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
 
         (void) serving_admit(host, 1, 0xd2);
         fixture_client_hear(host->listener, IRM_OFFER, &offer, NULL);
@@ -148,7 +148,7 @@ static void test_replayed_after_restart(void **state) {
                 auth_message_done(&question);
                 serving_hear_refusal(host, i, 0);
                 auth_hear_forget(&host->auth, SERVING_SESSION + i);
-                serving_client_hears_nothing(host->listener);
+                fixture_client_hears_nothing(host->listener);
         }
 
         (void) serving_admit(host, 4, 0xf2);

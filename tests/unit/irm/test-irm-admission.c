@@ -38,7 +38,7 @@ static void test_accepted(void **state) {
         assert_int_equal(question.oap_size, size);
         assert_memory_equal(question.oap, oap, size);
         free(oap);
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
         answer = serving_checked(question.id, SERVING_SESSION, 0x11);
         auth_say(&host->auth, &answer);
         auth_message_done(&question);
@@ -132,7 +132,7 @@ static void test_refused(void **state) {
                 serving_hear_refusal(host, i + 1, cases[i].wire);
         }
 
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
 }
 
 /* Whoever saw the request of one who is not allowed sends it again, and hears nothing. */
@@ -171,7 +171,7 @@ static void test_replayed(void **state) {
         auth_message_done(&question);
         serving_hear_refusal(host, 2, 0);
         auth_hear_forget(&host->auth, SERVING_SESSION + 2);
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
 }
 
 static void test_no_service(void **state) {
@@ -182,7 +182,7 @@ static void test_no_service(void **state) {
         auth_die(&host->auth);
         serving_ask(host, "here", 1, 0x41);
         serving_hear_refusal(host, 1, 0);
-        serving_client_hears_nothing(host->listener);
+        fixture_client_hears_nothing(host->listener);
 }
 
 /* What a stranger sent may be what ended it: the next process does not get it. */
@@ -226,7 +226,7 @@ static void test_flood(void **state) {
 
 static void test_plain(void **state) {
         ServingHost *host = *state;
-        int listener = serving_listen("plain");
+        int listener = fixture_client_listen("plain");
         uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { 1 }, oap[512];
         LayerMessage accept;
         AuthMessage question;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * o7s-irm as a whole: libo7s as its clients, a layer played by the test, the store of the service manager played by
- * the fixture. What needs a bus is for the lab.
+ * o7s-irm as a whole: libo7s as its clients, the store of the service manager played by the fixture. What needs a bus
+ * is for the lab, what goes through a layer in test-irm-through-layer.c.
  */
 
 #include <setjmp.h>
@@ -12,17 +12,11 @@
 
 #include <cmocka.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
 #include "basic/time.h"
-#include "libo7s/doorbell.h"
-#include "libo7s/lane.h"
-#include "services/common/oap.h"
-#include "tests/unit/irm/irm-fixture.h"
+#include "tests/unit/irm/layer-end.h"
 
 #define LONG (5 * USEC_PER_SEC)
 
@@ -30,13 +24,11 @@ static const char *arg_program;
 
 static int set_up(void **state) {
         static IrmFixture fixture;      /* cmocka hands on a pointer */
-        char text[256];
 
         fixture_start(&fixture, arg_program);
         fixture_plain(&fixture);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n", geteuid());
-        fixture_write(&fixture, "names/here.name", text);
-        fixture_write(&fixture, "names/idle.name", text);
+        fixture_write_name(&fixture, "here");
+        fixture_write_name(&fixture, "idle");
         fixture_write(&fixture, "irm.conf", "[Quota]\nPendingPerUser=8\n");
         fixture_run(&fixture);
         *state = &fixture;
@@ -48,24 +40,11 @@ static int tear_down(void **state) {
         return 0;
 }
 
-/* Waits until a pending allocation is decided, and says how. */
-static int finish(o7s_flow *flow) {
-        int r;
-
-        while ((r = o7s_flow_alloc_finish(flow)) == -EINPROGRESS) {
-                struct pollfd pfd = { .fd = o7s_flow_fd(flow), .events = POLLIN };
-
-                assert_int_equal(poll(&pfd, 1, 5000), 1);
-        }
-
-        return r;
-}
-
 static void say_hello(o7s_flow *from, o7s_flow *to, const char *text) {
         char buffer[64] = "";
 
-        assert_int_equal(finish(from), 0);
-        assert_int_equal(finish(to), 0);
+        assert_int_equal(fixture_finish(from), 0);
+        assert_int_equal(fixture_finish(to), 0);
         assert_int_equal(o7s_flow_set_timeout(to, O7S_TIMEOUT_READ, LONG), 0);
         assert_int_equal(o7s_flow_write(from, text, strlen(text)), strlen(text));
         assert_int_equal(o7s_flow_read(to, buffer, sizeof(buffer)), strlen(text));
@@ -134,7 +113,7 @@ static void test_wait_for_nobody(void **state) {
         assert_int_equal(o7s_flow_accept(listener, LONG, &there), 0);
         assert_true(time_now() - before < 250 * USEC_PER_MSEC);
 
-        assert_int_equal(finish(waiting), -ETIMEDOUT);
+        assert_int_equal(fixture_finish(waiting), -ETIMEDOUT);
         assert_in_range(time_now() - before, 290 * USEC_PER_MSEC, 2 * USEC_PER_SEC);
 
         o7s_flow_unref(waiting);
@@ -165,341 +144,7 @@ static void test_pending_limit(void **state) {
                 o7s_flow_unref(flows[i]);
 }
 
-/* -- through a layer -- */
-
-/* The layer's side of an established flow: its own lane, and what came with ESTABLISHED. */
-typedef struct LayerEnd {
-        Lane *lane;
-        int fds[LAYER_FDS_MAX];
-} LayerEnd;
-
-static void layer_end_close(LayerEnd *end) {
-        lane_free(end->lane);
-        (void) close(end->fds[0]);
-        (void) close(end->fds[1]);
-}
-
-static void answer_query(int layer, const char *name, int result) {
-        LayerMessage query, done = { .type = LAYER_QUERY_DONE, .result = result };
-
-        layer_hear(layer, LAYER_QUERY, &query, NULL);
-        assert_string_equal(query.name, name);
-        done.query_id = query.query_id;
-        layer_say(layer, &done, NULL, 0);
-}
-
-#define GRANTED_DELAY_MS 100U
-
-/* Says yes to a request, as the other host's IRM would, and what the layer does for the flow. */
-static void answer_request(int layer, const LayerMessage *request, const uint8_t token[CLOSE_TOKEN_BYTES],
-                           LayerEnd *end) {
-        LayerMessage reply = { .type = LAYER_REPLY, .flow_id = request->flow_id, .attempt = request->attempt };
-        ssize_t size;
-        int lane_fd;
-
-        assert_int_equal(lane_new(request->lane_class, &end->lane, &lane_fd), 0);
-        size = oap_response_build(request->oap, request->oap_size, token, 0, time_realtime_nsec(), reply.oap,
-                                  sizeof(reply.oap));
-        assert_true(size > 0);
-        reply.oap_size = (size_t) size;
-        reply.qos = request->qos;
-        reply.qos.delay_ms = GRANTED_DELAY_MS;
-        layer_say(layer, &reply, &lane_fd, 1);
-        (void) close(lane_fd);
-}
-
-static void hear_registrations(int layer) {
-        LayerMessage message;
-
-        layer_hear(layer, LAYER_REGISTER, &message, NULL);
-        layer_hear(layer, LAYER_REGISTER, &message, NULL);
-}
-
-static int online_layer(IrmFixture *f) {
-        int layer = fixture_connect_layer(f);
-
-        layer_come_online(layer, "lan");
-        hear_registrations(layer);
-        return layer;
-}
-
-static void test_flow_through_layer(void **state) {
-        static const uint8_t token[CLOSE_TOKEN_BYTES] = "closeme";
-        LayerMessage request, message;
-        struct o7s_flow_info info = { .size = sizeof(info) };
-        o7s_flow *flow = NULL;
-        LayerEnd end = {};
-        int layer = online_layer(*state);
-
-        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
-        answer_query(layer, "far.example", 0);
-        layer_hear(layer, LAYER_REQUEST, &request, NULL);
-        assert_int_equal(request.attempt, 0);
-        answer_request(layer, &request, token, &end);
-
-        layer_hear(layer, LAYER_ESTABLISHED, &message, end.fds);
-        assert_int_equal(message.flow_id, request.flow_id);
-        assert_true(message.tokens.have_peer && message.tokens.have_own);
-        assert_memory_equal(message.tokens.peer, token, sizeof(token));
-
-        assert_int_equal(finish(flow), 0);
-        assert_int_equal(o7s_flow_info(flow, &info), 0);
-        assert_string_equal(info.layer, "lan");
-        assert_int_equal(info.qos_asked.delay_ms, UINT32_MAX);
-        assert_int_equal(info.qos_granted.delay_ms, GRANTED_DELAY_MS);
-
-        /* The application closes: the layer is told. */
-        o7s_flow_unref(flow);
-        layer_hear(layer, LAYER_CLOSE, &message, NULL);
-        assert_int_equal(message.flow_id, request.flow_id);
-
-        layer_end_close(&end);
-        (void) close(layer);
-}
-
-static void test_layer_says_no(void **state) {
-        o7s_flow *flow = NULL;
-        int layer = online_layer(*state);
-        usec_t before = time_now();
-
-        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
-        answer_query(layer, "far.example", -ENOENT);
-        assert_int_equal(finish(flow), -ENOENT);
-        assert_true(time_now() - before < 500 * USEC_PER_MSEC);
-
-        o7s_flow_unref(flow);
-        (void) close(layer);
-}
-
-/* Whoever gives up is forgotten by the layer too. */
-static void test_cancel_reaches_layer(void **state) {
-        LayerMessage request, message;
-        o7s_flow *flow = NULL;
-        int layer = online_layer(*state);
-
-        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
-        answer_query(layer, "far.example", 0);
-        layer_hear(layer, LAYER_REQUEST, &request, NULL);
-        o7s_flow_unref(flow);
-        layer_hear(layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(message.flow_id, request.flow_id);
-        (void) close(layer);
-}
-
-/* An answer that is not to our request is a refusal, whatever it says. */
-static void test_forged_answer(void **state) {
-        LayerMessage request, message, forged;
-        static const uint8_t token[CLOSE_TOKEN_BYTES] = "closeme";
-        o7s_flow *flow = NULL;
-        LayerEnd end = {};
-        int layer = online_layer(*state);
-
-        assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &flow), 0);
-        answer_query(layer, "far.example", 0);
-        layer_hear(layer, LAYER_REQUEST, &request, NULL);
-
-        forged = request;
-        forged.oap[20] ^= 1;            /* an answer to another request with the same id */
-        answer_request(layer, &forged, token, &end);
-        layer_hear(layer, LAYER_ABORT, &message, NULL);
-        assert_int_equal(finish(flow), -EKEYREJECTED);
-
-        lane_free(end.lane);
-        o7s_flow_unref(flow);
-        (void) close(layer);
-}
-
-static const OapRequest *build_incoming(LayerMessage *incoming, const char *name, const OapRequest *replaced) {
-        static OapRequest request;
-        static uint8_t random = 1;
-        uint8_t bytes[OAP_ID_BYTES + OAP_TOKEN_BYTES];
-        OapRequest before = replaced ? *replaced : (OapRequest) {};
-        ssize_t size;
-
-        memset(bytes, random++, sizeof(bytes));
-        size = oap_request_build(bytes, time_realtime_nsec(), 0, replaced ? &before : NULL, incoming->oap,
-                                 sizeof(incoming->oap), &request);
-        assert_true(size > 0);
-        incoming->oap_size = (size_t) size;
-        incoming->qos = O7S_QOS_RAW;
-        (void) snprintf(incoming->peer, sizeof(incoming->peer), "02:00:00:00:00:01");
-        size = hash_compute(HASH_SHA3_256, name, strlen(name), incoming->hash);
-        assert_true(size > 0);
-        incoming->hash_size = (size_t) size;
-        return &request;
-}
-
-/* The listener has accepted: what the layer then does, to the end. */
-static void layer_confirms(int layer, const LayerMessage *accept, LayerEnd *end) {
-        LayerMessage reply = { .type = LAYER_REPLY, .flow_id = accept->flow_id }, message;
-        int lane_fd;
-
-        assert_int_equal(lane_new(accept->lane_class, &end->lane, &lane_fd), 0);
-        layer_say(layer, &reply, &lane_fd, 1);
-        (void) close(lane_fd);
-        layer_hear(layer, LAYER_ESTABLISHED, &message, end->fds);
-        assert_int_equal(message.flow_id, accept->flow_id);
-}
-
-/* Kept until somebody listens; a successor takes its place; the answer is to the last one. */
-static void test_incoming(void **state) {
-        LayerMessage incoming = { .type = LAYER_INCOMING, .reference = 7 },
-        successor = { .type = LAYER_INCOMING, .reference = 8 };
-        LayerMessage message, down = { .type = LAYER_DOWN, .close_reason = CLOSE_NORMAL };
-        o7s_listener *listener = NULL;
-        o7s_flow *flow = NULL;
-        const OapRequest *request;
-        OapExtension extension;
-        OapHeader header;
-        LayerEnd end = {};
-        int layer = online_layer(*state);
-
-        request = build_incoming(&incoming, "here", NULL);
-        layer_say(layer, &incoming, NULL, 0);
-        layer_hears_nothing(layer);
-
-        request = build_incoming(&successor, "here", request);
-        layer_say(layer, &successor, NULL, 0);
-        layer_hear(layer, LAYER_REFUSE, &message, NULL);
-        assert_int_equal(message.reference, 7);
-        assert_int_equal(message.result, 0);
-
-        /* The listener answers offers inside accept, which waits for the layer: so it is another process. */
-        if (fork() == 0) {
-                if (o7s_listen("here", 0, &listener) < 0 || o7s_flow_accept(listener, LONG, &flow) < 0)
-                        _exit(1);
-                o7s_flow_unref(flow);
-                o7s_listener_unref(listener);
-                _exit(0);
-        }
-
-        layer_hear(layer, LAYER_ACCEPT, &message, NULL);
-        assert_int_equal(message.reference, 8);
-        assert_true(message.tokens.have_peer);
-        assert_memory_equal(message.tokens.peer, request->token, CLOSE_TOKEN_BYTES);
-        assert_int_equal(oap_response_parse(request, message.oap, message.oap_size, &header, &extension), 0);
-        assert_memory_equal(extension.token, message.tokens.own, CLOSE_TOKEN_BYTES);
-        down.flow_id = message.flow_id;
-        layer_confirms(layer, &message, &end);
-        layer_hear(layer, LAYER_CLOSE, &message, NULL);         /* the listener closed it */
-
-        layer_say(layer, &down, NULL, 0);                       /* crosses it, harmlessly */
-        (void) wait(NULL);
-        layer_end_close(&end);
-        (void) close(layer);
-}
-
-static void wrong_quality(LayerMessage *incoming) {
-        incoming->qos.availability_nines = 9;
-}
-
-static void cut_off(LayerMessage *incoming) {
-        incoming->oap_size = 20;
-}
-
-static void of_long_ago(LayerMessage *incoming) {
-        memset(incoming->oap + 16, 0, 8);       /* its time-stamp */
-}
-
-static void with_digest_1056(LayerMessage *incoming) {
-        incoming->oap[28] = 0x04;               /* that we do not have, and the reference does */
-        incoming->oap[29] = 0x20;
-}
-
-/* What other hosts ask that we do not do: whatever is wrong with it, and whether or not there is such a name, the
- * same silence. */
-static void test_incoming_refused(void **state) {
-        static const struct {
-                const char *what;
-                const char *name;
-                void (*spoil)(LayerMessage *incoming);
-        } cases[] = {
-                { "no such name",             "nosuch.example", NULL              },
-                { "no such name, cut off",    "nosuch.example", cut_off           },
-                { "quality that cannot be",   "here",           wrong_quality     },
-                { "cut off",                  "here",           cut_off           },
-                { "of long ago",              "here",           of_long_ago       },
-                { "with another digest",      "here",           with_digest_1056  },
-        };
-        LayerMessage message, incoming = { .type = LAYER_INCOMING };
-        int layer = online_layer(*state);
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                print_message("%s\n", cases[i].what);
-                incoming = (LayerMessage) { .type = LAYER_INCOMING, .reference = i + 1 };
-                (void) build_incoming(&incoming, cases[i].name, NULL);
-                if (cases[i].spoil)
-                        cases[i].spoil(&incoming);
-                layer_say(layer, &incoming, NULL, 0);
-                layer_hear(layer, LAYER_REFUSE, &message, NULL);
-                assert_int_equal(message.reference, i + 1);
-                assert_int_equal(message.result, 0);
-                assert_int_equal(message.oap_size, 0);
-        }
-
-        /* The same bytes again are a replay. */
-        incoming = (LayerMessage) { .type = LAYER_INCOMING, .reference = 100 };
-        (void) build_incoming(&incoming, "here", NULL);
-        layer_say(layer, &incoming, NULL, 0);
-        layer_hears_nothing(layer);
-        incoming.reference = 101;
-        layer_say(layer, &incoming, NULL, 0);
-        layer_hear(layer, LAYER_REFUSE, &message, NULL);
-        assert_int_equal(message.reference, 101);
-        assert_int_equal(message.result, 0);
-        (void) close(layer);
-}
-
-/* -- ends -- */
-
-static void test_killed_program(void **state) {
-        static const uint8_t token[CLOSE_TOKEN_BYTES] = "closeme";
-        LayerMessage request, message;
-        o7s_flow *flow = NULL;
-        LayerEnd end = {};
-        int layer = online_layer(*state), ready[2];
-        usec_t before;
-        char byte;
-        pid_t pid;
-
-        assert_int_equal(pipe(ready), 0);
-        pid = fork();
-        if (pid == 0) {
-                if (o7s_flow_alloc("far.example", &O7S_QOS_RAW, 0, LONG, &flow) == 0)
-                        (void) !write(ready[1], "x", 1);
-                for (;;)
-                        (void) pause();
-        }
-
-        answer_query(layer, "far.example", 0);
-        layer_hear(layer, LAYER_REQUEST, &request, NULL);
-        answer_request(layer, &request, token, &end);
-        layer_hear(layer, LAYER_ESTABLISHED, &message, end.fds);
-        assert_int_equal(read(ready[0], &byte, 1), 1);
-
-        before = time_now();
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        layer_hear(layer, LAYER_CLOSE, &message, NULL);
-        assert_int_equal(message.flow_id, request.flow_id);
-        assert_int_equal(message.close_reason, CLOSE_PEER_DIED);
-        assert_true(time_now() - before < USEC_PER_SEC);
-
-        (void) waitpid(pid, NULL, 0);
-        layer_end_close(&end);
-        (void) close(ready[0]);
-        (void) close(ready[1]);
-        (void) close(layer);
-}
-
-static int raw_connection(void) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
-        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
-        return fd;
-}
+/* -- bad clients -- */
 
 static void loses_its_connection(int fd) {
         struct pollfd pfd = { .fd = fd };
@@ -514,11 +159,11 @@ static void test_bad_clients(void **state) {
         const IrmMessage of_the_irm = { .type = IRM_WITHDRAWN, .flow_id = 1 };
         int fd;
 
-        fd = raw_connection();
+        fd = fixture_connect_client();
         assert_int_equal(send(fd, "\xff\xff garbage", 10, MSG_NOSIGNAL), 10);
         loses_its_connection(fd);
 
-        fd = raw_connection();
+        fd = fixture_connect_client();
         assert_int_equal(irm_message_send(fd, &of_the_irm, NULL, 0), 0);
         loses_its_connection(fd);
 
@@ -534,7 +179,7 @@ static void test_crash(void **state) {
         o7s_listener *listener = NULL;
         IrmFixture *f = *state;
         LayerEnd end = {};
-        int layer = online_layer(f);
+        int layer = fixture_online_layer(f, 2);
 
         assert_int_equal(o7s_listen("here", 0, &listener), 0);
         assert_int_equal(o7s_flow_alloc_start("here", &O7S_QOS_RAW, 0, LONG, &here), 0);
@@ -542,11 +187,11 @@ static void test_crash(void **state) {
         say_hello(here, there, "before");
 
         assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, LONG, &far), 0);
-        answer_query(layer, "far.example", 0);
+        layer_answer_query(layer, "far.example", 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
-        answer_request(layer, &request, token, &end);
+        layer_end_answer(layer, &request, token, &end);
         layer_hear(layer, LAYER_ESTABLISHED, &message, end.fds);
-        assert_int_equal(finish(far), 0);
+        assert_int_equal(fixture_finish(far), 0);
 
         fixture_kill(f);
         say_hello(there, here, "meanwhile");
@@ -568,7 +213,8 @@ static void test_crash(void **state) {
                 layer_say(layer, &resume, NULL, 0);
                 layer_say(layer, &online, NULL, 0);
                 layer_hear(layer, LAYER_WELCOME, &message, NULL);
-                hear_registrations(layer);
+                layer_hear(layer, LAYER_REGISTER, &message, NULL);
+                layer_hear(layer, LAYER_REGISTER, &message, NULL);
         }
         o7s_flow_unref(far);
         layer_hear(layer, LAYER_CLOSE, &message, NULL);
@@ -597,13 +243,6 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(test_wait_for_nobody, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_pending_limit, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_flow_through_layer, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_layer_says_no, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_cancel_reaches_layer, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_forged_answer, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_incoming, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_incoming_refused, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_killed_program, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bad_clients, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_crash, set_up, tear_down),
         };

@@ -36,16 +36,6 @@ typedef struct Scene {
 
 /* -- a client -- */
 
-static int client_connect(void) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
-        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
-        return fd;
-}
-
 static int client_ask(int fd, const IrmMessage *request, IrmMessage *ret) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
         int fds[IRM_FDS_MAX];
@@ -67,18 +57,9 @@ static int ask_to_reattach(int fd, uint64_t flow_id, int *ret_doorbell) {
         return reply.result;
 }
 
-static int make_lane(LaneClass class) {
-        Lane *lane;
-        int fd;
-
-        assert_int_equal(lane_new(class, &lane, &fd), 0);
-        lane_free(lane);
-        return fd;
-}
-
 static void hand_in_lane(const Scene *s) {
         const IrmMessage message = { .type = IRM_LANE, .flow_id = s->flow_id };
-        int fd = make_lane(s->class);
+        int fd = fixture_make_lane_of(s->class);
 
         assert_int_equal(irm_message_send(s->client, &message, &fd, 1), 0);
         (void) close(fd);
@@ -129,7 +110,7 @@ static void say_state(int layer) {
 
 static void say_reattach(int layer, uint64_t flow_id, LaneClass class) {
         const LayerMessage message = { .type = LAYER_REATTACH, .flow_id = flow_id, .uid = geteuid() };
-        int fd = make_lane(class);
+        int fd = fixture_make_lane_of(class);
 
         layer_say(layer, &message, &fd, 1);
         (void) close(fd);
@@ -197,7 +178,7 @@ static void establish(Scene *s) {
                                   sizeof(answer.oap));
         assert_true(size > 0);
         answer.oap_size = (size_t) size;
-        fd = make_lane(s->class);
+        fd = fixture_make_lane_of(s->class);
         layer_say(s->layer, &answer, &fd, 1);
         (void) close(fd);
         is_attached(s);
@@ -210,7 +191,8 @@ static int set_up(void **state) {
         fixture_start(&fixture, arg_program);
         fixture_plain(&fixture);
         fixture_run(&fixture);
-        scene = (Scene) { .fixture = &fixture, .client = client_connect(), .layer = fixture_connect_layer(&fixture) };
+        scene = (Scene) { .fixture = &fixture, .client = fixture_connect_client(),
+                          .layer = fixture_connect_layer(&fixture) };
         layer_come_online(scene.layer, "lan");
         establish(&scene);
         *state = &scene;
@@ -374,7 +356,7 @@ static void test_irm_killed_too(void **state) {
         fixture_run(s->fixture);
         layer_returns(s, s->flow_id);
         (void) close(s->client);
-        s->client = client_connect();
+        s->client = fixture_connect_client();
         ask_again(s);
         hand_in_lane(s);
         is_attached(s);

@@ -33,13 +33,6 @@ static int tear_down(void **state) {
         return 0;
 }
 
-static int online_layer(IrmFixture *f) {
-        int layer = fixture_connect_layer(f);
-
-        layer_come_online(layer, "lan");
-        return layer;
-}
-
 /* A good answer of a host with these capabilities. */
 static void build_answer(LayerMessage *reply, uint32_t capabilities) {
         uint8_t bytes[OAP_ID_BYTES + OAP_TOKEN_BYTES] = {}, request[512];
@@ -76,7 +69,7 @@ static const StrayRow stray_rows[] = {
 /* Nobody waits for the answer any more: its host gets a close exactly where it understands one. */
 static void test_answer_to_nobody(void **state) {
         LayerMessage reply = { .type = LAYER_REPLY, .flow_id = 4711, .attempt = 2 }, message;
-        int layer = online_layer(*state), lane_fd;
+        int layer = fixture_online_layer(*state, 0), lane_fd;
         Lane *lane;
 
         assert_int_equal(lane_new(LANE_THIN, &lane, &lane_fd), 0);
@@ -104,7 +97,7 @@ static void test_answer_to_nobody(void **state) {
 static void test_no_lane(void **state) {
         LayerMessage query, done = { .type = LAYER_QUERY_DONE }, request, message;
         LayerMessage reply = { .type = LAYER_REPLY, .result = -ENOMEM };
-        int layer = online_layer(*state);
+        int layer = fixture_online_layer(*state, 0);
         o7s_flow *flow = NULL;
 
         assert_int_equal(o7s_flow_alloc_start("far.example", &O7S_QOS_RAW, 0, 5 * USEC_PER_SEC, &flow), 0);

@@ -39,12 +39,10 @@ static const uint8_t token[OAP_TOKEN_BYTES] = "closeme";
 
 static int set_up(void **state) {
         static IrmFixture fixture;      /* cmocka hands on a pointer */
-        char text[256];
 
         fixture_start(&fixture, arg_program);
         fixture_plain(&fixture);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n", geteuid());
-        fixture_write(&fixture, "names/here.name", text);
+        fixture_write_name(&fixture, "here");
         fixture_run(&fixture);
         *state = &fixture;
         return 0;
@@ -56,24 +54,6 @@ static int tear_down(void **state) {
 }
 
 /* -- a client -- */
-
-static int client_connect(void) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
-        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
-        return fd;
-}
-
-static void client_hear(int fd, IrmMessageType type, IrmMessage *ret, int fds[IRM_FDS_MAX]) {
-        struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
-        assert_int_equal(irm_message_receive(fd, ret, fds), 0);
-        assert_int_equal(ret->type, type);
-}
 
 /* Returns the reply's result; *ret_doorbell is one where that is 0. */
 static int client_allocate(int fd, const char *name, const o7s_qos *qos, uint64_t flags, IrmMessage *ret,
@@ -89,34 +69,14 @@ static int client_allocate(int fd, const char *name, const o7s_qos *qos, uint64_
 
         (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
         assert_int_equal(irm_message_send(fd, &message, NULL, 0), 0);
-        client_hear(fd, IRM_REPLY, ret, fds);
+        fixture_client_hear(fd, IRM_REPLY, ret, fds);
         *ret_doorbell = fds[0];
         return ret->result;
 }
 
-static int client_listen(const char *name) {
-        IrmMessage message = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
-        int fd = client_connect(), fds[IRM_FDS_MAX];
-
-        (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
-        assert_int_equal(irm_message_send(fd, &message, NULL, 0), 0);
-        client_hear(fd, IRM_REPLY, &message, fds);
-        assert_int_equal(message.result, 0);
-        return fd;
-}
-
-static int make_lane(LaneClass class) {
-        Lane *lane;
-        int fd;
-
-        assert_int_equal(lane_new(class, &lane, &fd), 0);
-        lane_free(lane);
-        return fd;
-}
-
 static void hand_in_lane(int fd, uint64_t flow_id, LaneClass class) {
         const IrmMessage message = { .type = IRM_LANE, .flow_id = flow_id };
-        int lane = make_lane(class);
+        int lane = fixture_make_lane_of(class);
 
         assert_int_equal(irm_message_send(fd, &message, &lane, 1), 0);
         (void) close(lane);
@@ -133,23 +93,6 @@ static int hear_outcome(int doorbell, IrmMessage *ret) {
 }
 
 /* -- a layer -- */
-
-static int online_layer(IrmFixture *f) {
-        int layer = fixture_connect_layer(f);
-        LayerMessage message;
-
-        layer_come_online(layer, "lan");
-        layer_hear(layer, LAYER_REGISTER, &message, NULL);
-        return layer;
-}
-
-static void answer_query(int layer) {
-        LayerMessage query, done = { .type = LAYER_QUERY_DONE };
-
-        layer_hear(layer, LAYER_QUERY, &query, NULL);
-        done.query_id = query.query_id;
-        layer_say(layer, &done, NULL, 0);
-}
 
 /* Rewrites the capabilities of an OAP message; 0: no extension at all, as from a host of the reference protocol. */
 static void set_capabilities(LayerMessage *message, bool response, uint32_t capabilities) {
@@ -196,7 +139,7 @@ static void answer_request(int layer, const LayerMessage *request, uint32_t capa
         set_capabilities(&reply, true, capabilities);
         reply.qos.loss = 1;
 
-        lane = make_lane(request->lane_class);
+        lane = fixture_make_lane_of(request->lane_class);
         layer_say(layer, &reply, &lane, 1);
         (void) close(lane);
 }
@@ -234,7 +177,7 @@ static void test_asking(void **state) {
                 { "more than was asked for", QOS(0, 1, 1), 0,          UINT32_MAX,               0,                 1,
                   0, 1, X },
         };
-        int layer = online_layer(*state), client = client_connect();
+        int layer = fixture_online_layer(*state, 1), client = fixture_connect_client();
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 LayerMessage request, message;
@@ -245,7 +188,7 @@ static void test_asking(void **state) {
                 assert_int_equal(
                         client_allocate(client, "far.example", &cases[i].qos, cases[i].flags, &reply, &doorbell), 0);
                 hand_in_lane(client, reply.flow_id, reply.lane_class);
-                answer_query(layer);
+                layer_answer_query(layer, NULL, 0);
 
                 layer_hear(layer, LAYER_REQUEST, &request, NULL);
                 assert_int_equal(capabilities_of(&request, false), FRCT | cases[i].wished);
@@ -316,7 +259,7 @@ static void test_answering(void **state) {
                 { "every bit",              QOS(0, 1, 1), UINT32_MAX,               CHECKSUM | STREAM, 0, X | C | S },
                 { "in order, as of 0.23.0", QOS(1, 1, 9), 0,                        0,                 1, 0 },
         };
-        int layer = online_layer(*state), listener = client_listen("here");
+        int layer = fixture_online_layer(*state, 1), listener = fixture_client_listen("here");
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 LayerMessage accept, message, reply = { .type = LAYER_REPLY };
@@ -326,7 +269,7 @@ static void test_answering(void **state) {
                 print_message("%s\n", cases[i].name);
                 ask_from_afar(layer, (uint8_t) (i + 1), &cases[i].qos, cases[i].asked);
 
-                client_hear(listener, IRM_OFFER, &offer, fds);
+                fixture_client_hear(listener, IRM_OFFER, &offer, fds);
                 assert_int_equal(offer.info.qos.in_order, cases[i].qos.in_order != 0);
                 hand_in_lane(listener, offer.flow_id, offer.lane_class);
 
@@ -335,11 +278,11 @@ static void test_answering(void **state) {
                 reply.flow_id = accept.flow_id;
                 reply.qos = cases[i].qos;
                 reply.qos.loss = 1;
-                lane = make_lane(accept.lane_class);
+                lane = fixture_make_lane_of(accept.lane_class);
                 layer_say(layer, &reply, &lane, 1);
                 (void) close(lane);
 
-                client_hear(listener, IRM_ESTABLISHED, &established, fds);
+                fixture_client_hear(listener, IRM_ESTABLISHED, &established, fds);
                 assert_int_equal(established.info.transfer, cases[i].transfer);
                 assert_int_equal(established.info.mpl_ms, 100);
                 assert_int_equal(established.info.qos.ber, cases[i].ber);
@@ -362,13 +305,13 @@ static void test_asking_a_layer(void **state) {
         const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "home",
                                      .layer_type = LAYER_UNICAST,
                                      .hash_algorithm = 1, .mtu = 1400, .oap_max = 1300 };
-        int layer = online_layer(*state), member = fixture_connect_layer(*state), listener, fds[IRM_FDS_MAX];
+        int layer = fixture_online_layer(*state, 1), member = fixture_connect_layer(*state), listener, fds[IRM_FDS_MAX];
         LayerMessage message;
         IrmMessage offer;
 
         layer_say(member, &hello, NULL, 0);
         layer_hear(member, LAYER_WELCOME, &message, NULL);
-        listener = client_listen("here");
+        listener = fixture_client_listen("here");
 
         for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
                 ask_from_afar(layer, (uint8_t) (i + 1), &refused[i], FRCT);
@@ -377,7 +320,7 @@ static void test_asking_a_layer(void **state) {
         }
 
         ask_from_afar(layer, 100, &raw, FRCT);
-        client_hear(listener, IRM_OFFER, &offer, fds);
+        fixture_client_hear(listener, IRM_OFFER, &offer, fds);
         (void) close(listener);
         (void) close(member);
         (void) close(layer);
@@ -388,7 +331,7 @@ static void test_other_successor(void **state) {
         const o7s_qos data = QOS(0, 1, 1), raw = O7S_QOS_RAW;
         LayerMessage incoming = { .type = LAYER_INCOMING, .peer = "02:00:00:00:00:01" }, message;
         uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES] = { 1 };
-        int layer = online_layer(*state), fds[IRM_FDS_MAX], listener;
+        int layer = fixture_online_layer(*state, 1), fds[IRM_FDS_MAX], listener;
         OapRequest first, second;
         IrmMessage offer;
 
@@ -410,8 +353,8 @@ static void test_other_successor(void **state) {
         layer_hear(layer, LAYER_REFUSE, &message, NULL);
         assert_int_equal(message.reference, 2);
 
-        listener = client_listen("here");
-        client_hear(listener, IRM_OFFER, &offer, fds);
+        listener = fixture_client_listen("here");
+        fixture_client_hear(listener, IRM_OFFER, &offer, fds);
         assert_int_equal(offer.info.qos.in_order, 1);
         assert_int_equal(offer.info.qos.ber, 0);
         (void) close(listener);
@@ -420,14 +363,14 @@ static void test_other_successor(void **state) {
 
 static void test_local_stream(void **state) {
         static const o7s_qos data = O7S_QOS_DATA;
-        int client = client_connect(), listener = client_listen("here"), doorbell, fds[IRM_FDS_MAX];
+        int client = fixture_connect_client(), listener = fixture_client_listen("here"), doorbell, fds[IRM_FDS_MAX];
         IrmMessage reply, offer, message;
 
         for (unsigned stream = 0; stream < 2; stream++) {
                 uint32_t transfer = stream ? IRM_TRANSFER_STREAM : 0;
 
                 assert_int_equal(client_allocate(client, "here", &data, stream ? O7S_STREAM : 0, &reply, &doorbell), 0);
-                client_hear(listener, IRM_OFFER, &offer, fds);
+                fixture_client_hear(listener, IRM_OFFER, &offer, fds);
                 assert_int_equal(offer.info.transfer, transfer);
                 hand_in_lane(listener, offer.flow_id, offer.lane_class);
                 hand_in_lane(client, reply.flow_id, reply.lane_class);
@@ -436,7 +379,7 @@ static void test_local_stream(void **state) {
                 assert_true(message.info.local);
                 assert_int_equal(message.info.transfer, transfer);
                 assert_int_equal(message.info.qos.ber, 0);
-                client_hear(listener, IRM_ESTABLISHED, &message, fds);
+                fixture_client_hear(listener, IRM_ESTABLISHED, &message, fds);
                 assert_true(message.info.local);
                 assert_int_equal(message.info.transfer, transfer);
                 (void) close(fds[0]);
@@ -461,7 +404,7 @@ static void test_bad_requests(void **state) {
                 { "a stream, shuffled", QOS(0, 0, 0),          O7S_STREAM, "in_order=1 and loss=0" },
                 { "ten nines",         { 1, 1, 10, 1, 1, 1, 1, 1 }, 0,     "availability_nines=10" },
         };
-        int client = client_connect(), doorbell;
+        int client = fixture_connect_client(), doorbell;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 IrmMessage reply;

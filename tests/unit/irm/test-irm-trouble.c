@@ -28,12 +28,10 @@ static const char *arg_program;
 
 static int set_up(void **state) {
         static IrmFixture fixture;      /* cmocka hands on a pointer */
-        char text[256];
 
         fixture_start(&fixture, arg_program);
         fixture_plain(&fixture);
-        (void) snprintf(text, sizeof(text), "[Name]\nLayer=lan\n[Bind]\nUser=%u\n", geteuid());
-        fixture_write(&fixture, "names/here.name", text);
+        fixture_write_name(&fixture, "here");
         fixture_run(&fixture);
         *state = &fixture;
         return 0;
@@ -46,27 +44,8 @@ static int tear_down(void **state) {
 
 /* -- a client -- */
 
-static int client_connect(void) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("O7S_SOCKET"));
-        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
-        return fd;
-}
-
 static void client_say(int fd, const IrmMessage *message, const int *fds, unsigned n_fds) {
         assert_int_equal(irm_message_send(fd, message, fds, n_fds), 0);
-}
-
-static void client_hear(int fd, IrmMessageType type, IrmMessage *ret, int ret_fds[IRM_FDS_MAX]) {
-        struct pollfd pfd = { .fd = fd, .events = POLLIN };
-        int none[IRM_FDS_MAX];
-
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
-        assert_int_equal(irm_message_receive(fd, ret, ret_fds ? ret_fds : none), 0);
-        assert_int_equal(ret->type, type);
 }
 
 /* Asks for a flow. Returns its doorbell. */
@@ -77,20 +56,9 @@ static int client_allocate(int fd, const char *name, IrmMessage *ret) {
         message.info.qos = O7S_QOS_RAW;
         (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
         client_say(fd, &message, NULL, 0);
-        client_hear(fd, IRM_REPLY, ret, fds);
+        fixture_client_hear(fd, IRM_REPLY, ret, fds);
         assert_int_equal(ret->result, 0);
         return fds[0];
-}
-
-static int client_listen(const char *name) {
-        IrmMessage message = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
-        int fd = client_connect();
-
-        (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
-        client_say(fd, &message, NULL, 0);
-        client_hear(fd, IRM_REPLY, &message, NULL);
-        assert_int_equal(message.result, 0);
-        return fd;
 }
 
 static void hear_outcome(int doorbell, IrmMessage *ret, int *ret_lane) {
@@ -101,23 +69,6 @@ static void hear_outcome(int doorbell, IrmMessage *ret, int *ret_lane) {
 }
 
 /* -- a layer -- */
-
-static int online_layer(IrmFixture *f) {
-        int layer = fixture_connect_layer(f);
-        LayerMessage message;
-
-        layer_come_online(layer, "lan");
-        layer_hear(layer, LAYER_REGISTER, &message, NULL);
-        return layer;
-}
-
-static void answer_query(int layer, int result) {
-        LayerMessage query, done = { .type = LAYER_QUERY_DONE, .result = result };
-
-        layer_hear(layer, LAYER_QUERY, &query, NULL);
-        done.query_id = query.query_id;
-        layer_say(layer, &done, NULL, 0);
-}
 
 static void answer_request(int layer, const LayerMessage *request) {
         static const uint8_t token[CLOSE_TOKEN_BYTES] = "closeme";
@@ -148,10 +99,10 @@ static bool loses_connection(int fd) {
 static void test_layer_leaves_answered_flow(void **state) {
         IrmMessage allocated, outcome;
         LayerMessage request;
-        int layer = online_layer(*state), client = client_connect(), doorbell, lane;
+        int layer = fixture_online_layer(*state, 1), client = fixture_connect_client(), doorbell, lane;
 
         doorbell = client_allocate(client, "far.example", &allocated);
-        answer_query(layer, 0);
+        layer_answer_query(layer, NULL, 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
         answer_request(layer, &request);
         (void) close(layer);
@@ -166,12 +117,12 @@ static void test_layer_leaves_answered_flow(void **state) {
 /* A program that calls itself: each lane goes where it belongs, also when the listener is the faster of the two. */
 static void test_program_calls_itself(void **state) {
         IrmMessage allocated, message, lane_message = { .type = IRM_LANE };
-        int client = client_connect(), listener = client_listen("here"), doorbell, lane_fd, seen, fds[IRM_FDS_MAX];
+        int client = fixture_connect_client(), listener = fixture_client_listen("here"), doorbell, lane_fd, seen, fds[IRM_FDS_MAX];
         struct stat mine, theirs, got;
         Lane *lane;
 
         doorbell = client_allocate(client, "here", &allocated);
-        client_hear(listener, IRM_OFFER, &message, NULL);
+        fixture_client_hear(listener, IRM_OFFER, &message, NULL);
         assert_int_equal(message.flow_id, allocated.flow_id);
         lane_message.flow_id = message.flow_id;
 
@@ -194,7 +145,7 @@ static void test_program_calls_itself(void **state) {
         assert_int_equal(got.st_ino, theirs.st_ino);
         (void) close(seen);
 
-        client_hear(listener, IRM_ESTABLISHED, &message, fds);
+        fixture_client_hear(listener, IRM_ESTABLISHED, &message, fds);
         assert_int_equal(fstat(fds[0], &got), 0);
         assert_int_equal(got.st_ino, mine.st_ino);
         (void) close(fds[0]);
@@ -224,18 +175,18 @@ static void layer_asks(int layer, uint8_t reference) {
 /* A listener goes away with an offer of another host: the next one gets it, at once. */
 static void test_offer_moves_on(void **state) {
         struct pollfd pfds[2] = { { .events = POLLIN }, { .events = POLLIN } };
-        int layer = online_layer(*state), first;
+        int layer = fixture_online_layer(*state, 1), first;
         IrmMessage message;
 
         for (size_t i = 0; i < ELEMENTSOF(pfds); i++)
-                pfds[i].fd = client_listen("here");
+                pfds[i].fd = fixture_client_listen("here");
 
         layer_asks(layer, 1);
         assert_int_equal(poll(pfds, ELEMENTSOF(pfds), 5000), 1);
         first = pfds[0].revents ? 0 : 1;
-        client_hear(pfds[first].fd, IRM_OFFER, &message, NULL);
+        fixture_client_hear(pfds[first].fd, IRM_OFFER, &message, NULL);
         (void) close(pfds[first].fd);
-        client_hear(pfds[!first].fd, IRM_OFFER, &message, NULL);
+        fixture_client_hear(pfds[!first].fd, IRM_OFFER, &message, NULL);
 
         (void) close(pfds[!first].fd);
         (void) close(layer);
@@ -252,8 +203,8 @@ static void test_queue_at_limit(void **state) {
         fixture_write(*state, "irm.conf", "[Quota]\nFlowsPerUser=1\n");
         fixture_run(*state);
 
-        layer = online_layer(*state);
-        listener = client_listen("here");
+        layer = fixture_online_layer(*state, 1);
+        listener = fixture_client_listen("here");
         for (uint8_t reference = 1; reference <= 20; reference++)
                 layer_asks(layer, reference);
 
@@ -261,14 +212,14 @@ static void test_queue_at_limit(void **state) {
         for (uint8_t reference = 1; reference <= 20; reference++) {
                 struct pollfd pfd = { .fd = listener, .events = POLLIN };
 
-                client_hear(listener, IRM_OFFER, &message, NULL);
+                fixture_client_hear(listener, IRM_OFFER, &message, NULL);
                 assert_true(before == 0 || message.flow_id == before + 1);
                 before = message.flow_id;
                 assert_int_equal(poll(&pfd, 1, 20), 0);
 
                 gone.reference = reference;
                 layer_say(layer, &gone, NULL, 0);
-                client_hear(listener, IRM_WITHDRAWN, &message, NULL);
+                fixture_client_hear(listener, IRM_WITHDRAWN, &message, NULL);
                 assert_int_equal(message.flow_id, before);
         }
 
@@ -278,17 +229,17 @@ static void test_queue_at_limit(void **state) {
 
 /* A listener that does not answer its offer does not keep a flow from the layers. */
 static void test_listener_dawdles(void **state) {
-        int client = client_connect(), listener = client_listen("here"), layer = online_layer(*state), doorbell;
+        int client = fixture_connect_client(), listener = fixture_client_listen("here"), layer = fixture_online_layer(*state, 1), doorbell;
         usec_t before = time_now();
         IrmMessage message;
         LayerMessage request;
 
         doorbell = client_allocate(client, "here", &message);
-        client_hear(listener, IRM_OFFER, &message, NULL);
-        answer_query(layer, 0);
+        fixture_client_hear(listener, IRM_OFFER, &message, NULL);
+        layer_answer_query(layer, NULL, 0);
         layer_hear(layer, LAYER_REQUEST, &request, NULL);
         assert_true(time_now() - before < USEC_PER_SEC);
-        client_hear(listener, IRM_WITHDRAWN, &message, NULL);
+        fixture_client_hear(listener, IRM_WITHDRAWN, &message, NULL);
         assert_int_equal(message.flow_id, request.flow_id);
 
         (void) close(doorbell);
@@ -306,14 +257,14 @@ static void test_sentences_are_text(void **state) {
                 "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
                 "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc",
         };
-        int client = client_connect(), layer = online_layer(*state);
+        int client = fixture_connect_client(), layer = fixture_online_layer(*state, 1);
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 IrmMessage allocated, outcome, listen = { .type = IRM_LISTEN, .version = IRM_PROTOCOL_VERSION };
-                int doorbell, lane, listener = client_connect();
+                int doorbell, lane, listener = fixture_connect_client();
 
                 doorbell = client_allocate(client, names[i], &allocated);
-                answer_query(layer, -ENOENT);
+                layer_answer_query(layer, NULL, -ENOENT);
                 hear_outcome(doorbell, &outcome, &lane);
                 assert_int_equal(outcome.result, -ENOENT);
                 assert_non_null(strstr(outcome.text, "No layer on this host knows"));
@@ -321,7 +272,7 @@ static void test_sentences_are_text(void **state) {
 
                 (void) snprintf(listen.info.name, sizeof(listen.info.name), "%s%s", names[i], names[0]);
                 client_say(listener, &listen, NULL, 0);
-                client_hear(listener, IRM_REPLY, &listen, NULL);
+                fixture_client_hear(listener, IRM_REPLY, &listen, NULL);
                 assert_int_equal(listen.result, -ENOENT);
                 (void) close(listener);
         }
@@ -333,7 +284,7 @@ static void test_sentences_are_text(void **state) {
 /* A layer that claims flows without end, or opens connections without end, gets so many and no more. */
 static void test_layer_without_measure(void **state) {
         LayerMessage resume = { .type = LAYER_RESUME, .flow_id = 7000 };
-        int layer = online_layer(*state), more[16], refused = 0;
+        int layer = fixture_online_layer(*state, 1), more[16], refused = 0;
 
         /* It is through with resuming once it has said what its state is. */
         layer_say(layer, &resume, NULL, 0);
@@ -350,7 +301,7 @@ static void test_layer_without_measure(void **state) {
         }
         assert_in_range(refused, 8, 15);
 
-        layer = online_layer(*state);
+        layer = fixture_online_layer(*state, 1);
         layer_hears_nothing(layer);
         (void) close(layer);
 }
@@ -359,7 +310,7 @@ static int resume(int client, uint64_t flow_id) {
         IrmMessage message = { .type = IRM_RESUME, .flow_id = flow_id, .version = IRM_PROTOCOL_VERSION };
 
         client_say(client, &message, NULL, 0);
-        client_hear(client, IRM_REPLY, &message, NULL);
+        fixture_client_hear(client, IRM_REPLY, &message, NULL);
         return message.result;
 }
 
@@ -377,7 +328,7 @@ static void test_flows_without_state(void **state) {
                 { "of another user", { .type = LAYER_RESUME, .flow_id = 7001, .uid = geteuid() + 1 }, -ESTALE },
                 { "of this user",    { .type = LAYER_RESUME, .flow_id = 7002, .uid = geteuid() },     0 },
         };
-        int layer = fixture_connect_layer(*state), client = client_connect(), doorbell;
+        int layer = fixture_connect_layer(*state), client = fixture_connect_client(), doorbell;
         LayerMessage message;
         IrmMessage allocated;
 
