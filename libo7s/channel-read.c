@@ -220,9 +220,20 @@ bool channel_readable(Channel *channel) {
         return reader->tail != reader->head || lane_load(&channel->peer->head) != reader->tail;
 }
 
+/* Whether the asking of before still stands: what came since then would have taken it back when it was read, or is still to be
+ * seen. So nobody has rung for it. */
+static bool is_armed_for_next(const Channel *c) {
+        const ChannelReader *r = &c->reader;
+
+        return r->armed && r->released == r->tail && r->head == r->tail && lane_load(&c->peer->head) == r->tail;
+}
+
 int channel_arm_read(Channel *channel) {
         ChannelReader *reader = &channel->reader;
         int r;
+
+        if (is_armed_for_next(channel) && !channel_is_dead(channel))
+                return 1;
 
         /* The writer may wait for just these slots. */
         r = channel_release(channel);

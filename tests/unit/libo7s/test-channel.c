@@ -256,6 +256,41 @@ static void test_reader_is_rung_once(void **state) {
         assert_false(rung(b));
 }
 
+/* Asking again is for free while the first time stands, and asks anew where its ring was spent. */
+static void test_reader_asks_again(void **state) {
+        _cleanup_(channel_freep) Channel *a = NULL, *b = NULL;
+        const LaneMemory *memory;
+        uint32_t epoch;
+
+        assert_int_equal(channel_pair_new(LANE_NORMAL, &a, &b), 0);
+        memory = b->own;
+
+        assert_int_equal(channel_arm_read(b), 1);
+        epoch = memory->armed_read;
+        assert_int_equal(channel_arm_read(b), 1);
+        assert_int_equal(memory->armed_read, epoch);
+
+        /* The ring was taken off, the message was not: it would not ring any more. */
+        assert_int_equal(push(a, "x", 1), 0);
+        assert_int_equal(channel_publish(a), 1);
+        assert_int_equal(channel_drain(b, NULL), 0);
+        assert_int_equal(channel_arm_read(b), 0);
+
+        assert_int_equal(channel_read(b, out, sizeof(out), NULL), 1);
+        assert_int_equal(channel_arm_read(b), 1);
+        assert_int_not_equal(memory->armed_read, epoch);
+        assert_int_equal(memory->tail, 1);                      /* given back, too */
+        assert_int_equal(push(a, "x", 1), 0);
+        assert_int_equal(channel_publish(a), 1);
+
+        /* Looked at, but not taken. */
+        assert_int_equal(channel_pending(b), 1);
+        assert_int_equal(channel_arm_read(b), 0);
+
+        assert_int_equal(channel_condemn(b), -EBADMSG);
+        assert_int_equal(channel_arm_read(b), -EBADMSG);
+}
+
 static void test_writer_is_rung_at_half(void **state) {
         _cleanup_(channel_freep) Channel *a = NULL, *b = NULL;
         const uint32_t n = lane_class_slots(LANE_NORMAL);
@@ -343,6 +378,7 @@ int main(void) {
                 cmocka_unit_test(test_reserve),
                 cmocka_unit_test(test_full),
                 cmocka_unit_test(test_reader_is_rung_once),
+                cmocka_unit_test(test_reader_asks_again),
                 cmocka_unit_test(test_writer_is_rung_at_half),
                 cmocka_unit_test(test_wrap),
                 cmocka_unit_test(test_ends),
