@@ -3,11 +3,12 @@
 /*
  * Protection of a flow's packets, between what the flow makes of them (FRCT, or a message) and its lanes.
  *
- *   out   .packet ─► seal_protect() ─► .sealed ─► our lane
+ *   out   .packet, or the message itself ─► seal_protect() ─► .sealed ─► our lane
  *   in    the peer's lane ─► .sealed ─► seal_open() ─► .packet, or .content without FRCT
  *
  * Everything between the lanes and the application lies in private memory: what is opened was copied out of the peer's lane
- * first, or the peer could change it between the check and the use; and nothing is read of what seal_open() did not find good.
+ * first, or the peer could change it between the check and the use; and nothing is read of what seal_open() did not find good. What
+ * is protected need not be copied first: the tag is made of the packet, and nobody else writes that.
  *
  * Packets are not protected in the lane itself either. Only we can write there, but the other side can read all the time, and that
  * is a layer from which the flow is protected: counter mode, as the library below has it where the processor does not help, leaves
@@ -51,7 +52,7 @@ size_t transfer_seal_overhead(const Transfer *t) {
         return t->seal ? seal_overhead(t->seal) : 0;
 }
 
-ssize_t transfer_protect(Transfer *t, size_t size, nsec_t now) {
+ssize_t transfer_protect(Transfer *t, const void *packet, size_t size, nsec_t now) {
         Channel *channel = t->flow->writer.channel;
         size_t overhead = transfer_seal_overhead(t);
 
@@ -62,7 +63,7 @@ ssize_t transfer_protect(Transfer *t, size_t size, nsec_t now) {
         if (channel_room(channel) < MIN(size + overhead + CHECKSUM_BYTES, channel_message_max(channel)))
                 return -EAGAIN;
 
-        return seal_protect(t->seal, now, t->packet, size, t->sealed, t->packet_size);
+        return seal_protect(t->seal, now, packet, size, t->sealed, t->packet_size);
 }
 
 ssize_t transfer_open(Transfer *t, size_t size, uint8_t *content, nsec_t now) {

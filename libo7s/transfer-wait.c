@@ -174,12 +174,12 @@ static void wake_sleepers(Transfer *t) {
 }
 
 /* What has to be true when the mutex is let go. */
-static void leave(Transfer *t, bool drain) {
+static void leave(Transfer *t, bool drain, nsec_t now) {
         transfer_settle(t, drain);
         tell_watchers(t);
         wake_sleepers(t);
         if (t->in_engine)
-                schedule(t, time_now_nsec());
+                schedule(t, now);
 }
 
 void transfer_lock(Transfer *t) {
@@ -188,7 +188,7 @@ void transfer_lock(Transfer *t) {
 
 void transfer_unlock(Transfer *t, bool drain) {
         t->left = time_now_nsec();
-        leave(t, drain);
+        leave(t, drain, t->left);
         (void) pthread_mutex_unlock(&t->mutex);
 }
 
@@ -229,7 +229,7 @@ static int sleep_beside_poller(Transfer *t, FlowSide side, size_t wanted, usec_t
         };
         int r;
 
-        leave(t, false);
+        leave(t, false, time_now_nsec());
         if (transfer_is_ready(t, side, wanted))
                 return 0;
 
@@ -362,7 +362,7 @@ void transfer_run(EngineFlow *engine) {
         else if (must_take_over(t, now))
                 take_over(t, now);
 
-        leave(t, false);
+        leave(t, false, now);
         (void) pthread_mutex_unlock(&t->mutex);
 }
 

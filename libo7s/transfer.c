@@ -170,8 +170,9 @@ static size_t packet_check(Transfer *t, const uint8_t *packet, size_t size) {
         return 0;
 }
 
-/* One out of the peer's lane. Returns: its size, without what was added on the way; 0: dropped; -EAGAIN; -EBADMSG: of the lane. */
-static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, nsec_t now) {
+/* One out of the peer's lane. now: 0 until there was one, for the clock costs more than a look that finds nothing. Returns: its
+ * size, without what was added on the way; 0: dropped; -EAGAIN; -EBADMSG: of the lane. */
+static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, nsec_t *now) {
         uint8_t *copy = t->protected ? t->sealed : packet;
         o7s_flow *flow = t->flow;
         bool more = false;
@@ -182,6 +183,8 @@ static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, ns
         while (size < 0 && flow_reader_follow(flow));
         if (size < 0)
                 return size;
+        if (*now == 0)
+                *now = time_now_nsec();
 
         t->moved = true;
         *ret_marked = channel_flags(flow->reader.channel) & CHANNEL_MARKED;
@@ -192,22 +195,27 @@ static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, ns
         }
 
         size = (ssize_t) packet_check(t, copy, (size_t) size);
-        return t->protected ? transfer_open(t, (size_t) size, packet, now) : size;
+        return t->protected ? transfer_open(t, (size_t) size, packet, *now) : size;
 }
 
-static void receive(Transfer *t, nsec_t now) {
+/* Messages that nobody reads, without FRCT: they stay in the lane, which is the queue. But a program that only writes must not lose
+ * its flow because new keys wait behind them: then they go. */
+static bool must_leave_unread(const Transfer *t, nsec_t now) {
+        return !t->seal || !seal_is_starving(t->seal, now > 0 ? now : time_now_nsec());
+}
+
+static void receive(Transfer *t) {
+        nsec_t now = 0;
         bool marked;
 
         for (unsigned i = 0; i < RECEIVE_BURST; i++) {
                 bool unread = !t->frct && t->content_size > 0;
                 ssize_t size;
 
-                /* The lane is the queue. But a program that only writes must not lose its flow because new keys wait behind
-                 * messages that it never reads: those go. */
-                if (unread && !(t->seal && seal_is_starving(t->seal, now)))
+                if (unread && must_leave_unread(t, now))
                         break;
 
-                size = packet_receive(t, t->frct || unread ? t->packet : t->content, &marked, now);
+                size = packet_receive(t, t->frct || unread ? t->packet : t->content, &marked, &now);
                 if (size == -EBADMSG)
                         flow_end(t->flow, CLOSE_VIOLATION);
                 if (size < 0)
@@ -253,13 +261,15 @@ static void give_up(Transfer *t, int error) {
         (void) pthread_mutex_unlock(&flow->mutex);
 }
 
-/* The packet of this size in .packet. Returns: 0; -EAGAIN: no room; what else ended the flow. */
-static int packet_push(Transfer *t, size_t size, nsec_t now) {
+/* What is not protected is in .packet, and gets its trailer there. Returns: 0; -EAGAIN: no room; what else ended the flow. */
+static int packet_push(Transfer *t, const void *packet, size_t size, nsec_t now) {
         struct iovec part = { .iov_base = t->packet, .iov_len = size };
         int r;
 
+        assert(t->protected || packet == t->packet);
+
         if (t->protected) {
-                ssize_t n = transfer_protect(t, size, now);
+                ssize_t n = transfer_protect(t, packet, size, now);
 
                 if (n == -EKEYEXPIRED)
                         give_up(t, (int) n);
@@ -270,9 +280,9 @@ static int packet_push(Transfer *t, size_t size, nsec_t now) {
         }
 
         if (t->checksum) {
-                uint8_t *packet = part.iov_base;
+                uint8_t *bytes = part.iov_base;
 
-                checksum_write(packet + part.iov_len, checksum_add(0, packet, part.iov_len));
+                checksum_write(bytes + part.iov_len, checksum_add(0, bytes, part.iov_len));
                 part.iov_len += CHECKSUM_BYTES;
         }
 
@@ -292,7 +302,7 @@ static void transmit(Transfer *t, nsec_t now) {
         while ((size = frct_transmit(t->frct, t->packet, room, now)) > 0) {
                 int r;
 
-                r = packet_push(t, size, now);
+                r = packet_push(t, t->packet, size, now);
                 if (r == -EAGAIN) {
                         frct_untransmit(t->frct, now);
                         t->lane_full = true;
@@ -321,12 +331,13 @@ static int parts_push(Transfer *t, const struct iovec *parts, unsigned n_parts) 
         return channel_push(t->flow->writer.channel, all, n_parts + 1);
 }
 
-/* Of a copy, for the message may lie where others can write: in the lane of another flow, say. */
+/* A message in one part is not copied first. It may lie where others can write, in the lane of another flow, say: then they
+ * choose what is sent, as they could before, and nothing else, for the tag is made of the packet, which is ours. */
 static int parts_protect_and_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
         size_t size = 0;
         int r;
 
-        for (unsigned i = 0; i < n_parts; i++) {
+        for (unsigned i = 0; i < n_parts && n_parts > 1; i++) {
                 assert(parts[i].iov_len <= t->packet_size - size);
 
                 if (parts[i].iov_len > 0)
@@ -334,7 +345,10 @@ static int parts_protect_and_push(Transfer *t, const struct iovec *parts, unsign
                 size += parts[i].iov_len;
         }
 
-        r = packet_push(t, size, time_now_nsec());
+        if (n_parts == 1)
+                r = packet_push(t, parts[0].iov_base, parts[0].iov_len, time_now_nsec());
+        else
+                r = packet_push(t, t->packet, size, time_now_nsec());
         return r == -EKEYEXPIRED ? -EPIPE : r;
 }
 
@@ -355,7 +369,7 @@ bool transfer_has_ended(const Transfer *t) {
 
 /* What the seal has to say goes first: what follows may need the keys that it is about. */
 static void seal_speak(Transfer *t) {
-        if (!t->seal || transfer_has_ended(t))
+        if (transfer_seal_next(t) == NSEC_INFINITY || transfer_has_ended(t))
                 return;
 
         (void) flow_writer_follow(t->flow);
@@ -368,7 +382,7 @@ void transfer_pump(Transfer *t) {
         int r;
 
         if (!transfer_is_pollers(t, FLOW_READING))
-                receive(t, time_now_nsec());
+                receive(t);
         if (!t->frct) {
                 seal_speak(t);
                 publish(t);

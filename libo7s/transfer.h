@@ -165,9 +165,8 @@ void transfer_seal_end(Transfer *t);
 
 size_t transfer_seal_overhead(const Transfer *t);
 
-/* .packet, of this size → .sealed. Returns: bytes; -EAGAIN: there is no room in our lane; -EPIPE: the keys are gone;
- * -EKEYEXPIRED. */
-ssize_t transfer_protect(Transfer *t, size_t size, nsec_t now);
+/* → .sealed. Returns: bytes; -EAGAIN: there is no room in our lane; -EPIPE: the keys are gone; -EKEYEXPIRED. */
+ssize_t transfer_protect(Transfer *t, const void *packet, size_t size, nsec_t now);
 
 /* .sealed, of this size → content, which takes packet_size bytes. Returns: bytes; 0: nothing for anybody. */
 ssize_t transfer_open(Transfer *t, size_t size, uint8_t *content, nsec_t now);
