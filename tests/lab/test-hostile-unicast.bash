@@ -4,7 +4,8 @@
 # A hostile neighbour of a routed layer: an ordinary program of an ordinary user, on a host that is in the layer below
 # and not in this one, greets a member as another member and says what it likes at full speed. That member goes on as
 # the same process, in bounded memory, and a flow of a thousand messages a second between honest ones loses none.
-# buses: daemon budget: 120
+# buses: daemon
+# budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

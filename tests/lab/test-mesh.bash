@@ -3,7 +3,9 @@
 #
 # A routed layer over a full mesh: four hosts, an Ethernet between any two, all paths of equal cost in use
 # (Policy=ecmp). Wires are taken away until a chain is left, and come back; a host is cut off and comes back; the flow
-# stays the same. buses: daemon budget: 120
+# stays the same.
+# buses: daemon
+# budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

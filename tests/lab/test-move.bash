@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Flows between hosts that agreed on keys follow either of them to another hardware address. A flow without keys ends
-# with the address that it was opened from, as ever. buses: daemon budget: 120
+# with the address that it was opened from, as ever.
+# buses: daemon
+# budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The programs as people use them, over an Ethernet and over a routed layer on top of it: netcat, throughput, constant
-# rate, round trips; and what congestion in the layer does to reliable flows. buses: daemon budget: 100
+# rate, round trips; and what congestion in the layer does to reliable flows.
+# buses: daemon
+# budget: 100
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

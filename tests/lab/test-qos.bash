@@ -3,7 +3,9 @@
 #
 # Classes of traffic in a routed layer: voice crosses two hops while a flood that takes all it can get crosses the same
 # ones. Round trips without and with the flood take turns, and what counts is the median of the rounds' 99th
-# percentiles. buses: daemon budget: 110
+# percentiles.
+# buses: daemon
+# budget: 110
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Processes of a routed layer over three hosts, and of the Ethernets below it, are killed one by one while flows cross
-# it: the same flows go on. buses: daemon budget: 150
+# it: the same flows go on.
+# buses: daemon
+# budget: 150
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

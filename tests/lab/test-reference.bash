@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A member of another make: reference-peer.py behaves as a host of Ouroboros 0.23.0 does and shares no code with us.
-# It joins our layer; we join its layer; it stands between two of ours. It goes away without a word and comes back.
-# And none of our extensions is anything that such a host would suffer from. buses: daemon budget: 150
+# A member of another make: reference-peer.py behaves as a host of Ouroboros 0.23.0 does and shares no code with us. It
+# joins our layer; we join its layer; it stands between two of ours. It goes away without a word and comes back. And
+# none of our extensions is anything that such a host would suffer from.
+# buses: daemon
+# budget: 150
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

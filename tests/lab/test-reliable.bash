@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Reliable flows over a wire that loses, turns bits over, doubles, delays and overtakes, that goes dark and comes
-# back, and whose daemons are killed: every byte arrives once, in order, as it was, or both ends are told. buses:
-# daemon budget: 170
+# Reliable flows over a wire that loses, turns bits over, doubles, delays and overtakes, that goes dark and comes back,
+# and whose daemons are killed: every byte arrives once, in order, as it was, or both ends are told.
+# buses: daemon
+# budget: 170
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -3,8 +3,9 @@
 #
 # A routed layer over a ring of six hosts, one Ethernet per wire. A flow goes half way round, through two hosts. Its
 # wire is pulled, goes silent in both directions or in one, a wire farther away is pulled, a host loses its power, the
-# ring falls apart: the flow goes on, the other way round, and it is told how long that took. buses: daemon budget:
-# 120
+# ring falls apart: the flow goes on, the other way round, and it is told how long that took.
+# buses: daemon
+# budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Many flows between two hosts: 2 000 that talk, encrypted, then 10 000 that are idle, and what they cost in memory;
-# and what protected ones cost beside plain ones. buses: daemon budget: 240
+# Many flows between two hosts: 2 000 that talk, encrypted, then 10 000 that are idle, and what they cost in memory; and
+# what protected ones cost beside plain ones.
+# buses: daemon
+# budget: 240
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

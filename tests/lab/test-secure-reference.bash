@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Encrypted and signed flows with a host of another make: reference-host.py does what a host of Ouroboros 0.23.0 does,
-# over OpenSSL, and shares no code with us. Every key exchange, cipher, key derivation and kind of certificate that
-# both have, with each side in each role; and who is refused. buses: daemon budget: 150
+# over OpenSSL, and shares no code with us. Every key exchange, cipher, key derivation and kind of certificate that both
+# have, with each side in each role; and who is refused.
+# buses: daemon
+# budget: 150
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -3,7 +3,8 @@
 #
 # Routed layers on a routed layer: "home" and "lab" over "metro", which is over two Ethernets; three hosts in a chain.
 # Metro is stopped and started in the middle, and at an end, and the Ethernet below it: what is above heals by itself.
-# buses: daemon budget: 120
+# buses: daemon
+# budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A routed layer over two Ethernets: three hosts in a chain. One bootstraps, the others join with a file of three
-# lines; a name at one end is reached from the other, across the host in the middle. Then everything below it and in
-# it goes away and comes back, and nobody types anything. buses: daemon broker budget: 240
+# A routed layer over two Ethernets: three hosts in a chain. One bootstraps, the others join with a file of three lines;
+# a name at one end is reached from the other, across the host in the middle. Then everything below it and in it goes
+# away and comes back, and nobody types anything.
+# buses: daemon broker
+# budget: 240
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"
