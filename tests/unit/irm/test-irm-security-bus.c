@@ -284,11 +284,12 @@ static void test_members(void **state) {
 }
 
 static void reload(BusFixture *f) {
-        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "Reload", NULL, NULL, NULL) >= 0);
+        assert_true(sd_bus_call_method(f->bus, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, "Reload", NULL, NULL,
+                                       NULL) >= 0);
 }
 
-/* A file that was good, has a mistake and is good again: in between nobody knows what it asks for, also not that it is what
- * it asked for before. The name itself stays. */
+/* A file that was good, has a mistake and is good again: in between nobody knows what it asks for, also not that it
+ * is what it asked for before. The name itself stays. */
 static void test_broken_file(void **state) {
         sd_bus_message *reply;
         BusFixture *f = *state;

@@ -117,7 +117,8 @@ static void test_layer_leaves_answered_flow(void **state) {
 /* A program that calls itself: each lane goes where it belongs, also when the listener is the faster of the two. */
 static void test_program_calls_itself(void **state) {
         IrmMessage allocated, message, lane_message = { .type = IRM_LANE };
-        int client = fixture_connect_client(), listener = fixture_client_listen("here"), doorbell, lane_fd, seen, fds[IRM_FDS_MAX];
+        int client = fixture_connect_client(), listener = fixture_client_listen("here"), doorbell, lane_fd, seen,
+            fds[IRM_FDS_MAX];
         struct stat mine, theirs, got;
         Lane *lane;
 
@@ -229,7 +230,8 @@ static void test_queue_at_limit(void **state) {
 
 /* A listener that does not answer its offer does not keep a flow from the layers. */
 static void test_listener_dawdles(void **state) {
-        int client = fixture_connect_client(), listener = fixture_client_listen("here"), layer = fixture_online_layer(*state, 1), doorbell;
+        int client = fixture_connect_client(), listener = fixture_client_listen("here"),
+            layer = fixture_online_layer(*state, 1), doorbell;
         usec_t before = time_now();
         IrmMessage message;
         LayerMessage request;
