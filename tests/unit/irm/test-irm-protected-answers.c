@@ -12,8 +12,6 @@
 
 #include <cmocka.h>
 
-#include "basic/time.h"
-#include "services/common/hash.h"
 #include "tests/unit/irm/asking-host.h"
 
 static void test_no_service(void **state) {

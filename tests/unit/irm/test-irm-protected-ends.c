@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "basic/time.h"
 #include "tests/unit/irm/asking-host.h"
 
 /* -- a service that ends -- */
