@@ -3,7 +3,9 @@
 /* irm-host PROGRAM: an IRM, and with it PROGRAM server and PROGRAM client 500. Ends with 0 if both do. */
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "tests/support/irm-thread.h"
@@ -14,6 +16,7 @@ static pid_t spawn(const char *program, const char *role, const char *count, int
         if (pid != 0)
                 return pid;
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);      /* a test that fails leaves nobody behind */
         if (output >= 0)
                 (void) dup2(output, STDOUT_FILENO);
         (void) execl(program, program, role, count, (char *) NULL);

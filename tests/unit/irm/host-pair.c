@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -48,6 +49,7 @@ static void start_child(const PairedHost *host, const char *program, const char 
         if (child->pid > 0)
                 return;
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);      /* a test that fails leaves nobody behind */
         (void) snprintf(pid, sizeof(pid), "%d", (int) getpid());
         (void) setenv("LISTEN_FDS", "1", 1);
         (void) setenv("LISTEN_PID", pid, 1);

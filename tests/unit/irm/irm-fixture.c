@@ -156,6 +156,7 @@ static void exec_daemon(const IrmFixture *f) {
         int fds[FIXTURE_STORED_MAX + 2] = { f->irm_fd, f->layer_fd };
         size_t n = 2;
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);      /* a test that fails leaves nobody behind */
         for (size_t i = 0; i < f->n_stored; i++) {
                 (void) snprintf(names + strlen(names), sizeof(names) - strlen(names), ":%s", f->stored[i].name);
                 fds[n++] = f->stored[i].fd;

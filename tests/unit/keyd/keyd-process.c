@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,6 +40,7 @@ static int bound_socket(const KeydProcess *p, const char *name, int type) {
 static void exec_daemon(const KeydProcess *p, const char *program, int listen_fd) {
         char text[128];
 
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);      /* a test that fails leaves nobody behind */
         if (listen_fd == 3)
                 (void) fcntl(3, F_SETFD, 0);
         else
