@@ -22,7 +22,10 @@ void flow_control_init(FlowControl *control, const LayerControl *keys, bool conf
 }
 
 void flow_control_wipe(FlowControl *control) {
+        bool wiped = control->present || control->wiped;
+
         explicit_bzero(control, sizeof(*control));
+        control->wiped = wiped;
 }
 
 bool flow_control_equal(const uint8_t *a, const uint8_t *b, size_t size) {
@@ -80,7 +83,9 @@ int flow_control_check(FlowControl *control, const FlowControlText *text, const 
         int r;
 
         if (!control->present)
-                return -ENOKEY;
+                return control->wiped ? -ESTALE : -ENOKEY;
+        if (!proof)
+                return -EBADMSG;
 
         r = make_tag(control->receive, text, proof->counter, tag);
         if (r < 0)
@@ -96,6 +101,33 @@ int flow_control_check(FlowControl *control, const FlowControlText *text, const 
         control->received = proof->counter;
         control->confirmed = true;
         return 0;
+}
+
+int flow_control_check_close(FlowControl *control, const FlowControlText *text, const FlowControlProof *proof,
+                             bool token_fits) {
+        int r = flow_control_check(control, text, proof);
+
+        if (r >= 0 || control->confirmed || r == -ESTALE)
+                return r;
+
+        return token_fits ? 0 : -EKEYREJECTED;
+}
+
+DropReason flow_control_drop_reason(int r) {
+        switch (r) {
+
+        case -EALREADY:
+                return DROP_REPLAYED;
+
+        case -ESTALE:
+                return DROP_FLOW_CLOSED;
+
+        case -EKEYREJECTED:
+                return DROP_WRONG_SOURCE;
+
+        default:
+                return DROP_FORGED;
+        }
 }
 
 void flow_control_proof_write(Writer *w, const FlowControlProof *proof) {
@@ -142,6 +174,18 @@ int flow_reset_lock(const uint8_t token[FLOW_RESET_BYTES], uint8_t ret[FLOW_RESE
 
         memcpy(ret, digest, FLOW_RESET_BYTES);
         return 0;
+}
+
+int flow_reset_own_lock(const uint8_t key[FLOW_RESET_KEY_BYTES], uint64_t endpoint, const uint8_t *peer,
+                        size_t peer_size, uint64_t peer_endpoint, uint8_t ret[FLOW_RESET_BYTES]) {
+        uint8_t token[FLOW_RESET_BYTES];
+        int r;
+
+        r = flow_reset_token(key, endpoint, peer, peer_size, peer_endpoint, token);
+        if (r >= 0)
+                r = flow_reset_lock(token, ret);
+        explicit_bzero(token, sizeof(token));
+        return r;
 }
 
 bool flow_reset_fits(const uint8_t lock[FLOW_RESET_BYTES], const uint8_t token[FLOW_RESET_BYTES]) {

@@ -13,6 +13,7 @@
  */
 
 #include "basic/cursor.h"
+#include "libo7s/drop.h"
 #include "services/common/hash.h"
 #include "services/common/layer-message.h"
 
@@ -24,6 +25,7 @@
 
 typedef struct FlowControl {
         bool present;
+        bool wiped;                     /* there were keys: nothing proves anything any more */
         bool confirmed;                 /* the peer has the keys: what it says without them does not count any more */
         uint8_t send[LAYER_CONTROL_KEY_BYTES];
         uint8_t receive[LAYER_CONTROL_KEY_BYTES];
@@ -52,9 +54,18 @@ void flow_control_wipe(FlowControl *control);
 /* For the next message. Returns: 0; -EOVERFLOW: counters are used up; -EOPNOTSUPP. */
 int flow_control_prove(FlowControl *control, const FlowControlText *text, FlowControlProof *ret);
 
-/* Of a message that came. Returns: 0: it counts, and the peer has the keys; -EBADMSG: forged; -EALREADY: genuine, but
- * not newer than what came before; -ENOKEY: we have no keys; -EOPNOTSUPP. */
+/* Of a message that came, with a proof or (NULL) without. Returns: 0: it counts, and the peer has the keys; -EBADMSG:
+ * forged; -EALREADY: genuine, but not newer than what came before; -ESTALE: the keys are gone; -ENOKEY: there never
+ * were any; -EOPNOTSUPP. */
 int flow_control_check(FlowControl *control, const FlowControlText *text, const FlowControlProof *proof);
+
+/* The same of a close, for which the token does where it is not certain that the peer has keys. token_fits: it is the
+ * one that we gave, and the peer means this flow. Also -EKEYREJECTED: neither proof nor token. */
+int flow_control_check_close(FlowControl *control, const FlowControlText *text, const FlowControlProof *proof,
+                             bool token_fits);
+
+/* What a message counts as that one of these refused. */
+DropReason flow_control_drop_reason(int r);
 
 void flow_control_proof_write(Writer *w, const FlowControlProof *proof);
 void flow_control_proof_read(Cursor *c, FlowControlProof *ret);
@@ -68,6 +79,8 @@ bool flow_control_equal(const uint8_t *a, const uint8_t *b, size_t size);
 int flow_reset_token(const uint8_t key[FLOW_RESET_KEY_BYTES], uint64_t endpoint, const uint8_t *peer, size_t peer_size,
                      uint64_t peer_endpoint, uint8_t ret[FLOW_RESET_BYTES]);
 
-/* What opens to that token and to no other. */
+/* What opens to that token and to no other; and for a flow of ours at once. */
 int flow_reset_lock(const uint8_t token[FLOW_RESET_BYTES], uint8_t ret[FLOW_RESET_BYTES]);
+int flow_reset_own_lock(const uint8_t key[FLOW_RESET_KEY_BYTES], uint64_t endpoint, const uint8_t *peer,
+                        size_t peer_size, uint64_t peer_endpoint, uint8_t ret[FLOW_RESET_BYTES]);
 bool flow_reset_fits(const uint8_t lock[FLOW_RESET_BYTES], const uint8_t token[FLOW_RESET_BYTES]);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Where a peer says that it is now (a move, flow-upkeep.h), before it is believed. The proof of the message says that it
- * comes from the peer; it does not say that the peer is there: it may name what is somebody else's, and somebody on
- * the way may hold a message back until another host is there. So the peer is asked, at the new address, for a
+ * Where a peer says that it is now (a move, flow-upkeep.h), before it is believed. The proof of the message says that
+ * it comes from the peer; it does not say that the peer is there: it may name what is somebody else's, and somebody
+ * on the way may hold a message back until another host is there. So the peer is asked, at the new address, for a
  * challenge that only who hears us there can know, and has to show it in a message with a proof.
  *
  * Until then data goes where it went. To the new address go notices alone, and of these at most

@@ -45,6 +45,14 @@ void flow_upkeep_move(FlowUpkeep *upkeep, uint64_t address, usec_t now) {
         notice_begin(&upkeep->notices[FLOW_NOTICE_MOVE], address, now);
 }
 
+bool flow_upkeep_ask(FlowUpkeep *upkeep, const FlowControl *control, uint64_t address, usec_t now) {
+        if (!upkeep->active || !control->confirmed || upkeep->notices[FLOW_NOTICE_MOVE].active)
+                return false;
+
+        flow_upkeep_move(upkeep, address, now);
+        return true;
+}
+
 /* What was said twice says nothing about how long the answer took. */
 static void measure(FlowUpkeep *upkeep, const FlowNotice *notice, usec_t now) {
         usec_t rtt = MAX(usec_sub(now, notice->first), (usec_t) 1);
@@ -167,4 +175,56 @@ int flow_notice_read(Cursor *c, FlowNoticeText *ret) {
         text.acknowledges = what == 1;
         *ret = text;
         return 0;
+}
+
+FlowNoticeText flow_upkeep_said(const FlowUpkeep *upkeep, FlowNoticeKind kind) {
+        const FlowNotice *notice = &upkeep->notices[kind];
+
+        return (FlowNoticeText) { .value = notice->value, .challenge = notice->challenge };
+}
+
+/* -- what is heard -- */
+
+static FlowNews understood(FlowUpkeep *upkeep, FlowNoticeKind kind, const FlowNoticeText *notice,
+                           const FlowNoticeContext *context, usec_t now) {
+        if (kind == FLOW_NOTICE_MOVE && notice->challenge != 0) {
+                (void) flow_upkeep_challenged(upkeep, notice->value, notice->challenge, now);
+                return FLOW_NEWS_NONE;
+        }
+        if (!flow_upkeep_acknowledged(upkeep, kind, notice->value, context->heard, now))
+                return FLOW_NEWS_NONE;
+
+        return kind == FLOW_NOTICE_MOVE ? FLOW_NEWS_OUR_ADDRESS : FLOW_NEWS_OUR_ENDPOINT;
+}
+
+/* That it says so anybody could make happen; only who is there can show what it was asked there. */
+static FlowNews moved(FlowUpkeep *upkeep, const FlowNoticeText *notice, const FlowNoticeContext *context, usec_t now) {
+        if (notice->value == context->peer_address) {
+                flow_path_forget(&upkeep->path);
+                return FLOW_NEWS_NONE;
+        }
+
+        return flow_path_named(&upkeep->path, notice->value, notice->challenge, context->bytes, context->random, now)
+                       ? FLOW_NEWS_ADDRESS
+                       : FLOW_NEWS_NONE;
+}
+
+FlowNews flow_upkeep_heard(FlowUpkeep *upkeep, FlowNoticeKind kind, const FlowNoticeText *notice,
+                           const FlowNoticeContext *context, usec_t now, FlowNoticeText *ret_answer) {
+        FlowNews news = FLOW_NEWS_ENDPOINT;
+
+        *ret_answer = (FlowNoticeText) {};
+        if (notice->acknowledges)
+                return understood(upkeep, kind, notice, context, now);
+
+        if (kind == FLOW_NOTICE_MOVE)
+                news = moved(upkeep, notice, context, now);
+
+        /* Also where it was said before: then the acknowledgement was lost. */
+        *ret_answer = (FlowNoticeText) {
+                .acknowledges = true,
+                .value = notice->value,
+                .challenge = kind == FLOW_NOTICE_MOVE ? upkeep->path.challenge : 0,
+        };
+        return news;
 }

@@ -5,12 +5,12 @@
  * What is done about an established flow between two o7s hosts that have control keys (flow-control.h), beside
  * carrying data:
  *
- *   rotate   our endpoint id is exchanged for a new one, so that who saw the old one knows nothing. The old one is good until
- *            the peer knows the new one, and then for two round trips and what packets overtake each other by.
+ *   rotate   our endpoint id is exchanged for a new one, so that who saw the old one knows nothing. The old one is
+ *            good until the peer knows the new one, and then for two round trips and what packets overtake each other by.
  *   move     our address is another one than the peer knows. It believes that when we have shown that we hear it there
  *            (flow-path.h is its side of that).
- *   probe    the peer is silent while we send: a move to where we are. The peer acknowledges it, or ends the flow, should it
- *            have lost it (reset).
+ *   probe    the peer is silent while we send, or has to prove that it is there (liveness.h): a move to where we are.
+ *            The peer acknowledges it, or ends the flow, should it have lost it (reset).
  *
  * Rotations and moves are said again until the peer acknowledges them, which times the round trip. This is the
  * schedule of all that, and the bytes of what is said; ids, addresses and messages are the layer's. Nothing here
@@ -28,7 +28,7 @@
 #define FLOW_NOTICE_FIRST_USEC (100 * USEC_PER_MSEC)    /* until it is said again; then twice as long, each */
 #define FLOW_NOTICE_LAST_USEC (2 * USEC_PER_SEC)
 #define FLOW_PROBE_FIRST_USEC (2 * USEC_PER_SEC)        /* of silence */
-#define FLOW_PROBE_LAST_USEC (30 * USEC_PER_SEC)        /* towards a peer that has nothing to say but that it is there */
+#define FLOW_PROBE_LAST_USEC (30 * USEC_PER_SEC)        /* towards a peer that says nothing but that it is there */
 
 typedef enum FlowNoticeKind {
         FLOW_NOTICE_ROTATE,
@@ -122,6 +122,10 @@ void flow_upkeep_rotate_later(FlowUpkeep *upkeep, usec_t now);
 /* We are at this address; the peer is to be told at once. */
 void flow_upkeep_move(FlowUpkeep *upkeep, uint64_t address, usec_t now);
 
+/* The same to have the peer answer, where it has the keys, and nothing that it has not understood yet asks already.
+ * Returns whether something is due by it. */
+bool flow_upkeep_ask(FlowUpkeep *upkeep, const FlowControl *control, uint64_t address, usec_t now);
+
 /* The peer acknowledged it. heard: when something else than this was last heard of it. Returns whether this is what
  * was said, and not known to have arrived. */
 bool flow_upkeep_acknowledged(FlowUpkeep *upkeep, FlowNoticeKind kind, uint64_t value, usec_t heard, usec_t now);
@@ -142,6 +146,7 @@ usec_t flow_upkeep_next(const FlowUpkeep *upkeep);
  *   25  8  challenge: of a move what it shows, of its acknowledgement what is still to be shown; else 0
  */
 #define FLOW_NOTICE_BYTES 33U
+#define FLOW_NOTICE_AND_PROOF_BYTES (FLOW_NOTICE_BYTES + FLOW_CONTROL_PROOF_BYTES)
 
 typedef struct FlowNoticeText {
         bool acknowledges;
@@ -154,3 +159,28 @@ void flow_notice_write(Writer *w, const FlowNoticeText *text);
 
 /* Returns: 0; -EBADMSG: cut short; -EPROTO: neither of the two. */
 int flow_notice_read(Cursor *c, FlowNoticeText *ret);
+
+/* What we say: the notice of a kind that is due. */
+FlowNoticeText flow_upkeep_said(const FlowUpkeep *upkeep, FlowNoticeKind kind);
+
+/* What is new by a notice of the peer. */
+typedef enum FlowNews {
+        FLOW_NEWS_NONE,
+        FLOW_NEWS_OUR_ENDPOINT, /* it knows our new endpoint id, and the one before is for stragglers */
+        FLOW_NEWS_OUR_ADDRESS,  /* it knows us at the address that the notice has */
+        FLOW_NEWS_ENDPOINT,     /* its endpoint id is the notice's value, perhaps as before */
+        FLOW_NEWS_ADDRESS,      /* it has shown that it is at the notice's address */
+} FlowNews;
+
+/* What it takes to judge one. */
+typedef struct FlowNoticeContext {
+        uint64_t peer_address;          /* as it was so far */
+        size_t bytes;                   /* of the message */
+        uint64_t random;                /* unpredictable, for a challenge */
+        usec_t heard;                   /* when something else than this was last heard of the peer */
+} FlowNoticeContext;
+
+/* A notice that is the peer's own and newer than all before it, with a value that can be one. *ret_answer: what the
+ * peer is to hear, or nothing (acknowledges false). What is due may be another thing than before. */
+FlowNews flow_upkeep_heard(FlowUpkeep *upkeep, FlowNoticeKind kind, const FlowNoticeText *notice,
+                           const FlowNoticeContext *context, usec_t now, FlowNoticeText *ret_answer);

@@ -29,11 +29,8 @@ static int establish(Layer *layer, LayerFlow *flow, int lane_fd, int *doorbell_f
 static void learn_keys(LayerFlow *flow, const LayerMessage *message) {
         if (message->control.present && !flow->control.present)
                 flow_control_init(&flow->control, &message->control, true);
-        if (!message->have_reset)
-                return;
-
-        flow->have_lock = true;
-        memcpy(flow->lock, message->reset, sizeof(flow->lock));
+        if (message->have_reset)
+                layer_flow_set_lock(flow, message->reset);
 }
 
 static void established(Layer *layer, const LayerMessage *message, int fds[LAYER_FDS_MAX], usec_t now) {

@@ -106,3 +106,12 @@ bool layer_flow_token_matches(const LayerFlow *flow, const uint8_t token[CLOSE_T
 
         return flow->tokens.have_own && equal;
 }
+
+void layer_flow_set_lock(LayerFlow *flow, const uint8_t lock[FLOW_RESET_BYTES]) {
+        flow->have_lock = true;
+        memcpy(flow->lock, lock, sizeof(flow->lock));
+}
+
+bool layer_flow_reset_fits(const LayerFlow *flow, const uint8_t token[FLOW_RESET_BYTES]) {
+        return flow->have_lock && flow_reset_fits(flow->lock, token);
+}

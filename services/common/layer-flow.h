@@ -94,3 +94,7 @@ void layer_flow_set_state(LayerFlow *flow, LayerFlowState state);
 
 /* Compares in constant time. Returns whether the peer showed our token. */
 bool layer_flow_token_matches(const LayerFlow *flow, const uint8_t token[CLOSE_TOKEN_BYTES]);
+
+/* The peer said with which lock its reset token goes from now on. fits: this one is what it goes with. */
+void layer_flow_set_lock(LayerFlow *flow, const uint8_t lock[FLOW_RESET_BYTES]);
+bool layer_flow_reset_fits(const LayerFlow *flow, const uint8_t token[FLOW_RESET_BYTES]);

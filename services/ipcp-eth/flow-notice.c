@@ -30,7 +30,7 @@ static void changed(EthernetFlow *flow) {
 /* -- that go out -- */
 
 static size_t notice_bytes(const Ethernet *e) {
-        return e->framing->management_bytes + FLOW_NOTICE_BYTES + FLOW_CONTROL_PROOF_BYTES;
+        return e->framing->management_bytes + FLOW_NOTICE_AND_PROOF_BYTES;
 }
 
 /* A move is said from where we are; everything else from where the peer believes us. */
@@ -60,11 +60,10 @@ static void send_notice(EthernetFlow *flow, FlowNoticeKind kind, const FlowNotic
         (void) eth_send_message(e, &to, moves ? &e->link.address : &flow->local, &message);
 }
 
-/* What we want the peer to know. */
 static void say(EthernetFlow *flow, FlowNoticeKind kind) {
-        const FlowNotice *notice = &flow->upkeep.notices[kind];
+        const FlowNoticeText notice = flow_upkeep_said(&flow->upkeep, kind);
 
-        send_notice(flow, kind, &(FlowNoticeText) { .value = notice->value, .challenge = notice->challenge });
+        send_notice(flow, kind, &notice);
 }
 
 /* Few are left where the framing has few: they are for new flows. */
@@ -133,10 +132,14 @@ bool flow_is_told_address(const EthernetFlow *flow) {
                                    address_to_value(&flow->ethernet->link.address));
 }
 
-/* A move that nobody has understood yet asks already. */
 void flow_ask(EthernetFlow *flow, usec_t now) {
-        if (flow->layer.control.confirmed && !flow->upkeep.notices[FLOW_NOTICE_MOVE].active)
-                flow_follow_address(flow, now);
+        uint64_t address = address_to_value(&flow->ethernet->link.address);
+
+        if (!flow_upkeep_ask(&flow->upkeep, &flow->layer.control, address, now))
+                return;
+
+        flow_upkeep_run(flow, now);
+        ethernet_flow_watch_again(flow);
 }
 
 void flow_probe(EthernetFlow *flow, usec_t now) {
@@ -158,95 +161,93 @@ void flow_upkeep_begin(EthernetFlow *flow, usec_t now) {
 
 /* -- that come -- */
 
-/* The peer understood what we said, or wants to be shown more. */
-static void acknowledged(EthernetFlow *flow, FlowNoticeKind kind, const FlowNoticeText *notice, usec_t heard, usec_t now) {
-        if (kind == FLOW_NOTICE_MOVE && notice->challenge != 0) {
-                if (flow_upkeep_challenged(&flow->upkeep, notice->value, notice->challenge, now))
-                        flow_upkeep_run(flow, now);
-                return;
-        }
-        if (!flow_upkeep_acknowledged(&flow->upkeep, kind, notice->value, heard, now))
-                return;
-
-        if (kind == FLOW_NOTICE_MOVE)
-                flow->local = address_from_value(notice->value);
-        else {
-                flow->old_endpoint = flow->endpoint;
-                flow->endpoint = flow->next_endpoint;
-                flow->next_endpoint = 0;
-                flow->ethernet->upkeep_counters.rotated++;
-        }
-}
-
 static void remember_old_peer(EthernetFlow *flow, usec_t now) {
         flow->old_peer = flow->peer;
         flow->old_peer_endpoint = flow->peer_endpoint;
         flow->old_peer_until = usec_add(now, FLOW_OLD_MAX_USEC);
 }
 
-/* Said again where the acknowledgement was lost: then there is nothing new in it. Returns: 0; -EPROTO. */
-static int peer_rotated(EthernetFlow *flow, uint64_t value, usec_t now) {
-        const FrameOps *framing = flow->ethernet->framing;
-
-        if (value < framing->peer_endpoint_min || value > framing->peer_endpoint_max)
-                return -EPROTO;
+static void peer_rotated(EthernetFlow *flow, uint64_t value, usec_t now) {
         if (value == flow->peer_endpoint)
-                return 0;
+                return;
 
         remember_old_peer(flow, now);
         flow->peer_endpoint = (uint16_t) value;
-        return 0;
 }
 
-/* It says so from there, which anybody can; only who is there can show what it was asked there. */
-static int peer_moved(EthernetFlow *flow, const FlowNoticeText *notice, const Frame *frame, usec_t now) {
+static void peer_moved(EthernetFlow *flow, uint64_t value, usec_t now) {
         Ethernet *e = flow->ethernet;
-        FrameAddress address = address_from_value(notice->value);
-
-        if (notice->value >> 8 * FRAME_ADDRESS_BYTES != 0 || !frame_address_equal(&address, &frame->source))
-                return -EPROTO;
-        if (frame_address_equal(&address, &flow->peer)) {
-                flow_path_forget(&flow->upkeep.path);
-                return 0;
-        }
-        if (!flow_path_named(&flow->upkeep.path, notice->value, notice->challenge, notice_bytes(e),
-                             e->events->random(e->userdata), now))
-                return 0;
 
         remember_old_peer(flow, now);
-        flow->peer = address;
+        flow->peer = address_from_value(value);
         e->upkeep_counters.followed++;
 
         /* What we know of where the name is served is older than this. */
         if (flow->hash_size > 0)
                 shim_name_doubt(&e->names, flow->hash, flow->hash_size);
-        return 0;
+}
+
+static void learn(EthernetFlow *flow, FlowNews news, uint64_t value, usec_t now) {
+        switch (news) {
+
+        case FLOW_NEWS_NONE:
+                return;
+
+        case FLOW_NEWS_OUR_ENDPOINT:
+                flow->old_endpoint = flow->endpoint;
+                flow->endpoint = flow->next_endpoint;
+                flow->next_endpoint = 0;
+                flow->ethernet->upkeep_counters.rotated++;
+                return;
+
+        case FLOW_NEWS_OUR_ADDRESS:
+                flow->local = address_from_value(value);
+                return;
+
+        case FLOW_NEWS_ENDPOINT:
+                return peer_rotated(flow, value, now);
+
+        case FLOW_NEWS_ADDRESS:
+                return peer_moved(flow, value, now);
+        }
+}
+
+/* Whether it says what can be: of a move, the address that it comes from. */
+static bool is_possible(const EthernetFlow *flow, const Frame *frame, const ManagementMessage *message) {
+        const FrameOps *framing = flow->ethernet->framing;
+        uint64_t value = message->notice.value;
+
+        if (message->notice.acknowledges)
+                return true;
+        if (message->code == MANAGEMENT_ROTATE)
+                return value >= framing->peer_endpoint_min && value <= framing->peer_endpoint_max;
+
+        return value == address_to_value(&frame->source);
 }
 
 static void notice_genuine(EthernetFlow *flow, const Frame *frame, const ManagementMessage *message,
                            usec_t heard, usec_t now) {
         FlowNoticeKind kind = message->code == MANAGEMENT_ROTATE ? FLOW_NOTICE_ROTATE : FLOW_NOTICE_MOVE;
-        const FlowNoticeText *notice = &message->notice;
-        FlowNoticeText answer = { .acknowledges = true, .value = notice->value };
-        int r = 0;
+        Ethernet *e = flow->ethernet;
+        const FlowNoticeContext context = {
+                .peer_address = address_to_value(&flow->peer),
+                .bytes = notice_bytes(e),
+                .random = e->events->random(e->userdata),
+                .heard = heard,
+        };
+        FlowNoticeText answer;
+        FlowNews news;
 
-        if (notice->acknowledges)
-                acknowledged(flow, kind, notice, heard, now);
-        else if (kind == FLOW_NOTICE_ROTATE)
-                r = peer_rotated(flow, notice->value, now);
-        else
-                r = peer_moved(flow, notice, frame, now);
-        if (r < 0)
-                return counters_drop(&flow->ethernet->counters, DROP_MALFORMED);
+        if (!is_possible(flow, frame, message))
+                return counters_drop(&e->counters, DROP_MALFORMED);
 
-        flow->layer.have_lock = true;
-        memcpy(flow->layer.lock, notice->lock, sizeof(flow->layer.lock));
+        news = flow_upkeep_heard(&flow->upkeep, kind, &message->notice, &context, now, &answer);
+        learn(flow, news, message->notice.value, now);
+        layer_flow_set_lock(&flow->layer, message->notice.lock);
 
-        if (kind == FLOW_NOTICE_MOVE)
-                answer.challenge = flow->upkeep.path.challenge;
-        if (!notice->acknowledges)
+        if (answer.acknowledges)
                 send_notice(flow, kind, &answer);
-
+        flow_upkeep_run(flow, now);
         changed(flow);
         ethernet_flow_watch_again(flow);
 }

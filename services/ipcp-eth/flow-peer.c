@@ -52,33 +52,24 @@ int flow_check_proof(EthernetFlow *flow, const ManagementMessage *message) {
         uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
         FlowControlText text;
 
-        if (!message->has_proof)
-                return -EBADMSG;
-
         management_text(message, content, &text);
-        return flow_control_check(&flow->layer.control, &text, &message->proof);
+        return flow_control_check(&flow->layer.control, &text, message->has_proof ? &message->proof : NULL);
 }
 
 void flow_drop_unproven(EthernetFlow *flow, int r) {
-        counters_drop(&flow->ethernet->counters, r == -EALREADY ? DROP_REPLAYED : DROP_FORGED);
+        counters_drop(&flow->ethernet->counters, flow_control_drop_reason(r));
 }
 
-/* By its proof, or, from a peer that may have no keys, by the token that nobody else has. */
-static int close_is_genuine(EthernetFlow *flow, const ManagementMessage *message) {
-        int r;
+/* The token is one that nobody else has; the endpoint id says that the peer means this flow. */
+static int check_close(EthernetFlow *flow, const ManagementMessage *message) {
+        bool token_fits = flow->peer_endpoint == message->sender &&
+                          layer_flow_token_matches(&flow->layer, message->token);
+        uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
+        FlowControlText text;
 
-        /* We closed it, and the keys are gone with it: nothing proves anything any more. */
-        if (flow->has_close_proof)
-                return -ESTALE;
-
-        r = flow_check_proof(flow, message);
-        if (r >= 0 || flow->layer.control.confirmed)
-                return r;
-
-        if (flow->peer_endpoint == message->sender && layer_flow_token_matches(&flow->layer, message->token))
-                return 0;
-
-        return -EKEYREJECTED;
+        management_text(message, content, &text);
+        return flow_control_check_close(&flow->layer.control, &text, message->has_proof ? &message->proof : NULL,
+                                        token_fits);
 }
 
 void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
@@ -92,17 +83,13 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
         if (!frame_address_equal(&frame->source, &flow->peer))
                 return counters_drop(&e->counters, DROP_WRONG_SOURCE);
 
-        r = close_is_genuine(flow, message);
-        if (r == -ESTALE)
-                return counters_drop(&e->counters, DROP_FLOW_CLOSED);
-        if (r == -EKEYREJECTED)
-                return counters_drop(&e->counters, DROP_WRONG_SOURCE);
+        r = check_close(flow, message);
         if (r < 0)
                 return flow_drop_unproven(flow, r);
 
         flow->peer_closed = true;
 
-        /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
+        /* What the peer wrote before it closed is still to be read: the end waits until somebody can. */
         if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->early.n > 0)
                 return;
         if (flow_is_live(flow))
@@ -112,25 +99,14 @@ void flow_close_received(Ethernet *e, const Frame *frame, const ManagementMessag
 /* -- resets -- */
 
 /* By the endpoint id that the peer will know once it has understood what we said last. */
-static int own_token(const EthernetFlow *flow, const FrameAddress *peer, uint8_t ret[FLOW_RESET_BYTES]) {
+int flow_own_lock(const EthernetFlow *flow, const FrameAddress *peer, uint8_t ret[FLOW_RESET_BYTES]) {
         uint16_t endpoint = flow->next_endpoint != 0 ? flow->next_endpoint : flow->endpoint;
 
-        return flow_reset_token(flow->ethernet->reset_key, endpoint, peer->bytes, FRAME_ADDRESS_BYTES,
-                                flow->peer_endpoint, ret);
+        return flow_reset_own_lock(flow->ethernet->reset_key, endpoint, peer->bytes, FRAME_ADDRESS_BYTES,
+                                   flow->peer_endpoint, ret);
 }
 
-int flow_own_lock(const EthernetFlow *flow, const FrameAddress *peer, uint8_t ret[FLOW_RESET_BYTES]) {
-        uint8_t token[FLOW_RESET_BYTES];
-        int r;
-
-        r = own_token(flow, peer, token);
-        if (r >= 0)
-                r = flow_reset_lock(token, ret);
-        explicit_bzero(token, sizeof(token));
-        return r;
-}
-
-/* With so few endpoint ids as LLC has, all tokens could be asked for, and kept, before there are flows that they fit. */
+/* With so few endpoint ids as LLC has, all tokens could be asked for, and kept, before there are flows for them. */
 #define RESET_ENDPOINTS_MIN 4096U
 
 /* We lost this flow, or never had it: whoever has the lock that this token fits did not lose it. */
@@ -147,7 +123,8 @@ void flow_send_reset(Ethernet *e, const Frame *frame, const ManagementMessage *l
                 return;
         if (!limit_take(&e->reset_limit, frame->source.bytes, FRAME_ADDRESS_BYTES, now))
                 return counters_drop(&e->counters, DROP_LIMIT);
-        if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES, lost->sender, token) < 0)
+        if (flow_reset_token(e->reset_key, lost->receiver, frame->source.bytes, FRAME_ADDRESS_BYTES, lost->sender,
+                             token) < 0)
                 return;
 
         e->upkeep_counters.resets_sent += eth_send_message(e, &frame->source, &e->link.address, &message);
@@ -160,7 +137,7 @@ void flow_reset_received(Ethernet *e, const Frame *frame, const ManagementMessag
                 return counters_drop(&e->counters, DROP_UNKNOWN_ENDPOINT);
         if (!frame_address_equal(&frame->source, &flow->peer) || message->sender != flow->peer_endpoint)
                 return counters_drop(&e->counters, DROP_WRONG_SOURCE);
-        if (!flow->layer.have_lock || !flow_reset_fits(flow->layer.lock, message->token))
+        if (!layer_flow_reset_fits(&flow->layer, message->token))
                 return counters_drop(&e->counters, DROP_FORGED);
 
         e->upkeep_counters.resets_taken++;

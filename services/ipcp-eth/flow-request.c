@@ -6,7 +6,6 @@
  * goes to that station from that endpoint id or not at all.
  */
 
-#include "services/common/oap.h"
 #include "services/ipcp-eth/flow.h"
 
 static void answer_prepared(EthernetFlow *flow, int32_t result, const FlowBinding *binding) {
@@ -54,8 +53,8 @@ static ManagementMessage request_message(const EthernetFlow *flow) {
                 .sender = flow->endpoint,
                 .qos = flow->layer.qos,
                 .hash = flow->hash,
-                .oap = flow->request,
-                .oap_size = flow->request_size,
+                .oap = flow->request.oap,
+                .oap_size = flow->request.oap_size,
         };
 }
 
@@ -81,7 +80,7 @@ static void send_request(EthernetFlow *flow, usec_t now) {
         bool sent;
 
         sent = eth_send_allocation(e, &flow->peer, &flow->local, &message, now, &flow->message);
-        flow->request = mfree(flow->request);
+        flow_request_done(&flow->request);
         if (!sent)
                 return request_failed(flow, e->link.up ? -ENOBUFS : -ENETDOWN, now);
 
@@ -139,14 +138,8 @@ static int take_request(EthernetFlow *flow, const LayerMessage *order) {
         if (!eth_can_send_oap(flow->ethernet, order->oap_size))
                 return flow->ethernet->link.up ? -EMSGSIZE : -ENETDOWN;
 
-        flow->request = malloc(MAX(order->oap_size, (size_t) 1));
-        if (!flow->request)
-                return -ENOMEM;
-
-        memcpy(flow->request, order->oap, order->oap_size);
-        flow->request_size = order->oap_size;
         flow->layer.lane_class = order->lane_class;
-        return 0;
+        return flow_request_take(&flow->request, order);
 }
 
 static void find_station(EthernetFlow *flow, usec_t now) {
@@ -224,11 +217,6 @@ void ethernet_request(Ethernet *e, const LayerMessage *order, usec_t now) {
 
 /* -- the reply -- */
 
-/* Errors of the wire are all below the errnos: what else a peer says must not pass for an error of this host. */
-static int32_t refusal(int32_t response) {
-        return MIN(response, OAP_WIRE_ERROR_NOT_ALLOCATED);
-}
-
 static void reply_accepted(EthernetFlow *flow, const Frame *frame, const ManagementMessage *message, usec_t now) {
         Ethernet *e = flow->ethernet;
         FlowBinding binding;
@@ -266,6 +254,6 @@ void flow_reply_received(Ethernet *e, const Frame *frame, const ManagementMessag
         if (message->response == 0)
                 return reply_accepted(flow, frame, message, now);
 
-        (void) e->events->reply(e->userdata, &flow->layer, refusal(message->response), NULL, 0, NULL);
+        (void) e->events->reply(e->userdata, &flow->layer, flow_refusal(message->response), NULL, 0, NULL);
         ethernet_flow_end(flow, now);
 }

@@ -31,7 +31,7 @@ EthernetFlow *ethernet_flow_free(EthernetFlow *flow) {
         flow_control_wipe(&flow->layer.control);
         early_packets_drop(&flow->early, &flow->ethernet->n_early);
         lane_free(flow->layer.lane);
-        free(flow->request);
+        flow_request_done(&flow->request);
         return mfree(flow);
 }
 
@@ -104,11 +104,6 @@ void ethernet_flow_watch_again(EthernetFlow *flow) {
         (void) ethernet_flow_watch(flow, flow->due);
 }
 
-/* The closes of many flows at once overrun the peer's socket; their repetitions come one by one. */
-static usec_t close_repeat_usec(const Ethernet *e) {
-        return FLOW_CLOSE_REPEAT_USEC + (usec_t) e->n_closing * FLOW_CLOSE_SPACING_USEC;
-}
-
 /* Nothing of it was ever on the wire. */
 static bool is_unborn(const EthernetFlow *flow) {
         return flow->layer.state == LAYER_FLOW_STARTING && (flow->incoming || flow->stage != FLOW_STAGE_ORDERED);
@@ -135,7 +130,7 @@ void ethernet_flow_end(EthernetFlow *flow, usec_t now) {
                 flow->n_close_repeats = FLOW_CLOSE_REPEATS;
                 flow->ethernet->n_closing++;
         }
-        if (ethernet_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->ethernet)
+        if (ethernet_flow_watch(flow, usec_add(now, repeat ? flow_close_repeat_usec(flow->ethernet->n_closing)
                                                            : FLOW_CLOSED_KEEP_USEC)) < 0)
                 ethernet_flow_free(flow);
 }

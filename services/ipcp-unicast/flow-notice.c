@@ -12,7 +12,7 @@
 /* What is left of the table for new flows, at least, before endpoint ids are exchanged. */
 #define EIDS_FOR_FLOWS (EIDS_MAX / 4)
 
-#define NOTICE_BYTES (FLOW_MESSAGE_HEADER_BYTES + FLOW_NOTICE_BYTES + FLOW_CONTROL_PROOF_BYTES)
+#define NOTICE_BYTES (FLOW_MESSAGE_HEADER_BYTES + FLOW_NOTICE_AND_PROOF_BYTES)
 
 /* -- that go out -- */
 
@@ -34,11 +34,10 @@ static void send_notice(UnicastFlow *flow, FlowNoticeKind kind, const FlowNotice
                 (void) flow_send_message(flow->unicast, to, &message, now);
 }
 
-/* What we want the peer to know. */
 static void say(UnicastFlow *flow, FlowNoticeKind kind, usec_t now) {
-        const FlowNotice *notice = &flow->upkeep.notices[kind];
+        const FlowNoticeText notice = flow_upkeep_said(&flow->upkeep, kind);
 
-        send_notice(flow, kind, &(FlowNoticeText) { .value = notice->value, .challenge = notice->challenge }, now);
+        send_notice(flow, kind, &notice, now);
 }
 
 /* -- what is due -- */
@@ -109,10 +108,14 @@ void flows_follow_address(Unicast *u, usec_t now) {
         }
 }
 
-/* A move that nobody has understood yet asks already. */
 void flow_ask(UnicastFlow *flow, usec_t now) {
-        if (flow->unicast->is_member && flow->layer.control.confirmed && !flow->upkeep.notices[FLOW_NOTICE_MOVE].active)
-                flow_follow_address(flow, now);
+        const Unicast *u = flow->unicast;
+
+        if (!u->is_member || !flow_upkeep_ask(&flow->upkeep, &flow->layer.control, u->address, now))
+                return;
+
+        flow_upkeep_run(flow, now);
+        unicast_flow_watch_again(flow);
 }
 
 void flow_probe(UnicastFlow *flow, usec_t now) {
@@ -134,82 +137,67 @@ void flow_upkeep_begin(UnicastFlow *flow, usec_t now) {
 
 /* -- that come -- */
 
-/* The peer understood what we said, or wants to be shown more. */
-static void acknowledged(UnicastFlow *flow, FlowNoticeKind kind, const FlowNoticeText *notice, usec_t heard, usec_t now) {
-        if (kind == FLOW_NOTICE_MOVE && notice->challenge != 0) {
-                if (flow_upkeep_challenged(&flow->upkeep, notice->value, notice->challenge, now))
-                        flow_upkeep_run(flow, now);
-                return;
-        }
-        if (!flow_upkeep_acknowledged(&flow->upkeep, kind, notice->value, heard, now))
+static void learn(UnicastFlow *flow, FlowNews news, uint64_t value) {
+        switch (news) {
+
+        case FLOW_NEWS_NONE:
                 return;
 
-        if (kind == FLOW_NOTICE_MOVE)
-                flow->own_address = notice->value;
-        else {
+        case FLOW_NEWS_OUR_ENDPOINT:
                 flow->old_eid = flow->eid;
                 flow->eid = flow->next_eid;
                 flow->next_eid = 0;
                 flow->unicast->upkeep_counters.rotated++;
+                return;
+
+        case FLOW_NEWS_OUR_ADDRESS:
+                flow->own_address = value;
+                return;
+
+        case FLOW_NEWS_ENDPOINT:
+                flow->peer_eid = value;
+                return;
+
+        case FLOW_NEWS_ADDRESS:
+                flow->peer_address = value;
+                flow->unicast->upkeep_counters.followed++;
+                return;
         }
 }
 
-static int peer_rotated(UnicastFlow *flow, uint64_t value) {
-        if (value < EID_FLOWS || value == UINT64_MAX)
-                return -EPROTO;
+/* Whether it says what can be: of a move, the address in whose name it comes. */
+static bool is_possible(const UnicastFlow *flow, const FlowMessage *message) {
+        uint64_t value = message->notice.value;
 
-        flow->peer_eid = value;
-        return 0;
-}
+        if (message->notice.acknowledges)
+                return true;
+        if (message->code == FLOW_MESSAGE_ROTATE)
+                return value >= EID_FLOWS && value != UINT64_MAX;
 
-/* It says so in its own name, which anybody can; only who is there can show what it was asked there. Returns: 0;
- * -EPROTO; an error of the source of randomness. */
-static int peer_moved(UnicastFlow *flow, const FlowMessage *message, usec_t now) {
-        const FlowNoticeText *notice = &message->notice;
-        Unicast *u = flow->unicast;
-        uint64_t random;
-        int r;
-
-        if (notice->value != message->sender || !unicast_address_fits(u, notice->value) || notice->value == u->address)
-                return -EPROTO;
-        if (notice->value == flow->peer_address) {
-                flow_path_forget(&flow->upkeep.path);
-                return 0;
-        }
-
-        r = u->events->random(u->userdata, &random, sizeof(random));
-        if (r < 0)
-                return r;
-        if (!flow_path_named(&flow->upkeep.path, notice->value, notice->challenge, NOTICE_BYTES, random, now))
-                return 0;
-
-        u->upkeep_counters.followed++;
-        flow->peer_address = notice->value;
-        return 0;
+        return value == message->sender && value != flow->unicast->address &&
+               unicast_address_fits(flow->unicast, value);
 }
 
 static void notice_genuine(UnicastFlow *flow, const FlowMessage *message, usec_t heard, usec_t now) {
         FlowNoticeKind kind = message->code == FLOW_MESSAGE_ROTATE ? FLOW_NOTICE_ROTATE : FLOW_NOTICE_MOVE;
-        const FlowNoticeText *notice = &message->notice;
-        FlowNoticeText answer = { .acknowledges = true, .value = notice->value };
-        int r = 0;
+        FlowNoticeContext context = { .peer_address = flow->peer_address, .bytes = NOTICE_BYTES, .heard = heard };
+        Unicast *u = flow->unicast;
+        FlowNoticeText answer;
+        FlowNews news;
 
-        if (notice->acknowledges)
-                acknowledged(flow, kind, notice, heard, now);
-        else
-                r = kind == FLOW_NOTICE_ROTATE ? peer_rotated(flow, notice->value) : peer_moved(flow, message, now);
-        if (r < 0)
-                return counters_drop(&flow->unicast->counters, r == -EPROTO ? DROP_MALFORMED : DROP_NO_MEMORY);
+        if (!is_possible(flow, message))
+                return counters_drop(&u->counters, DROP_MALFORMED);
+        if (kind == FLOW_NOTICE_MOVE && !message->notice.acknowledges &&
+            u->events->random(u->userdata, &context.random, sizeof(context.random)) < 0)
+                return counters_drop(&u->counters, DROP_NO_MEMORY);
 
-        flow->layer.have_lock = true;
-        memcpy(flow->layer.lock, notice->lock, sizeof(flow->layer.lock));
+        news = flow_upkeep_heard(&flow->upkeep, kind, &message->notice, &context, now, &answer);
+        learn(flow, news, message->notice.value);
+        layer_flow_set_lock(&flow->layer, message->notice.lock);
 
-        /* Also where it was said before: then the acknowledgement was lost. */
-        if (kind == FLOW_NOTICE_MOVE)
-                answer.challenge = flow->upkeep.path.challenge;
-        if (!notice->acknowledges)
+        if (answer.acknowledges)
                 send_notice(flow, kind, &answer, now);
-
+        flow_upkeep_run(flow, now);
         flow_changed(flow);
         unicast_flow_watch_again(flow);
 }

@@ -81,17 +81,12 @@ void flow_send_update(UnicastFlow *flow, uint16_t level, usec_t now) {
 
 /* By the endpoint id that the peer will know once it has understood what we said last. */
 int flow_own_lock(const UnicastFlow *flow, uint64_t address, uint8_t ret[FLOW_RESET_BYTES]) {
-        uint8_t peer[sizeof(uint64_t)], token[FLOW_RESET_BYTES];
+        uint64_t eid = flow->next_eid != 0 ? flow->next_eid : flow->eid;
+        uint8_t peer[sizeof(address)];
         Writer w = writer_to(peer, sizeof(peer));
-        int r;
 
         writer_be64(&w, address);
-        r = flow_reset_token(flow->unicast->reset_key, flow->next_eid != 0 ? flow->next_eid : flow->eid,
-                             peer, sizeof(peer), flow->peer_eid, token);
-        if (r >= 0)
-                r = flow_reset_lock(token, ret);
-        explicit_bzero(token, sizeof(token));
-        return r;
+        return flow_reset_own_lock(flow->unicast->reset_key, eid, peer, sizeof(peer), flow->peer_eid, ret);
 }
 
 /* -- what comes in -- */
@@ -100,15 +95,12 @@ int flow_check_proof(UnicastFlow *flow, const FlowMessage *message) {
         uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
         FlowControlText text;
 
-        if (!message->has_proof)
-                return -EBADMSG;
-
         flow_message_text(message, content, &text);
-        return flow_control_check(&flow->layer.control, &text, &message->proof);
+        return flow_control_check(&flow->layer.control, &text, message->has_proof ? &message->proof : NULL);
 }
 
 void flow_drop_unproven(UnicastFlow *flow, int r) {
-        counters_drop(&flow->unicast->counters, r == -EALREADY ? DROP_REPLAYED : DROP_FORGED);
+        counters_drop(&flow->unicast->counters, flow_control_drop_reason(r));
 }
 
 void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
@@ -129,23 +121,16 @@ void flow_update_received(Unicast *u, const FlowMessage *message, const LowerFlo
         congestion_update(&flow->congestion, message->level, now);
 }
 
-/* By its proof, or, from a peer that may have no keys, by the token that nobody else has; the other id says that the
- * peer means this flow. */
-static int close_is_genuine(UnicastFlow *flow, const FlowMessage *message) {
-        int r;
+/* The token is one that nobody else has; the endpoint id says that the peer means this flow. */
+static int check_close(UnicastFlow *flow, const FlowMessage *message) {
+        bool token_fits = flow->peer_eid == message->sender_eid &&
+                          layer_flow_token_matches(&flow->layer, message->token);
+        uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
+        FlowControlText text;
 
-        /* We closed it, and the keys are gone with it: nothing proves anything any more. */
-        if (flow->has_close_proof)
-                return -ESTALE;
-
-        r = flow_check_proof(flow, message);
-        if (r >= 0 || flow->layer.control.confirmed)
-                return r;
-
-        if (flow->peer_eid == message->sender_eid && layer_flow_token_matches(&flow->layer, message->token))
-                return 0;
-
-        return -EKEYREJECTED;
+        flow_message_text(message, content, &text);
+        return flow_control_check_close(&flow->layer.control, &text, message->has_proof ? &message->proof : NULL,
+                                        token_fits);
 }
 
 void flow_close_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
@@ -155,17 +140,13 @@ void flow_close_received(Unicast *u, const FlowMessage *message, const LowerFlow
         if (!flow)
                 return flow_unknown_eid(u, from);
 
-        r = close_is_genuine(flow, message);
-        if (r == -ESTALE)
-                return counters_drop(&u->counters, DROP_FLOW_CLOSED);
-        if (r == -EKEYREJECTED)
-                return counters_drop(&u->counters, DROP_WRONG_SOURCE);
+        r = check_close(flow, message);
         if (r < 0)
                 return flow_drop_unproven(flow, r);
 
         flow->peer_closed = true;
 
-        /* What the peer wrote before it closed is still to be read: the end waits until there is somebody to read it. */
+        /* What the peer wrote before it closed is still to be read: the end waits until somebody can. */
         if (flow->layer.state == LAYER_FLOW_ANSWERED && flow->early.n > 0)
                 return;
         if (flow_is_live(flow))
@@ -202,7 +183,7 @@ void flow_reset_received(Unicast *u, const FlowMessage *message, const LowerFlow
                 return flow_unknown_eid(u, from);
         if (message->sender_eid != flow->peer_eid)
                 return counters_drop(&u->counters, DROP_WRONG_SOURCE);
-        if (!flow->layer.have_lock || !flow_reset_fits(flow->layer.lock, message->reset))
+        if (!layer_flow_reset_fits(&flow->layer, message->reset))
                 return counters_drop(&u->counters, DROP_FORGED);
 
         u->upkeep_counters.resets_taken++;

@@ -11,7 +11,6 @@
  * looked up then, and the request goes to that address from that endpoint id or not at all.
  */
 
-#include "services/common/oap.h"
 #include "services/ipcp-unicast/flow-message.h"
 #include "services/ipcp-unicast/flow.h"
 
@@ -66,14 +65,8 @@ static int take_request(UnicastFlow *flow, const LayerMessage *order) {
         if (!flow_can_send_oap(flow->unicast, order->oap_size))
                 return -EMSGSIZE;
 
-        flow->request = malloc(MAX(order->oap_size, (size_t) 1));
-        if (!flow->request)
-                return -ENOMEM;
-
-        memcpy(flow->request, order->oap, order->oap_size);
-        flow->request_size = order->oap_size;
         flow->layer.lane_class = order->lane_class;
-        return 0;
+        return flow_request_take(&flow->request, order);
 }
 
 /* The attempt before this one, while it is without an answer. */
@@ -118,8 +111,8 @@ static FlowMessage request_message(const UnicastFlow *flow) {
                 .qos = flow->layer.qos,
                 .hash = flow->hash,
                 .hash_size = flow->hash_size,
-                .oap = flow->request,
-                .oap_size = flow->request_size,
+                .oap = flow->request.oap,
+                .oap_size = flow->request.oap_size,
         };
 }
 
@@ -189,7 +182,7 @@ void flow_look_up_again(UnicastFlow *flow, usec_t now) {
 }
 
 static void request_sent(UnicastFlow *flow, uint64_t address, usec_t now) {
-        flow->request = mfree(flow->request);
+        flow_request_done(&flow->request);
         flow->peer_address = address;
         flow->requested = now;
         layer_flow_set_state(&flow->layer, LAYER_FLOW_REQUESTED);
@@ -296,11 +289,6 @@ void unicast_request(Unicast *u, const LayerMessage *order, usec_t now) {
 
 /* -- the reply -- */
 
-/* Errors of the wire are all below the errnos: what else a peer says must not pass for an error of this host. */
-static int32_t refusal(int32_t response) {
-        return MIN(response, OAP_WIRE_ERROR_NOT_ALLOCATED);
-}
-
 static void reply_accepted(UnicastFlow *flow, const FlowMessage *message, usec_t now) {
         Unicast *u = flow->unicast;
         const FlowEnds ends = { .asking = flow->own_address, .answering = flow->peer_address };
@@ -333,6 +321,6 @@ void flow_reply_received(Unicast *u, const FlowMessage *message, const LowerFlow
         if (message->response == 0)
                 return reply_accepted(flow, message, now);
 
-        (void) u->events->reply(u->userdata, &flow->layer, refusal(message->response), NULL, 0, NULL);
+        (void) u->events->reply(u->userdata, &flow->layer, flow_refusal(message->response), NULL, 0, NULL);
         unicast_flow_end(flow, now);
 }

@@ -39,7 +39,7 @@ UnicastFlow *unicast_flow_free(UnicastFlow *flow) {
         flow_control_wipe(&flow->layer.control);
         early_packets_drop(&flow->early, &flow->unicast->n_early);
         lane_free(flow->layer.lane);
-        free(flow->request);
+        flow_request_done(&flow->request);
         return mfree(flow);
 }
 
@@ -136,11 +136,6 @@ static void send_keepalive(UnicastFlow *flow, usec_t now) {
 
 /* -- the end -- */
 
-/* The closes of many flows at once overrun the peer; their repetitions come one by one. */
-static usec_t close_repeat_usec(const Unicast *u) {
-        return FLOW_CLOSE_REPEAT_USEC + (usec_t) u->n_closing * FLOW_CLOSE_SPACING_USEC;
-}
-
 /* Nothing of it was ever on the wire. */
 static bool is_unborn(const UnicastFlow *flow) {
         return flow->layer.state == LAYER_FLOW_STARTING && (flow->incoming || flow->stage != FLOW_STAGE_ORDERED);
@@ -167,7 +162,7 @@ void unicast_flow_end(UnicastFlow *flow, usec_t now) {
                 flow->n_close_repeats = FLOW_CLOSE_REPEATS;
                 flow->unicast->n_closing++;
         }
-        if (unicast_flow_watch(flow, usec_add(now, repeat ? close_repeat_usec(flow->unicast)
+        if (unicast_flow_watch(flow, usec_add(now, repeat ? flow_close_repeat_usec(flow->unicast->n_closing)
                                                           : FLOW_CLOSED_KEEP_USEC)) < 0)
                 unicast_flow_free(flow);
 }

@@ -23,35 +23,18 @@
  */
 
 #include "services/common/early-packets.h"
+#include "services/common/flow-life.h"
 #include "services/common/flow-upkeep.h"
 #include "services/common/layer-restore.h"
 #include "services/common/liveness.h"
 #include "services/ipcp-unicast/unicast.h"
 
-#define FLOW_PREPARED_KEEP_USEC (30 * USEC_PER_SEC)     /* the IRM needs milliseconds */
-#define FLOW_REQUEST_KEEP_USEC (60 * USEC_PER_SEC)      /* the IRM gives up long before */
-#define FLOW_ABANDONED_KEEP_USEC (25 * USEC_PER_SEC)    /* longer than an acceptor keeps a request */
 #define FLOW_LOOKUPS_MAX 3U                             /* of an attempt, where all addresses found are unreachable */
-#define FLOW_ANSWERED_KEEP_USEC (30 * USEC_PER_SEC)     /* the IRM needs milliseconds */
-#define FLOW_CLOSED_KEEP_USEC (120 * USEC_PER_SEC)      /* a peer that missed the close says something every 30 s */
-
-/* A close may be lost: it is sent three times, and again in answer to data, at most once in this time. */
-#define FLOW_CLOSE_REPEATS 2U
-#define FLOW_CLOSE_REPEAT_USEC (150 * USEC_PER_MSEC)
-#define FLOW_CLOSE_SPACING_USEC 100U    /* between the repetitions of many: a program with thousands of flows may end */
-#define FLOW_CLOSE_ANSWER_USEC USEC_PER_SEC
 
 typedef struct FlowMessage FlowMessage;
 typedef struct Incoming Incoming;
 typedef struct NameLookup NameLookup;
 typedef struct RegisteredName RegisteredName;
-
-/* How far an attempt in state starting has come. */
-typedef enum FlowStage {
-        FLOW_STAGE_ORDERED,             /* its request goes out as soon as its name is found */
-        FLOW_STAGE_PREPARING,           /* its name is being found, and then the IRM is told */
-        FLOW_STAGE_PREPARED,            /* the IRM knows, and is to say what to send */
-} FlowStage;
 
 struct UnicastFlow {
         LayerFlow layer;
@@ -91,8 +74,7 @@ struct UnicastFlow {
         uint8_t hash[HASH_BYTES_MAX];
         NameLookup *lookup;             /* not owned; NULL: none runs for us */
         ListNode by_lookup;
-        uint8_t *request;               /* the OAP request, while looking up; owned */
-        size_t request_size;
+        FlowRequest request;            /* until its name is found */
         unsigned n_lookups;             /* of this attempt */
         uint64_t unreachable[DIRECTORY_ADDRESSES_MAX];  /* found, and no way to any of them: flow_expire() looks again */
         size_t n_unreachable;

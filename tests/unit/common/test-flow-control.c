@@ -131,12 +131,70 @@ static void test_replayed_reflected_overtaken(void **state) {
 }
 
 static void test_wiped(void **state) {
-        static const FlowControl none;
-        FlowControl a, b;
+        static const FlowControl gone = { .wiped = true }, none;
+        FlowControl a, b, never = {};
+        FlowControlText text = text_of("now");
+        FlowControlProof proof;
 
         pair(&a, &b);
-        flow_control_wipe(&a);
-        assert_memory_equal(&a, &none, sizeof(a));
+        assert_int_equal(flow_control_prove(&b, &text, &proof), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                flow_control_wipe(&a);
+                assert_memory_equal(&a, &gone, sizeof(a));
+                assert_int_equal(flow_control_check(&a, &text, &proof), -ESTALE);
+        }
+        flow_control_wipe(&never);
+        assert_memory_equal(&never, &none, sizeof(never));
+}
+
+/* What ends a flow: a proof, or the token where that is all that the peer may have. */
+static void test_close(void **state) {
+        static const struct {
+                const char *name;
+                bool keys, confirmed, wiped;
+                bool proof, forged, token;
+                int r;
+                DropReason reason;
+        } rows[] = {
+                { "no keys, token", false, false, false, false, false, true, 0, 0 },
+                { "no keys, another token", false, false, false, false, false, false,
+                  -EKEYREJECTED, DROP_WRONG_SOURCE },
+                { "no keys, a proof", false, false, false, true, false, false, -EKEYREJECTED, DROP_WRONG_SOURCE },
+                { "keys, proof", true, true, false, true, false, false, 0, 0 },
+                { "keys, token", true, true, false, false, false, true, -EBADMSG, DROP_FORGED },
+                { "keys, token and a forged proof", true, true, false, true, true, true, -EBADMSG, DROP_FORGED },
+                { "keys that the peer may not have, token", true, false, false, false, false, true, 0, 0 },
+                { "keys that the peer may not have, proof", true, false, false, true, false, false, 0, 0 },
+                { "keys that the peer may not have, another token", true, false, false, false, false, false,
+                  -EKEYREJECTED, DROP_WRONG_SOURCE },
+                { "over, token", true, true, true, false, false, true, -ESTALE, DROP_FLOW_CLOSED },
+                { "over, proof", true, true, true, true, false, true, -ESTALE, DROP_FLOW_CLOSED },
+                { "over, before the peer showed keys", true, false, true, false, false, true,
+                  -ESTALE, DROP_FLOW_CLOSED },
+                { "over, without keys", false, false, true, false, false, true, 0, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                FlowControlText text = text_of("close");
+                FlowControlProof proof;
+                FlowControl a, b;
+                int r;
+
+                print_message("%s\n", rows[i].name);
+                pair(&a, &b);
+                assert_int_equal(flow_control_prove(&a, &text, &proof), 0);
+                proof.tag[0] ^= rows[i].forged;
+                if (!rows[i].keys)
+                        b = (FlowControl) {};
+                b.confirmed = rows[i].confirmed;
+                if (rows[i].wiped)
+                        flow_control_wipe(&b);
+                r = flow_control_check_close(&b, &text, rows[i].proof ? &proof : NULL, rows[i].token);
+                assert_int_equal(r, rows[i].r);
+                if (r < 0)
+                        assert_int_equal(flow_control_drop_reason(r), rows[i].reason);
+        }
+        assert_int_equal(flow_control_drop_reason(-EALREADY), DROP_REPLAYED);
 }
 
 /* -- resets -- */
@@ -157,11 +215,13 @@ static void test_reset(void **state) {
                 { "another endpoint id of the peer", key, peer, 7, 9, false },
                 { "exchanged", key, peer, 8, 7, false },
         };
-        uint8_t token[FLOW_RESET_BYTES], lock[FLOW_RESET_BYTES];
+        uint8_t token[FLOW_RESET_BYTES], lock[FLOW_RESET_BYTES], own[FLOW_RESET_BYTES];
 
         assert_int_equal(flow_reset_token(key, 7, peer, sizeof(peer), 8, token), 0);
         assert_int_equal(flow_reset_lock(token, lock), 0);
         assert_memory_not_equal(lock, token, sizeof(lock));
+        assert_int_equal(flow_reset_own_lock(key, 7, peer, sizeof(peer), 8, own), 0);
+        assert_memory_equal(own, lock, sizeof(own));
         assert_false(flow_reset_fits(lock, lock));      /* who saw the handshake has this */
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -218,6 +278,7 @@ int main(void) {
                 cmocka_unit_test(test_forged),
                 cmocka_unit_test(test_replayed_reflected_overtaken),
                 cmocka_unit_test(test_wiped),
+                cmocka_unit_test(test_close),
                 cmocka_unit_test(test_reset),
                 cmocka_unit_test(test_binding_bytes),
         };

@@ -38,7 +38,8 @@ static void test_named_and_shown(void **state) {
                 assert_false(flow_path_named(&path, NEW, 0, BYTES, RANDOM, T0));
                 assert_int_equal(path.challenge, RANDOM);
                 assert_false(flow_path_expire(&path, T0 + rows[i].after));
-                assert_int_equal(flow_path_named(&path, rows[i].address, rows[i].shown, BYTES, ~UINT64_C(0), T0 + rows[i].after),
+                assert_int_equal(flow_path_named(&path, rows[i].address, rows[i].shown, BYTES, ~UINT64_C(0),
+                                                 T0 + rows[i].after),
                                  rows[i].believed);
                 assert_int_equal(path.active, !rows[i].believed);
                 assert_int_equal(path.challenge, rows[i].believed              ? 0

@@ -145,7 +145,8 @@ static void test_challenged(void **state) {
                 print_message("%s\n", rows[i].name);
                 now += MSEC;
                 assert_int_equal(flow_upkeep_challenged(&u, rows[i].address, rows[i].challenge, now), rows[i].counts);
-                assert_int_equal(flow_upkeep_expire(&u, now), rows[i].counts ? FLOW_UPKEEP_SAY_MOVE : FLOW_UPKEEP_NOTHING);
+                assert_int_equal(flow_upkeep_expire(&u, now),
+                                 rows[i].counts ? FLOW_UPKEEP_SAY_MOVE : FLOW_UPKEEP_NOTHING);
                 if (rows[i].counts)
                         assert_int_equal(u.notices[FLOW_NOTICE_MOVE].challenge, rows[i].challenge);
         }
@@ -169,6 +170,86 @@ static void test_is_told(void **state) {
         flow_upkeep_move(&u, 2, T0);
         assert_true(flow_upkeep_is_told(&u, 1, 2));
         assert_false(flow_upkeep_is_told(&u, 1, 1));            /* it may have heard that we left */
+}
+
+/* What is new by notices that are the peer's own, one after the other, and what it hears. We have said, and say again
+ * until it is understood, that we are at 5 and that our endpoint id is 70; the peer was at 10. */
+static void test_heard(void **state) {
+        static const struct {
+                const char *name;
+                FlowNoticeKind kind;
+                FlowNoticeText notice;
+                FlowNews news;
+                bool answered;
+                uint64_t challenge;
+        } rows[] = {
+                { "where it was", FLOW_NOTICE_MOVE, { .value = 10 }, FLOW_NEWS_NONE, true, 0 },
+                { "elsewhere", FLOW_NOTICE_MOVE, { .value = 11 }, FLOW_NEWS_NONE, true, 99 },
+                { "again", FLOW_NOTICE_MOVE, { .value = 11 }, FLOW_NEWS_NONE, true, 99 },
+                { "shown wrongly", FLOW_NOTICE_MOVE, { .value = 11, .challenge = 98 }, FLOW_NEWS_NONE, true, 99 },
+                { "another id meanwhile", FLOW_NOTICE_ROTATE, { .value = 80, .challenge = 99 },
+                  FLOW_NEWS_ENDPOINT, true, 0 },
+                { "shown", FLOW_NOTICE_MOVE, { .value = 11, .challenge = 99 }, FLOW_NEWS_ADDRESS, true, 0 },
+                { "back again", FLOW_NOTICE_MOVE, { .value = 10 }, FLOW_NEWS_NONE, true, 0 },
+                { "wants to be shown that we are there", FLOW_NOTICE_MOVE,
+                  { .acknowledges = true, .value = 5, .challenge = 42 }, FLOW_NEWS_NONE, false, 0 },
+                { "understands something else", FLOW_NOTICE_MOVE, { .acknowledges = true, .value = 6 },
+                  FLOW_NEWS_NONE, false, 0 },
+                { "understands where we are", FLOW_NOTICE_MOVE, { .acknowledges = true, .value = 5 },
+                  FLOW_NEWS_OUR_ADDRESS, false, 0 },
+                { "twice", FLOW_NOTICE_MOVE, { .acknowledges = true, .value = 5 }, FLOW_NEWS_NONE, false, 0 },
+                { "understands our id", FLOW_NOTICE_ROTATE, { .acknowledges = true, .value = 70 },
+                  FLOW_NEWS_OUR_ENDPOINT, false, 0 },
+        };
+        const FlowNoticeContext context = { .peer_address = 10, .bytes = 100, .random = 99 };
+        FlowUpkeep u;
+
+        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+        flow_upkeep_move(&u, 5, T0);
+        flow_upkeep_rotate(&u, 70, T0);
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_SAY_MOVE);
+        assert_int_equal(flow_upkeep_expire(&u, T0), FLOW_UPKEEP_SAY_ROTATE);
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                FlowNoticeText answer;
+
+                print_message("%s\n", rows[i].name);
+                assert_int_equal(flow_upkeep_heard(&u, rows[i].kind, &rows[i].notice, &context, T0 + i, &answer),
+                                 rows[i].news);
+                assert_int_equal(answer.acknowledges, rows[i].answered);
+                assert_true(answer.value == (rows[i].answered ? rows[i].notice.value : 0));
+                assert_true(answer.challenge == rows[i].challenge);
+                if (rows[i].notice.acknowledges && rows[i].notice.challenge != 0) {
+                        assert_int_equal(flow_upkeep_expire(&u, T0 + i), FLOW_UPKEEP_SAY_MOVE);
+                        assert_int_equal(flow_upkeep_said(&u, FLOW_NOTICE_MOVE).challenge, 42);
+                        assert_int_equal(flow_upkeep_said(&u, FLOW_NOTICE_MOVE).value, 5);
+                }
+        }
+}
+
+static void test_ask(void **state) {
+        static const struct {
+                const char *name;
+                bool active, confirmed, moving, asks;
+        } rows[] = {
+                { "a peer with keys", true, true, false, true },
+                { "one that may have none", true, false, false, false },
+                { "one without", false, false, false, false },
+                { "asked already", true, true, true, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                const FlowControl control = { .present = true, .confirmed = rows[i].confirmed };
+                FlowUpkeep u = {};
+
+                print_message("%s\n", rows[i].name);
+                if (rows[i].active)
+                        flow_upkeep_init(&u, &FLOW_UPKEEP_LIMITS, T0);
+                if (rows[i].moving)
+                        flow_upkeep_move(&u, 4, T0);
+                assert_int_equal(flow_upkeep_ask(&u, &control, 5, T0), rows[i].asks);
+                assert_true(u.notices[FLOW_NOTICE_MOVE].value == (rows[i].asks ? 5 : rows[i].moving ? 4 : 0));
+        }
 }
 
 static void probe(FlowUpkeep *u, Liveness *l, usec_t now) {
@@ -255,6 +336,8 @@ int main(void) {
                 cmocka_unit_test(test_wrong_acknowledgements),
                 cmocka_unit_test(test_challenged),
                 cmocka_unit_test(test_is_told),
+                cmocka_unit_test(test_heard),
+                cmocka_unit_test(test_ask),
                 cmocka_unit_test(test_probes),
                 cmocka_unit_test(test_notice_bytes),
         };

@@ -135,7 +135,7 @@ static void test_prepare(void **state) {
 /* Keys and lock are in the flow by the time the layer hears of it; those that it had are not replaced; closed, it has
  * none. */
 static void test_keys(void **state) {
-        static const FlowControl none;
+        static const FlowControl gone = { .wiped = true };
         const LayerMessage template = { .type = LAYER_ESTABLISHED, .flow_id = 7,
                                         .control = { .present = true, .send = "to", .receive = "from" },
                                         .have_reset = true, .reset = "lock" };
@@ -170,7 +170,7 @@ static void test_keys(void **state) {
 
                 upper_flow_close(&f->flow, CLOSE_NORMAL);
                 layer_flow_set_state(&f->flow, LAYER_FLOW_CLOSED);
-                assert_memory_equal(&f->flow.control, &none, sizeof(none));
+                assert_memory_equal(&f->flow.control, &gone, sizeof(gone));
                 layer_flows_remove(&f->flows, &f->flow);
                 lane_free(lane);
                 (void) close(fds[0]);

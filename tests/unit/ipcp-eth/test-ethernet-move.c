@@ -236,7 +236,8 @@ static void test_notices_to_a_victim(void **state) {
         t->lost = UINT64_MAX;
         wire_run(&t->wire, FLOW_PATH_KEEP_USEC - 10 * USEC_PER_MSEC);
         assert_true(at_b(t)->upkeep.path.active);
-        assert_true(t->bytes_to_c > t->bytes_in_name_of_c && t->bytes_to_c <= FLOW_PATH_AMPLIFICATION * t->bytes_in_name_of_c);
+        assert_true(t->bytes_to_c > t->bytes_in_name_of_c);
+        assert_true(t->bytes_to_c <= FLOW_PATH_AMPLIFICATION * t->bytes_in_name_of_c);
         assert_int_equal(at_b(t)->next_endpoint, 0);    /* a has heard of it, where it is */
         assert_unharmed(t);
 }
@@ -261,7 +262,7 @@ static void test_shown_wrongly(void **state) {
         assert_unharmed(t);
 }
 
-/* Somebody on the way keeps what was said from an address, all of it, and lets it through when another host is there. */
+/* Somebody on the way keeps what was said from an address, and lets it through when another host is there. */
 static void test_held_back(void **state) {
         Test *t = *state;
         const FrameAddress a = station_address(0), elsewhere = address_of(9);
@@ -341,7 +342,8 @@ static void test_asked_by_another_process(void **state) {
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
 #define BOTH(test)                                                                                                \
-        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { #test " (LLC)", test, setup, teardown, (void *) &llc }
+        { #test " (DIX)", test, setup, teardown, (void *) &dix },                                                 \
+        { #test " (LLC)", test, setup, teardown, (void *) &llc }
         const struct CMUnitTest tests[] = {
                 BOTH(test_loss_of_each),
                 BOTH(test_loss_of_any),

@@ -170,7 +170,10 @@ static void test_close_after_close(void **state) {
         Test *t = *state;
         EthernetFlow *at_a = station_flow(t->a, A_FLOW, 0);
         ManagementMessage message = {
-                .code = MANAGEMENT_CLOSE, .sender = at_a->peer_endpoint, .receiver = at_a->endpoint, .token = token_of_a,
+                .code = MANAGEMENT_CLOSE,
+                .sender = at_a->peer_endpoint,
+                .receiver = at_a->endpoint,
+                .token = token_of_a,
         };
         uint64_t dropped = t->a->ethernet.counters.drops[DROP_FLOW_CLOSED];
 
@@ -218,7 +221,8 @@ static void test_pieces_and_forged_data(void **state) {
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
 #define BOTH(test)                                                                                                \
-        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { #test " (LLC)", test, setup, teardown, (void *) &llc }
+        { #test " (DIX)", test, setup, teardown, (void *) &dix },                                                 \
+        { #test " (LLC)", test, setup, teardown, (void *) &llc }
         const struct CMUnitTest tests[] = {
                 BOTH(test_forged_life),
                 BOTH(test_forged_life_without_keys),
