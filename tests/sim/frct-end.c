@@ -120,6 +120,7 @@ static int end_keep_alive(FrctEnd *e, nsec_t now) {
         switch (liveness_expire(&e->liveness, now / NSEC_PER_USEC)) {
 
         case LIVENESS_NOTHING:
+        case LIVENESS_ASK:      /* only of who has control keys */
                 break;
 
         case LIVENESS_SEND:
