@@ -220,8 +220,8 @@ bool channel_readable(Channel *channel) {
         return reader->tail != reader->head || lane_load(&channel->peer->head) != reader->tail;
 }
 
-/* Whether the asking of before still stands: what came since then would have taken it back when it was read, or is still to be
- * seen. So nobody has rung for it. */
+/* Whether the asking of before still stands: what came since then would have taken it back when it was read, or is
+ * still to be seen. So nobody has rung for it. */
 static bool is_armed_for_next(const Channel *c) {
         const ChannelReader *r = &c->reader;
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What the authentication service tells the journal. Each kind has a MESSAGE_ID (message-id.h), and a rate: beyond it events are counted, and the number is told with the next one. Never keys, never certificates.
+ * What the authentication service tells the journal. Each kind has a MESSAGE_ID (message-id.h), and a rate: beyond it
+ * events are counted, and the number is told with the next one. Never keys, never certificates.
  */
 
 #include "basic/time.h"

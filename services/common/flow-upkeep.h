@@ -6,7 +6,8 @@
  * carrying data:
  *
  *   rotate   our endpoint id is exchanged for a new one, so that who saw the old one knows nothing. The old one is
- *            good until the peer knows the new one, and then for two round trips and what packets overtake each other by.
+ *            good until the peer knows the new one, and then for two round trips and what packets overtake each other
+ *            by.
  *   move     our address is another one than the peer knows. It believes that when we have shown that we hear it there
  *            (flow-path.h is its side of that).
  *   probe    the peer is silent while we send, or has to prove that it is there (liveness.h): a move to where we are.

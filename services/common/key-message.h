@@ -2,11 +2,13 @@
 #pragma once
 
 /*
- * What o7s-keyd is asked on /run/o7s/keyd.sock (SEQPACKET, protobuf; key.proto is private to key-message.c). Who asks is the IRM, or
- * o7s-auth on a connection that the IRM handed to it: a few questions at a time, one answer each, in order.
+ * What o7s-keyd is asked on /run/o7s/keyd.sock (SEQPACKET, protobuf; key.proto is private to key-message.c). Who asks
+ * is the IRM, or o7s-auth on a connection that the IRM handed to it: a few questions at a time, one answer each, in
+ * order.
  *
- *   SIGN(key, header)      ->      a transcript of OAP in parsed form; o7s-keyd writes its bytes itself, checks that they are a handshake message
- *                                  that carries the certificate of just this key, and signs those. It never signs bytes that it is given.
+ *   SIGN(key, header)      ->      a transcript of OAP in parsed form; o7s-keyd writes its bytes itself, checks that
+ *                                  they are a handshake message that carries the certificate of just this key, and
+ *                                  signs those. It never signs bytes that it is given.
  *                          <-      SIGNED(result, text, signature)
  *   PUBLIC(key)            ->
  *                          <-      PUBLIC_IS(result, text, public key as DER SubjectPublicKeyInfo)
@@ -40,8 +42,9 @@ typedef enum KeyMessageType {
 
 typedef struct KeyMessage {
         KeyMessageType type;
-        int32_t result;                         /* 0; -ENOENT, -EACCES: the key is not there, or its owner or mode are wrong; -EKEYREJECTED: not this key's
-                                                 * certificate; -EBADMSG: no handshake; -EOPNOTSUPP: algorithm; -EBUSY: too many questions;
+        int32_t result;                         /* 0; -ENOENT, -EACCES: the key is not there, or its owner or mode are
+                                                 * wrong; -EKEYREJECTED: not this key's certificate; -EBADMSG: no
+                                                 * handshake; -EOPNOTSUPP: algorithm; -EBUSY: too many questions;
                                                  * -EIO: its token fails */
         char key[KEY_URL_BYTES_MAX];
         char text[KEY_TEXT_BYTES_MAX];

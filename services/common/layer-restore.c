@@ -104,8 +104,8 @@ static int open_kept(Daemon *daemon, KeptKey *ret_key, bool *ret_have_key, State
                                       "The state of before cannot be used, starting anew: %m");
         else if (!layer_store_begin(store, time_now())) {
                 log_with(LOG_ERR, LOG_FIELDS(MESSAGE_STATE_LOST),
-                         "Processes that began with the state of before ended at once, %u in a row: starting anew, without "
-                         "its flows.", LAYER_TRIALS_MAX);
+                         "Processes that began with the state of before ended at once, %u in a "
+                         "row: starting anew, without its flows.", LAYER_TRIALS_MAX);
                 *ret_have_key = state_store_get(store, LAYER_KEPT_KEY, 0, ret_key) > 0;
                 r = -ECANCELED;
         }
@@ -211,7 +211,8 @@ int layer_store_flow(StateStore *store, LayerFlow *flow, const uint8_t *bytes, s
 static int record_parse(const KeptFlow *kept, LayerFlowRecord *ret) {
         if (kept->flow_id == 0 || kept->attempt >= LAYER_ATTEMPTS_MAX || kept->lane_class >= _LANE_CLASS_MAX ||
             kept->availability_nines > UINT8_MAX || kept->in_order > 1 || kept->have_own > 1 || kept->have_peer > 1 ||
-            kept->have_control > 1 || kept->confirmed > kept->have_control || kept->have_lock > 1 || kept->size > LAYER_FLOW_BYTES_MAX)
+            kept->have_control > 1 || kept->confirmed > kept->have_control || kept->have_lock > 1 ||
+            kept->size > LAYER_FLOW_BYTES_MAX)
                 return -EBADMSG;
 
         *ret = (LayerFlowRecord) {

@@ -207,7 +207,8 @@ void layer_keep_flow(Layer *layer, LayerFlow *flow) {
         if (size >= 0)
                 r = layer_store_flow(layer->store, flow, bytes, (size_t) size);
         if (size < 0 || r < 0)
-                log_debug_errno(size < 0 ? (int) size : r, "Flow %" PRIu64 " will end with this process: %m", flow->key.flow_id);
+                log_debug_errno(size < 0 ? (int) size : r, "Flow %" PRIu64 " will end with this process: %m",
+                                flow->key.flow_id);
 }
 
 int layer_keep_block(Layer *layer, const void *bytes, size_t size) {
@@ -267,7 +268,8 @@ void layer_set_member(Layer *layer, uint64_t address, const uint8_t id[LAYER_ID_
         static const uint8_t none[LAYER_ID_BYTES] = {};
         const uint8_t *bytes = id ? id : none;
 
-        if (address == layer->address && (id != NULL) == layer->have_id && memcmp(bytes, layer->id, LAYER_ID_BYTES) == 0)
+        if (address == layer->address && (id != NULL) == layer->have_id &&
+            memcmp(bytes, layer->id, LAYER_ID_BYTES) == 0)
                 return;
 
         layer->address = address;

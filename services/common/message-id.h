@@ -3,8 +3,8 @@
 
 /*
  * What can be looked for in the journal: the MESSAGE_ID of each kind of entry, as a field of log_with(). They never
- * change, and whoever adds one explains it in units/o7s.catalog, by which "journalctl -x" says what happened and what to
- * do; tools/check-catalog.py compares the two. A new one: systemd-id128 new.
+ * change, and whoever adds one explains it in units/o7s.catalog, by which "journalctl -x" says what happened and what
+ * to do; tools/check-catalog.py compares the two. A new one: systemd-id128 new.
  */
 
 /* Flows and handshakes */

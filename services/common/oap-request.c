@@ -15,8 +15,8 @@
 
 #define EXTENSION_BYTES_MAX 64U
 
-ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec, uint32_t wishes,
-                          const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret) {
+ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec,
+                          uint32_t wishes, const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret) {
         OapExtension extension = {
                 .capabilities = OAP_CAPABILITIES_OF_HOST | wishes,
                 .have_token = true,
@@ -96,8 +96,8 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
         return 0;
 }
 
-ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES], uint32_t grants,
-                           uint64_t now_realtime_nsec, void *buffer, size_t size) {
+ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
+                           uint32_t grants, uint64_t now_realtime_nsec, void *buffer, size_t size) {
         OapExtension extension = { .capabilities = OAP_CAPABILITIES_OF_HOST | grants, .have_token = true };
         uint8_t data[EXTENSION_BYTES_MAX], hash[HASH_BYTES_MAX];
         OapHeader header = { .timestamp = now_realtime_nsec, .data = data, .request_hash = hash };

@@ -143,9 +143,10 @@ int pkcs11_url_parse(const char *url, Pkcs11Url *ret, const char **ret_problem) 
 
         p = url + STRLEN(PKCS11_URL_PREFIX);
         if (strchr(p, '?'))
-                return refuse(ret_problem, "behind a \"?\" in the name of a key on a token come modules and PINs, which "
-                                           "are not accepted there: PINs are credentials of o7s-keyd.service, "
-                                           "\"pkcs11-pin\"");
+                return refuse(ret_problem,
+                              "behind a \"?\" in the name of a key on a token come modules and PINs, which "
+                              "are not accepted there: PINs are credentials of o7s-keyd.service, "
+                              "\"pkcs11-pin\"");
 
         for (;;) {
                 size_t size = strcspn(p, ";");

@@ -76,7 +76,8 @@ struct UnicastFlow {
         ListNode by_lookup;
         FlowRequest request;            /* until its name is found */
         unsigned n_lookups;             /* of this attempt */
-        uint64_t unreachable[DIRECTORY_ADDRESSES_MAX];  /* found, and no way to any of them: flow_expire() looks again */
+        uint64_t unreachable[DIRECTORY_ADDRESSES_MAX];  /* found, and no way to any of them: flow_expire() looks
+                                                         * again */
         size_t n_unreachable;
         usec_t requested;               /* when the request went out */
 

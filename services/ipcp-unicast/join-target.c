@@ -339,8 +339,8 @@ void join_targets_make(Join *join, usec_t now) {
         }
 
         for (unsigned i = 0; config->keep_neighbours && i < config->n_lower; i++) {
-                if (join_target_new(join, config->layer, (int) i, usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)), &t) <
-                    0)
+                if (join_target_new(join, config->layer, (int) i, usec_add(now, join_jitter(join, JOIN_SPREAD_USEC)),
+                                    &t) < 0)
                         return;
                 t->implicit = t->management = t->data = true;
         }

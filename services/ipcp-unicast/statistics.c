@@ -31,10 +31,10 @@ static int append_routing(sd_bus_message *reply, const RoutingStatistics *s) {
 
 static int append_directory(sd_bus_message *reply, const DirectoryStatistics *s) {
         const Value values[] = {
-                { "received", s->received }, { "malformed", s->malformed },           { "unsolicited", s->unsolicited },
-                { "refused", s->refused },   { "sent", s->sent },                     { "lookups", s->lookups },
-                { "stored", s->stored },     { "lookups-failed", s->lookups_failed }, { "lookup-rounds", s->lookup_rounds },
-                { "evicted", s->evicted },   { "contacts", s->n_contacts },           { "entries", s->n_entries },
+                { "received", s->received }, { "malformed", s->malformed }, { "unsolicited", s->unsolicited },
+                { "refused", s->refused }, { "sent", s->sent }, { "lookups", s->lookups }, { "stored", s->stored },
+                { "lookups-failed", s->lookups_failed }, { "lookup-rounds", s->lookup_rounds },
+                { "evicted", s->evicted }, { "contacts", s->n_contacts }, { "entries", s->n_entries },
                 { "names", s->n_names },
         };
 
@@ -122,8 +122,9 @@ static int method_get_queues(sd_bus_message *message, void *userdata, sd_bus_err
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(sutttt)");
         for (Cube cube = 0; r >= 0 && cube < _CUBE_MAX; cube++)
-                r = sd_bus_message_append(reply, "(sutttt)", cube_to_string(cube), queue_depth(u, cube), u->cubes[cube].in,
-                                          u->cubes[cube].out, u->cubes[cube].dropped, u->cubes[cube].marked);
+                r = sd_bus_message_append(reply, "(sutttt)", cube_to_string(cube), queue_depth(u, cube),
+                                          u->cubes[cube].in, u->cubes[cube].out, u->cubes[cube].dropped,
+                                          u->cubes[cube].marked);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
 

@@ -65,9 +65,9 @@ void config_log_messages(const ConfFile *file) {
 
         messages = conf_messages(file, &n);
         for (size_t i = 0; i < n; i++)
-                log_with(messages[i].severity == CONF_ERROR ? LOG_ERR : LOG_WARNING, LOG_FIELDS(MESSAGE_CONFIGURATION_BAD),
-                         "%s:%u:%u: %s", strempty(messages[i].place.path), messages[i].place.line,
-                         messages[i].place.column, messages[i].text);
+                log_with(messages[i].severity == CONF_ERROR ? LOG_ERR : LOG_WARNING,
+                         LOG_FIELDS(MESSAGE_CONFIGURATION_BAD), "%s:%u:%u: %s", strempty(messages[i].place.path),
+                         messages[i].place.line, messages[i].place.column, messages[i].text);
 }
 
 static int config_apply(Config *config, ConfFile *file) {

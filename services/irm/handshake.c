@@ -59,8 +59,8 @@ void handshake_keep(Handshake *h, AuthMessage *answer) {
         memcpy(h->reset, answer->reset, sizeof(h->reset));
 }
 
-int handshake_question(AuthMessageType type, const char *name, const SecurityPolicy *policy, const LayerMessage *message,
-                       AuthMessage *ret) {
+int handshake_question(AuthMessageType type, const char *name, const SecurityPolicy *policy,
+                       const LayerMessage *message, AuthMessage *ret) {
         AuthMessage question = { .type = type };
         int r;
 

@@ -70,7 +70,8 @@ LayerLink *layer_link_free(LayerLink *link) {
                 l->key = 0;
                 operation_layer_gone(l);
                 if (l->state != LAYER_STOPPING && l->process && process_is_alive(l->process))
-                        layer_set_state(l, LAYER_STARTING, "The connection to its process was lost; waiting for it to come back");
+                        layer_set_state(l, LAYER_STARTING,
+                                        "The connection to its process was lost; waiting for it to come back");
         }
         if (p)
                 process_settle(p);
@@ -140,7 +141,8 @@ static int link_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         }
 
         /* Behind a HELLO that is still being looked into, everything waits in the socket. */
-        for (unsigned i = 0; i < LAYER_BURST_MAX && r >= 0 && !link->doomed && !link->hello && (revents & EPOLLIN); i++) {
+        for (unsigned i = 0; i < LAYER_BURST_MAX && r >= 0 && !link->doomed && !link->hello && (revents & EPOLLIN);
+             i++) {
                 r = link_receive(link);
                 if (r == 0)
                         break;

@@ -316,7 +316,8 @@ void layer_process_died(Layer *l) {
         if (l->state == LAYER_STOPPING || l->state == LAYER_CREATED)
                 layer_set_state(l, LAYER_CREATED, "it was stopped");
         else
-                layer_set_state(l, LAYER_FAILED, "Its process has ended; see: systemctl status " O7S_UNIT_PREFIX "%s", l->name);
+                layer_set_state(l, LAYER_FAILED, "Its process has ended; see: systemctl status " O7S_UNIT_PREFIX "%s",
+                                l->name);
 
         layer_settle(l);
 }

@@ -91,7 +91,8 @@ int manager_new(Daemon *daemon, const ManagerPaths *paths, Manager **ret) {
                 }                                                                                                 \
         } while (false)
 
-/* In the end: processes and layers go by themselves once nothing refers to them; state and sockets stay with systemd. */
+/* In the end: processes and layers go by themselves once nothing refers to them; state and sockets stay with
+ * systemd. */
 Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
@@ -261,7 +262,8 @@ static void load_layers(Manager *m) {
 
         for (size_t i = 0; i < layers.n; i++)
                 if (layer_get(m, layers.items[i], &l) < 0)
-                        log_warning("Ignoring %s" LAYER_FILE_SUFFIX ": not a name of a layer, or too many", layers.items[i]);
+                        log_warning("Ignoring %s" LAYER_FILE_SUFFIX ": not a name of a layer, or too many",
+                                    layers.items[i]);
         conf_strings_done(&layers);
 
         map_for_each(l, m->layers, position)
@@ -340,12 +342,14 @@ static int manager_connect_bus(Manager *m) {
         return manager_bus_export(m);
 }
 
-static int listen_on(Manager *m, const char *fd_name, int *fd, sd_event_source **source, sd_event_io_handler_t accept_all) {
+static int listen_on(Manager *m, const char *fd_name, int *fd, sd_event_source **source,
+                     sd_event_io_handler_t accept_all) {
         int r;
 
         *fd = daemon_take_fd(m->daemon, fd_name);
         if (*fd < 0)
-                return log_error_errno(*fd, "There is no socket '%s': this daemon is started by its socket units", fd_name);
+                return log_error_errno(*fd, "There is no socket '%s': this daemon is started by its socket units",
+                                       fd_name);
 
         /* systemd hands them out blocking. */
         if (fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK) < 0)

@@ -19,8 +19,8 @@ static void complain(const Name *n, int error, const char *what) {
         char field[sizeof(LOG_FIELD_NAME "=") + FLOW_NAME_WIRE_BYTES_MAX];
 
         (void) snprintf(field, sizeof(field), LOG_FIELD_NAME "=%s", n->name);
-        (void) log_with_errno(LOG_ERR, error, LOG_FIELDS(MESSAGE_NAME_POLICY_BAD, field), "Flows of '%s' are refused, %s: %m",
-                              n->name, what);
+        (void) log_with_errno(LOG_ERR, error, LOG_FIELDS(MESSAGE_NAME_POLICY_BAD, field),
+                              "Flows of '%s' are refused, %s: %m", n->name, what);
 }
 
 /* -- settings -- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Files of private keys. One that somebody else may have written, or can read, is no private key any more: it is refused, and the sentence
- * says how to mend it. Everything is asked of the open file, not of its path.
+ * Files of private keys. One that somebody else may have written, or can read, is no private key any more: it is
+ * refused, and the sentence says how to mend it. Everything is asked of the open file, not of its path.
  *
  *   owner   mode
  *   ours    0400, 0600
@@ -54,15 +54,20 @@ static int check_file(const char *path, bool from_manager, const struct stat *st
         if (!S_ISREG(st->st_mode))
                 return key_fail(text, -EACCES, "The private key %s is not a regular file", path);
         if (st->st_uid != 0 && st->st_uid != geteuid())
-                return key_fail(text, -EACCES, "The private key %s belongs to user %u; it must be o7s-keyd's or root's (chown o7s-keyd: %s)", path,
-                                (unsigned) st->st_uid, path);
+                return key_fail(
+                        text, -EACCES,
+                        "The private key %s belongs to user %u; it must be o7s-keyd's or root's (chown o7s-keyd: %s)",
+                        path, (unsigned) st->st_uid, path);
 
         /* The manager gives us its credentials by an access list, whose mask shows as the group's bits. */
         if (st->st_uid == 0 && (from_manager || st->st_gid == getegid()))
                 allowed |= MODE_OF_GROUP;
         if (mode & ~allowed)
-                return key_fail(text, -EACCES, "The private key %s has mode %04o, so that others can read or write it; it must be 0400 or 0600 (chmod 0400 %s)",
-                                path, mode, path);
+                return key_fail(
+                        text, -EACCES,
+                        "The private key %s has mode %04o, so that others can read or write it; it must be 0400 or "
+                        "0600 (chmod 0400 %s)",
+                        path, mode, path);
 
         if (st->st_size == 0 || st->st_size > KEY_FILE_BYTES_MAX)
                 return key_fail(text, -EBADMSG, "The private key %s is empty, or larger than 64 KiB", path);
@@ -84,10 +89,12 @@ static int open_file(const char *path, int *ret, char text[KEY_TEXT_BYTES_MAX]) 
         if (errno == ENOENT || errno == ENOTDIR)
                 return key_fail(text, -ENOENT, "There is no private key %s", path);
 
-        return key_fail(text, errno == ENOMEM ? -ENOMEM : -EACCES, "The private key %s cannot be opened: %s", path, strerror(errno));
+        return key_fail(text, errno == ENOMEM ? -ENOMEM : -EACCES, "The private key %s cannot be opened: %s", path,
+                        strerror(errno));
 }
 
-int key_file_read(const char *path, bool from_manager, void **ret, size_t *ret_size, KeyStamp *ret_stamp, char text[KEY_TEXT_BYTES_MAX]) {
+int key_file_read(const char *path, bool from_manager, void **ret, size_t *ret_size, KeyStamp *ret_stamp,
+                  char text[KEY_TEXT_BYTES_MAX]) {
         _cleanup_close_ int fd = -1;
         struct stat st;
         size_t done = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Keys by their names: "credential:NAME" of the service manager, a path, or "pkcs11:..." on a token. What is weaker than what peers
- * accept is refused when it is opened, since no handshake with it would succeed.
+ * Keys by their names: "credential:NAME" of the service manager, a path, or "pkcs11:..." on a token. What is weaker
+ * than what peers accept is refused when it is opened, since no handshake with it would succeed.
  */
 
 #include <gnutls/x509.h>
@@ -50,7 +50,9 @@ static int fail_to_import(const Key *key, int result, char text[KEY_TEXT_BYTES_M
         if (result == GNUTLS_E_MEMORY_ERROR)
                 return -ENOMEM;
         if (result == GNUTLS_E_DECRYPTION_FAILED)
-                return key_fail(text, -EBADMSG, "The private key %s is encrypted; nobody is there to be asked for its pass phrase", key->name);
+                return key_fail(text, -EBADMSG,
+                                "The private key %s is encrypted; nobody is there to be asked for its pass phrase",
+                                key->name);
 
         return key_fail(text, -EBADMSG, "The private key %s cannot be used: %s", key->name, gnutls_strerror(result));
 }
@@ -68,7 +70,8 @@ static int import_file(Key *key, bool from_manager, char text[KEY_TEXT_BYTES_MAX
 
         datum = (gnutls_datum_t) { .data = memory, .size = (unsigned) size };
         pem = memmem(memory, size, PEM_BEGIN, STRLEN(PEM_BEGIN));
-        r = gnutls_privkey_import_x509_raw(key->private_key, &datum, pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER, NULL, 0);
+        r = gnutls_privkey_import_x509_raw(key->private_key, &datum, pem ? GNUTLS_X509_FMT_PEM : GNUTLS_X509_FMT_DER,
+                                           NULL, 0);
         (void) seal_memory_free(memory, KEY_FILE_BYTES_MAX);
 
         return r < 0 ? fail_to_import(key, r, text) : 0;
@@ -83,7 +86,8 @@ static int check_strength(Key *key, char text[KEY_TEXT_BYTES_MAX]) {
         switch (key->algorithm) {
         case GNUTLS_PK_RSA:
                 if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
-                        return key_fail(text, -EOPNOTSUPP, "The private key %s has %u bits; 2048 to 8192 are accepted", key->name, bits);
+                        return key_fail(text, -EOPNOTSUPP, "The private key %s has %u bits; 2048 to 8192 are accepted",
+                                        key->name, bits);
                 return 0;
         case GNUTLS_PK_ECDSA:
                 if (gnutls_pubkey_init(&public_key) >= 0) {
@@ -91,14 +95,20 @@ static int check_strength(Key *key, char text[KEY_TEXT_BYTES_MAX]) {
                                 (void) gnutls_pubkey_export_ecc_raw2(public_key, &curve, NULL, NULL, 0);
                         gnutls_pubkey_deinit(public_key);
                 }
-                if (curve != GNUTLS_ECC_CURVE_SECP256R1 && curve != GNUTLS_ECC_CURVE_SECP384R1 && curve != GNUTLS_ECC_CURVE_SECP521R1)
-                        return key_fail(text, -EOPNOTSUPP, "The private key %s is on none of the curves P-256, P-384 and P-521", key->name);
+                if (curve != GNUTLS_ECC_CURVE_SECP256R1 && curve != GNUTLS_ECC_CURVE_SECP384R1 &&
+                    curve != GNUTLS_ECC_CURVE_SECP521R1)
+                        return key_fail(text, -EOPNOTSUPP,
+                                        "The private key %s is on none of the curves P-256, P-384 and P-521",
+                                        key->name);
                 return 0;
         case GNUTLS_PK_EDDSA_ED25519:
         case GNUTLS_PK_EDDSA_ED448:
                 return 0;
         default:
-                return key_fail(text, -EOPNOTSUPP, "The private key %s is of a kind that is not accepted; RSA, ECDSA, Ed25519 and Ed448 are", key->name);
+                return key_fail(
+                        text, -EOPNOTSUPP,
+                        "The private key %s is of a kind that is not accepted; RSA, ECDSA, Ed25519 and Ed448 are",
+                        key->name);
         }
 }
 
@@ -138,7 +148,11 @@ static int find_path(const KeyStore *store, const char *name, char **ret, char t
 
         if (!credential) {
                 if (!path_is_sane(name))
-                        return key_fail(text, -ENOENT, "%s is no name of a private key: neither credential:NAME, nor an absolute path, nor pkcs11:...", name);
+                        return key_fail(
+                                text, -ENOENT,
+                                "%s is no name of a private key: neither credential:NAME, nor an "
+                                "absolute path, nor pkcs11:...",
+                                name);
                 *ret = strdup(name);
                 return *ret ? 0 : -ENOMEM;
         }
@@ -146,7 +160,8 @@ static int find_path(const KeyStore *store, const char *name, char **ret, char t
         if (credential[0] == '\0' || credential[0] == '.' || strchr(credential, '/'))
                 return key_fail(text, -ENOENT, "%s is no name of a credential", name);
         if (!store->credentials)
-                return key_fail(text, -ENOENT, "o7s-keyd.service has no credentials (LoadCredentialEncrypted=%s:PATH)", credential);
+                return key_fail(text, -ENOENT, "o7s-keyd.service has no credentials (LoadCredentialEncrypted=%s:PATH)",
+                                credential);
 
         return format_string(ret, "%s/%s", store->credentials, credential);
 }
@@ -280,7 +295,8 @@ int key_store_get(KeyStore *store, const char *name, const Key **ret, char text[
                         store_drop(store, list_first(&store->keys, Key, by_store));
                 list_append(&store->keys, &key->by_store);
                 store->n_keys++;
-                log_debug("The private key %s is open: %s.", name, gnutls_pk_get_name((gnutls_pk_algorithm_t) key->algorithm));
+                log_debug("The private key %s is open: %s.", name,
+                          gnutls_pk_get_name((gnutls_pk_algorithm_t) key->algorithm));
         }
 
         *ret = key;

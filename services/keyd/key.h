@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The folder's tour: o7s-keyd holds the private keys of this host, and signs handshakes of flows with them; it never signs bytes that it is
- * given, and no key leaves it. In the order in which a question goes through it:
+ * The folder's tour: o7s-keyd holds the private keys of this host, and signs handshakes of flows with them; it never
+ * signs bytes that it is given, and no key leaves it. In the order in which a question goes through it:
  *
  *   service.c       connections, who may ask, how often
  *   key.c           keys by their names, opened at the first question and kept until their files change
@@ -27,7 +27,8 @@
 
 /* -- key-memory.c -- */
 
-/* No core, no other process of this user, and, where it can be done, no swap sees this process. Returns: 0; an errno, after which it goes on: the memory could not be locked. */
+/* No core, no other process of this user, and, where it can be done, no swap sees this process. Returns: 0; an errno,
+ * after which it goes on: the memory could not be locked. */
 int key_memory_protect(void);
 
 /* What calls before this one have left below on the stack. */
@@ -42,9 +43,11 @@ typedef struct KeyStamp {
         struct timespec modified, changed;
 } KeyStamp;
 
-/* Memory of libo7s/seal-memory.h: *ret_size bytes of KEY_FILE_BYTES_MAX. from_manager: a credential of the service, whose directory is the
- * service manager's. Returns: 0; -ENOENT; -EACCES: owner, mode or kind of file, text says which; other errno. */
-int key_file_read(const char *path, bool from_manager, void **ret, size_t *ret_size, KeyStamp *ret_stamp, char text[KEY_TEXT_BYTES_MAX]);
+/* Memory of libo7s/seal-memory.h: *ret_size bytes of KEY_FILE_BYTES_MAX. from_manager: a credential of the service,
+ * whose directory is the service manager's. Returns: 0; -ENOENT; -EACCES: owner, mode or kind of file, text says
+ * which; other errno. */
+int key_file_read(const char *path, bool from_manager, void **ret, size_t *ret_size, KeyStamp *ret_stamp,
+                  char text[KEY_TEXT_BYTES_MAX]);
 bool key_file_has_changed(const char *path, const KeyStamp *stamp);
 bool key_stamp_is_equal(const KeyStamp *a, const KeyStamp *b);
 
@@ -90,7 +93,8 @@ int key_store_new(const char *credentials, KeyStore **ret);
 KeyStore *key_store_free(KeyStore *store);
 DEFINE_CLEANUP(KeyStore, key_store_free);
 
-/* The key of a name as it is now: one whose file has changed is read again. Lives until the next call. Returns: 0; as in KeyMessage. */
+/* The key of a name as it is now: one whose file has changed is read again. Lives until the next call. Returns: 0; as
+ * in KeyMessage. */
 int key_store_get(KeyStore *store, const char *name, const Key **ret, char text[KEY_TEXT_BYTES_MAX]);
 
 /* One whose token has failed: it is looked for again when it is asked for. */
@@ -125,5 +129,5 @@ void token_forget_pins(KeyStore *store);
 /* -- sign.c -- */
 
 /* header: without a signature. Returns: 0; as in KeyMessage. */
-int key_sign(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec, uint8_t ret[KEY_SIGNATURE_BYTES_MAX], size_t *ret_size,
-             char text[KEY_TEXT_BYTES_MAX]);
+int key_sign(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec, uint8_t ret[KEY_SIGNATURE_BYTES_MAX],
+             size_t *ret_size, char text[KEY_TEXT_BYTES_MAX]);

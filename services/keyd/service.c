@@ -52,8 +52,9 @@ static bool service_may_answer(Service *s, usec_t now) {
 
         s->n_refused++;
         if (s->logged == 0 || usec_sub(now, s->logged) >= LOG_INTERVAL_USEC) {
-                log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_KEYD_BUSY), "More than %u questions a second: %u refused so far.",
-                         SERVICE_QUESTIONS_PER_SECOND, s->n_refused);
+                log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_KEYD_BUSY),
+                         "More than %u questions a second: %u refused so far.", SERVICE_QUESTIONS_PER_SECOND,
+                         s->n_refused);
                 s->logged = now;
         }
         return false;
@@ -115,7 +116,8 @@ static int service_answer(Service *s, const KeyMessage *question, KeyMessage *an
         }
 
         if (!service_may_answer(s, time_now())) {
-                answer->result = key_fail(answer->text, -EBUSY, "o7s-keyd is asked more than %u times a second", SERVICE_QUESTIONS_PER_SECOND);
+                answer->result = key_fail(answer->text, -EBUSY, "o7s-keyd is asked more than %u times a second",
+                                          SERVICE_QUESTIONS_PER_SECOND);
                 return 0;
         }
 
@@ -197,7 +199,8 @@ static bool may_connect(const Service *s, int fd) {
         if (peer.uid == 0 || peer.uid == s->user)
                 return true;
 
-        log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_KEYD_STRANGER), "User %u may not ask for signatures.", (unsigned) peer.uid);
+        log_with(LOG_WARNING, LOG_FIELDS(MESSAGE_KEYD_STRANGER), "User %u may not ask for signatures.",
+                 (unsigned) peer.uid);
         return false;
 }
 

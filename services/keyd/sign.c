@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What is signed. Whoever has taken over o7s-auth can ask for signatures: he gets only such as o7s-auth could have had, for handshakes of now,
- * in the name of a certificate of just this key. So a signature is of no use in another protocol, nor later:
+ * What is signed. Whoever has taken over o7s-auth can ask for signatures: he gets only such as o7s-auth could have
+ * had, for handshakes of now, in the name of a certificate of just this key. So a signature is of no use in another
+ * protocol, nor later:
  *
  *   the bytes are written here, from parts; read back they must be one message without a signature
- *   the certificate in it has this very public key (found with a few steps through its DER: no parser of certificates runs here)
- *   the time in it is that of this host's clock
+ *   the certificate in it has this very public key (found with a few steps through its DER: no parser of certificates
+ *   runs here) the time in it is that of this host's clock
  *   data is nothing, or the o7s extension; the request's hash is one, or there is none
  *   the digest is one that goes with the key
  */
@@ -34,8 +35,8 @@ static bool certificate_is_of(const OapHeader *header, const Key *key) {
         for (unsigned i = 0; i < 5; i++)
                 element = der_next(&inner);
 
-        return !c.bad && c.left == 0 && !outer.bad && !inner.bad && element.tag == DER_SEQUENCE && element.whole_size == key->public_size &&
-               memcmp(element.whole, key->public_key, key->public_size) == 0;
+        return !c.bad && c.left == 0 && !outer.bad && !inner.bad && element.tag == DER_SEQUENCE &&
+               element.whole_size == key->public_size && memcmp(element.whole, key->public_key, key->public_size) == 0;
 }
 
 static bool hash_size_is_possible(size_t size) {
@@ -48,20 +49,24 @@ static bool data_is_extension(const OapHeader *header) {
         if (header->data_size == 0)
                 return true;
 
-        return oap_extension_parse(header->data, header->data_size, header->request_hash_size > 0, &extension) == 0 && extension.present;
+        return oap_extension_parse(header->data, header->data_size, header->request_hash_size > 0, &extension) == 0 &&
+               extension.present;
 }
 
 static bool stamp_is_now(uint64_t stamp, uint64_t now) {
         return (stamp > now ? stamp - now : now - stamp) <= STAMP_TOLERANCE_NSEC;
 }
 
-static int check_header(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec, char text[KEY_TEXT_BYTES_MAX]) {
+static int check_header(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec,
+                        char text[KEY_TEXT_BYTES_MAX]) {
         if (header->signature_size > 0)
                 return key_fail(text, -EBADMSG, "What is to be signed has a signature already");
         if (!certificate_is_of(header, key))
-                return key_fail(text, -EKEYREJECTED, "The certificate in the handshake is not that of the private key %s", key->name);
+                return key_fail(text, -EKEYREJECTED,
+                                "The certificate in the handshake is not that of the private key %s", key->name);
         if (!hash_size_is_possible(header->request_hash_size))
-                return key_fail(text, -EBADMSG, "What is to be signed has a request hash of %zu bytes", header->request_hash_size);
+                return key_fail(text, -EBADMSG, "What is to be signed has a request hash of %zu bytes",
+                                header->request_hash_size);
         if (!data_is_extension(header))
                 return key_fail(text, -EBADMSG, "What is to be signed carries data that are not the o7s extension");
         if (!stamp_is_now(header->timestamp, now_realtime_nsec))
@@ -94,9 +99,10 @@ static int write_message(const OapHeader *header, uint8_t **ret, size_t *ret_siz
         return 0;
 }
 
-static int sign(const Key *key, int algorithm, const uint8_t *message, size_t size, uint8_t ret[KEY_SIGNATURE_BYTES_MAX], size_t *ret_size,
-                char text[KEY_TEXT_BYTES_MAX]) {
-        gnutls_datum_t data = { .data = (uint8_t *) (uintptr_t) message, .size = (unsigned) size }, signature = {};    /* data is only read */
+static int sign(const Key *key, int algorithm, const uint8_t *message, size_t size,
+                uint8_t ret[KEY_SIGNATURE_BYTES_MAX], size_t *ret_size, char text[KEY_TEXT_BYTES_MAX]) {
+        /* data is only read */
+        gnutls_datum_t data = { .data = (uint8_t *) (uintptr_t) message, .size = (unsigned) size }, signature = {};
         int r;
 
         token_begin(key);
@@ -106,7 +112,8 @@ static int sign(const Key *key, int algorithm, const uint8_t *message, size_t si
         if (r < 0 && key_is_on_token(key))
                 return token_fail(key, r, text);
         if (r < 0)
-                return key_fail(text, r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EOPNOTSUPP, "The private key %s does not sign: %s", key->name, gnutls_strerror(r));
+                return key_fail(text, r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EOPNOTSUPP,
+                                "The private key %s does not sign: %s", key->name, gnutls_strerror(r));
 
         if (signature.size > KEY_SIGNATURE_BYTES_MAX) {
                 gnutls_free(signature.data);
@@ -119,8 +126,8 @@ static int sign(const Key *key, int algorithm, const uint8_t *message, size_t si
         return 0;
 }
 
-int key_sign(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec, uint8_t ret[KEY_SIGNATURE_BYTES_MAX], size_t *ret_size,
-             char text[KEY_TEXT_BYTES_MAX]) {
+int key_sign(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec, uint8_t ret[KEY_SIGNATURE_BYTES_MAX],
+             size_t *ret_size, char text[KEY_TEXT_BYTES_MAX]) {
         _cleanup_free_ uint8_t *message = NULL;
         int algorithm, r;
         size_t size = 0;
@@ -135,7 +142,8 @@ int key_sign(const Key *key, const OapHeader *header, uint64_t now_realtime_nsec
 
         algorithm = oap_signature_algorithm(key->algorithm, header->digest);
         if (algorithm < 0)
-                return key_fail(text, algorithm, "The private key %s does not sign with the digest %u", key->name, header->digest);
+                return key_fail(text, algorithm, "The private key %s does not sign with the digest %u", key->name,
+                                header->digest);
 
         return sign(key, algorithm, message, size, ret, ret_size, text);
 }

@@ -199,8 +199,10 @@ static int find_key(Key *key, char text[KEY_TEXT_BYTES_MAX]) {
 
         r = gnutls_pkcs11_token_get_flags(key->name, &flags);
         if (r < 0)
-                return key_fail(text, -ENOENT, "There is no token \"%s\" for the private key %s; \"p11-kit list-modules\" "
-                                               "shows which there are", key->pin.label, key->name);
+                return key_fail(text, -ENOENT,
+                                "There is no token \"%s\" for the private key %s; \"p11-kit list-modules\" "
+                                "shows which there are",
+                                key->pin.label, key->name);
         if (flags & GNUTLS_PKCS11_TOKEN_USER_PIN_LOCKED)
                 return token_fail(key, GNUTLS_E_PKCS11_PIN_LOCKED, text);
 

@@ -260,8 +260,8 @@ static bool attack_losses(Attack *attack) {
         /* What is there at one end is there at the other; keepalives tell. */
         net_run(net, 300 * USEC_PER_SEC);
         attack_figure(attack,
-                      "unicast: %u flows asked for where 30 %% of all messages are lost and others come twice: %u there, %u of "
-                      "them by a second or third request, 0 doubled, %zu ends left alone",
+                      "unicast: %u flows asked for where 30 %% of all messages are lost and others come twice: %u "
+                      "there, %u of them by a second or third request, 0 doubled, %zu ends left alone",
                       n, n_flows, n_repeated,
                       eids_n(net->members[0].unicast.eids) + eids_n(net->members[1].unicast.eids) - 2 * n_flows);
         return n_repeated > 0 && n_flows >= n * 3 / 4 && eids_n(net->members[0].unicast.eids) == n_flows &&
@@ -319,8 +319,8 @@ static bool attack_races(Attack *attack) {
                         return false;
 
         attack_figure(attack,
-                      "unicast: %u flows with data before the other end is there, and after it is gone: the former in order, the "
-                      "latter never",
+                      "unicast: %u flows with data before the other end is there, and after it is gone: the former "
+                      "in order, the latter never",
                       n);
         return true;
 }

@@ -145,8 +145,8 @@ static bool attack_flips(Attack *attack) {
         }
 
         attack_figure(attack,
-                      "Ethernet: %zu bits of what stations say around a handshake altered under way, in both framings: each "
-                      "shows at the other end, or nothing arrives",
+                      "Ethernet: %zu bits of what stations say around a handshake altered under way, in both "
+                      "framings: each shows at the other end, or nothing arrives",
                       n);
         return true;
 }
@@ -239,8 +239,8 @@ static bool attack_flood(Attack *attack) {
                         return false;
 
         attack_figure(attack,
-                      "Ethernet: %u requests of one station, whole, malformed and refused, in both framings: %zu KiB at "
-                      "most, none kept; %u of %u others heard, flows go on",
+                      "Ethernet: %u requests of one station, whole, malformed and refused, in "
+                      "both framings: %zu KiB at most, none kept; %u of %u others heard, flows go on",
                       2 * n, most >> 10, n_others, 2 * n / 5000);
         return most <= FLOOD_MEMORY_MAX && n_others == 2 * n / 5000;
 }

@@ -95,7 +95,8 @@ static Recorded record(Attack *attack) {
 }
 
 static void arrive(Host *h, const Recorded *request) {
-        OapHeader header = { .timestamp = request->stamp, .key_exchange = (const uint8_t *) "a key", .key_exchange_size = 5 };
+        OapHeader header = { .timestamp = request->stamp, .key_exchange = (const uint8_t *) "a key",
+                             .key_exchange_size = 5 };
         LayerMessage incoming = {
                 .type = LAYER_INCOMING,
                 .reference = ++h->last_reference,
@@ -229,7 +230,8 @@ static bool attack_wakeups(Attack *attack) {
         fixture_client_hear(h.listener, IRM_OFFER, &offer, NULL);
         host_done(&h);
 
-        attack_figure(attack, "%u requests refused, for 8 reasons: 0 programs woken, %u strangers answered", n, n_answers);
+        attack_figure(attack, "%u requests refused, for 8 reasons: 0 programs woken, %u strangers answered", n,
+                      n_answers);
         return n_answers == 0;
 }
 

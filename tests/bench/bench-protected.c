@@ -123,8 +123,9 @@ static int encrypt_burst(Bench *b) {
 
                 b->packet_sizes[i] = sizeof(b->packets[i]);
                 make_nonce(b, nonce);
-                if (gnutls_aead_cipher_encrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated), SEAL_TAG_BYTES,
-                                               b->content[i], b->size, b->packets[i], &b->packet_sizes[i]) < 0)
+                if (gnutls_aead_cipher_encrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated),
+                                               SEAL_TAG_BYTES, b->content[i], b->size, b->packets[i],
+                                               &b->packet_sizes[i]) < 0)
                         return -EIO;
         }
 
@@ -139,8 +140,9 @@ static int decrypt_burst(Bench *b) {
                 size_t n = sizeof(b->content[i]);
 
                 make_nonce(b, nonce);
-                if (gnutls_aead_cipher_decrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated), SEAL_TAG_BYTES,
-                                               b->packets[i], b->packet_sizes[i], b->content[i], &n) < 0)
+                if (gnutls_aead_cipher_decrypt(b->handle, nonce, sizeof(nonce), associated, sizeof(associated),
+                                               SEAL_TAG_BYTES, b->packets[i], b->packet_sizes[i], b->content[i],
+                                               &n) < 0)
                         return -EIO;
         }
 

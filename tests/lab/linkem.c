@@ -338,9 +338,11 @@ static void link_say_counters(const Link *l, int fd) {
         for (size_t i = 0; i < ELEMENTSOF(l->directions); i++) {
                 const Direction *d = &l->directions[i];
 
-                (void) dprintf(fd, "direction=%zu received=%" PRIu64 " sent=%" PRIu64 " lost=%" PRIu64
-                               " dropped=%" PRIu64 " duplicated=%" PRIu64 " corrupted=%" PRIu64 " failed=%" PRIu64 " waiting=%zu\n",
-                               i, d->received, d->sent, d->lost, d->dropped, d->duplicated, d->corrupted, d->failed, d->n_waiting);
+                (void) dprintf(fd,
+                               "direction=%zu received=%" PRIu64 " sent=%" PRIu64 " lost=%" PRIu64 " dropped=%" PRIu64
+                               " duplicated=%" PRIu64 " corrupted=%" PRIu64 " failed=%" PRIu64 " waiting=%zu\n",
+                               i, d->received, d->sent, d->lost, d->dropped, d->duplicated, d->corrupted, d->failed,
+                               d->n_waiting);
         }
 }
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Members of a routed layer and certificates: a host that begins to trust an authority for the names of programs does not
-# end its layers, and a layer that asks its members who they are lets nobody in who cannot say.
-# buses: daemon
+# Members of a routed layer and certificates: a host that begins to trust an authority for the names of programs does
+# not end its layers, and a layer that asks its members who they are lets nobody in who cannot say. buses: daemon
 # budget: 120
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash

@@ -48,7 +48,8 @@ enum {
 typedef struct Talk {
         int fd;                         /* udp */
         o7s_flow *flow;
-        bool reliable;                  /* what was sent arrives; elsewhere a question may be lost, and is asked again soon */
+        bool reliable;                  /* what was sent arrives; elsewhere a question may be lost, and is asked again
+                                         * soon */
         struct sockaddr_in peer;        /* udp: who spoke last */
 } Talk;
 

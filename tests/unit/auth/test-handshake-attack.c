@@ -82,9 +82,11 @@ static void test_cut_off(void **state) {
         path_ask(&client, w, PATH_MODE_MUTUAL, &request);
         assert_int_equal(path_answer(&server, w, PATH_MODE_MUTUAL, &request, &response), 0);
         for (shorter = request; shorter.size > 0; shorter.size--)
-                assert_int_equal(path_accept_altered_request(w, PATH_MODE_MUTUAL, &shorter, false), shorter.size == request.size);
+                assert_int_equal(path_accept_altered_request(w, PATH_MODE_MUTUAL, &shorter, false),
+                                 shorter.size == request.size);
         for (shorter = response; shorter.size > 0; shorter.size--)
-                assert_int_equal(path_accept_response(w, PATH_MODE_MUTUAL, &shorter) >= 0, shorter.size == response.size);
+                assert_int_equal(path_accept_response(w, PATH_MODE_MUTUAL, &shorter) >= 0,
+                                 shorter.size == response.size);
         assert_int_equal(test_side_check_response(&client, response.bytes, AUTH_OAP_BYTES_MAX + 1), -EBADMSG);
 }
 
@@ -141,7 +143,8 @@ static void test_strip_both(void **state) {
 
                 /* Nobody signs, and any peer will do: they end up as two hosts of the reference, with a key that he
                  * does not have. */
-                assert_int_equal(test_side_check_response(&client, response.bytes, response.size), strict ? -EKEYREJECTED : 0);
+                assert_int_equal(test_side_check_response(&client, response.bytes, response.size),
+                                 strict ? -EKEYREJECTED : 0);
                 if (strict)
                         continue;
                 assert_int_equal(handshake_keys(client.h, &a, &ca), 0);

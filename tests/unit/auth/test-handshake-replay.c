@@ -139,7 +139,8 @@ static void test_middle(void **state) {
                 path_start(&mallory, 8);
                 assert_int_equal(test_side_check_request(&mallory, request.bytes, request.size), 0);
                 path_make_response(&mallory, &response);
-                assert_int_equal(test_side_check_response(&client, response.bytes, response.size), unsigned_mode ? 0 : -EKEYREJECTED);
+                assert_int_equal(test_side_check_response(&client, response.bytes, response.size),
+                                 unsigned_mode ? 0 : -EKEYREJECTED);
         }
 }
 

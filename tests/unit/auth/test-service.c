@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The authentication services of two hosts shake hands through their messages alone, as their resource managers would make them; o7s-keyd is
- * a stand-in that can die, refuse and lie.
+ * The authentication services of two hosts shake hands through their messages alone, as their resource managers would
+ * make them; o7s-keyd is a stand-in that can die, refuse and lie.
  */
 
 #include <setjmp.h>
@@ -72,32 +72,47 @@ static const struct {
         const char *protection;
         const char *key_exchange;
 } handshakes[] = {
-        { "encrypted, nobody proven", false, NOBODY, NOBODY, NULL, NULL, STEP_DONE, 0, false, false, "aes-128-gcm", "X25519" },
-        { "server authenticated by default", true, ITSELF, NOBODY, NULL, NULL, STEP_DONE, 0, true, false, "aes-128-gcm", "X25519" },
-        { "mutual", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual"), NULL, STEP_DONE, 0, true, true, "aes-128-gcm", "X25519" },
+        { "encrypted, nobody proven", false, NOBODY, NOBODY, NULL, NULL, STEP_DONE, 0, false, false, "aes-128-gcm",
+          "X25519" },
+        { "server authenticated by default", true, ITSELF, NOBODY, NULL, NULL, STEP_DONE, 0, true, false, "aes-128-gcm",
+          "X25519" },
+        { "mutual", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual"), NULL, STEP_DONE, 0, true, true,
+          "aes-128-gcm", "X25519" },
         { "authenticated, not encrypted", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual", "Encryption=no"),
           SETTINGS("Authentication=mutual", "Encryption=no"), STEP_DONE, 0, true, true, "mac", "X25519" },
-        { "the cipher that both take", false, NOBODY, NOBODY, SETTINGS("Cipher=aes-256-gcm"), NULL, STEP_DONE, 0, false, false,
+        { "the cipher that both take", false, NOBODY, NOBODY, SETTINGS("Cipher=aes-256-gcm"), NULL, STEP_DONE, 0, false,
+          false,
           "aes-256-gcm", "X25519" },
-        { "another group", false, NOBODY, NOBODY, NULL, SETTINGS("KeyExchange=secp384r1", "KeyDerivation=sha384"), STEP_DONE, 0, false, false,
+        { "another group", false, NOBODY, NOBODY, NULL, SETTINGS("KeyExchange=secp384r1", "KeyDerivation=sha384"),
+          STEP_DONE, 0, false, false,
           "aes-128-gcm", "secp384r1" },
-        { "only o7s, both are", true, ITSELF, NOBODY, SETTINGS("Peer=o7s"), SETTINGS("Peer=o7s", "Encryption=required"), STEP_DONE, 0, true,
+        { "only o7s, both are", true, ITSELF, NOBODY, SETTINGS("Peer=o7s"), SETTINGS("Peer=o7s", "Encryption=required"),
+          STEP_DONE, 0, true,
           false, "aes-128-gcm", "X25519" },
-        { "allowed client", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual", "AllowPeer=o7s:name:client.*"), NULL, STEP_DONE, 0, true, true,
+        { "allowed client", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual", "AllowPeer=o7s:name:client.*"),
+          NULL, STEP_DONE, 0, true, true,
           "aes-128-gcm", "X25519" },
-        { "client that is not allowed", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual", "AllowPeer=o7s:name:someone"), NULL,
+        { "client that is not allowed", true, ITSELF, ITSELF,
+          SETTINGS("Authentication=mutual", "AllowPeer=o7s:name:someone"), NULL,
           STEP_CHECK_REQUEST, -EKEYREJECTED, false, false, NULL, NULL },
-        { "client that is denied", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual", "DenyPeer=o7s:name:client.example"), NULL,
+        { "client that is denied", true, ITSELF, ITSELF, SETTINGS("Authentication=mutual",
+                                                                  "DenyPeer=o7s:name:client.example"), NULL,
           STEP_CHECK_REQUEST, -EKEYREJECTED, false, false, NULL, NULL },
-        { "client without a certificate", true, ITSELF, NOBODY, SETTINGS("Authentication=mutual"), NULL, STEP_CHECK_REQUEST, -EKEYREJECTED, false,
+        { "client without a certificate", true, ITSELF, NOBODY, SETTINGS("Authentication=mutual"), NULL,
+          STEP_CHECK_REQUEST, -EKEYREJECTED, false,
           false, NULL, NULL },
-        { "client of nobody's authority", true, ITSELF, STRANGER, SETTINGS("Authentication=mutual"), NULL, STEP_CHECK_REQUEST, -EKEYREJECTED,
+        { "client of nobody's authority", true, ITSELF, STRANGER, SETTINGS("Authentication=mutual"), NULL,
+          STEP_CHECK_REQUEST, -EKEYREJECTED,
           false, false, NULL, NULL },
-        { "server without a certificate", true, NOBODY, NOBODY, SETTINGS("Authentication=none"), NULL, STEP_CHECK_RESPONSE, -EKEYREJECTED, false,
+        { "server without a certificate", true, NOBODY, NOBODY, SETTINGS("Authentication=none"), NULL,
+          STEP_CHECK_RESPONSE, -EKEYREJECTED, false,
           false, NULL, NULL },
-        { "server certified for another name", true, OTHER, NOBODY, NULL, NULL, STEP_CHECK_RESPONSE, -EKEYREJECTED, false, false, NULL, NULL },
-        { "server of nobody's authority", true, STRANGER, NOBODY, NULL, NULL, STEP_CHECK_RESPONSE, -EKEYREJECTED, false, false, NULL, NULL },
-        { "no common cipher that is strong enough", false, NOBODY, NOBODY, SETTINGS("Cipher=aes-128-gcm"), SETTINGS("Cipher=aes-256-gcm"),
+        { "server certified for another name", true, OTHER, NOBODY, NULL, NULL, STEP_CHECK_RESPONSE, -EKEYREJECTED,
+          false, false, NULL, NULL },
+        { "server of nobody's authority", true, STRANGER, NOBODY, NULL, NULL, STEP_CHECK_RESPONSE, -EKEYREJECTED, false,
+          false, NULL, NULL },
+        { "no common cipher that is strong enough", false, NOBODY, NOBODY, SETTINGS("Cipher=aes-128-gcm"),
+          SETTINGS("Cipher=aes-256-gcm"),
           STEP_CHECK_REQUEST, -EOPNOTSUPP, false, false, NULL, NULL },
 };
 
@@ -129,14 +144,16 @@ static void outcome_done(Outcome *o) {
         auth_message_done(&o->end);
 }
 
-static void shake_hands(TestHost *client, TestHost *server, const char *const *client_settings, const char *const *server_settings, Outcome *o) {
+static void shake_hands(TestHost *client, TestHost *server, const char *const *client_settings,
+                        const char *const *server_settings, Outcome *o) {
         o->step = STEP_BUILD_REQUEST;
         o->result = test_host_build_request(client, NAME, client_settings, &o->request);
         if (o->result < 0)
                 return;
 
         o->step = STEP_CHECK_REQUEST;
-        o->result = test_host_check_request(server, NAME, server_settings, o->request.oap, o->request.oap_size, &o->checked);
+        o->result = test_host_check_request(server, NAME, server_settings, o->request.oap, o->request.oap_size,
+                                            &o->checked);
         if (o->result < 0)
                 return;
 
@@ -146,7 +163,8 @@ static void shake_hands(TestHost *client, TestHost *server, const char *const *c
                 return;
 
         o->step = STEP_CHECK_RESPONSE;
-        o->result = test_host_check_response(client, o->request.session, o->response.oap, o->response.oap_size, &o->end);
+        o->result = test_host_check_response(client, o->request.session, o->response.oap, o->response.oap_size,
+                                             &o->end);
         if (o->result >= 0)
                 o->step = STEP_DONE;
 }
@@ -182,12 +200,16 @@ static void test_handshakes(void **state) {
                 TestHost client, server;
 
                 print_message("%s\n", handshakes[i].name);
-                assert_int_equal(test_host_init(&client, NAME, authority, NULL, identity_of(w, handshakes[i].client, false)), 0);
-                assert_int_equal(test_host_init(&server, NAME, authority, identity_of(w, handshakes[i].server, true), NULL), 0);
+                assert_int_equal(
+                        test_host_init(&client, NAME, authority, NULL, identity_of(w, handshakes[i].client, false)),
+                        0);
+                assert_int_equal(
+                        test_host_init(&server, NAME, authority, identity_of(w, handshakes[i].server, true), NULL), 0);
                 shake_hands(&client, &server, handshakes[i].client_settings, handshakes[i].server_settings, &o);
 
                 if (o.result != handshakes[i].result)
-                        print_message("  %d %d: %s|%s|%s|%s\n", o.step, o.result, o.request.text, o.checked.text, o.response.text, o.end.text);
+                        print_message("  %d %d: %s|%s|%s|%s\n", o.step, o.result, o.request.text, o.checked.text,
+                                      o.response.text, o.end.text);
                 assert_int_equal(o.result, handshakes[i].result);
                 assert_int_equal(o.step, handshakes[i].refused_at);
                 if (o.step == STEP_DONE) {
@@ -195,7 +217,8 @@ static void test_handshakes(void **state) {
                         assert_int_equal(o.end.peer.verified, handshakes[i].server_verified);
                         assert_int_equal(o.checked.peer.verified, handshakes[i].client_verified);
                         assert_string_equal(o.end.peer.identity, handshakes[i].server_verified ? "o7s:name:" NAME : "");
-                        assert_string_equal(o.checked.peer.identity, handshakes[i].client_verified ? "o7s:name:client.example" : "");
+                        assert_string_equal(o.checked.peer.identity,
+                                            handshakes[i].client_verified ? "o7s:name:client.example" : "");
                         assert_string_equal(o.end.peer.protection, handshakes[i].protection);
                         assert_string_equal(o.response.peer.protection, handshakes[i].protection);
                         assert_string_equal(o.end.peer.key_exchange, handshakes[i].key_exchange);
@@ -251,21 +274,23 @@ static void test_forged_response(void **state) {
                 Outcome second = {};
 
                 assert_int_equal(test_host_build_request(&p.client, NAME, NULL, &second.request), 0);
-                assert_int_equal(test_host_check_request(&p.server, NAME, NULL, second.request.oap, second.request.oap_size, &second.checked), 0);
+                assert_int_equal(test_host_check_request(&p.server, NAME, NULL, second.request.oap,
+                                                         second.request.oap_size, &second.checked),
+                                 0);
                 assert_int_equal(test_host_build_response(&p.server, second.checked.session, &second.response), 0);
                 if (i == 1) {
                         second.response.oap[second.response.oap_size - 1] ^= 1;
-                        assert_true(test_host_check_response(&p.client, second.request.session, second.response.oap, second.response.oap_size,
-                                                             &second.end) < 0);
+                        assert_true(test_host_check_response(&p.client, second.request.session, second.response.oap,
+                                                             second.response.oap_size, &second.end) < 0);
                         second.response.oap[second.response.oap_size - 1] ^= 1;
                 } else
-                        assert_true(test_host_check_response(&p.client, second.request.session, o.response.oap, o.response.oap_size, &second.end) <
-                                    0);
+                        assert_true(test_host_check_response(&p.client, second.request.session, o.response.oap,
+                                                             o.response.oap_size, &second.end) < 0);
                 assert_int_equal(second.end.keys.suite, SEAL_NONE);
 
                 /* That ended it: the true one comes too late. */
-                assert_int_equal(test_host_check_response(&p.client, second.request.session, second.response.oap, second.response.oap_size,
-                                                          &second.end),
+                assert_int_equal(test_host_check_response(&p.client, second.request.session, second.response.oap,
+                                                          second.response.oap_size, &second.end),
                                  -ESTALE);
                 outcome_done(&second);
         }
@@ -284,7 +309,9 @@ static void test_sessions_are_for_once(void **state) {
         assert_int_equal(o.step, STEP_DONE);
 
         /* Numbers of old. */
-        assert_int_equal(test_host_check_response(&p.client, o.request.session, o.response.oap, o.response.oap_size, &o.end), -ESTALE);
+        assert_int_equal(
+                test_host_check_response(&p.client, o.request.session, o.response.oap, o.response.oap_size, &o.end),
+                -ESTALE);
         assert_int_equal(test_host_build_response(&p.server, o.checked.session, &o.response), -ESTALE);
 
         /* A number of the other side, and one of another connection. */
@@ -296,7 +323,8 @@ static void test_sessions_are_for_once(void **state) {
 
                 service_peer_init(&connection);
                 connection.greeted = true;
-                assert_int_equal(service_handle(p.client.service, &connection, &question, -1, p.client.now, &answer), 1);
+                assert_int_equal(service_handle(p.client.service, &connection, &question, -1, p.client.now, &answer),
+                                 1);
                 assert_int_equal(answer.result, -ESTALE);
                 service_peer_done(p.client.service, &connection);
         }
@@ -312,7 +340,9 @@ static void test_sessions_are_for_once(void **state) {
         assert_int_equal(test_host_build_request(&p.client, NAME, NULL, &o.request), 0);
         assert_true(service_next(p.client.service) == p.client.now.monotonic + SESSION_LIFE_USEC);
         p.client.now.monotonic += SESSION_LIFE_USEC;
-        assert_int_equal(test_host_check_response(&p.client, o.request.session, o.request.oap, o.request.oap_size, &o.end), -ESTALE);
+        assert_int_equal(
+                test_host_check_response(&p.client, o.request.session, o.request.oap, o.request.oap_size, &o.end),
+                -ESTALE);
         assert_int_equal(session_table_count(&p.client.service->sessions), 0);
 
         /* The end of a connection is that of its sessions. */
@@ -344,11 +374,13 @@ static void test_full_table(void **state) {
         assert_int_equal(n, SESSIONS_ASKED_MAX);
 
         /* What we ask ourselves has room left. */
-        assert_int_equal(test_host_build_request(&p.server, "else.example", SETTINGS("Authentication=none"), &o.end), 0);
+        assert_int_equal(test_host_build_request(&p.server, "else.example", SETTINGS("Authentication=none"), &o.end),
+                         0);
 
         /* A minute later there is room for all. */
         p.server.now.monotonic += SESSION_LIFE_USEC;
-        assert_int_equal(test_host_check_request(&p.server, NAME, NULL, o.request.oap, o.request.oap_size, &o.checked), 0);
+        assert_int_equal(test_host_check_request(&p.server, NAME, NULL, o.request.oap, o.request.oap_size, &o.checked),
+                         0);
         assert_int_equal(session_table_count(&p.server.service->sessions), 1);
 
         outcome_done(&o);
@@ -482,7 +514,8 @@ static void test_inspect(void **state) {
         assert_int_equal(answer.result, 0);
         assert_true(answer.n_findings >= 2);
         for (unsigned i = 0; i < answer.n_findings; i++) {
-                print_message("%d %s: %s\n", answer.findings[i].result, answer.findings[i].subject, answer.findings[i].text);
+                print_message("%d %s: %s\n", answer.findings[i].result, answer.findings[i].subject,
+                              answer.findings[i].text);
                 assert_int_equal(answer.findings[i].result, 0);
                 key_found = key_found || strstr(answer.findings[i].text, "belongs to the certificate");
         }
@@ -530,10 +563,10 @@ static void test_manners(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_handshakes), cmocka_unit_test(test_forged_response), cmocka_unit_test(test_sessions_are_for_once),
-                cmocka_unit_test(test_full_table), cmocka_unit_test(test_budget),          cmocka_unit_test(test_keyd),
-                cmocka_unit_test(test_wrong_key),  cmocka_unit_test(test_bad_files),       cmocka_unit_test(test_inspect),
-                cmocka_unit_test(test_manners),
+                cmocka_unit_test(test_handshakes), cmocka_unit_test(test_forged_response),
+                cmocka_unit_test(test_sessions_are_for_once), cmocka_unit_test(test_full_table),
+                cmocka_unit_test(test_budget), cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
+                cmocka_unit_test(test_bad_files), cmocka_unit_test(test_inspect), cmocka_unit_test(test_manners),
         };
 
         return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -50,7 +50,8 @@ static void say_things(void) {
         log_debug("Not said");
         assert_int_equal(log_debug_errno(-EAGAIN, "Not said either"), -EAGAIN);
         log_with(LOG_NOTICE, LOG_FIELDS(LOG_FIELD_LAYER "=lan"), "Layer %s is online", "lan");
-        assert_int_equal(log_with_errno(LOG_NOTICE, ENOENT, LOG_FIELDS(LOG_FIELD_LAYER "=lan"), "With a reason: %m"), -ENOENT);
+        assert_int_equal(log_with_errno(LOG_NOTICE, ENOENT, LOG_FIELDS(LOG_FIELD_LAYER "=lan"), "With a reason: %m"),
+                         -ENOENT);
 }
 
 static void test_stderr(void **state) {

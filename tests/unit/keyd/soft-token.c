@@ -54,7 +54,8 @@ void soft_token_add_key(const SoftToken *t, MakerKey kind, const char *label, co
         gnutls_free(pem.data);
         gnutls_x509_privkey_deinit(key);
 
-        run(TOOL " --import %s/import.pem --token 'o7s keys' --label %s --id %s --pin " SOFT_TOKEN_PIN " >/dev/null 2>&1",
+        run(TOOL " --import %s/import.pem --token 'o7s keys' --label %s --id %s --pin " SOFT_TOKEN_PIN
+                 " >/dev/null 2>&1",
             t->directory, label, id);
 }
 

@@ -255,8 +255,9 @@ static void test_refused_names(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_signs),      cmocka_unit_test(test_is_not_there),   cmocka_unit_test(test_pins),
-                cmocka_unit_test(test_wrong_once), cmocka_unit_test(test_no_credentials), cmocka_unit_test(test_refused_names),
+                cmocka_unit_test(test_signs), cmocka_unit_test(test_is_not_there), cmocka_unit_test(test_pins),
+                cmocka_unit_test(test_wrong_once), cmocka_unit_test(test_no_credentials),
+                cmocka_unit_test(test_refused_names),
         };
 
         return cmocka_run_group_tests(tests, group_setup, group_teardown);
