@@ -86,6 +86,22 @@ static int find_user(uid_t *ret) {
         return 0;
 }
 
+/* Without it the service still works, and knows less after its next start. */
+static void keep_mark(Service *service) {
+        const char *directory = getenv("STATE_DIRECTORY");
+        int r;
+
+        if (!directory) {
+                log_info("There is no state directory (StateDirectory=): what was seen ends with this process.");
+                return;
+        }
+
+        r = service_keep_mark(service, directory, time_realtime_nsec());
+        if (r < 0)
+                log_warning_errno(r, "Failed to keep %s/" MARK_FILE ", requests from before now are refused: %m",
+                                  directory);
+}
+
 static int run(Daemon *daemon) {
         _cleanup_(service_freep) Service *service = NULL;
         _cleanup_(server_done) Server server = SERVER_INIT(server);     /* goes before the service that it is for */
@@ -113,6 +129,7 @@ static int run(Daemon *daemon) {
                 return EXIT_FAILURE;
         }
 
+        keep_mark(service);
         r = server_init(&server, daemon->event, service, listen_fd, uid);
         if (r < 0) {
                 log_error_errno(r, "Failed to set up: %m");

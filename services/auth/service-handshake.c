@@ -195,10 +195,37 @@ int service_check_response(Service *s, ServicePeer *peer, AuthMessage *message, 
 
 /* -- the asked side -- */
 
+/* Whether the IRM of today could have seen it: if not, it may be a copy. One who proves nothing needs none to say the
+ * same. Returns: 0; -EALREADY; -EIO. */
+static int check_mark(Service *s, const ServicePeer *peer, const AuthMessage *message, const AuthPeer *who,
+                      AuthMessage *answer) {
+        OapHeader header;
+        const char *text;
+        int r;
+
+        if (!who->verified && isempty(who->identity))
+                return 0;
+        if (oap_header_parse(message->oap, message->oap_size, 0, &header) < 0)
+                return -EBADMSG;
+
+        if (header.timestamp <= peer->before) {
+                r = -EALREADY;
+                text = "The request is not newer than what was seen before the last start: it may be a copy";
+        } else {
+                r = mark_raise(&s->mark, header.timestamp);
+                text = "The time of the request cannot be written to the state directory, and so a copy of it would be "
+                       "taken after a restart";
+        }
+        if (r < 0)
+                (void) copy_string(answer->text, sizeof(answer->text), text);
+
+        return r;
+}
+
 int service_check_request(Service *s, ServicePeer *peer, AuthMessage *message, ServiceTime now, AuthMessage *answer) {
         Session *session = NULL;
         AuthPeer who = {};
-        int r;
+        int r, marked;
 
         if (!limit_take(&s->limit, message->name, strlen(message->name), now.monotonic)) {
                 (void) refuse(answer, -EBUSY, "Too many handshakes were begun within a second");
@@ -211,8 +238,13 @@ int service_check_request(Service *s, ServicePeer *peer, AuthMessage *message, S
 
         r = handshake_check_request(session->handshake, now.realtime_nsec, message->oap, message->oap_size,
                                     message->binding, message->binding_size, answer->text);
+        handshake_peer(session->handshake, &who);
+        marked = check_mark(s, peer, message, &who, answer);
+        if (marked < 0) {
+                r = marked;
+                explicit_bzero(&who, sizeof(who));      /* to whoever sends copies nobody says a word */
+        }
         if (r < 0) {
-                handshake_peer(session->handshake, &who);
                 (void) session_free(&s->sessions, session);
                 answer->peer = who;             /* with an identity where that is proven: then the peer may know */
                 return failed(s, now, message->name, &who, r, answer);

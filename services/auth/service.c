@@ -14,6 +14,7 @@ int service_new(const char *root, Service **ret) {
         s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
+        s->mark = (Mark) MARK_INIT;
         session_table_init(&s->sessions);
 
         r = random_bytes(s->epoch, sizeof(s->epoch));
@@ -42,9 +43,14 @@ Service *service_free(Service *s) {
                 return NULL;
 
         session_table_done(&s->sessions);
+        mark_done(&s->mark);
         s->store = credential_store_free(s->store);
         explicit_bzero(s, sizeof(*s));
         return mfree(s);
+}
+
+int service_keep_mark(Service *s, const char *directory, uint64_t now_realtime_nsec) {
+        return mark_open(&s->mark, directory, now_realtime_nsec);
 }
 
 void service_peer_init(ServicePeer *peer) {
@@ -79,6 +85,7 @@ static int answer_hello(Service *s, ServicePeer *peer, AuthMessage *message, Ser
                 return -EPROTO;
 
         peer->greeted = true;
+        peer->before = s->mark.newest;
         return 0;
 }
 

@@ -10,6 +10,7 @@
  *   service-handshake.c      the four questions of a handshake
  *   service-inspect.c        what people ask: is my configuration good?
  *   service-session.c        handshakes under way, a fixed number, each for 60 s
+ *   service-mark.c           which requests may be copies of what was seen before a restart
  *   service-signer.c         the way to o7s-keyd
  *   service-warning.c        certificates that end soon
  *   service-event.c          what goes to the journal
@@ -23,6 +24,7 @@
 #include "basic/siphash.h"
 #include "services/auth/credentials.h"
 #include "services/auth/service-event.h"
+#include "services/auth/service-mark.h"
 #include "services/auth/service-session.h"
 #include "services/auth/service-signer.h"
 #include "services/auth/service-warning.h"
@@ -42,6 +44,7 @@ typedef struct ServiceTime {
 /* One connection of the IRM. Sessions are of the connection that began them. */
 typedef struct ServicePeer {
         bool greeted;
+        uint64_t before;                        /* the mark when it said hello: what is not newer may be a copy */
         Signer signer;
 } ServicePeer;
 
@@ -49,6 +52,7 @@ typedef struct Service {
         CredentialStore *store;
         usec_t refreshed;                       /* when the files were looked at */
         SessionTable sessions;
+        Mark mark;
         Limit limit;
         EventLog events;
         WarningTable warnings;
@@ -59,6 +63,9 @@ typedef struct Service {
 int service_new(const char *root, Service **ret);
 Service *service_free(Service *service);
 DEFINE_CLEANUP(Service, service_free);
+
+/* Where the mark is kept; without it, it ends with the process. Returns: as mark_open(). */
+int service_keep_mark(Service *service, const char *directory, uint64_t now_realtime_nsec);
 
 void service_peer_init(ServicePeer *peer);
 /* Ends its sessions. */
