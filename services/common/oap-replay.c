@@ -13,6 +13,8 @@
  * back by more than OAP_REPLAY_STEP_NSEC it had been wrong, hardly anybody agreed with it, and waiting until it shows
  * that time again would take too long: then it is what is as old as the step.
  *
+ * Who has not proven who he is gets three quarters of the entries at most, whoever has the others.
+ *
  * Memory is taken once. Links are numbers of entries, from 1, so that memory of zeroes is an empty cache.
  */
 
@@ -35,6 +37,7 @@ struct OapReplay {
         uint64_t tick;                  /* everything before it has been emptied */
         uint64_t latest;                /* that the clock showed, unless it was wrong */
         uint64_t newest_forgotten;      /* stamp */
+        uint32_t n_used;
         uint32_t n_entries;             /* ever taken from the end of the array */
         uint32_t free;                  /* entries given back */
         uint32_t wheel[WHEEL_TICKS];
@@ -90,6 +93,7 @@ static void entry_release(OapReplay *replay, uint32_t number) {
         *link = entry->next_in_chain;
         entry->next_in_chain = replay->free;
         replay->free = number;
+        replay->n_used--;
 }
 
 /* Entries of a tick that have not expired stay: they were put there before the clock was set back. */
@@ -124,13 +128,18 @@ static void advance(OapReplay *replay, uint64_t now) {
         replay->tick = tick;
 }
 
-static uint32_t entry_take(OapReplay *replay) {
+/* Returns: its number; 0: there is none for the likes of him. */
+static uint32_t entry_take(OapReplay *replay, bool proven) {
         uint32_t number = replay->free;
+
+        if (replay->n_used >= (proven ? OAP_REPLAY_ENTRIES_MAX : OAP_REPLAY_UNPROVEN_MAX))
+                return 0;
 
         if (number != 0)
                 replay->free = entry_at(replay, number)->next_in_chain;
-        else if (replay->n_entries < OAP_REPLAY_ENTRIES_MAX)
+        else
                 number = ++replay->n_entries;
+        replay->n_used++;
 
         return number;
 }
@@ -144,7 +153,7 @@ static void see_clock(OapReplay *replay, uint64_t now) {
         replay->latest = MAX(replay->latest, now);
 }
 
-int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec) {
+int oap_replay_check(OapReplay *replay, const OapHeader *header, bool proven, uint64_t now_realtime_nsec) {
         uint32_t *chain, *tick, number;
 
         assert(replay);
@@ -164,7 +173,7 @@ int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_re
                     memcmp(entry_at(replay, number)->id, header->id, OAP_ID_BYTES) == 0)
                         return -EEXIST;
 
-        number = entry_take(replay);
+        number = entry_take(replay, proven);
         if (number == 0)
                 return -EBUSY;
 

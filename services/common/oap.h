@@ -158,8 +158,10 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
                        OapExtension *ret_extension);
 
 /* Replay cache: remembers (timestamp, id) until the stamp leaves the window; fixed number of entries, oldest-expiring
- * evicted only once it has expired; full of live entries refuses (-EBUSY), which costs an attacker his own requests. */
+ * evicted only once it has expired; full of live entries refuses (-EBUSY). The last quarter is for requests of those who
+ * have proven who they are: whoever has not can neither push them out nor keep them out. */
 #define OAP_REPLAY_ENTRIES_MAX 131072U
+#define OAP_REPLAY_UNPROVEN_MAX (OAP_REPLAY_ENTRIES_MAX / 4U * 3U)
 #define OAP_REPLAY_STEP_NSEC (120ULL * 1000 * 1000 * 1000)
 typedef struct OapReplay OapReplay;
 
@@ -169,4 +171,4 @@ OapReplay *oap_replay_free(OapReplay *replay);
 DEFINE_CLEANUP(OapReplay, oap_replay_free);
 /* Returns: 0: new, remembered; -EEXIST: seen before, or as old as what was forgotten before the clock was set back;
  * -EBUSY: full; -ETIME: outside the window. */
-int oap_replay_check(OapReplay *replay, const OapHeader *header, uint64_t now_realtime_nsec);
+int oap_replay_check(OapReplay *replay, const OapHeader *header, bool proven, uint64_t now_realtime_nsec);

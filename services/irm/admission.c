@@ -77,7 +77,7 @@ static int check_replay(Manager *m, const OapHeader *header, bool proven) {
         if (proven && header->timestamp <= m->stamp_of_before)
                 return -EEXIST;
 
-        r = oap_replay_check(m->replay, header, time_realtime_nsec());
+        r = oap_replay_check(m->replay, header, proven, time_realtime_nsec());
         if (r >= 0 && proven)
                 remember_stamp(m, header->timestamp);
 

@@ -253,8 +253,8 @@ static bool attack_replays(Attack *attack) {
                         return attack_broken(attack, "mode %d: no handshake", (int) mode);
 
                 /* The same name on the same host, as its IRM sees it. */
-                if (oap_replay_check(replay, &header, TEST_NOW_NSEC) != 0 ||
-                    oap_replay_check(replay, &header, TEST_NOW_NSEC) != -EEXIST)
+                if (oap_replay_check(replay, &header, true, TEST_NOW_NSEC) != 0 ||
+                    oap_replay_check(replay, &header, true, TEST_NOW_NSEC) != -EEXIST)
                         return attack_broken(attack, "mode %d: the same request twice", (int) mode);
                 n_tried++;
 

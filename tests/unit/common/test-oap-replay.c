@@ -37,7 +37,13 @@ static OapHeader header_of(uint32_t number, uint64_t stamp) {
 static int check(OapReplay *replay, uint32_t number, uint64_t stamp, uint64_t now) {
         OapHeader header = header_of(number, stamp);
 
-        return oap_replay_check(replay, &header, now);
+        return oap_replay_check(replay, &header, true, now);
+}
+
+static int check_unproven(OapReplay *replay, uint32_t number, uint64_t stamp, uint64_t now) {
+        OapHeader header = header_of(number, stamp);
+
+        return oap_replay_check(replay, &header, false, now);
 }
 
 static void test_remembers(void **state) {
@@ -87,6 +93,32 @@ static void test_full(void **state) {
         assert_int_equal(check(replay, 99999999, NOW + 19 * NSEC_PER_SEC, NOW + 19 * NSEC_PER_SEC), -EBUSY);
         fill(replay, later);
         assert_int_equal(check(replay, 99999999, later, later), -EBUSY);
+}
+
+/* A flood of those who prove nothing, and what is left for those who do: as much as they ever had, again and again. */
+static void test_flood(void **state) {
+        const uint32_t n_kept = OAP_REPLAY_ENTRIES_MAX - OAP_REPLAY_UNPROVEN_MAX, someone = 0x80000000;
+        OapReplay *replay = *state;
+
+        for (uint64_t now = NOW; now < NOW + 100 * NSEC_PER_SEC; now += 21 * NSEC_PER_SEC) {
+                for (uint32_t i = 0; i < OAP_REPLAY_ENTRIES_MAX; i++)
+                        assert_int_equal(check_unproven(replay, i, now, now), i < OAP_REPLAY_UNPROVEN_MAX ? 0 : -EBUSY);
+
+                for (uint32_t i = 0; i < n_kept; i++)
+                        assert_int_equal(check(replay, someone + i, now, now), 0);
+                assert_int_equal(check(replay, someone + n_kept, now, now), -EBUSY);
+                assert_int_equal(check(replay, someone, now, now), -EEXIST);
+                assert_int_equal(check_unproven(replay, 0, now, now), -EEXIST);
+        }
+}
+
+/* The other way round: the proven may have it all. */
+static void test_flood_of_proven(void **state) {
+        OapReplay *replay = *state;
+
+        fill(replay, NOW);
+        assert_int_equal(check_unproven(replay, 99999999, NOW, NOW), -EBUSY);
+        assert_int_equal(check_unproven(replay, 99999999, NOW + 21 * NSEC_PER_SEC, NOW + 21 * NSEC_PER_SEC), 0);
 }
 
 /* A steady stream, at a rate that the cache has room for, is never refused, and each repetition is seen. */
@@ -168,6 +200,8 @@ int main(void) {
                 REPLAY_TEST(test_remembers),
                 REPLAY_TEST(test_whole_window),
                 REPLAY_TEST(test_full),
+                REPLAY_TEST(test_flood),
+                REPLAY_TEST(test_flood_of_proven),
                 REPLAY_TEST(test_stream),
                 REPLAY_TEST(test_clock_set_back),
                 REPLAY_TEST(test_clock_steps),

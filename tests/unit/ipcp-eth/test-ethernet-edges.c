@@ -204,7 +204,7 @@ static void test_sender_cannot_fill_replay_cache(void **state) {
 
                         memcpy(header.id, &number, sizeof(number));
                         number++;
-                        assert_int_equal(oap_replay_check(replay, &header, now), 0);
+                        assert_int_equal(oap_replay_check(replay, &header, false, now), 0);
                 }
 
         assert_true(number > 59 * ETHERNET_SENDER_RATE);        /* it was at its limit all the time */
