@@ -6,8 +6,8 @@ Checks who includes whom. Usage: check-layers.py SOURCE_ROOT
 
 Three rules, from docs/ARCHITECTURE: a folder includes only the folders below it, each external library has its few
 files, and protocol cores do no I/O: they see neither an event loop, nor a clock, nor a source of randomness, also not
-through another header. FOLDERS, LIBRARIES and CORES say it; everything else here only reads. Prints "file:line: what, and why not" and ends
-with 1 if anything is wrong.
+through another header. FOLDERS, LIBRARIES and CORES say it; everything else here only reads. Prints "file:line: what,
+and why not" and ends with 1 if anything is wrong.
 """
 
 import fnmatch
@@ -46,21 +46,25 @@ Library = namedtuple('Library', 'name headers calls files why')
 
 MESSAGE_FILES = ['*-message.c', '*-message-*.c', '*-message-internal.h', 'tests/*']
 KERNEL_FILES = ['services/ipcp-*/socket*.c', 'services/ipcp-*/link.c', 'tests/*']
-MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'libo7s/seal-memory.c', 'basic/log-journal.c', 'services/irm/state*.c',
+MEMORY_FILES = ['libo7s/lane.c', 'libo7s/channel.c', 'libo7s/seal-memory.c', 'basic/log-journal.c',
+                'services/irm/state*.c',
                 'services/common/state*.c', 'services/ipcp-*/socket*.c', 'tests/*']
 
 LIBRARIES = [
     Library('protobuf-c', ['protobuf-c/*', 'google/protobuf-c/*', '*.pb-c.h'], [], MESSAGE_FILES,
             'messages are packed and parsed in *-message.c alone'),
-    Library('json-c', ['json-c/*', 'json.h', 'json_*.h'], [], ['services/common/json.c', 'o7sctl/*', 'apps/*', 'tests/*'],
+    Library('json-c', ['json-c/*', 'json.h', 'json_*.h'], [],
+            ['services/common/json.c', 'o7sctl/*', 'apps/*', 'tests/*'],
             'JSON is read and written in services/common/json.c, and by programs for people'),
     Library('GnuTLS/nettle', ['gnutls/*', 'nettle/*', 'hogweed/*'], [],
-            ['services/common/hash.c', 'services/common/oap-*.c', 'libo7s/seal*.c', 'services/auth/*', 'services/keyd/*',
+            ['services/common/hash.c', 'services/common/oap-*.c', 'libo7s/seal*.c', 'services/auth/*',
+             'services/keyd/*',
              'o7sctl/ca.c', 'o7sctl/ca-internal.h', 'o7sctl/ca-read.c', 'o7sctl/ca-revoke.c', 'tests/*'],
             'cryptography lives in hash.c, oap-*.c and seal*.c'),
     Library('libsystemd', ['systemd/*'], [], ['services/*', 'o7sctl/*', 'libo7s-compat/irm-bus.c', 'tests/*'],
             'basic, libo7s, libo7s-compat (but for irm-bus.c) and apps run without libsystemd'),
-    Library('libnftnl/libmnl', ['libnftnl/*', 'libmnl/*'], [], ['services/guard/*'], 'only the guard talks to nftables'),
+    Library('libnftnl/libmnl', ['libnftnl/*', 'libmnl/*'], [], ['services/guard/*'],
+            'only the guard talks to nftables'),
     Library('libsmartcols', ['libsmartcols.h', 'libsmartcols/*'], [], ['o7sctl/*'], 'tables are for people: o7sctl'),
     Library('cmocka', ['cmocka.h'], [], ['tests/*'], 'tests only'),
     Library('the kernel', ['linux/magic.h'], [], ['libo7s/lane.c'], 'which file system a memfd is on, lane.c checks'),
@@ -77,8 +81,9 @@ Core = namedtuple('Core', 'files shell')
 CORES = [
     Core(['libo7s/frct*', 'libo7s/seal*'], []),
     Core(['services/common/' + name + suffix for suffix in ('.c', '.h') for name in
-          ('cep', 'cep-message', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'flow-binding', 'flow-control',
-           'flow-upkeep', 'fragment', 'histogram', 'layer-config', 'layer-flow', 'limit', 'liveness', 'oap-extension', 'oap-header',
+          ('cep', 'cep-message', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'flow-binding',
+           'flow-control', 'flow-upkeep', 'fragment', 'histogram', 'layer-config', 'layer-flow', 'limit', 'liveness',
+           'oap-extension', 'oap-header',
            'oap-replay', 'oap-request', 'pcapng', 'reassembly', 'shim-endpoint', 'shim-name')], []),
     Core(['services/ipcp-eth/*'],
          ['main.c', 'service*.[ch]', 'socket*.[ch]', 'link.[ch]', '*-bus.c']),
@@ -87,9 +92,11 @@ CORES = [
           'statistics.c']),
 ]
 
-CORE_HEADERS = ['systemd/*', 'time.h', 'sys/time.h', 'sys/timerfd.h', 'sys/random.h', 'sys/epoll.h', 'sys/socket.h', 'poll.h',
+CORE_HEADERS = ['systemd/*', 'time.h', 'sys/time.h', 'sys/timerfd.h', 'sys/random.h', 'sys/epoll.h', 'sys/socket.h',
+                'poll.h',
                 'basic/random.h', 'services/common/daemon.h', 'services/common/bus*.h', 'libo7s/process.h']
-CORE_CALLS = ['time_now', 'time_realtime_nsec', 'clock_gettime', 'gettimeofday', 'random_bytes', 'getrandom', 'usleep', 'nanosleep']
+CORE_CALLS = ['time_now', 'time_realtime_nsec', 'clock_gettime', 'gettimeofday', 'random_bytes', 'getrandom',
+              'usleep', 'nanosleep']
 CORE_WHY = 'protocol cores do no I/O: they are told the time, and given random bytes'
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

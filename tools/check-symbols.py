@@ -12,7 +12,8 @@ import re
 import subprocess
 import sys
 
-ALLOWED_LIBRARIES = {'libc.so.6', 'libprotobuf-c.so.1', 'libgnutls.so.30', 'libnettle.so.8', 'libhogweed.so.6', 'ld-linux-x86-64.so.2'}
+ALLOWED_LIBRARIES = {'libc.so.6', 'libprotobuf-c.so.1', 'libgnutls.so.30', 'libnettle.so.8', 'libhogweed.so.6',
+                     'ld-linux-x86-64.so.2'}
 
 
 def without_comments(path):

@@ -5,9 +5,10 @@
 Usage: man-from-header.py HEADER VERSION DIRECTORY EXAMPLE...      writes the pages
        man-from-header.py HEADER --list                            names them, one per line
 
-The header's opening comment and its values become o7s(3). A comment and the declarations right below it become the page of
-the first of these; the others, and declarations without a comment of their own, are links to it. Each page ends with an
-example, a whole program: the first of the given ones that makes the page's first call. A call without an example is an error.
+The header's opening comment and its values become o7s(3). A comment and the declarations right below it become the
+page of the first of these; the others, and declarations without a comment of their own, are links to it. Each page
+ends with an example, a whole program: the first of the given ones that makes the page's first call. A call without an
+example is an error.
 """
 
 import os

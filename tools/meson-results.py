@@ -3,9 +3,9 @@
 """meson-results.py BUILD [FIRST] - what the last "meson test" in BUILD found, as TAP lines.
 meson-results.py --failed BUILD - the names of the tests that failed, for another run of them.
 
-One line per test with its duration; the end of a failed test's output follows it as comments. FIRST: the log of an earlier run of
-all tests, of which the last one repeated those that had failed. A test that failed and then did not is passed, with a word
-about it and what it said when it failed.
+One line per test with its duration; the end of a failed test's output follows it as comments. FIRST: the log of an
+earlier run of all tests, of which the last one repeated those that had failed. A test that failed and then did not is
+passed, with a word about it and what it said when it failed.
 """
 
 import json

@@ -6,10 +6,14 @@
  * a name or in its directory, read again when a file changes. No private key ever comes here: private_key is only the
  * name by which o7s-keyd knows it.
  *
- *   /etc/o7s/security/cacert/  trust anchors              /etc/o7s/security/server/NAME/{crt.pem,key.pem,enc.conf}  what NAME shows where it is served here
- *   /etc/o7s/security/untrusted/  intermediates: never anchors   /etc/o7s/security/client/NAME/...                    what this host shows to NAME
- *   /etc/o7s/security/crl/  revocation lists              (the same below /etc/ouroboros/security where that is all
- *                                                         there is)
+ *   /etc/o7s/security/
+ *           cacert/                                   trust anchors
+ *           untrusted/                                intermediates: never anchors
+ *           crl/                                      revocation lists
+ *           server/NAME/{crt.pem,key.pem,enc.conf}    what NAME shows where it is served here
+ *           client/NAME/...                           what this host shows to NAME
+ *
+ * The same below /etc/ouroboros/security where that is all there is.
  *
  * A file that is there and cannot be read, or is no certificate, fails what depends on it (-ENOKEY, with its path in
  * the text): nothing is ever weaker because of an error. Only a directory or file that does not exist means "none".

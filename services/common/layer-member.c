@@ -250,7 +250,8 @@ void layer_member_check(LayerMember *m, ConfFile *conf, const ConfStrings *over)
                                      "More than %u names in Via=: remove some.", LAYER_VIA_MAX);
         if (m->initial.timeout_sec <= m->initial.update_sec)
                 (void) conf_complain(conf, CONF_ERROR, check_place(conf, "Routing", "TimeoutSec"),
-                                     "Links would time out between two updates: make TimeoutSec= (%" PRIu32 " s) larger than UpdateSec= (%" PRIu32 " s).",
+                                     "Links would time out between two updates: make TimeoutSec= (%" PRIu32 " s) "
+                                     "larger than UpdateSec= (%" PRIu32 " s).",
                                      m->initial.timeout_sec, m->initial.update_sec);
 
         check_neighbours(m, conf, over);

@@ -25,7 +25,8 @@
  *                takes the endpoint id that this attempt will have, finds who serves the name
  *                PREPARED(flow_id, attempt, result, binding)   ->  what of its request both hosts see alike and
  *                                                                  nobody may change on the way
- *                                                  <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap)      (or ABORT)
+ *                                                  <-  REQUEST(flow_id, attempt, hash, qos, lane_class, oap),
+ *                                                      or ABORT
  *                sends FLOW_REQ with that endpoint id
  *                REPLY(flow_id, attempt, result, oap)  ->  on FLOW_REPLY, or a local failure; with [our lane] where
  *                                                          result is 0
@@ -44,8 +45,9 @@
  *                                                  <-  PREPARE(reference, flow_id, hash, qos): the IRM is about to
  *                                                      accept it
  *                takes the endpoint id that its side will have
- *                PREPARED(reference, flow_id, result, binding, reset)   ->      what its reply will say; what the token fits by which it can end the flow after
- *                                                      it lost it (flow-control.h): no secret, the answer carries it
+ *                PREPARED(reference, flow_id, result, binding, reset)  ->  what its reply will say; what the token fits
+ *                                                      by which it can end the flow after it lost it
+ *                                                      (flow-control.h): no secret, the answer carries it
  *                                                  <-  ACCEPT(reference, flow_id, oap, tokens, lane_class), or
  *                                                  <-  REFUSE(reference, result, oap): result 0 = stay silent, as
  *                                                      towards everybody who has not proven who he is; else send
@@ -55,15 +57,17 @@
  *                                                  <-  ESTABLISHED(flow_id, info) + [application's lane, doorbell]
  *                INCOMING_GONE(reference)          ->      a successor or a close replaced it, or it is too old
  *
- *   below                                          <-  LOWER(layer, type, state, text)   of each layer in Over= that can be used, after WELCOME,
- *                                                      and of each of them whenever its state changes
+ *   below                                          <-  LOWER(layer, type, state, text)   of each layer in Over=
+ *                                                      that can be used, after WELCOME, and of each of them whenever
+ *                                                      its state changes
  *
  *   ending       DOWN(flow_id, close_reason)       ->      the peer closed, timed out, or the application closed its
  *                                                          end
- *                                                  <-  CLOSE(flow_id, close_reason)    by the operator, or its owner died
+ *                                                  <-  CLOSE(flow_id, close_reason)   by the operator, or its owner
+ *                                                      died
  *
- *   members                                        <-  ORDER(query_id, order, name, lower, components)    of an operator
- *                                                      to show its packets: + [the writing end of a pipe]
+ *   members                                        <-  ORDER(query_id, order, name, lower, components)   of an
+ *                                                      operator; to show its packets: + [the writing end of a pipe]
  *                ORDER_DONE(query_id, result, text)  ->    once it is so, or cannot be, or takes too long
  *                NEIGHBOUR(name, lower, neighbour, text)  ->  at each change, and now and then for its counters
  */

@@ -7,20 +7,20 @@
  * calls; what is to be done goes out through UnicastEvents. So three members forward packets to each other inside a
  * test, and thousands of them inside o7s-sim.
  *
- *   unicast.c         the object: what a member is made of              membership.c    what it has when it joined
+ *   unicast.c         the object: what a member is made of        membership.c     what it has when it joined
  *   unicast-state.c   how it is, in words
  *
- *   transmit.c        down: data of a flow → PCI → next hop             receive.c      up: PCI → forward, component, or flow
- *   pci.c             the header                                        queue.c        what a neighbour does not take yet
- *   forwarding*.c     destination → next hop                            congestion*.c  how fast a flow may send
- *   echo.c, echo-message.c  the component that o7s-trace asks
+ *   transmit.c        down: data of a flow → PCI → next hop       receive.c        up: PCI → forward, component, flow
+ *   pci.c             the header                                  queue.c          what a neighbour does not take yet
+ *   forwarding*.c     destination → next hop                      congestion*.c    how fast a flow may send
+ *   echo*.c           the component that o7s-trace asks
  *
- *   lower-flow.c      a flow of a layer below                           neighbour.c    a member at the other end of some
- *   lower-peers.c     how many of these one host may have        hello.c           whether it is still there
- *   join.c            bootstrap, enroll, connect, keep alive            address.c      who we are
- *   routing.c, lsa.c, lsdb.c, flood.c, spf.c                            shortest paths
- *   directory.c, dht-*.c                                                who serves a name
- *   flow*.c, incoming.c, eid.c                                          the flow allocator
+ *   lower-flow.c      a flow of a layer below                     neighbour*.c     a member at the other end of some
+ *   lower-peers.c     how many of these one host may have         hello.c          whether it is still there
+ *   join*.c           bootstrap, enroll, connect, keep alive      address.c        who we are
+ *   routing.c, lsa.c, lsdb*.c, flood.c, spf*.c                    shortest paths
+ *   directory*.c, dht-*.c                                         who serves a name
+ *   flow*.c, incoming.c, eid.c                                    the flow allocator
  *
  * Around the core, and the only files with descriptors: service*.c (join the core with the IRM and the clock),
  * lower.c, lower-listener.c, carrier.c (flows of layers below, through libo7s), unicast-bus.c (D-Bus), main.c.
@@ -208,6 +208,8 @@ struct Unicast {
         bool has_conflict;              /* another member has our address: seen, not dealt with yet */
         LayerConfig layer;              /* as decided or enrolled; its peer is ourselves when we enroll others */
         uint64_t address;
+        int64_t clock_offset_usec;      /* of the member that enrolled us: its clock minus ours, */
+        char clock_peer[FLOW_NAME_WIRE_BYTES_MAX + 1];  /* and its name; "": nobody did */
         uint64_t sequence;              /* of our links, from an earlier life */
         PciFormat format;
         size_t hash_size;

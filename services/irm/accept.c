@@ -4,7 +4,7 @@
  * Flows that are offered to listeners of this host, and the answers to those among them that another host asks for
  * through a layer. A request that nobody accepts yet is kept for 20 s.
  *
- *   accepted ─▶ PREPARE to the layer ─▶ PREPARED: what its reply will say ─▶ BUILD_RESPONSE to the authentication service
+ *   accepted ─▶ PREPARE to the layer ─▶ PREPARED: what its reply will say ─▶ BUILD_RESPONSE to the service
  *            ─▶ ACCEPT to the layer ─▶ REPLY: it is out ─▶ both ends are told
  *
  * Without the service: accepted, ACCEPT, REPLY. The flow is in the state ACCEPTING all the while.

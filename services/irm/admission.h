@@ -5,7 +5,7 @@
  * Requests of other hosts, from the moment a layer hands one up until it is a flow that a listener may have: nobody
  * is woken, and nothing else of this host knows of it, before it is authenticated.
  *
- *   INCOMING of the layer ─▶ CHECK_REQUEST to the authentication service ─▶ seen before? ─▶ what it asks for ─▶ a flow, QUEUED
+ *   INCOMING of the layer ─▶ CHECK_REQUEST to the service ─▶ seen before? ─▶ what it asks for ─▶ a flow, QUEUED
  *
  * Where the policy of the name is plain and the request as well, it goes the same way without the service.
  *

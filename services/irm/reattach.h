@@ -8,7 +8,7 @@
  * doorbell at once; what becomes of it is told there. Only the layer is waited for with a limit: an application
  * that sleeps loses nothing.
  *
- *   the layer's process is gone  ──────▶ suspended ── LAYER_REATTACH ──▶ returned ── the application's lane ──▶ established
+ *   the layer's process is gone ──▶ suspended ── LAYER_REATTACH ──▶ returned ── the application's lane ──▶ established
  *   the application saw it first ──▶ reply, doorbell ; its lane is kept until then ┘
  *
  * A layer that is stopped in an orderly way ends its flows before, and nothing of this happens.

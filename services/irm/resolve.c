@@ -178,7 +178,12 @@ int resolve_start(Manager *m, sd_bus_message *message, const char *name, uid_t u
         if (!resolve)
                 return -ENOMEM;
 
-        *resolve = (Resolve) { .manager = m, .id = manager_next_flow_id(m), .uid = uid, .message = sd_bus_message_ref(message) };
+        *resolve = (Resolve) {
+                .manager = m,
+                .id = manager_next_flow_id(m),
+                .uid = uid,
+                .message = sd_bus_message_ref(message),
+        };
         r = copy_string(resolve->name, sizeof(resolve->name), name);
         if (r < 0)
                 return r;

@@ -12,9 +12,9 @@
  *                                                              none                no checksum, ber 1
  *   another one, ber 0           ber 0                                             checksum on every packet, ber 0
  *   O7S_STREAM (reliable)        wish STREAM                   grant STREAM        a stream
- *                                                              none, not o7s       a stream for the asking side: its writes
- *                                                                                  go out as messages, its reads join
- *                                                                                  them
+ *                                                              none, not o7s       a stream for the asking side: its
+ *                                                                                  writes go out as messages, its
+ *                                                                                  reads join them
  *
  * Why a reliable flow is asked for with ber 1: hosts of the reference protocol resend without a checksum what they
  * expect one on, so that with ber 0 not a single loss could ever be repaired. One that asks us for both gets both.

@@ -425,7 +425,12 @@ static int bench_new(uint32_t n_links, Bench **ret) {
         for (unsigned i = 0; i < GRAPHS; i++) {
                 Bench *b = all + i;
 
-                *b = (Bench) { .next = all + (i + 1) % GRAPHS, .n_links = n_links, .n = n_links / LINKS_PER_MEMBER, .random = i };
+                *b = (Bench) {
+                        .next = all + (i + 1) % GRAPHS,
+                        .n_links = n_links,
+                        .n = n_links / LINKS_PER_MEMBER,
+                        .random = i,
+                };
                 b->links = calloc(b->n_links, sizeof(*b->links));
                 b->edges = calloc(2U * b->n_links, sizeof(*b->edges));
                 b->first = calloc(b->n + 1, sizeof(*b->first));

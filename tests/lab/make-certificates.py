@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """make-certificates.py DIR NAME...: certificates for tests, as another tool than ours makes them.
 
-In DIR: ca.pem and ca.key, and as mallory/ca.pem another authority of the same name that nobody trusts. For each NAME and each of
-rsa, p256, p384, ed25519, ed448: NAME.rsa.pem, NAME.rsa.key and so on, by the first authority, and mallory/NAME.rsa.pem by the
-other; NAME.expired.pem and NAME.other.pem (in the name of another), with p256 keys.
+In DIR: ca.pem and ca.key, and as mallory/ca.pem another authority of the same name that nobody trusts. For each NAME
+and each of rsa, p256, p384, ed25519, ed448: NAME.rsa.pem, NAME.rsa.key and so on, by the first authority, and
+mallory/NAME.rsa.pem by the other; NAME.expired.pem and NAME.other.pem (in the name of another), with p256 keys.
 """
 
 import datetime
@@ -53,7 +53,8 @@ class Authority:
         os.makedirs(directory, exist_ok=True)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         write(f"{directory}/ca", certify("Test CA", self.key.public_key(), "Test CA", self.key, self.now - DAY,
-                                         self.now + 30 * DAY, [(x509.BasicConstraints(True, None), True), (usage, True)]),
+                                         self.now + 30 * DAY,
+                                         [(x509.BasicConstraints(True, None), True), (usage, True)]),
               self.key)
 
     def issue(self, name, kind, label, days=30):

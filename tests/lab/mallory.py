@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Somebody on the wire between two hosts of an Ethernet layer, who may read, change, drop, repeat and invent every frame.
+"""Somebody on the wire between two hosts of an Ethernet layer, who may read, change, drop, repeat and invent every
+frame.
 
     mallory.py run LEFT RIGHT FILE          LEFT, RIGHT: its interfaces; prints what it did since it was last told, each second
 
@@ -101,7 +102,8 @@ class Wire:
             self.how = file.read().split()
         self.handshakes = Handshakes(self.how)
         self.n = dict.fromkeys(("frames", "handshakes", "altered", "added"), 0)
-        self.record = next((open(word.partition("=")[2], "wb") for word in self.how if word.startswith("record=")), None)
+        self.record = next((open(word.partition("=")[2], "wb") for word in self.how if word.startswith("record=")),
+                           None)
         print("on the wire: " + " ".join(self.how), flush=True)
 
     @staticmethod

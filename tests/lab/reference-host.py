@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A host on raw Ethernet that is not o7s, with programs and not layers on it, to test key exchange and encryption against.
+"""A host on raw Ethernet that is not o7s, with programs and not layers on it, to test key exchange and encryption
+against.
 
     reference-host.py serve NAME [OPTION...]    echoes what comes, until it is killed
     reference-host.py ping NAME [OPTION...]     three messages there and back
@@ -9,8 +10,9 @@
     --exchange=X25519 --cipher=aes-256-gcm --kdf=sha256 --digest=sha256      its enc.conf; without --exchange it has none
     --certificate=PEM --key=PEM --anchor=PEM...                             what it shows, and whom it believes
 
-It has the prototype's rules: a flow is encrypted as soon as the client asks for it, a server with an enc.conf refuses one that
-does not, an answer without a certificate is good. "ping" prints how the flow is protected, and exits with 1 where something fails.
+It has the prototype's rules: a flow is encrypted as soon as the client asks for it, a server with an enc.conf refuses
+one that does not, an answer without a certificate is good. "ping" prints how the flow is protected, and exits with 1
+where something fails.
 """
 
 import argparse

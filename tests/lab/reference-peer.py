@@ -5,10 +5,11 @@
     reference-peer.py run SOCKET [--interface=eth0...] [--name=NAME...] [--bootstrap=LAYER] [--address=N]
     reference-peer.py tell SOCKET COMMAND [ARGUMENT...]
 
-It behaves as the prototype does, with its weaknesses: it ignores all extensions, reuses endpoint ids, ends flows without
-a word, asks only alpha contacts of the directory and follows up on little, begins sequence numbers at 0 whenever a
-neighbour (re)appears, takes the adjacency away when any data flow of it ends, lets a TTL of 0 wrap. Where the prototype would
-break, run out of its buffers or stop understanding us, it notes a harm; "tell SOCKET harms" fails if there is one.
+It behaves as the prototype does, with its weaknesses: it ignores all extensions, reuses endpoint ids, ends flows
+without a word, asks only alpha contacts of the directory and follows up on little, begins sequence numbers at 0
+whenever a neighbour (re)appears, takes the adjacency away when any data flow of it ends, lets a TTL of 0 wrap. Where
+the prototype would break, run out of its buffers or stop understanding us, it notes a harm; "tell SOCKET harms" fails
+if there is one.
 
 Left out: what happens only after many minutes (re-publication, refresh), queues, and all but raw flows.
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The Ethernet layer below reference-peer.py: one Port per interface, with flows of 16-bit endpoint ids.
 
-It does what the prototype does, for better or worse: ids are the lowest free ones from 64 up and used again at once, what
-was found out about names is never forgotten, and the end of a flow is not told to anybody.
+It does what the prototype does, for better or worse: ids are the lowest free ones from 64 up and used again at once,
+what was found out about names is never forgotten, and the end of a flow is not told to anybody.
 """
 
 import collections
@@ -58,8 +58,8 @@ class Flow:
 
 
 class Port:
-    """An interface. Its owner has a lock and condition, names, security (crypt.Config), on_message(flow, data), on_gone(flow)
-    and harm(text)."""
+    """An interface. Its owner has a lock and condition, names, security (crypt.Config), on_message(flow, data),
+    on_gone(flow) and harm(text)."""
 
     def __init__(self, owner, interface):
         self.owner = owner

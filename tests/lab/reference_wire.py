@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The bytes that reference-peer.py puts on the wire and takes off it: frames and the messages of a unicast layer. OAP is in
-reference_crypt.py.
+"""The bytes that reference-peer.py puts on the wire and takes off it: frames and the messages of a unicast layer. OAP
+is in reference_crypt.py.
 
 Written from the description of the format alone, and sharing nothing with the services: an error here is not an error
 there. What does not parse raises Malformed.

@@ -3,10 +3,11 @@
 /*
  * A member between three hostile neighbours, one of them a prototype. The input is a sequence of
  *
- *   { what, argument } with what modulo 16:  0 a link up   1 a link down   2 a neighbour up   3 a neighbour down   4 it has room
- *   or not   5 to 7 time passes   8 to 10 a message as it is   others: one whose addresses and sequence are small
- *                                                              numbers, so that
- *   most of it means something
+ *   { what, argument } with what modulo 16:
+ *
+ *   0 a link up   1 a link down   2 a neighbour up   3 a neighbour down   4 it has room or not   5 to 7 time passes
+ *   8 to 10 a message as it is   others: one whose addresses and sequence are small numbers, so that most of it means
+ *   something
  *
  * All along: routes lead through neighbours that are there, tables stay within bounds, messages are ones that parse,
  * and a prototype gets none that it does not know. At the end nothing but own links is left once everything timed

@@ -78,7 +78,13 @@ static void hold(Game *g, unsigned from, bool control, size_t content_size, uint
                  size_t size) {
         Held *h = g->held + g->n_held++ % HELD_MAX;
 
-        *h = (Held) { .from = (uint8_t) from, .control = control, .size = size, .content_size = content_size, .first = first };
+        *h = (Held) {
+                .from = (uint8_t) from,
+                .control = control,
+                .size = size,
+                .content_size = content_size,
+                .first = first,
+        };
         memcpy(h->bytes, packet, size);
 }
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a program says of itself: check-usage.py PROGRAM MANUAL_PAGE
 
---help and --version print to standard output and succeed; what makes no sense is refused with status 2 and a hint on standard
-error; the manual page has every option that --help has, and no other, and every exit status.
+--help and --version print to standard output and succeed; what makes no sense is refused with status 2 and a hint on
+standard error; the manual page has every option that --help has, and no other, and every exit status.
 """
 
 import re
@@ -12,7 +12,8 @@ import sys
 
 
 def run(*arguments):
-    return subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20)
+    return subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          timeout=20)
 
 
 def long_options(text):
@@ -37,7 +38,8 @@ def main():
 
     for arguments in (['--nonsense'], ['-?'], ['a', 'b']):
         wrong = run(*arguments)
-        expect(wrong.returncode == 2 and f"'{name} --help'" in wrong.stderr and not wrong.stdout, f'{arguments} is refused')
+        expect(wrong.returncode == 2 and f"'{name} --help'" in wrong.stderr and not wrong.stdout,
+               f'{arguments} is refused')
 
     with open(sys.argv[2], encoding='utf-8') as file:
         page = re.sub(r'\\f.', '', file.read().replace('\\-', '-'))
@@ -55,7 +57,8 @@ def main():
 
     statuses = set(re.findall(r'\b(\d+) ', usage.stdout[usage.stdout.index('Exit status:'):].split('\n\n')[0]))
     for status in statuses:
-        expect(re.search(rf'(^|\s){status}:', page[page.index('.SH EXIT STATUS'):]), f'exit status {status} in the page')
+        expect(re.search(rf'(^|\s){status}:', page[page.index('.SH EXIT STATUS'):]),
+               f'exit status {status} in the page')
 
     for what in failures:
         print(f'{name}: not as it should be: {what}', file=sys.stderr)

@@ -22,8 +22,9 @@ typedef struct Office {
         Recipe made;
 } Office;
 
-#define AUTHORITY(name_, place_, issuer_, ...)                                                                            \
-        { .place = place_, .issuer = issuer_, .made = { .subject = "C:" name_, .constraints = CONSTRAINTS_AUTHORITY, __VA_ARGS__ } }
+#define AUTHORITY(name_, place_, issuer_, ...)                                                                    \
+        { .place = place_, .issuer = issuer_,                                                                     \
+          .made = { .subject = "C:" name_, .constraints = CONSTRAINTS_AUTHORITY, __VA_ARGS__ } }
 
 static const Office offices[_AUTHORITY_MAX] = {
         [ROOT] = AUTHORITY("Root", ANCHOR, ITSELF, .key_number = 1),

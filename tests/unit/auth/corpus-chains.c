@@ -6,9 +6,9 @@
 
 #define URI "U:o7s:name:web.example"
 
-#define YES(name_, issuer_, ...)                                                                                          \
+#define YES(name_, issuer_, ...)                                                                                  \
         { .name = name_, .verdict = GOOD, .issuer = issuer_, __VA_ARGS__ }
-#define NO(name_, issuer_, says_, ...)                                                                                    \
+#define NO(name_, issuer_, says_, ...)                                                                            \
         { .name = name_, .verdict = REFUSED, .says = says_, .issuer = issuer_, __VA_ARGS__ }
 
 static const CorpusRow rows[] = {

@@ -4,11 +4,11 @@
 
 #include "tests/unit/auth/corpus.h"
 
-#define YES(name_, ...)                                                                                                   \
+#define YES(name_, ...)                                                                                           \
         { .name = name_, .verdict = GOOD, __VA_ARGS__ }
-#define NO(name_, says_, ...)                                                                                             \
+#define NO(name_, says_, ...)                                                                                     \
         { .name = name_, .verdict = REFUSED, .says = says_, __VA_ARGS__ }
-#define BAD(name_, ...)                                                                                                   \
+#define BAD(name_, ...)                                                                                           \
         { .name = name_, .verdict = UNREADABLE, __VA_ARGS__ }
 
 static const CorpusRow rows[] = {

@@ -10,11 +10,11 @@
 #define LONG_247 LONG_246 "6"
 #define LABEL_63 FORTY "01234567890123456789abc"
 
-#define YES(name_, names_, ...)                                                                                           \
+#define YES(name_, names_, ...)                                                                                   \
         { .name = name_, .verdict = GOOD, .made.names = names_, __VA_ARGS__ }
-#define NO(name_, names_, says_, ...)                                                                                     \
+#define NO(name_, names_, says_, ...)                                                                             \
         { .name = name_, .verdict = REFUSED, .says = says_, .made.names = names_, __VA_ARGS__ }
-#define BAD(name_, names_, ...)                                                                                           \
+#define BAD(name_, names_, ...)                                                                                   \
         { .name = name_, .verdict = UNREADABLE, .made.names = names_, __VA_ARGS__ }
 
 static const CorpusRow rows[] = {

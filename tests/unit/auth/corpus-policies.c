@@ -7,9 +7,9 @@
 #define URI "U:o7s:name:web.example"
 #define OTHER_PIN "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
-#define YES(name_, names_, ...)                                                                                           \
+#define YES(name_, names_, ...)                                                                                   \
         { .name = name_, .verdict = GOOD, .made.names = names_, __VA_ARGS__ }
-#define NO(name_, names_, says_, ...)                                                                                     \
+#define NO(name_, names_, says_, ...)                                                                             \
         { .name = name_, .verdict = REFUSED, .says = says_, .made.names = names_, __VA_ARGS__ }
 
 static const CorpusRow rows[] = {

@@ -221,7 +221,8 @@ static void test_dns_like(void **state) {
 /* Sentences quote what strangers wrote. */
 static void test_sentences(void **state) {
         static const Recipe nasty = { .subject = "C:\\x1b[2J\\x07"
-                                      "a|O:0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789" };
+                                      "a|O:01234567890123456789012345678901234567890123456789"
+                                      "01234567890123456789012345678901234567890123456789" };
         _cleanup_(blob_done) Blob der = {};
         gnutls_datum_t datum;
         gnutls_x509_crt_t crt;

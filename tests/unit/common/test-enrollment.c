@@ -24,7 +24,8 @@
 #define LAYER "\x0a\x07\x0a\x03net\x10\x01"
 #define TYPE "\x10\x01"
 #define TRANSFER "\x0a\x14\x08\x04\x10\x08\x18\x3c\x22\x0c\x08\x00\x12\x08\x08\x00\x10\x04\x18\x0f\x20\x3c"
-#define DIRECTORY "\x12\x18\x08\x00\x12\x14\x08\x03\x10\x08\x18\x80\xa3\x05\x20\x84\x07\x28\x84\x07\x30\xfc\x8b\x94\xb4\x0c"
+#define DIRECTORY                                                                                                 \
+        "\x12\x18\x08\x00\x12\x14\x08\x03\x10\x08\x18\x80\xa3\x05\x20\x84\x07\x28\x84\x07\x30\xfc\x8b\x94\xb4\x0c"
 #define POLICIES "\x18\x00\x20\x01"
 #define UNICAST "\x1a\x34" TRANSFER DIRECTORY POLICIES
 #define CONFIG "\x2a\x41" LAYER TYPE UNICAST
@@ -110,15 +111,15 @@ static const struct {
         { "long id",               WIRE("\x0a\x09" "123456789" STAMP WELCOME CONFIG),                        -EBADMSG },
         { "before its time",       WIRE("\x0a\x08" ID "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x00"
                                         WELCOME CONFIG),
-          -EBADMSG                                                                                                     },
+          -EBADMSG },
         { "end of time",           WIRE("\x0a\x08" ID "\x10\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x18\x00"
                                         WELCOME CONFIG),
-          -EBADMSG                                                                                                     },
+          -EBADMSG },
         { "no nanoseconds",        WIRE("\x0a\x08" ID "\x10\x01\x18\x80\x94\xeb\xdc\x03" WELCOME CONFIG),    -EBADMSG },
         { "nameless",              WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x08\x0a\x04\x0a\x00\x10\x01\x10\x02"),
           -EBADMSG },
         { "NUL in the name",       WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0a\x0a\x06\x0a\x02n\0\x10\x01\x10\x02"),
-          -EBADMSG                                                                                                     },
+          -EBADMSG },
         { "unknown hash",          WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x09\x0a\x05\x0a\x01n\x10\x63\x10\x02"),
           -EBADMSG },
         { "type of Ethernet",      WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x0b" LAYER "\x10\x04"),            -EBADMSG },
@@ -130,7 +131,7 @@ static const struct {
                "0123456789abcdefg" "\x10\x02"),                                                             -EBADMSG },
         { "layer, empty id",       WIRE("\x0a\x08"
                                         ID STAMP WELCOME "\x2a\x0e\x0a\x0a\x0a\x03net\x10\x01\xa2\x06\x00\x10\x02"),
-          -EBADMSG                                                                                                     },
+          -EBADMSG },
         { "cut off",               WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x41" LAYER TYPE),                  -EBADMSG },
         { "other routing",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x33" LAYER TYPE "\x1a\x26"
@@ -144,7 +145,7 @@ static const struct {
                "\x0a\x0a" "\x08\x04\x10\x08\x18\x3c\x22\x02\x08\x00" DIRECTORY POLICIES),                    -EBADMSG },
         { "directory without times",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x2b" LAYER TYPE "\x1a\x1e" TRANSFER "\x12\x02\x08\x00" POLICIES),
-          -EBADMSG                                                                                                     },
+          -EBADMSG },
 };
 
 static void test_responses(void **state) {
@@ -389,7 +390,8 @@ static const struct {
         { "endpoint ids of 4",
           WIRE("\x0a\x08" ID STAMP WELCOME "\x2a\x41" LAYER TYPE "\x1a\x34"
                "\x0a\x14\x08\x04\x10\x04\x18\x3c\x22\x0c\x08\x00\x12\x08\x08\x00\x10\x04\x18\x0f\x20\x3c"
-               DIRECTORY POLICIES),                                                                          -EOPNOTSUPP, true },
+               DIRECTORY POLICIES),
+          -EOPNOTSUPP, true },
 };
 
 static void test_answers(void **state) {

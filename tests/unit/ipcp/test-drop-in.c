@@ -7,7 +7,9 @@
 
 #include "services/ipcp/drop-in.h"
 
-#define HEAD "# Made by o7s-generator at boot and at each \"systemctl daemon-reload\". Do not edit: change the layer's file.\n"
+#define HEAD                                                                                                      \
+        "# Made by o7s-generator at boot and at each \"systemctl daemon-reload\". "                                \
+        "Do not edit: change the layer's file.\n"
 #define RECORDED(type) "\n[X-O7s]\nType=" type "\nIdentity=10 20 30 /etc/o7s/layers/l.layer\n"
 
 static const struct {

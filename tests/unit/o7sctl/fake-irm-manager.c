@@ -173,7 +173,8 @@ static int append_flow(sd_bus_message *reply, uint64_t id, const char *name, con
                        const char *protection) {
         return sd_bus_message_append(reply, "(tssssuutta{sv})", id, name, "lan", "beta", state, 0U, 42U,
                                      UINT64_C(1700000000000000), UINT64_C(270336), 5, "Direction", "s",
-                                     "incoming", "MaxMessage", "u", 1486U, "PeerVerified", "b", id == 1, "Protection", "s", protection,
+                                     "incoming", "MaxMessage", "u", 1486U, "PeerVerified", "b", id == 1,
+                                     "Protection", "s", protection,
                                      "KeyExchange", "s", streq(protection, "none") ? "" : "X25519");
 }
 
@@ -318,10 +319,10 @@ static int resolve(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                                                   "s", "eth-dix", "home", "found", INT64_C(2300), 1, "Type", "s",
                                                   "unicast");
         return sd_bus_reply_method_return(
-                m, "a(ssxa{sv})", 3, "local", "not-found", INT64_C(0), 2, "Type", "s", "local", "Reason", "s",
-                "not a name of this host", "lan", known ? "found" : "no-answer", known ? INT64_C(1300) : INT64_C(-1), 3, "Type",
-                "s", "eth-dix", "Hash", "s", "a41cff0011223344", "Reason", "s", known ? "reached through this "
-                                                                                        "layer" : "nobody",
+                m, "a(ssxa{sv})", 3,
+                "local", "not-found", INT64_C(0), 2, "Type", "s", "local", "Reason", "s", "not a name of this host",
+                "lan", known ? "found" : "no-answer", known ? INT64_C(1300) : INT64_C(-1), 3, "Type", "s", "eth-dix",
+                "Hash", "s", "a41cff0011223344", "Reason", "s", known ? "reached through this layer" : "nobody",
                 "lab", "skipped", INT64_C(-1), 2, "Type", "s", "eth", "Reason", "s", "layer failed: no carrier");
 }
 

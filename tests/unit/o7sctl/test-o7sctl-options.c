@@ -333,8 +333,8 @@ static void test_table_json(void **state) {
         print(&o);
         assert_string_equal(out, "[{\"name\":\"lan\",\"count\":7,\"id\":\"18446744073709551615\",\"bytes\":1536,"
                                  "\"state\":\"online\",\"why\":\"because\"},"
-                                 "{\"name\":\"a-longer-name\",\"count\":12345,\"id\":null,\"bytes\":null,\"state\":null,"
-                                 "\"why\":null}]\n");
+                                 "{\"name\":\"a-longer-name\",\"count\":12345,\"id\":null,\"bytes\":null,"
+                                 "\"state\":null,\"why\":null}]\n");
 }
 
 static void test_bytes(void **state) {
