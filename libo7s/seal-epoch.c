@@ -64,6 +64,7 @@ int seal_sender_advance(SealSender *s, const SealEpochKind *kind) {
 
 static void incoming_done(SealIncoming *i) {
         epoch_done(&i->epoch);
+        seal_replay_done(&i->replay);
         *i = (SealIncoming) {};
 }
 

@@ -271,9 +271,21 @@ static ssize_t verify_any(SealPacket *s, nsec_t now, const uint8_t *packet, size
         return verify(s, &(*ret)->epoch, packet, size, content);
 }
 
+/* The same, and it is remembered. Returns also: -ENOMEM: it could not be, and is lost. */
+static ssize_t verify_once(SealPacket *s, nsec_t now, const uint8_t *packet, size_t size, void *content,
+                           SealIncoming **ret) {
+        ssize_t n;
+
+        n = verify_any(s, now, packet, size, content, ret);
+        if (n < 0 || seal_replay_add(&(*ret)->replay, counter_of(packet)) >= 0)
+                return n;
+
+        explicit_bzero(content, (size_t) n);
+        return -ENOMEM;
+}
+
 /* A packet was authentic. */
-static void follow(SealPacket *s, nsec_t now, SealIncoming *incoming, const uint8_t *packet) {
-        seal_replay_add(&incoming->replay, counter_of(packet));
+static void follow(SealPacket *s, nsec_t now, SealIncoming *incoming) {
         if (seal_receiver_commit(&s->receiver, &s->kind, incoming, now) > 0) {
                 seal_agreement_follow(&s->agreement);
                 if (!s->client)
@@ -311,15 +323,15 @@ ssize_t seal_packet_open(SealPacket *s, nsec_t now, const void *packet, size_t p
                         return -ENOBUFS;
 
                 (void) seal_receiver_expire(&s->receiver, now);
-                n = verify_any(s, now, bytes, packet_size, is_control ? control : content, &incoming);
+                n = verify_once(s, now, bytes, packet_size, is_control ? control : content, &incoming);
         }
         if (n < 0) {
                 s->counters->n_replayed += n == -EALREADY;
-                s->counters->n_forged += n != -EALREADY;
+                s->counters->n_forged += n == -EBADMSG;
                 return n;
         }
 
-        follow(s, now, incoming, bytes);
+        follow(s, now, incoming);
         if (!is_control)
                 return n;
 

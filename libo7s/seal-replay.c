@@ -12,6 +12,13 @@ static size_t word_of(uint64_t counter) {
         return (size_t) (counter / 64 % SEAL_WINDOW_WORDS);
 }
 
+void seal_replay_done(SealReplay *replay) {
+        assert(replay);
+
+        free(replay->seen);
+        *replay = (SealReplay) {};
+}
+
 bool seal_replay_seen(const SealReplay *replay, uint64_t counter) {
         if (counter >= replay->end)
                 return false;
@@ -21,7 +28,12 @@ bool seal_replay_seen(const SealReplay *replay, uint64_t counter) {
         return replay->seen[word_of(counter)] >> counter % 64 & 1;
 }
 
-void seal_replay_add(SealReplay *replay, uint64_t counter) {
+int seal_replay_add(SealReplay *replay, uint64_t counter) {
+        if (!replay->seen)
+                replay->seen = calloc(SEAL_WINDOW_WORDS, sizeof(*replay->seen));
+        if (!replay->seen)
+                return -ENOMEM;
+
         if (counter >= replay->end) {
                 uint64_t newest = replay->end > 0 ? (replay->end - 1) / 64 : 0, word = counter / 64;
 
@@ -31,6 +43,7 @@ void seal_replay_add(SealReplay *replay, uint64_t counter) {
         }
 
         replay->seen[word_of(counter)] |= UINT64_C(1) << counter % 64;
+        return 0;
 }
 
 /* -- nonces: random, so that their own bytes are as good as a hash of them. The first bit is the key phase. -- */

@@ -14,15 +14,18 @@
 #define SEAL_NONCES 65536U              /* remembered at most; of the newest quarter nearly surely all */
 #define SEAL_NONCE_WAYS 16U             /* places that one nonce may have; the oldest of them goes */
 
+/* Zero at first. It is no secret, and not where the keys are: there is little room. */
 typedef struct SealReplay {
         uint64_t end;                   /* above the largest counter seen */
-        uint64_t seen[SEAL_WINDOW_WORDS];
+        uint64_t *seen;                 /* SEAL_WINDOW_WORDS, from the first packet on */
 } SealReplay;
+
+void seal_replay_done(SealReplay *replay);
 
 /* Whether a packet of this counter was seen, or is too old to tell. */
 bool seal_replay_seen(const SealReplay *replay, uint64_t counter);
-/* It was authentic. */
-void seal_replay_add(SealReplay *replay, uint64_t counter);
+/* It was authentic. Returns: 0; -ENOMEM: it must not be used, for it could come again. */
+int seal_replay_add(SealReplay *replay, uint64_t counter);
 
 typedef struct SealNonces {
         uint64_t (*sets)[SEAL_NONCE_WAYS];      /* newest first; 0: none */

@@ -21,6 +21,8 @@ struct Seal {
         SealReference reference;        /* of suite SEAL_REFERENCE */
 };
 
+_Static_assert(sizeof(Seal) <= 4096, "what is locked, and there is one for each flow, is a page");
+
 #define EPOCH_PACKETS (UINT64_C(1) << 20)
 #define EPOCH_NSEC ((nsec_t) 120 * NSEC_PER_SEC)
 #define GENERATION_PACKETS (UINT64_C(1) << 32)

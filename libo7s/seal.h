@@ -67,8 +67,8 @@ size_t seal_overhead(const Seal *seal);
 ssize_t seal_protect(Seal *seal, nsec_t now, const void *content, size_t content_size, void *packet, size_t size);
 
 /* packet → content; they do not overlap; packet is private memory. Returns: bytes of the content; 0: it was one of
- * the seal's own, or has no content; -EBADMSG: not authentic; -EALREADY: seen before, or too old; -ENOBUFS. What is
- * not good changes nothing but counters. */
+ * the seal's own, or has no content; -EBADMSG: not authentic; -EALREADY: seen before, or too old; -ENOBUFS; -ENOMEM: it
+ * is lost. What is not good changes nothing but counters. */
 ssize_t seal_open(Seal *seal, nsec_t now, const void *packet, size_t packet_size, void *content, size_t size);
 
 /* When seal_transmit() has something to send or to forget, or NSEC_INFINITY. Changes with each packet. Reference

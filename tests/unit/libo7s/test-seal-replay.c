@@ -41,8 +41,9 @@ static void test_orders(void **state) {
                 print_message("%s\n", orders[i].name);
                 for (size_t k = 0; k + 1 < orders[i].n; k++)
                         if (!seal_replay_seen(&replay, orders[i].counters[k]))
-                                seal_replay_add(&replay, orders[i].counters[k]);
+                                assert_int_equal(seal_replay_add(&replay, orders[i].counters[k]), 0);
                 assert_int_equal(seal_replay_seen(&replay, orders[i].counters[orders[i].n - 1]), orders[i].seen_last);
+                seal_replay_done(&replay);
         }
 }
 
@@ -66,10 +67,11 @@ static void test_model(void **state) {
                 if (old)
                         continue;
                 if (!model[counter])
-                        seal_replay_add(&replay, counter);
+                        assert_int_equal(seal_replay_add(&replay, counter), 0);
                 model[counter] = true;
                 end = MAX(end, counter + 1);
         }
+        seal_replay_done(&replay);
         free(model);
 }
 
