@@ -283,7 +283,7 @@ int o7s_flow_join(const char *layer, uint64_t timeout_usec, o7s_flow **ret);
  * so that a program that never waits gets it through as well. Any other message takes its place.
  *
  * Returns: size, of a stream 1 to size; -EAGAIN, -ETIMEDOUT; -EMSGSIZE; -EINVAL: empty; -EPIPE: the flow has ended,
- * o7s_last_error() says how; -EBADMSG: the other side broke the rules of shared memory. */
+ * o7s_last_error() says how; -ENOMEM; -EBADMSG: the other side broke the rules of shared memory. */
 ssize_t o7s_flow_write(o7s_flow *flow, const void *data, size_t size);
 
 /* As o7s_flow_write(), gathered from n parts (at most 1024). */

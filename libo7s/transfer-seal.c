@@ -38,8 +38,7 @@ int transfer_seal_begin(Transfer *t, const SealKeys *keys) {
                 return 0;
 
         t->protected = true;
-        t->sealed = malloc(t->packet_size);
-        return t->sealed ? seal_make(t, keys) : -ENOMEM;
+        return seal_make(t, keys);
 }
 
 void transfer_seal_end(Transfer *t) {
@@ -82,7 +81,8 @@ static bool control_transmit(Transfer *t, nsec_t now) {
         struct iovec part;
         ssize_t size;
 
-        if (channel_room(t->flow->writer.channel) < SEAL_CONTROL_MAX || random_bytes(random, sizeof(random)) < 0)
+        if (channel_room(t->flow->writer.channel) < SEAL_CONTROL_MAX || transfer_make_room(t) < 0 ||
+            random_bytes(random, sizeof(random)) < 0)
                 return false;
 
         size = seal_transmit(t->seal, now, random, t->sealed, t->packet_size);

@@ -54,12 +54,24 @@ static int frct_make(Transfer *t, const IrmFlowInfo *info) {
         return frct_new(&config, time_now_nsec(), &t->frct);
 }
 
+int transfer_make_room(Transfer *t) {
+        uint8_t *memory;
+
+        if (t->packet)
+                return 0;
+
+        memory = malloc((1U + t->protected + !t->frct) * t->packet_size);
+        if (!memory)
+                return -ENOMEM;
+
+        t->packet = memory;
+        t->sealed = t->protected ? memory + t->packet_size : NULL;
+        t->content = t->frct ? NULL : memory + (1U + t->protected) * t->packet_size;
+        return 0;
+}
+
 static int transfer_init(Transfer *t, const IrmFlowInfo *info, const SealKeys *keys) {
         int r;
-
-        t->packet = malloc(t->packet_size);
-        if (!t->packet)
-                return -ENOMEM;
 
         r = transfer_seal_begin(t, keys);
         if (r < 0)
@@ -67,16 +79,12 @@ static int transfer_init(Transfer *t, const IrmFlowInfo *info, const SealKeys *k
 
         if (info->qos.in_order) {
                 r = frct_make(t, info);
+                if (r >= 0)
+                        r = transfer_make_room(t);
                 if (r < 0)
                         return r;
-        } else {
-                t->content = malloc(t->packet_size);
-                if (!t->content)
-                        return -ENOMEM;
-
-                if (keys->suite != SEAL_O7S)
-                        return 0;                       /* nothing ever happens by itself */
-        }
+        } else if (keys->suite != SEAL_O7S)
+                return 0;                               /* nothing ever happens by itself */
 
         r = engine_add(process_engine(), &t->engine);
         if (r < 0)
@@ -141,8 +149,6 @@ Transfer *transfer_free(Transfer *t, bool foreign) {
                 (void) pthread_mutex_destroy(&t->mutex);
         }
         free(t->packet);
-        free(t->sealed);
-        free(t->content);
         free(t->reserved);
         return mfree(t);
 }
@@ -204,9 +210,31 @@ static bool must_leave_unread(const Transfer *t, nsec_t now) {
         return !t->seal || !seal_is_starving(t->seal, now > 0 ? now : time_now_nsec());
 }
 
+/* Whether there is room for what is in the lane. Returns: 0; -EAGAIN: it is empty; -ENOMEM; -EBADMSG: of the lane. */
+static int receive_begin(Transfer *t) {
+        ChannelFlags flags;
+        size_t size;
+        int r;
+
+        if (t->packet)
+                return 0;
+
+        do
+                r = channel_front(t->flow->reader.channel, &size, &flags);
+        while (r < 0 && flow_reader_follow(t->flow));
+
+        return r < 0 ? r : transfer_make_room(t);
+}
+
 static void receive(Transfer *t) {
+        int r = receive_begin(t);
         nsec_t now = 0;
         bool marked;
+
+        if (r == -EBADMSG)
+                flow_end(t->flow, CLOSE_VIOLATION);
+        if (r < 0)
+                return;
 
         for (unsigned i = 0; i < RECEIVE_BURST; i++) {
                 bool unread = !t->frct && t->content_size > 0;
@@ -354,6 +382,10 @@ static int parts_protect_and_push(Transfer *t, const struct iovec *parts, unsign
 
 int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
         int r;
+
+        r = t->protected ? transfer_make_room(t) : 0;
+        if (r < 0)
+                return r;
 
         (void) flow_writer_follow(t->flow);
         r = t->protected ? parts_protect_and_push(t, parts, n_parts) : parts_push(t, parts, n_parts);

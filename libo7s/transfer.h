@@ -56,6 +56,7 @@ struct Transfer {
         SealCounters seal_counters;     /* what it had counted by then */
         nsec_t seal_not_before;         /* when its own packets are tried again */
 
+        /* One piece of memory, without FRCT from the first packet on: most flows are quiet, and there may be thousands. */
         uint8_t *packet;                /* one, on its way in or out */
         uint8_t *sealed;                /* protected: the same, as it is in the lanes, trailer included */
         size_t packet_size;             /* room in each: the lane's largest message */
@@ -113,6 +114,9 @@ void transfer_unlock(Transfer *t, bool drain);
 
 /* From here on: mutex held. */
 
+/* There is room for packets. Returns: 0; -ENOMEM. */
+int transfer_make_room(Transfer *t);
+
 /* As far as it goes, both ways. */
 void transfer_pump(Transfer *t);
 
@@ -146,7 +150,8 @@ void transfer_drain(Transfer *t);
 /* Empties the doorbell where nothing is left to be told, and asks to be rung where anybody relies on that. */
 void transfer_settle(Transfer *t, bool drain);
 
-/* One packet without FRCT, protected and with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG; -EPIPE: it was given up. */
+/* One packet without FRCT, protected and with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG; -EPIPE: it was given up;
+ * -ENOMEM. */
 int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts);
 
 /* The flow's doorbell will be another one. */

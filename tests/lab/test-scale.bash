@@ -10,7 +10,7 @@ set -uo pipefail
 source "${LAB_HOME:?}/checks.bash"
 
 # Per host, idle. Keys are in pages of their own.
-PLAIN_BYTES_MAX=$((96 * 1024)) PROTECTED_BYTES_MAX=$((128 * 1024))
+PLAIN_BYTES_MAX=$((96 * 1024)) PROTECTED_BYTES_MAX=$((96 * 1024))
 
 node_memory() { # NODE: bytes charged to all of its processes, shared and kernel memory included; fails if unknown
         local file
