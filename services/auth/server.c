@@ -117,7 +117,7 @@ static int reload_wanted(sd_event_source *source, const struct signalfd_siginfo 
 
         (void) service_reload(s->service, text);
         list_for_each(c, &s->clients, by_server)
-                (void) signer_reload(&c->peer.signer, text);
+                (void) signer_reload(&c->peer.signer, time_now(), text);
         look_for_expiring(s);
         return 0;
 }

@@ -93,13 +93,15 @@ static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool serve
 }
 
 /* Has our message signed where that is due, and puts it into the answer. */
-static int finish(Session *session, ServicePeer *peer, const OapHeader *header, bool signs, AuthMessage *answer) {
+static int finish(Session *session, ServicePeer *peer, const OapHeader *header, bool signs, ServiceTime now,
+                  AuthMessage *answer) {
         uint8_t signature[KEY_SIGNATURE_BYTES_MAX];
         _cleanup_free_ uint8_t *oap = NULL;
         ssize_t size = 0, n;
 
         if (signs) {
-                size = signer_sign(&peer->signer, session->private_key, header, signature, answer->text);
+                size = signer_sign(&peer->signer, session->private_key, header, now.monotonic, signature,
+                                   answer->text);
                 if (size < 0)
                         return (int) size;
         }
@@ -137,7 +139,7 @@ int service_build_request(Service *s, ServicePeer *peer, AuthMessage *message, S
         r = handshake_build_request(session->handshake, now.realtime_nsec, message->binding, message->binding_size,
                                     &header, &signs);
         if (r >= 0)
-                r = finish(session, peer, &header, signs, answer);
+                r = finish(session, peer, &header, signs, now, answer);
         if (r < 0) {
                 (void) session_free(&s->sessions, session);
                 return failed(s, now, message->name, &nobody, r, answer);
@@ -273,7 +275,7 @@ int service_build_response(Service *s, ServicePeer *peer, AuthMessage *message, 
                                      message->have_reset ? message->reset : NULL, message->binding,
                                      message->binding_size, &header, &signs);
         if (r >= 0)
-                r = finish(session, peer, &header, signs, answer);
+                r = finish(session, peer, &header, signs, now, answer);
         if (r >= 0)
                 r = handshake_keys(session->handshake, &answer->keys, &answer->control);
         handshake_peer(session->handshake, &answer->peer);

@@ -39,7 +39,7 @@ static ssize_t public_key_of(const uint8_t *certificate, size_t certificate_size
         return r < 0 ? -EBADMSG : (ssize_t) size;
 }
 
-static void inspect_key(Signer *signer, const Credentials *credentials, AuthFinding *ret) {
+static void inspect_key(Signer *signer, const Credentials *credentials, usec_t now, AuthFinding *ret) {
         uint8_t theirs[KEY_PUBLIC_BYTES_MAX], ours[KEY_PUBLIC_BYTES_MAX];
         ssize_t n, size;
 
@@ -47,7 +47,7 @@ static void inspect_key(Signer *signer, const Credentials *credentials, AuthFind
                            isempty(credentials->private_key) ? "private key" : credentials->private_key);
         utf8_mend(ret->subject);
 
-        n = signer_public(signer, credentials->private_key, theirs, ret->text);
+        n = signer_public(signer, credentials->private_key, now, theirs, ret->text);
         if (n < 0) {
                 ret->result = (int32_t) n;
                 return;
@@ -106,7 +106,7 @@ int service_inspect(Service *s, ServicePeer *peer, AuthMessage *message, Service
         } else
                 inspect_policy(message->name, &credentials, findings + n++);
         if (r >= 0 && credentials.certificate)
-                inspect_key(&peer->signer, &credentials, findings + n++);
+                inspect_key(&peer->signer, &credentials, now.monotonic, findings + n++);
 
         r = credentials_inspect(s->store, message->name, &message->policy, message->server, now.realtime_nsec,
                                 findings + n, AUTH_FINDINGS_MAX - n);

@@ -97,11 +97,11 @@ static int answer_reload(Service *s, ServicePeer *peer, AuthMessage *message, Se
         if (r < 0) {
                 char unused[AUTH_TEXT_BYTES_MAX];
 
-                (void) signer_reload(&peer->signer, unused);
+                (void) signer_reload(&peer->signer, now.monotonic, unused);
                 return r;
         }
 
-        return signer_reload(&peer->signer, answer->text);
+        return signer_reload(&peer->signer, now.monotonic, answer->text);
 }
 
 static const struct {
