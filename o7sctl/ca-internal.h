@@ -10,6 +10,7 @@
 #include "o7sctl/file.h"
 
 #define CA_BACKDATE_SEC 3600U
+#define CA_DAY_SEC 86400U
 #define CA_KEY_ID_BYTES_MAX 64U
 
 static inline void certificate_deinitp(gnutls_x509_crt_t *certificate) {
@@ -53,6 +54,9 @@ int ca_take_text(const gnutls_datum_t *datum, char **ret);
 
 /* Both halves of an authority, which must belong together. Returns: 0; -EBADMSG; -ENOMEM. */
 int ca_open_authority(const CaPair *authority, gnutls_x509_crt_t *ret_certificate, gnutls_x509_privkey_t *ret_key);
+
+/* What others wrote comes to a terminal: nothing of it may steer that. */
+void ca_clean(char *text);
 
 /* PEM or DER. Returns: 0; -EBADMSG; -E2BIG; -ENOMEM. */
 int ca_parse_certificates(const char *data, size_t size, Certificates *ret);

@@ -46,8 +46,7 @@ int ca_parse_certificates(const char *data, size_t size, Certificates *ret) {
         return 0;
 }
 
-/* What others wrote comes to a terminal: nothing of it may steer that. */
-static void clean(char *text) {
+void ca_clean(char *text) {
         utf8_mend(text);
         for (char *p = text; *p; p++) {
                 unsigned char byte = (unsigned char) p[0], next = (unsigned char) p[1];
@@ -68,7 +67,7 @@ static void read_common_name(gnutls_x509_crt_t certificate, bool issuer, char re
                    : gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, ret, &size);
         if (r < 0)
                 ret[0] = '\0';
-        clean(ret);
+        ca_clean(ret);
 }
 
 /* The o7s name if there is one, else the first other, else the CN. */
@@ -89,7 +88,7 @@ static void read_subject(gnutls_x509_crt_t certificate, char ret[CA_SUBJECT_BYTE
                 name[MIN(size, sizeof(name) - 1)] = '\0';
                 if (kind == GNUTLS_SAN_URI && startswith(name, CA_NAME_URI_PREFIX)) {
                         (void) copy_string(ret, CA_SUBJECT_BYTES_MAX, name + STRLEN(CA_NAME_URI_PREFIX));
-                        clean(ret);
+                        ca_clean(ret);
                         return;
                 }
                 if (!found)
@@ -98,7 +97,7 @@ static void read_subject(gnutls_x509_crt_t certificate, char ret[CA_SUBJECT_BYTE
         }
 
         if (found)
-                clean(ret);
+                ca_clean(ret);
         else
                 read_common_name(certificate, false, ret);
 }

@@ -22,7 +22,14 @@ static int add_revoked(gnutls_x509_crl_t list, const CaRevoked *revoked) {
         return gnutls_x509_crl_set_crt_serial(list, serial, n, (time_t) revoked->when_sec);
 }
 
-static int fill_list(gnutls_x509_crl_t list, gnutls_x509_crt_t issuer, uint64_t number, uint64_t now_sec) {
+/* Never beyond the authority: nothing that it signed counts then. */
+static uint64_t last_day_of(gnutls_x509_crt_t issuer, const CaListTerms *terms) {
+        return MIN(terms->now_sec + (uint64_t) terms->days * CA_DAY_SEC,
+                   (uint64_t) gnutls_x509_crt_get_expiration_time(issuer));
+}
+
+static int fill_list(gnutls_x509_crl_t list, gnutls_x509_crt_t issuer, const CaListTerms *terms) {
+        uint64_t number = terms->number, now_sec = terms->now_sec;
         uint8_t id[CA_KEY_ID_BYTES_MAX], digits[8];
         size_t id_size = sizeof(id);
         int r;
@@ -35,8 +42,8 @@ static int fill_list(gnutls_x509_crl_t list, gnutls_x509_crt_t issuer, uint64_t 
         if (r >= 0)
                 r = gnutls_x509_crl_set_this_update(list,
                                                     (time_t) (now_sec - MIN(now_sec, (uint64_t) CA_BACKDATE_SEC)));
-        if (r >= 0)     /* nobody makes a new one just because time goes by */
-                r = gnutls_x509_crl_set_next_update(list, gnutls_x509_crt_get_expiration_time(issuer));
+        if (r >= 0)
+                r = gnutls_x509_crl_set_next_update(list, (time_t) last_day_of(issuer, terms));
         if (r >= 0)
                 r = gnutls_x509_crt_get_subject_key_id(issuer, id, &id_size, NULL);
         if (r >= 0)
@@ -47,8 +54,8 @@ static int fill_list(gnutls_x509_crl_t list, gnutls_x509_crt_t issuer, uint64_t 
         return r;
 }
 
-int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, uint64_t number,
-                            uint64_t now_sec, char **ret) {
+int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, const CaListTerms *terms,
+                            char **ret) {
         _cleanup_(certificate_deinitp) gnutls_x509_crt_t issuer = NULL;
         _cleanup_(key_deinitp) gnutls_x509_privkey_t key = NULL;
         _cleanup_(signer_deinitp) gnutls_privkey_t signer = NULL;
@@ -59,10 +66,12 @@ int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, s
         r = ca_open_authority(authority, &issuer, &key);
         if (r < 0)
                 return r;
+        if ((uint64_t) gnutls_x509_crt_get_expiration_time(issuer) <= terms->now_sec)
+                return -EKEYEXPIRED;
 
         r = gnutls_x509_crl_init(&list);
         if (r >= 0)
-                r = fill_list(list, issuer, number, now_sec);
+                r = fill_list(list, issuer, terms);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = add_revoked(list, &revoked[i]);
         if (r >= 0)
@@ -116,4 +125,29 @@ int ca_is_revoked(const char *text, const CaPair *authority, const char *serial)
                 return -EBADMSG;
 
         return list_has(list, serial);
+}
+
+int ca_read_list(const char *text, CaList *ret) {
+        _cleanup_(list_deinitp) gnutls_x509_crl_t list = NULL;
+        gnutls_datum_t datum = { (unsigned char *) (uintptr_t) text, (unsigned) strlen(text) };
+        size_t size = sizeof(ret->issuer);
+        CaList read = {};
+        time_t until;
+        int n;
+
+        if (gnutls_x509_crl_init(&list) < 0)
+                return -ENOMEM;
+        if (gnutls_x509_crl_import(list, &datum, GNUTLS_X509_FMT_PEM) < 0)
+                return -EBADMSG;
+
+        if (gnutls_x509_crl_get_issuer_dn_by_oid(list, GNUTLS_OID_X520_COMMON_NAME, 0, 0, read.issuer, &size) < 0)
+                read.issuer[0] = '\0';
+        ca_clean(read.issuer);
+
+        until = gnutls_x509_crl_get_next_update(list);
+        read.expiry_sec = until > 0 ? (uint64_t) until : 0;
+        n = gnutls_x509_crl_get_crt_count(list);
+        read.n_revoked = (unsigned) MAX(n, 0);
+        *ret = read;
+        return 0;
 }

@@ -294,7 +294,9 @@ size_t ca_store_mark(CaStore *store, const char *what, uint64_t now_sec) {
         return n;
 }
 
-int ca_store_revoke(CaStore *store, uint64_t now_sec, char **ret) {
+int ca_store_revoke(CaStore *store, uint64_t now_sec, unsigned days, char **ret) {
+        /* The number is the time, which goes up. */
+        const CaListTerms terms = { .number = now_sec, .days = days, .now_sec = now_sec };
         _cleanup_free_ CaRevoked *revoked = NULL;
         _cleanup_free_ char *text = NULL;
         size_t n = 0;
@@ -311,8 +313,8 @@ int ca_store_revoke(CaStore *store, uint64_t now_sec, char **ret) {
                 memcpy(revoked[n++].serial, store->records[i].serial, sizeof(revoked->serial));
         }
 
-        /* The list counts, whatever becomes of our record of it. Its number is the time, which goes up. */
-        r = ca_make_revocation_list(&store->authority, revoked, n, now_sec, now_sec, &text);
+        /* The list counts, whatever becomes of our record of it. */
+        r = ca_make_revocation_list(&store->authority, revoked, n, &terms, &text);
         if (r >= 0)
                 r = write_file(store, "crl.pem", text, &FILE_TERMS(0644));
         if (r >= 0)

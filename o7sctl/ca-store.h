@@ -57,6 +57,6 @@ int ca_store_add(CaStore *store, const CaRecord *record);
  * Returns: how many, that are revoked now, those that were before included; 0: there is none. */
 size_t ca_store_mark(CaStore *store, const char *what, uint64_t now_sec);
 
-/* Writes crl.pem and the list, in this order. *ret: the text of crl.pem. Returns: 0; as ca_make_revocation_list();
- * errors of files. */
-int ca_store_revoke(CaStore *store, uint64_t now_sec, char **ret);
+/* Writes crl.pem, which counts for so many days, and the list, in this order. *ret: the text of crl.pem. Returns: 0; as
+ * ca_make_revocation_list(); errors of files. */
+int ca_store_revoke(CaStore *store, uint64_t now_sec, unsigned days, char **ret);

@@ -9,7 +9,6 @@
 
 #include "o7sctl/ca-internal.h"
 
-#define DAY_SEC 86400U
 #define RSA_BITS 3072U
 #define OID_ALTERNATIVE_NAMES "2.5.29.17"
 
@@ -163,7 +162,7 @@ int ca_make(const CaTerms *terms, CaPair *ret) {
 
         r = gnutls_x509_crt_init(&certificate);
         if (r >= 0)
-                r = fill_common(certificate, key, terms, terms->now_sec + (uint64_t) terms->days * DAY_SEC);
+                r = fill_common(certificate, key, terms, terms->now_sec + (uint64_t) terms->days * CA_DAY_SEC);
         if (r >= 0)     /* it signs leaves: nobody can make an authority of them */
                 r = gnutls_x509_crt_set_basic_constraints(certificate, 1, 0);
         if (r >= 0)
@@ -299,7 +298,7 @@ int ca_issue(const CaPair *authority, const CaTerms *terms, CaPair *ret, uint64_
         last_sec = (uint64_t) gnutls_x509_crt_get_expiration_time(issuer);
         if (last_sec <= terms->now_sec)
                 return -EKEYEXPIRED;
-        expiry_sec = MIN(terms->now_sec + (uint64_t) terms->days * DAY_SEC, last_sec);
+        expiry_sec = MIN(terms->now_sec + (uint64_t) terms->days * CA_DAY_SEC, last_sec);
 
         r = make_key(terms->key_type, &key);
         if (r < 0)

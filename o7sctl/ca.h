@@ -64,10 +64,25 @@ typedef struct CaRevoked {
         uint64_t when_sec;
 } CaRevoked;
 
-/* A revocation list of all of these, as long as the authority lives. number: higher than that of the one before.
- * Returns: as ca_issue(). */
-int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, uint64_t number,
-                            uint64_t now_sec, char **ret);
+typedef struct CaListTerms {
+        uint64_t number;        /* higher than that of the one before */
+        unsigned days;          /* how long it counts, as far as the authority does */
+        uint64_t now_sec;
+} CaListTerms;
+
+/* A revocation list of all of these. Returns: as ca_issue(). */
+int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, size_t n, const CaListTerms *terms,
+                            char **ret);
+
+/* What people see of one. */
+typedef struct CaList {
+        char issuer[CA_SUBJECT_BYTES_MAX];      /* CN, clean */
+        uint64_t expiry_sec;                    /* 0: it does not say */
+        unsigned n_revoked;
+} CaList;
+
+/* The first list of a PEM text. Returns: 0; -EBADMSG; -ENOMEM. */
+int ca_read_list(const char *text, CaList *ret);
 
 /* What people see of a certificate. Text is clean: no control characters. */
 typedef struct CaCertificate {

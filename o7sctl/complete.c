@@ -63,7 +63,7 @@ static void print_listed(Ctl *ctl, const char *member, const char *element) {
 
 /* "init", "issue", ...; what follows some of them is a name. */
 static void print_actions(Ctl *ctl, const char *before) {
-        static const char *const actions[] = { "init", "issue", "trust", "revoke", "list" };
+        static const char *const actions[] = { "init", "issue", "trust", "revoke", "crl", "list" };
 
         if (streq(before, "issue") || streq(before, "revoke"))
                 print_listed(ctl, "ListNames", "ssuuuo");

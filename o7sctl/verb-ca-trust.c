@@ -207,7 +207,37 @@ static void add_file(Table *table, const char *kind, const char *path) {
         table_set_string(table, PLACE, path);
 }
 
-static void add_directory(Table *table, const char *kind, const char *root, const char *directory, const char *suffix) {
+static void add_list(Table *table, const char *kind, const char *path) {
+        _cleanup_free_ char *pem = NULL;
+        CaList list = {};
+        Color color;
+        int r;
+
+        r = file_read(path, CA_PEM_BYTES_MAX, &pem, NULL);
+        if (r == -ENOENT)
+                return;
+        if (r >= 0)
+                r = ca_read_list(pem, &list);
+
+        table_row(table);
+        table_set_string(table, KIND, kind);
+        table_set_string(table, PLACE, path);
+        if (r < 0) {
+                set_state(table, r == -EACCES ? "not readable" : "no list", COLOR_RED);
+                return;
+        }
+
+        table_set_string(table, NAME, list.issuer);
+        if (list.expiry_sec > 0) {
+                const char *state = state_of(0, list.expiry_sec, &color);
+
+                set_state(table, state, color);
+                set_expiry(table, list.expiry_sec);
+        }
+}
+
+static void add_directory(Table *table, const char *kind, const char *root, const char *directory, const char *suffix,
+                          void (*add)(Table *table, const char *kind, const char *path)) {
         _cleanup_free_ char *folder = NULL;
         struct dirent **entries = NULL;
         int n;
@@ -221,7 +251,7 @@ static void add_directory(Table *table, const char *kind, const char *root, cons
 
                 if (entries[i]->d_name[0] != '.' &&
                     format_string(&path, "%s/%s%s", folder, entries[i]->d_name, suffix) >= 0)
-                        add_file(table, kind, path);
+                        add(table, kind, path);
                 free(entries[i]);
         }
         free(entries);
@@ -264,10 +294,11 @@ int ca_list(Ctl *ctl, int argc, char *argv[]) {
 
         add_file(table, "authority", authority);
         add_records(table, &store);
-        add_directory(table, "trusted", root, "cacert", "");
-        add_directory(table, "intermediate", root, "untrusted", "");
-        add_directory(table, "server", root, "server", "/crt.pem");
-        add_directory(table, "client", root, "client", "/crt.pem");
+        add_directory(table, "trusted", root, "cacert", "", add_file);
+        add_directory(table, "intermediate", root, "untrusted", "", add_file);
+        add_directory(table, "revocation list", root, "crl", "", add_list);
+        add_directory(table, "server", root, "server", "/crt.pem", add_file);
+        add_directory(table, "client", root, "client", "/crt.pem", add_file);
 
         terminal_page(ctl);
         r = table_print(table, &ctl->options);

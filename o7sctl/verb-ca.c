@@ -15,6 +15,7 @@
 
 #define AUTHORITY_DAYS 3650U
 #define LEAF_DAYS 365U
+#define LIST_DAYS 365U          /* a leaf that lasts longer than a list would have to be an authority's */
 
 char *ca_date_format(char *buffer, size_t size, uint64_t sec) {
         time_t when = (time_t) sec;
@@ -252,12 +253,37 @@ static int ca_issue_verb(Ctl *ctl, int argc, char *argv[]) {
 
 /* -- revoke -- */
 
+/* To where the authority is, and to where this host looks. Returns: 0; the exit status. */
+static int write_list(Ctl *ctl, CaStore *store, uint64_t now_sec) {
+        _cleanup_free_ char *text = NULL, *path = NULL;
+        const Options *o = &ctl->options;
+        CaCertificate authority;
+        char date[32];
+        CaList list;
+        int r;
+
+        r = ca_store_revoke(store, now_sec, o->days ?: LIST_DAYS, &text);
+        if (r >= 0)
+                r = describe(store->authority.certificate, &authority);
+        if (r >= 0)
+                r = install_revocations(o->root, &authority, text, &path);
+        if (r >= 0)
+                r = ca_read_list(text, &list);
+        if (r < 0)
+                return ca_complain(o, r, 0, "Cannot write the revocation list");
+
+        if (!o->quiet)
+                (void) printf("The revocation list, of %u certificate%s and until %s, is in %s.\n"
+                              "  Hosts that trust the authority: o7sctl ca trust FILE, with a copy of it\n",
+                              list.n_revoked, list.n_revoked == 1 ? "" : "s",
+                              ca_date_format(date, sizeof(date), list.expiry_sec), path);
+        return security_reload(ctl, false);
+}
+
 static int ca_revoke(Ctl *ctl, int argc, char *argv[]) {
         _cleanup_(ca_store_done) CaStore store = CA_STORE_INIT;
-        _cleanup_free_ char *list = NULL, *path = NULL;
         const Options *o = &ctl->options;
         uint64_t now_sec = ca_now_sec();
-        CaCertificate authority;
         size_t n = 0;
         int r;
 
@@ -276,19 +302,18 @@ static int ca_revoke(Ctl *ctl, int argc, char *argv[]) {
                 n += marked;
         }
 
-        r = ca_store_revoke(&store, now_sec, &list);
-        if (r >= 0)
-                r = describe(store.authority.certificate, &authority);
-        if (r >= 0)
-                r = install_revocations(o->root, &authority, list, &path);
-        if (r < 0)
-                return ca_complain(o, r, 0, "Cannot revoke anything");
-
         if (!o->quiet)
-                (void) printf("Revoked %zu certificate%s, in %s.\n  Hosts that trust the authority: o7sctl ca trust "
-                              "FILE, with a copy of it\n",
-                              n, n == 1 ? "" : "s", path);
-        return security_reload(ctl, false);
+                (void) printf("Revoked %zu certificate%s.\n", n, n == 1 ? "" : "s");
+        return write_list(ctl, &store, now_sec);
+}
+
+/* The same list once more, so that it does not run out. */
+static int ca_crl(Ctl *ctl, int argc, char *argv[]) {
+        _cleanup_(ca_store_done) CaStore store = CA_STORE_INIT;
+        int r;
+
+        r = open_store(ctl, "Cannot write a revocation list", &store);
+        return r > 0 ? r : write_list(ctl, &store, ca_now_sec());
 }
 
 /* -- */
@@ -304,7 +329,8 @@ int verb_ca(Ctl *ctl, int argc, char *argv[]) {
                 { "issue", 1, 1, OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_DAYS) | OPTION_BIT(OPTION_CLIENT) |
                                  OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_REFERENCE) | OPTION_BIT(OPTION_OUT), ca_issue_verb },
                 { "trust", 0, 1, 0, ca_trust },
-                { "revoke", 1, -1, 0, ca_revoke },
+                { "revoke", 1, -1, OPTION_BIT(OPTION_DAYS), ca_revoke },
+                { "crl", 0, 0, OPTION_BIT(OPTION_DAYS), ca_crl },
                 { "list", 0, 0, 0, ca_list },
         };
 
@@ -324,6 +350,6 @@ int verb_ca(Ctl *ctl, int argc, char *argv[]) {
                 return actions[i].run(ctl, n, argv + 2);
         }
 
-        (void) fprintf(stderr, "'ca %s' is nothing that can be done: init, issue, trust, revoke or list.\n", argv[1]);
+        (void) fprintf(stderr, "'ca %s' is nothing that can be done: init, issue, trust, revoke, crl or list.\n", argv[1]);
         return EXIT_USAGE;
 }

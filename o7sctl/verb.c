@@ -115,7 +115,7 @@ const Verb verb_table[] = {
           "Exit status 3: it cannot be reached.\n",
           1, 1, 0, ARGUMENTS_NAMES, false, verb_resolve },
 
-        { "ca", "Certificates", "init|issue|trust|revoke|list", "Have an authority, and trust one",
+        { "ca", "Certificates", "init|issue|trust|revoke|crl|list", "Have an authority, and trust one",
           "  init [NAME]      Make an authority on this host, in /etc/o7s/ca\n"
           "  issue NAME       Make a certificate and key for a name, and put them to where\n"
           "                   o7s-auth and o7s-keyd find them\n"
@@ -126,6 +126,7 @@ const Verb verb_table[] = {
           "  trust [FILE]     Believe what this authority signs (default: the one here), or\n"
           "                   what a revocation list says\n"
           "  revoke NAME|SERIAL...  Believe it no longer\n"
+          "  crl              Write the revocation list anew, before it runs out\n"
           "  list             Show certificates, and when they expire\n"
           "  --days=NUMBER    How long it counts (default: 3650, of names 365)\n"
           "  --key-type=TYPE  p256 (default), p384, p521, ed25519, ed448 or rsa\n"

@@ -159,6 +159,7 @@ static void test_client(void **state) {
         _cleanup_(certificate_freep) Certificate *certificate = NULL;
         _cleanup_free_ char *list = NULL;
         CaRevoked revoked = { .when_sec = NOW_SEC };
+        const CaListTerms list_terms = { .number = NOW_SEC, .days = 10, .now_sec = NOW_SEC };
 
         assert_int_equal(ca_make(&terms, &authority), 0);
         assert_int_equal(trust_new(&trust), 0);
@@ -170,7 +171,7 @@ static void test_client(void **state) {
         assert_int_equal(verify(trust, certificate, "alice", true, NOW_SEC, identity), -EKEYREJECTED);
 
         (void) copy_string(revoked.serial, sizeof(revoked.serial), serial);
-        assert_int_equal(ca_make_revocation_list(&authority, &revoked, 1, NOW_SEC, NOW_SEC, &list), 0);
+        assert_int_equal(ca_make_revocation_list(&authority, &revoked, 1, &list_terms, &list), 0);
         assert_int_equal(trust_add_revocations(trust, list, strlen(list)), 0);
         assert_int_equal(verify(trust, certificate, NULL, false, NOW_SEC, identity), -EKEYREJECTED);
 }

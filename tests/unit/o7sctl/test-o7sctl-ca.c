@@ -293,6 +293,7 @@ static void test_revocation(void **state) {
         };
         _cleanup_(ca_pair_done) CaPair authority = {}, other = {}, leaf = {};
         _cleanup_free_ char *empty = NULL, *list = NULL;
+        CaListTerms list_terms = { .number = 1, .days = 10, .now_sec = NOW_SEC };
         uint64_t expiry_sec;
         CaTerms terms;
 
@@ -301,8 +302,9 @@ static void test_revocation(void **state) {
         terms_init(&terms, "web.example", KEY_P256, 30);
         assert_int_equal(ca_issue(&authority, &terms, &leaf, &expiry_sec), 0);
 
-        assert_int_equal(ca_make_revocation_list(&authority, revoked, 0, 1, NOW_SEC, &empty), 0);
-        assert_int_equal(ca_make_revocation_list(&authority, revoked, ELEMENTSOF(revoked), 2, NOW_SEC, &list), 0);
+        assert_int_equal(ca_make_revocation_list(&authority, revoked, 0, &list_terms, &empty), 0);
+        list_terms.number++;
+        assert_int_equal(ca_make_revocation_list(&authority, revoked, ELEMENTSOF(revoked), &list_terms, &list), 0);
 
         assert_int_equal(ca_is_revoked(empty, &authority, revoked[0].serial), 0);
         assert_int_equal(ca_is_revoked(list, &authority, revoked[0].serial), 1);
@@ -318,6 +320,44 @@ static void test_revocation(void **state) {
         assert_int_equal(ca_is_revoked(list, &authority, revoked[0].serial), -EBADMSG);
 }
 
+/* Until when, and never beyond the authority, which counts for 3650 days. */
+static void test_list_days(void **state) {
+        static const CaRevoked revoked = { "42424242424242424242424242424242", NOW_SEC };
+        static const struct {
+                const char *name;
+                unsigned days, after;   /* the authority was made so many days ago */
+                int r;
+                unsigned until;         /* days from NOW_SEC */
+        } cases[] = {
+                { "a year",               365,   0,    0,            365 },
+                { "a day",                1,     3649, 0,            3650 },
+                { "beyond the authority", 365,   3600, 0,            3650 },
+                { "far beyond",           36500, 0,    0,            3650 },
+                { "too late",             1,     3650, -EKEYEXPIRED, 0 },
+        };
+        _cleanup_(ca_pair_done) CaPair authority = {};
+
+        make(&authority, "An \033authority", KEY_P256);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const CaListTerms terms = {
+                        .number = 1, .days = cases[i].days, .now_sec = NOW_SEC + (uint64_t) cases[i].after * DAY_SEC,
+                };
+                _cleanup_free_ char *text = NULL;
+                CaList list = {};
+
+                print_message("%s\n", cases[i].name);
+                assert_int_equal(ca_make_revocation_list(&authority, &revoked, 1, &terms, &text), cases[i].r);
+                if (cases[i].r < 0)
+                        continue;
+
+                assert_int_equal(ca_read_list(text, &list), 0);
+                assert_int_equal(list.expiry_sec, NOW_SEC + (uint64_t) cases[i].until * DAY_SEC);
+                assert_int_equal(list.n_revoked, 1);
+                assert_string_equal(list.issuer, "An ?authority");
+                assert_int_equal(ca_read_list(authority.certificate, &list), -EBADMSG);
+        }
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_key_types),
@@ -327,6 +367,7 @@ int main(void) {
                 cmocka_unit_test(test_flipped),
                 cmocka_unit_test(test_authority),
                 cmocka_unit_test(test_revocation),
+                cmocka_unit_test(test_list_days),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
