@@ -12,6 +12,7 @@
 
 #include "basic/string.h"
 #include "libo7s/bus-names.h"
+#include "o7sctl/ca-store.h"
 #include "o7sctl/doctor.h"
 #include "o7sctl/file.h"
 #include "o7sctl/install.h"
@@ -207,9 +208,55 @@ static void check_authorities(Doctor *d, const char *kind) {
         free(entries);
 }
 
+/* One that has run out stops everything that its authority signed: whoever keeps a newer one away would profit. */
+static void check_list(Doctor *d, const char *path, const char *renew) {
+        _cleanup_free_ char *pem = NULL, *text = NULL;
+        CaList list = {};
+        struct stat st;
+        int r;
+
+        r = stat(path, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+        if (r >= 0 && (!check_place(d, path, &st) || !check_readable(d, path, &st)))
+                return;
+        if (r >= 0)
+                r = file_read(path, CA_PEM_BYTES_MAX, &pem, NULL);
+        if (r >= 0)
+                r = ca_read_list(pem, &list);
+        if (r < 0)
+                doctor_add(d, FINDING_PROBLEM, path, renew, "%s",
+                           r == -EBADMSG ? "is no revocation list in PEM: all that depends on it is refused" : strerror(-r));
+        else if (format_string(&text, "revokes %u certificate%s of '%s'", list.n_revoked, list.n_revoked == 1 ? "" : "s",
+                               list.issuer) >= 0)
+                doctor_add_expiring(d, path, text, list.expiry_sec, renew);
+}
+
+static void check_lists(Doctor *d) {
+        _cleanup_free_ char *directory = NULL, *own = NULL;
+        struct dirent **entries = NULL;
+        int n;
+
+        if (format_string(&directory, "%s" SECURITY_DIRECTORY "/crl", d->ctl->options.root) < 0 ||
+            format_string(&own, "%s" CA_DIRECTORY "/crl.pem", d->ctl->options.root) < 0)
+                return;
+
+        if (access(own, F_OK) == 0)
+                check_list(d, own, "o7sctl ca crl");
+
+        n = list_directory(d, directory, &entries);
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (entries[i]->d_name[0] != '.' && format_string(&path, "%s/%s", directory, entries[i]->d_name) >= 0)
+                        check_list(d, path, "o7sctl ca crl where the authority is, and o7sctl ca trust FILE here");
+                free(entries[i]);
+        }
+        free(entries);
+}
+
 void doctor_check_files(Doctor *d) {
         check_authorities(d, "cacert");
         check_authorities(d, "untrusted");
+        check_lists(d);
         check_side(d, false);
         check_side(d, true);
 }

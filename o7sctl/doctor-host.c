@@ -92,7 +92,7 @@ void doctor_check_services(Doctor *d) {
 
                 r = unit_state(d, socket, &state);
                 if (r < 0) {
-                        doctor_add(d, FINDING_NOTE, "services", NULL, "may be there or not: systemd does not say (%s)",
+                        doctor_add(d, FINDING_NOTE, "services", "systemctl status 'o7s-*.socket'", "may be there or not: systemd does not say (%s)",
                                    strerror(-r));
                         return;
                 }

@@ -65,6 +65,23 @@ void doctor_add_expiring(Doctor *d, const char *subject, const char *text, uint6
                 add(d, kind, subject, kind == FINDING_GOOD ? NULL : mend, expiry_sec, full);
 }
 
+bool doctor_knows_file(const Doctor *d, const char *path, FindingKind kind) {
+        for (size_t i = 0; path[0] == '/' && i < d->n; i++)
+                if (d->findings[i].subject && streq(d->findings[i].subject, path) && d->findings[i].kind >= kind)
+                        return true;
+
+        return false;
+}
+
+bool doctor_knows(const Doctor *d, const char *subject, const char *text) {
+        for (size_t i = 0; i < d->n; i++)
+                if (d->findings[i].subject && streq(d->findings[i].subject, subject) &&
+                    startswith(d->findings[i].text, text))
+                        return true;
+
+        return false;
+}
+
 bool doctor_wants(const Doctor *d, const char *name) {
         return !d->what || streq(d->what, name);
 }

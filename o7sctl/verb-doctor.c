@@ -104,6 +104,7 @@ int verb_doctor(Ctl *ctl, int argc, char *argv[]) {
         }
         if (live) {
                 doctor_check_layers(&d);
+                doctor_check_refusals(&d);
                 doctor_check_names(&d);
         }
 

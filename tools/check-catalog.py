@@ -73,7 +73,7 @@ class Checker:
             if not values.get(key):
                 self.wrong(where, f'has no {key}:')
         for page, section in re.findall(r'man:([\w.-]+)\((\d)\)', values.get('Documentation', '')):
-            if not os.path.exists(os.path.join(self.root, 'man', f'{page}.{section}')):
+            if page.startswith('o7s') and not os.path.exists(os.path.join(self.root, 'man', f'{page}.{section}')):
                 self.wrong(where, f'there is no manual {page}({section})')
         if len(paragraphs) < 2:
             self.wrong(where, 'says what happened or what to do, and not both')

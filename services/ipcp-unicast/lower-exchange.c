@@ -72,6 +72,8 @@ static void enrollment_done(LowerFlow *flow, usec_t now) {
         }
 
         report_clock(flow);
+        flow->unicast->clock_offset_usec = flow->enrollment.clock_offset_usec;
+        (void) copy_string(flow->unicast->clock_peer, sizeof(flow->unicast->clock_peer), flow->name);
         join_flow_opened(&flow->unicast->join, flow, now);
 }
 

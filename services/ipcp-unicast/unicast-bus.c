@@ -47,6 +47,14 @@ static int property_text(sd_bus *bus, const char *path, const char *interface, c
         return sd_bus_message_append(reply, "s", strempty(text));
 }
 
+/* As far as it was seen when we were enrolled: the other's clock minus ours, in µs, and who that was. */
+static int property_clock(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Service *s = userdata;
+
+        return sd_bus_message_append(reply, "(xs)", s->unicast.clock_offset_usec, s->unicast.clock_peer);
+}
+
 static int property_max_ttl(sd_bus *bus, const char *path, const char *interface, const char *property,
                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Service *s = userdata;
@@ -164,6 +172,7 @@ static const sd_bus_vtable unicast_vtable[] = {
         SD_BUS_PROPERTY("LastRecomputeUSec", "t", property_number, 0, 0),
         SD_BUS_PROPERTY("Congestion", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("MaxTTL", "y", property_max_ttl, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ClockOffset", "(xs)", property_clock, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("RoutesChanged", SD_BUS_ARGS("t", version, "u", added, "u", removed, "u", changed), 0),
         SD_BUS_VTABLE_END,
 };

@@ -17,12 +17,20 @@ typedef enum AuditKind {
         AUDIT_AUTHENTICATION,   /* who it is was not proven, or the handshake is wrong */
         AUDIT_POLICY,           /* proven, and not allowed; or what the files want cannot be had */
         AUDIT_REPLAY,           /* a request that was seen before */
+        AUDIT_CLOCK,            /* one whose time stamp is too old, or from the future */
         AUDIT_CREDENTIALS,      /* our own certificate, key, or authentication service */
         _AUDIT_KIND_MAX,
         _AUDIT_KIND_INVALID = -EINVAL,
 } AuditKind;
 
+const char *audit_kind_to_string(AuditKind kind);
+
+#define AUDIT_TEXT_BYTES_MAX 512U
+
 typedef struct AuditCounter {
+        uint64_t n_total;
+        usec_t last;            /* when the last one was, and what: of all, written or not */
+        char text[AUDIT_TEXT_BYTES_MAX];
         usec_t second;          /* in which .n were written */
         unsigned n;
         unsigned suppressed;

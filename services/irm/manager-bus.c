@@ -73,6 +73,22 @@ static int property_state_reason(sd_bus *bus, const char *path, const char *inte
         return sd_bus_message_append(reply, "s", text);
 }
 
+/* Of flows that were refused, by kind: how many, how long ago the last one was, and what it was. */
+static int property_refusals(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Manager *m = userdata;
+        usec_t now = time_now();
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(stts)");
+        for (AuditKind kind = 0; r >= 0 && kind < _AUDIT_KIND_MAX; kind++)
+                if (m->audit[kind].n_total > 0)
+                        r = sd_bus_message_append(reply, "(stts)", audit_kind_to_string(kind), m->audit[kind].n_total,
+                                                  usec_sub(now, m->audit[kind].last), m->audit[kind].text);
+
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int property_version(sd_bus *bus, const char *path, const char *interface, const char *property,
                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", O7S_VERSION);
@@ -243,6 +259,7 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("MaxFlows", "u", property_u32, 0, 0),
         SD_BUS_PROPERTY("FlowsTotal", "t", NULL, offsetof(Manager, flows_total), 0),
         SD_BUS_PROPERTY("FlowsFailedTotal", "t", NULL, offsetof(Manager, flows_failed_total), 0),
+        SD_BUS_PROPERTY("Refusals", "a(stts)", property_refusals, 0, 0),
 
         SD_BUS_METHOD_WITH_ARGS("ListLayers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssso)", layers), method_list_layers,
                                 CHANGES),

@@ -73,6 +73,26 @@ static void test_rate(void **state) {
         assert_null(strstr(text, "more before"));
 }
 
+/* What is not written is counted all the same, and the last one is remembered. */
+static void test_counts(void **state) {
+        AuditCounter counters[_AUDIT_KIND_MAX] = {};
+        AuditEvent late = { .kind = AUDIT_CLOCK, .error = -ETIME, .text = "", .name = "a", .layer = "lan", .peer = "b\033" };
+        char text[1024];
+
+        assert_int_equal(lines_of(counters, &event, 25, USEC_PER_SEC, text), 10);
+        assert_int_equal(lines_of(counters, &event, 1, 3 * USEC_PER_SEC, text), 1);
+        assert_int_equal(lines_of(counters, &late, 2, 2 * USEC_PER_SEC, text), 2);
+        assert_non_null(strstr(text, "the clocks of both hosts differ"));
+
+        assert_int_equal(counters[AUDIT_AUTHENTICATION].n_total, 26);
+        assert_int_equal(counters[AUDIT_AUTHENTICATION].last, 3 * USEC_PER_SEC);
+        assert_int_equal(counters[AUDIT_CLOCK].n_total, 2);
+        assert_int_equal(counters[AUDIT_POLICY].n_total, 0);
+        assert_string_equal(counters[AUDIT_CLOCK].text, "'a' from b?, layer lan: its time stamp is of another time: a replay, "
+                            "or the clocks of both hosts differ");
+        assert_string_equal(audit_kind_to_string(AUDIT_CLOCK), "clock");
+}
+
 static const struct {
         const char *name;
         int error;
@@ -80,7 +100,7 @@ static const struct {
 } kinds[] = {
         { "not proven",        -EKEYREJECTED, AUDIT_AUTHENTICATION },
         { "wrong",             -EPROTO,       AUDIT_AUTHENTICATION },
-        { "old",               -ETIME,        AUDIT_AUTHENTICATION },
+        { "old",               -ETIME,        AUDIT_CLOCK          },
         { "not allowed",       -EACCES,       AUDIT_POLICY         },
         { "no algorithm",      -EOPNOTSUPP,   AUDIT_POLICY         },
         { "seen before",       -EEXIST,       AUDIT_REPLAY         },
@@ -99,6 +119,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_line),
                 cmocka_unit_test(test_rate),
+                cmocka_unit_test(test_counts),
                 cmocka_unit_test(test_kinds),
         };
 

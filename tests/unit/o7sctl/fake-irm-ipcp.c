@@ -96,6 +96,11 @@ static int list_contacts(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                                           UINT64_C(2), "doubtful");
 }
 
+static int get_clock_offset(sd_bus *bus, const char *path, const char *interface, const char *property,
+                            sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "(xs)", INT64_C(-2500000), "home.beta");
+}
+
 static int get_unicast_text(sd_bus *bus, const char *path, const char *interface, const char *property,
                             sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "s", streq(property, "Routing") ? "lfa" : "mb-ecn");
@@ -113,6 +118,7 @@ static const sd_bus_vtable unicast_vtable[] = {
         SD_BUS_METHOD("TraceStatistics", "ta{sv}", "a(utsuuxxxu)", trace, 0),
         SD_BUS_PROPERTY("Routing", "s", get_unicast_text, 0, 0),
         SD_BUS_PROPERTY("Congestion", "s", get_unicast_text, 0, 0),
+        SD_BUS_PROPERTY("ClockOffset", "(xs)", get_clock_offset, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

@@ -349,6 +349,12 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
         return sd_bus_message_append(reply, "s", "9.9");
 }
 
+static int get_refusals(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "a(stts)", 2, "policy", UINT64_C(9), UINT64_C(1), "'a' from b: not allowed",
+                                     "clock", UINT64_C(4), UINT64_C(7000000), "'a' from b: too old");
+}
+
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("ListLayers", NULL, "a(ssssso)", list_layers, 0),
@@ -376,6 +382,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("Resolve", "sa{sv}", "a(ssxa{sv})", resolve, 0),
         SD_BUS_METHOD("Explain", "s", "sas", explain, 0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, 0),
+        SD_BUS_PROPERTY("Refusals", "a(stts)", get_refusals, 0, 0),
         SD_BUS_PROPERTY("NLayers", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("NFlows", "u", get_number, 0, 0),
         SD_BUS_VTABLE_END,

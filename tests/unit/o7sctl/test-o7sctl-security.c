@@ -157,7 +157,7 @@ static void test_revocation(void **state) {
         expect(EXIT_FINE, "Revoked 2 certificates", "ca revoke web.example --root=%s");
         first = get("/etc/o7s/ca/crl.pem");
         expect(EXIT_FINE, "Revoked 2 certificates", "ca revoke web.example --root=%s");         /* still */
-        expect(EXIT_FINE, "Revoked 1 certificate,", "ca revoke far.example --root=%s");
+        expect(EXIT_FINE, "Revoked 1 certificate.", "ca revoke far.example --root=%s");
         second = get("/etc/o7s/ca/crl.pem");
         assert_true(strlen(second) > strlen(first));
         expect(EXIT_FINE, "revoked", "ca list --root=%s");
@@ -167,6 +167,27 @@ static void test_revocation(void **state) {
         expect(EXIT_FINE, "trusts 'Home'", "ca trust %s/etc/o7s/ca/ca.pem --root=%s/other");
         expect(EXIT_FINE, "What 'Home' has revoked counts now", "ca trust %s/etc/o7s/ca/crl.pem --root=%s/other");
         expect(EXIT_FINE, "\"subject\"", "--json=short doctor --root=%s/other");
+}
+
+/* What runs out is made anew where the authority is. */
+static void test_list(void **state) {
+        _cleanup_free_ char *bad = NULL;
+
+        expect(EXIT_FINE, "of 3 certificates", "ca crl --days=5 --root=%s");
+        expect(EXIT_FINE, "3 certificates of 'Home', until", "doctor --root=%s");
+        assert_null(strstr(result.out, " 0 notes"));
+        assert_non_null(strstr(result.out, "try: o7sctl ca crl\n"));
+        expect(EXIT_FINE, "of 3 certificates", "ca crl --root=%s");
+        expect(EXIT_FINE, "0 problems, 0 notes", "doctor nosuch --root=%s");
+        expect(EXIT_FINE, "revocation list", "ca list --root=%s");
+        expect(EXIT_FAILED, "Make one with: o7sctl ca init", "ca crl --root=%s/nowhere");
+        expect(EXIT_USAGE, "Too many arguments", "ca crl web.example --root=%s");
+
+        put("/etc/o7s/security/crl/bad.pem", "no list\n");
+        expect(EXIT_FAILED, "is no revocation list in PEM", "doctor --root=%s");
+        expect(EXIT_FINE, "no list", "ca list --root=%s");
+        bad = path_of("/etc/o7s/security/crl/bad.pem");
+        assert_int_equal(unlink(bad), 0);
 }
 
 /* What somebody did to the list is seen, not guessed around. */
@@ -383,6 +404,7 @@ int main(void) {
                 cmocka_unit_test(test_authority),
                 cmocka_unit_test(test_trust),
                 cmocka_unit_test(test_revocation),
+                cmocka_unit_test(test_list),
                 cmocka_unit_test(test_damaged_list),
                 cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_verify),
