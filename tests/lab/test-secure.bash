@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Authenticated and protected flows between two hosts, as operators and programs meet them, and with somebody on the
-# wire between: who strips, meets, changes, repeats, reflects and invents. Named after the requirements that they
-# show. buses: daemon budget: 200
+# wire between: who strips, meets, changes, repeats, reflects and invents. Named after the requirements that they show.
+# buses: daemon
+# budget: 200
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"
@@ -115,6 +116,8 @@ long_flow shown secure.example
 check '... with its name and how it is protected' lab_wait 3 says 'o7s:name:secure.example' lab_exec alpha o7sctl flows
 check 'with a MAC alone where secrecy is not wanted' alpha_sees 'authentic but readable' mac.example
 check 'R-12: a server without a certificate is refused' refused 'certificate' open.example
+check '... and the journal says what to do' \
+        lab_wait 3 says 'o7sctl ca trust FILE' lab_exec alpha journalctl --no-pager -x MESSAGE_ID=6e1e1d9fd5a94f3c8b8c0f5f3f0b9a41
 check 'doctor finds nothing wrong with what is there' lab_exec beta o7sctl doctor secure.example
 
 # -- who calls --
@@ -135,6 +138,19 @@ write_file beta /etc/o7s/security/server/broken.example/crt.pem <<<'this is no c
 reload beta >/dev/null
 check 'R-12: a name whose certificate cannot be read is not served' fails ping alpha broken.example
 check '... and the journal says which file' lab_wait 3 journal_has beta o7s-auth.service broken.example/crt.pem
+
+# -- a file with a mistake --
+
+write_name alpha open.example Client Authentication=none
+lab_exec alpha systemctl reload o7s-irm.service
+check 'a name without a certificate, for who asks for none' lab_wait 5 alpha_sees aes-128-gcm open.example
+write_name beta open.example Server Encryption=requierd
+check 'a name whose file got a mistake is read again' lab_exec beta systemctl reload o7s-irm.service
+check '... and has no flows, not even such as before' fails ping alpha open.example
+check '... which the journal says' journal_has beta o7s-irm.service "Flows of 'open.example' are refused"
+write_name beta open.example Server Encryption=required
+check 'mended, it has them again' lab_exec beta systemctl reload o7s-irm.service
+check '... as the file says now' lab_wait 5 alpha_sees aes-128-gcm open.example
 
 # -- somebody on the wire --
 
