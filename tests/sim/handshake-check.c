@@ -6,9 +6,10 @@
  *   both ends    an o7s flow, or one whose peer is verified, has another end that answered, with the very same
  *                request, response, bindings, keys and policy in force; what is not verified may be Mallory's, and
  *                if it is the reference's packets, nobody's: her doing, and her loss
- *   policy       who wants certificates has one of the right name, never Mallory's; who requires encryption has it;
- *                who wants o7s has that
- *   requests     what was asked of one host on one way is taken by no other, and on no other
+ *   policy       of either end: who wants certificates has one of the right name, never Mallory's; who requires
+ *                encryption has it; who wants o7s has that; who takes one cipher or key exchange only has no other
+ *   requests     what was asked of one host on one way is taken by no other, and on no other; by its host once, but for
+ *                one that nobody has signed and a host that has started again since: anybody could make another
  */
 
 #include "basic/string.h"
@@ -62,17 +63,19 @@ static const HandshakeAnswer *find_answer(const HandshakeWorld *w, const Handsha
         return NULL;
 }
 
-static void check_policy(HandshakeWorld *w, const HandshakeCall *call, const AuthPeer *peer, const SealKeys *keys) {
-        const HandshakeProfile *profile = w->profiles[call->from];
+static void check_policy(HandshakeWorld *w, uint8_t node, const AuthPeer *peer, const SealKeys *keys) {
+        const HandshakeProfile *profile = w->profiles[node];
+        bool has_keys = keys->suite != SEAL_NONE;
 
-        if (profile->certified)
-                require(w, peer->verified && identity_is(peer, call->to), "called somebody, and takes another's word",
-                        call->from);
         if (profile->required)
-                require(w, keys->suite != SEAL_NONE && !keys->mac_only, "requires encryption, and has none",
-                        call->from);
+                require(w, has_keys && !keys->mac_only, "requires encryption, and has none", node);
         if (profile->only_o7s)
-                require(w, peer->o7s, "wants o7s, and has another", call->from);
+                require(w, peer->o7s, "wants o7s, and has another", node);
+        if (profile->protection && has_keys && !keys->mac_only)
+                require(w, streq(peer->protection, profile->protection), "has a cipher that it does not take", node);
+        if (profile->key_exchange && has_keys)
+                require(w, streq(peer->key_exchange, profile->key_exchange), "has a key exchange that it does not take",
+                        node);
 }
 
 void handshake_check_call(HandshakeWorld *w, const HandshakeCall *call, const HandshakeMessage *response) {
@@ -86,7 +89,10 @@ void handshake_check_call(HandshakeWorld *w, const HandshakeCall *call, const Ha
 
         handshake_peer(call->side.h, &peer);
         require(w, handshake_keys(call->side.h, &keys, &control) == 0, "accepts, and has no keys", call->from);
-        check_policy(w, call, &peer, &keys);
+        if (w->profiles[call->from]->certified)
+                require(w, peer.verified && identity_is(&peer, call->to), "called somebody, and takes another's word",
+                        call->from);
+        check_policy(w, call->from, &peer, &keys);
 
         if (!answer) {
                 require(w, keys.suite != SEAL_O7S && !peer.verified, "accepts what nobody said", call->from);
@@ -113,16 +119,34 @@ static const HandshakeCall *find_call(const HandshakeWorld *w, const HandshakeMe
         return NULL;
 }
 
+/* Whether its host took the same bytes before, and should know. */
+static bool taken_before(const HandshakeWorld *w, const HandshakeAnswer *answer, bool verified) {
+        for (unsigned i = 0; i < w->n_answers; i++) {
+                const HandshakeAnswer *a = w->answers + i;
+
+                if (a != answer && !a->mallory && a->at == answer->at && same_bytes(&a->request, &answer->request) &&
+                    (verified || a->n_starts == answer->n_starts))
+                        return true;
+        }
+
+        return false;
+}
+
 void handshake_check_answer(HandshakeWorld *w, const HandshakeAnswer *answer) {
         const HandshakeCall *call = find_call(w, &answer->request);
         const HandshakeProfile *profile;
+        ControlKeys control;
         AuthPeer peer;
+        SealKeys keys;
 
         if (answer->mallory)
                 return;
 
         profile = w->profiles[answer->at];
         handshake_peer(answer->side.h, &peer);
+        require(w, handshake_keys(answer->side.h, &keys, &control) == 0, "answers, and has no keys", answer->at);
+        require(w, !taken_before(w, answer, peer.verified), "takes a request twice", answer->at);
+        check_policy(w, answer->at, &peer, &keys);
         if (profile->mutual)
                 require(w, peer.verified, "wants to know who calls, and does not", answer->at);
         if (peer.verified) {

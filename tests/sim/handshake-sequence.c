@@ -2,12 +2,14 @@
 
 /*
  * A sequence is a dozen events or two: a host calls, and Mallory, through whose hands everything goes, does with any
- * message ever said what she likes. To drop one is not to do anything with it; to reorder, to take another first.
+ * message ever said what she likes. To drop one is not to do anything with it; to reorder, to take another first. In
+ * between time passes, and hosts start again and have their clocks set.
  */
 
 #include "tests/sim/handshake-sequence.h"
 #include "tests/sim/trace.h"
 
+#define ALL_DEEDS_RUNS 1000U            /* so many sequences do everything at least once */
 #define STEPS_MIN 3U
 #define STEPS_MAX 14U
 
@@ -200,20 +202,72 @@ static void redirect(HandshakeWorld *w, HandshakeMessage *m) {
         }
 }
 
-static void mallory_acts(HandshakeWorld *w) {
-        HandshakeMessage m = w->messages[dice_below(&w->dice, w->n_messages)];
-        bool answers = dice_chance(&w->dice, 0.15);
+/* What it is to deliver this one of all that was said, as it is. */
+static void note_order(HandshakeWorld *w, size_t number) {
+        w->deeds[w->delivered[number] ? DEED_REPEAT : DEED_DELIVER]++;
+        for (size_t i = 0; i < number; i++)
+                if (!w->delivered[i] && !w->delivered[number]) {
+                        w->deeds[DEED_REORDER]++;
+                        break;
+                }
+        w->delivered[number] = true;
+}
 
-        if (dice_chance(&w->dice, 0.2))
-                mutate(w, &m);
-        if (dice_chance(&w->dice, 0.1))
-                redirect(w, &m);
-        if (dice_chance(&w->dice, 0.08))
-                reflect(w, &m);
-        if (dice_chance(&w->dice, 0.15))
-                repair(w, &m);
+static bool perhaps(HandshakeWorld *w, double chance, HandshakeDeed deed) {
+        bool yes = dice_chance(&w->dice, chance);
+
+        w->deeds[deed] += yes;
+        return yes;
+}
+
+/* Returns: whether anything of it was changed. */
+static bool tamper(HandshakeWorld *w, HandshakeMessage *m) {
+        bool mutated = perhaps(w, 0.2, DEED_MUTATE), redirected, reflected, repaired;
+
+        if (mutated)
+                mutate(w, m);
+        redirected = perhaps(w, 0.1, DEED_REDIRECT);
+        if (redirected)
+                redirect(w, m);
+        reflected = perhaps(w, 0.08, DEED_REFLECT);
+        if (reflected)
+                reflect(w, m);
+        repaired = perhaps(w, 0.15, DEED_REPAIR);
+        if (repaired)
+                repair(w, m);
+
+        return mutated || redirected || reflected || repaired;
+}
+
+static void mallory_acts(HandshakeWorld *w) {
+        size_t number = dice_below(&w->dice, w->n_messages);
+        bool answers = perhaps(w, 0.15, DEED_IMPERSONATE);
+        HandshakeMessage m = w->messages[number];
+
+        if (!tamper(w, &m) && !answers)
+                note_order(w, number);
 
         handshake_world_deliver(w, &m, answers);
+}
+
+static void something_happens(HandshakeWorld *w) {
+        uint8_t node = (uint8_t) dice_below(&w->dice, w->n_nodes);
+        uint64_t nsec = dice_between(&w->dice, 1, 60000) * NSEC_PER_MSEC;
+
+        switch (dice_below(&w->dice, 4)) {
+
+        case 0:
+                handshake_world_restart(w, node);
+                break;
+
+        case 1:
+                handshake_world_set_clock(w, node, dice_chance(&w->dice, 0.5) ? (int64_t) nsec : -(int64_t) nsec);
+                break;
+
+        default:
+                handshake_world_wait(w, nsec / 4);
+                break;
+        }
 }
 
 static void run_sequence(HandshakeWorld *w) {
@@ -227,11 +281,17 @@ static void run_sequence(HandshakeWorld *w) {
                         handshake_world_call(w, false);
                 else if (what < 0.13)
                         handshake_world_call(w, true);
-                else if (what < 0.50)   /* the newest, as it is: most that is said arrives */
+                else if (what < 0.20)
+                        something_happens(w);
+                else if (what < 0.55) { /* the newest, as it is: most that is said arrives */
+                        note_order(w, w->n_messages - 1);
                         handshake_world_deliver(w, w->messages + w->n_messages - 1, false);
-                else
+                } else
                         mallory_acts(w);
         }
+
+        for (unsigned i = 0; i < w->n_messages; i++)
+                w->deeds[DEED_DROP] += !w->delivered[i];
 }
 
 int handshake_sequences_run(uint64_t seed, uint64_t n, bool sabotage, Verdict *verdict, HandshakeSequences *ret) {
@@ -255,9 +315,15 @@ int handshake_sequences_run(uint64_t seed, uint64_t n, bool sabotage, Verdict *v
                 ret->n_agreed += w->n_agreed;
                 ret->n_refused += w->n_refused;
                 ret->n_unproven += w->n_unproven;
+                for (unsigned i = 0; i < _DEED_MAX; i++)
+                        ret->deeds[i] += w->deeds[i];
                 trace_mix(&trace, w->digest);
                 handshake_world_done(w);
         }
+
+        for (HandshakeDeed deed = 0; ret->n_runs >= ALL_DEEDS_RUNS && deed < _DEED_MAX; deed++)
+                if (ret->deeds[deed] == 0)
+                        verdict_fail(verdict, 0, "no sequence with: %s", handshake_deed_to_string(deed));
 
         ret->digest = trace.digest;
         return 0;

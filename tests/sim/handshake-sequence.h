@@ -10,6 +10,7 @@ typedef struct HandshakeSequences {
         uint64_t n_agreed;                      /* both ends accepted the same */
         uint64_t n_refused;                     /* messages that an end refused */
         uint64_t n_unproven;                    /* an end without certificates took what nobody had said */
+        uint64_t deeds[_DEED_MAX];
         uint64_t digest;
 } HandshakeSequences;
 

@@ -14,7 +14,30 @@ static const HandshakeProfile profiles[] = {
         { "old",      { "Cipher=aes-192-gcm" }, .certified = true },     /* the reference's packets */
         { "old open", { "Cipher=aes-192-gcm" } },
         { "friends",  { "AllowPeer=o7s:name:node*" }, .certified = true, .mutual = true },
+        { "floor",    { "Cipher=aes-256-gcm" }, .certified = true, .protection = "aes-256-gcm" },
+        { "open floor", { "Cipher=aes-256-gcm", "KeyExchange=prime256v1" }, .protection = "aes-256-gcm",
+          .key_exchange = "prime256v1" },
 };
+
+const char *handshake_deed_to_string(HandshakeDeed deed) {
+        static const char *const names[_DEED_MAX] = {
+                [DEED_CALL] = "calls",
+                [DEED_DELIVER] = "delivered",
+                [DEED_REPEAT] = "repeated",
+                [DEED_DROP] = "dropped",
+                [DEED_REORDER] = "reordered",
+                [DEED_MUTATE] = "mutated",
+                [DEED_REFLECT] = "reflected",
+                [DEED_REDIRECT] = "of other sessions",
+                [DEED_REPAIR] = "repaired",
+                [DEED_IMPERSONATE] = "answered by Mallory",
+                [DEED_WAIT] = "waits",
+                [DEED_RESTART] = "restarts",
+                [DEED_SET_CLOCK] = "clocks set",
+        };
+
+        return names[deed];
+}
 
 const char *handshake_world_name(uint8_t node) {
         static const char *const names[] = { "node0", "node1", "node2", "node3", "mallory" };
@@ -55,6 +78,10 @@ void handshake_world_init(HandshakeWorld *w, const HandshakeIdentities *identiti
         w->verdict = verdict;
         w->n_calls = w->n_answers = w->n_messages = 0;
         w->step = w->n_agreed = w->n_refused = w->n_unproven = w->digest = 0;
+        w->now_nsec = TEST_NOW_NSEC;
+        memset(w->hosts, 0, sizeof(w->hosts));
+        memset(w->deeds, 0, sizeof(w->deeds));
+        memset(w->delivered, 0, sizeof(w->delivered));
         verdict->seed = seed;
 
         dice_init(&w->dice, seed, 0);
@@ -70,6 +97,8 @@ void handshake_world_done(HandshakeWorld *w) {
                 test_side_done(&w->calls[i].side);
         for (unsigned i = 0; i < w->n_answers; i++)
                 test_side_done(&w->answers[i].side);
+        for (unsigned i = 0; i < HANDSHAKE_NODES_MAX; i++)
+                w->hosts[i].replay = oap_replay_free(w->hosts[i].replay);
         w->n_calls = w->n_answers = 0;
 }
 
@@ -81,6 +110,51 @@ static void note(HandshakeWorld *w, int result, size_t size) {
         trace_mix(&trace, size);
         w->digest = trace.digest;
         w->n_refused += result < 0;
+}
+
+/* -- hosts -- */
+
+void handshake_world_wait(HandshakeWorld *w, uint64_t nsec) {
+        w->now_nsec += nsec;
+        w->deeds[DEED_WAIT]++;
+}
+
+void handshake_world_restart(HandshakeWorld *w, uint8_t node) {
+        HandshakeHost *host = w->hosts + node;
+
+        host->replay = oap_replay_free(host->replay);
+        host->stamp_of_before = host->newest_stamp;
+        host->n_starts++;
+        w->deeds[DEED_RESTART]++;
+}
+
+void handshake_world_set_clock(HandshakeWorld *w, uint8_t node, int64_t by_nsec) {
+        w->hosts[node].clock_nsec += by_nsec;
+        w->deeds[DEED_SET_CLOCK]++;
+}
+
+static uint64_t clock_of(const HandshakeWorld *w, uint8_t node) {
+        return node == HANDSHAKE_MALLORY ? w->now_nsec : w->now_nsec + (uint64_t) w->hosts[node].clock_nsec;
+}
+
+/* Whether its host has seen this request before, as o7s-irm asks after o7s-auth has taken it. */
+static int check_replay(HandshakeWorld *w, uint8_t node, const Handshake *h) {
+        static const uint8_t key[SIPHASH_KEY_BYTES] = "handshakes";
+        const OapHeader *header = handshake_header(h);
+        HandshakeHost *host = w->hosts + node;
+        AuthPeer peer;
+        int r;
+
+        handshake_peer(h, &peer);
+        if (peer.verified && header->timestamp <= host->stamp_of_before)
+                return -EEXIST;
+        if (!host->replay && oap_replay_new(key, &host->replay) < 0)
+                return -ENOMEM;
+
+        r = oap_replay_check(host->replay, header, peer.verified, clock_of(w, node));
+        if (r >= 0 && peer.verified)
+                host->newest_stamp = MAX(host->newest_stamp, header->timestamp);
+        return r;
 }
 
 /* -- sides -- */
@@ -103,6 +177,7 @@ static int start(HandshakeWorld *w, TestSide *side, bool server, uint8_t node, u
         r = test_side_init(side, server, handshake_world_name(name), shows ? w->identities->nodes + node : NULL,
                            node != HANDSHAKE_MALLORY && profile->certified ? w->identities->trust : NULL,
                            profile->settings);
+        side->now = clock_of(w, node);
         if (r >= 0)
                 r = test_side_start(side, random, NULL);
         if (r < 0)
@@ -133,6 +208,7 @@ void handshake_world_call(HandshakeWorld *w, bool by_mallory) {
                 return;
 
         w->n_calls++;
+        w->deeds[DEED_CALL]++;
         set_binding(call->side.binding, &call->side.binding_size, &way, false);
         call->request.response = false;
         call->request.way = way;
@@ -159,9 +235,12 @@ static void deliver_request(HandshakeWorld *w, const HandshakeMessage *m, bool f
 
         a->at = m->way.to;
         a->mallory = for_mallory;
+        a->n_starts = for_mallory ? 0 : w->hosts[a->at].n_starts;
         a->request = *m;
         set_binding(a->side.seen, &a->side.seen_size, &m->way, false);
         r = test_side_check_request(&a->side, m->bytes, m->size);
+        if (r >= 0 && !for_mallory)
+                r = check_replay(w, a->at, a->side.h);
         note(w, r, m->size);
         if (r < 0) {
                 test_side_done(&a->side);
