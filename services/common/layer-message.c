@@ -2,14 +2,14 @@
 
 /*
  * Bytes of the messages between IPCPs and the IRM. One table says which fields each type has; packing writes just
- * these, parsing reads just these and checks each once, the same way for all types. A field that is absent reads as
- * zero, and is refused where zero makes no sense (identifiers, hashes). Both sides check: neither daemon trusts the
- * other.
+ * these, parsing (layer-message-parse.c) reads just these and checks each once, the same way for all types. A field
+ * that is absent reads as zero, and is refused where zero makes no sense (identifiers, hashes). Both sides check:
+ * neither daemon trusts the other.
  */
 
 #include "libo7s/doorbell.h"
 #include "services/common/hash.h"
-#include "services/common/layer-message.h"
+#include "services/common/layer-message-internal.h"
 #include "layer.pb-c.h"
 
 static const char *const layer_type_table[_LAYER_TYPE_MAX] = {
@@ -43,39 +43,6 @@ static const char *const layer_neighbour_state_table[_LAYER_NEIGHBOUR_STATE_MAX]
 
 DEFINE_ENUM_NAMES(layer_neighbour_state, LayerNeighbourState);
 
-enum {
-        FLOW = 1U << 0,         /* not 0 */
-        REFERENCE = 1U << 1,
-        QUERY = 1U << 2,
-        ATTEMPT = 1U << 3,
-        RESULT = 1U << 4,
-        VERSION = 1U << 5,
-        LAYER_TYPE = 1U << 6,
-        STATE = 1U << 7,
-        HASH_ALGORITHM = 1U << 8,
-        MTU = 1U << 9,
-        OAP_MAX = 1U << 10,
-        REASON = 1U << 11,
-        LANE = 1U << 12,
-        TOKENS = 1U << 13,      /* each may be absent */
-        QOS = 1U << 14,
-        LAYER = 1U << 15,       /* not empty */
-        NAME = 1U << 16,        /* may be empty */
-        PEER = 1U << 17,        /* may be empty */
-        TEXT = 1U << 18,        /* may be empty */
-        HASH = 1U << 19,        /* not empty */
-        OAP = 1U << 20,         /* may be empty */
-        UID = 1U << 21,
-        ADDRESS = 1U << 22,
-        ORDER = 1U << 23,       /* and components, which may be none */
-        LOWER = 1U << 24,       /* may be empty */
-        NEIGHBOUR = 1U << 25,
-        LAYER_ID = 1U << 26,    /* may be absent */
-        BINDING = 1U << 27,     /* may be empty */
-        CONTROL = 1U << 28,     /* may be absent */
-        RESET = 1U << 29,       /* may be absent */
-};
-
 static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_HELLO] = VERSION | LAYER | LAYER_TYPE | HASH_ALGORITHM | MTU | OAP_MAX,
         [LAYER_STATE] = STATE | TEXT | MTU | ADDRESS | LAYER_ID,
@@ -104,17 +71,16 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_NEIGHBOUR] = NEIGHBOUR | NAME | LOWER | TEXT,
 };
 
-static bool type_is_known(LayerMessageType type) {
-        return (int) type >= 0 && type < _LAYER_MESSAGE_TYPE_MAX;
+uint32_t layer_message_fields(LayerMessageType type) {
+        return (int) type >= 0 && type < _LAYER_MESSAGE_TYPE_MAX ? fields_of[type] : 0;
 }
 
 static bool neighbour_is_sane(const LayerNeighbour *n) {
         return n->key != 0 && layer_neighbour_state_to_string(n->state) && !(n->components & ~LAYER_COMPONENTS_ALL);
 }
 
-/* What must hold for every message, whichever side made it. */
-static bool message_is_sane(const LayerMessage *m) {
-        uint32_t fields = fields_of[m->type];
+bool layer_message_is_sane(const LayerMessage *m) {
+        uint32_t fields = layer_message_fields(m->type);
 
         return !(fields & FLOW && m->flow_id == 0) &&
                !(fields & LAYER_TYPE && !layer_type_to_string(m->layer_type)) &&
@@ -249,10 +215,10 @@ ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t siz
         O7s__Layer__Qos qos;
         uint32_t fields;
 
-        if (!type_is_known(message->type) || !message_is_sane(message))
+        if ((int) message->type < 0 || message->type >= _LAYER_MESSAGE_TYPE_MAX || !layer_message_is_sane(message))
                 return -EINVAL;
 
-        fields = fields_of[message->type];
+        fields = layer_message_fields(message->type);
         record.type = (uint32_t) message->type + 1;
         numbers_to_record(message, fields, &record);
         bytes_to_record(message, fields, &record);
@@ -269,230 +235,4 @@ ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t siz
                 return -ENOBUFS;
 
         return (ssize_t) o7s__layer__record__pack(&record, buffer);
-}
-
-/* -- parsing -- */
-
-static void wipe(ProtobufCBinaryData *data) {
-        if (data->len > 0)
-                explicit_bzero(data->data, data->len);
-}
-
-static void record_freep(O7s__Layer__Record **record) {
-        if (!*record)
-                return;
-
-        wipe(&(*record)->control_send);
-        wipe(&(*record)->control_receive);
-        o7s__layer__record__free_unpacked(*record, NULL);
-}
-
-static void message_freep(LayerMessage **message) {
-        if (*message)
-                explicit_bzero(&(*message)->control, sizeof((*message)->control));
-        free(*message);
-}
-
-/* Names that are asked for at other hosts are any bytes but NUL. */
-static int name_from(const ProtobufCBinaryData *data, char *to, size_t to_size) {
-        if (data->len >= to_size || (data->len > 0 && memchr(data->data, '\0', data->len)))
-                return -EBADMSG;
-        if (data->len > 0)
-                memcpy(to, data->data, data->len);
-
-        to[data->len] = '\0';
-        return 0;
-}
-
-static int text_from(const ProtobufCBinaryData *data, char *to, size_t to_size) {
-        if (data->len > 0 && !utf8_is_valid((const char *) data->data, data->len))
-                return -EBADMSG;
-
-        return name_from(data, to, to_size);
-}
-
-static int bytes_from(const ProtobufCBinaryData *data, uint8_t *to, size_t to_size, size_t *ret_size) {
-        if (data->len > to_size)
-                return -EBADMSG;
-        if (data->len > 0)
-                memcpy(to, data->data, data->len);
-
-        *ret_size = data->len;
-        return 0;
-}
-
-/* All of them, or none. */
-static int exactly_from(const ProtobufCBinaryData *data, uint8_t *to, size_t size, bool *ret_have) {
-        if (data->len != 0 && data->len != size)
-                return -EBADMSG;
-        if (data->len > 0)
-                memcpy(to, data->data, data->len);
-
-        *ret_have = data->len > 0;
-        return 0;
-}
-
-static int qos_from_record(const O7s__Layer__Qos *record, o7s_qos *ret) {
-        if (!record || record->availability_nines > UINT8_MAX || record->in_order > UINT8_MAX)
-                return -EBADMSG;
-
-        *ret = (o7s_qos) {
-                .delay_ms = record->delay_ms,
-                .bandwidth_bps = record->bandwidth_bps,
-                .availability_nines = (uint8_t) record->availability_nines,
-                .loss = record->loss,
-                .ber = record->ber,
-                .in_order = (uint8_t) record->in_order,
-                .max_gap_ms = record->max_gap_ms,
-                .timeout_ms = record->timeout_ms,
-        };
-        return 0;
-}
-
-/* Numbers that do not fit the enum become a value that message_is_sane() refuses. */
-static uint32_t enum_from_record(uint32_t value) {
-        return MIN(value, (uint32_t) INT32_MAX);
-}
-
-static int neighbour_from_record(const O7s__Layer__Neighbour *record, LayerNeighbour *ret) {
-        if (!record)
-                return -EBADMSG;
-
-        *ret = (LayerNeighbour) {
-                .key = record->key,
-                .state = (LayerNeighbourState) enum_from_record(record->state),
-                .components = record->components,
-                .address = record->address,
-                .rtt_usec = record->rtt_usec,
-                .since_usec = record->since_usec,
-                .tx_bytes = record->tx_bytes,
-                .rx_bytes = record->rx_bytes,
-                .cost = record->cost,
-        };
-        return 0;
-}
-
-static void numbers_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
-        if (fields & FLOW)
-                m->flow_id = record->flow_id;
-        if (fields & REFERENCE)
-                m->reference = record->reference;
-        if (fields & QUERY)
-                m->query_id = record->query_id;
-        if (fields & ATTEMPT)
-                m->attempt = record->attempt;
-        if (fields & RESULT)
-                m->result = record->result;
-        if (fields & VERSION)
-                m->version = record->version;
-        if (fields & LAYER_TYPE)
-                m->layer_type = (LayerType) enum_from_record(record->layer_type);
-        if (fields & STATE)
-                m->state = (LayerState) enum_from_record(record->state);
-        if (fields & HASH_ALGORITHM)
-                m->hash_algorithm = record->hash_algorithm;
-        if (fields & MTU)
-                m->mtu = record->mtu;
-        if (fields & OAP_MAX)
-                m->oap_max = record->oap_max;
-        if (fields & REASON)
-                m->close_reason = record->close_reason;
-        if (fields & LANE)
-                m->lane_class = (LaneClass) enum_from_record(record->lane_class);
-        if (fields & UID)
-                m->uid = record->uid;
-        if (fields & ADDRESS)
-                m->address = record->address;
-        if (fields & ORDER) {
-                m->order = (LayerOrder) enum_from_record(record->order);
-                m->components = record->components;
-        }
-}
-
-/* Both keys, or none. */
-static int control_from_record(const O7s__Layer__Record *record, LayerControl *ret) {
-        bool receives;
-        int r;
-
-        r = exactly_from(&record->control_send, ret->send, sizeof(ret->send), &ret->present);
-        if (r >= 0)
-                r = exactly_from(&record->control_receive, ret->receive, sizeof(ret->receive), &receives);
-
-        return r >= 0 && ret->present != receives ? -EBADMSG : r;
-}
-
-static int bytes_from_record(const O7s__Layer__Record *record, uint32_t fields, LayerMessage *m) {
-        int r = 0;
-
-        if (fields & TOKENS)
-                r = exactly_from(&record->own_token, m->tokens.own, sizeof(m->tokens.own), &m->tokens.have_own);
-        if (r >= 0 && fields & TOKENS)
-                r = exactly_from(&record->peer_token, m->tokens.peer, sizeof(m->tokens.peer), &m->tokens.have_peer);
-        if (r >= 0 && fields & LAYER_ID)
-                r = exactly_from(&record->layer_id, m->layer_id, sizeof(m->layer_id), &m->have_layer_id);
-        if (r >= 0 && fields & LAYER)
-                r = text_from(&record->layer, m->layer, sizeof(m->layer));
-        if (r >= 0 && fields & LOWER)
-                r = text_from(&record->lower, m->lower, sizeof(m->lower));
-        if (r >= 0 && fields & NAME)
-                r = name_from(&record->name, m->name, sizeof(m->name));
-        if (r >= 0 && fields & PEER)
-                r = text_from(&record->peer, m->peer, sizeof(m->peer));
-        if (r >= 0 && fields & TEXT)
-                r = text_from(&record->text, m->text, sizeof(m->text));
-        if (r >= 0 && fields & HASH)
-                r = bytes_from(&record->hash, m->hash, sizeof(m->hash), &m->hash_size);
-        if (r >= 0 && fields & OAP)
-                r = bytes_from(&record->oap, m->oap, sizeof(m->oap), &m->oap_size);
-        if (r >= 0 && fields & BINDING)
-                r = bytes_from(&record->binding, m->binding, sizeof(m->binding), &m->binding_size);
-        if (r >= 0 && fields & RESET)
-                r = exactly_from(&record->reset, m->reset, sizeof(m->reset), &m->have_reset);
-        if (r >= 0 && fields & CONTROL)
-                r = control_from_record(record, &m->control);
-
-        return r;
-}
-
-int layer_message_parse(const void *data, size_t size, LayerMessage *ret) {
-        _cleanup_(record_freep) O7s__Layer__Record *record = NULL;
-        _cleanup_(message_freep) LayerMessage *m = NULL;
-        uint32_t fields;
-        int r;
-
-        if (size == 0 || size > LAYER_MESSAGE_BYTES_MAX)
-                return -EBADMSG;
-
-        record = o7s__layer__record__unpack(NULL, size, data);
-        if (!record || record->type == 0)
-                return -EBADMSG;
-        if (record->type > _LAYER_MESSAGE_TYPE_MAX)
-                return -EPROTO;
-
-        m = calloc(1, sizeof(*m));
-        if (!m)
-                return -ENOMEM;
-
-        m->type = (LayerMessageType) (record->type - 1);
-        fields = fields_of[m->type];
-        numbers_from_record(record, fields, m);
-
-        r = bytes_from_record(record, fields, m);
-        if (r < 0)
-                return r;
-        if (fields & QOS) {
-                r = qos_from_record(record->qos, &m->qos);
-                if (r < 0)
-                        return r;
-        }
-        if (fields & NEIGHBOUR) {
-                r = neighbour_from_record(record->neighbour, &m->neighbour);
-                if (r < 0)
-                        return r;
-        }
-        if (!message_is_sane(m))
-                return -EBADMSG;
-
-        *ret = *m;
-        return 0;
 }
