@@ -41,6 +41,19 @@ int fragment_parse(const uint8_t *data, size_t size, Fragment *ret) {
         return 0;
 }
 
+int fragment_id(const uint8_t *message, size_t size, uint64_t *ret) {
+        uint8_t digest[HASH_BYTES_MAX];
+        Cursor c = cursor_from(digest, sizeof(*ret));
+        ssize_t n;
+
+        n = hash_compute(HASH_SHA256, message, size, digest);
+        if (n < 0)
+                return (int) n;
+
+        *ret = cursor_be64(&c);
+        return 0;
+}
+
 static size_t piece_of(size_t room) {
         return MIN(room - FRAGMENT_HEADER_BYTES, (size_t) UINT16_MAX);
 }

@@ -5,19 +5,22 @@
  * Pieces of an allocation message that no frame carries as a whole (docs/WIRE.md). The message is cut as it is, with
  * its fixed part; every piece but the last has the same size, and all say how long the whole is:
  *
- *    0  8  id of the message, random
+ *    0  8  id of the message: the first bytes of its SHA-256 digest
  *    8  2  bytes of the whole
  *   10  2  bytes of a piece
  *   12  1  number of this one, from 0
  *   13     its bytes
  *
  * reassembly.h puts them together again. Nothing acknowledges a piece: whoever sends them repeats all of them some
- * times, as long as no answer came (FragmentRepeats). Only o7s hosts understand them, and only what does not fit is
+ * times, as long as no answer came (FragmentRepeats). The id is the same then, so that what was lost of one repetition
+ * comes with another; and as it is a digest, pieces that somebody has put among them are found out before anybody looks
+ * at the message, and the next repetition begins anew. Only o7s hosts understand them, and only what does not fit is
  * cut: a host that understands none could not have taken it either. Pure.
  */
 
 #include "basic/cursor.h"
 #include "basic/time.h"
+#include "services/common/hash.h"
 
 #define FRAGMENT_HEADER_BYTES 13U
 #define FRAGMENT_PIECE_BYTES_MIN 128U   /* but for the last one */
@@ -39,6 +42,9 @@ typedef struct Fragment {
 /* What follows the fixed part of a message with the code of a fragment. Returns: 0; -EBADMSG: cut short, or not
  * exactly the bytes of that piece; -EPROTO: no message is cut like that. */
 int fragment_parse(const uint8_t *data, size_t size, Fragment *ret);
+
+/* The id of a message. Returns: 0; -EOPNOTSUPP. */
+int fragment_id(const uint8_t *message, size_t size, uint64_t *ret);
 
 /* How many pieces a message has, where room bytes are free behind the fixed part. Returns: pieces; -EMSGSIZE: too
  * many, or too large for any. */

@@ -61,7 +61,10 @@ bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress
         }
 
         (void) management_pack(e->framing, e->hash_size, message, whole.bytes, whole.size);
-        whole.id = e->events->random(e->userdata);
+        if (fragment_id(whole.bytes, whole.size, &whole.id) < 0) {
+                fragmented_message_done(&whole);
+                return false;
+        }
         fragment_repeats_init(&whole.repeats, now);
         eth_send_pieces(e, to, from, &whole);
 
@@ -70,23 +73,6 @@ bool eth_send_allocation(Ethernet *e, const FrameAddress *to, const FrameAddress
         else
                 fragmented_message_done(&whole);
         return true;
-}
-
-static DropReason reason_of(int r) {
-        switch (r) {
-
-        case -EALREADY:
-                return DROP_REPLAYED;
-
-        case -EBUSY:
-                return DROP_LIMIT;
-
-        case -ENOMEM:
-                return DROP_NO_MEMORY;
-
-        default:
-                return DROP_MALFORMED;
-        }
 }
 
 void eth_piece_received(Ethernet *e, const Frame *frame, const ManagementMessage *message, usec_t now) {
@@ -107,7 +93,7 @@ void eth_piece_received(Ethernet *e, const Frame *frame, const ManagementMessage
         if (r > 0)
                 r = management_parse_whole(e->framing, e->hash_size, bytes, size, &whole);
         if (r < 0)
-                return counters_drop(&e->counters, reason_of(r));
+                return counters_drop(&e->counters, reassembly_drop_reason(r));
 
         eth_management_received(e, frame, &whole, now);
 }

@@ -76,8 +76,6 @@ bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *messa
         if (whole.size <= message_max(u))
                 return flow_send_message(u, address, message, now);
 
-        if (u->events->random(u->userdata, &whole.id, sizeof(whole.id)) < 0)
-                return false;
         whole.bytes = malloc(whole.size);
         if (!whole.bytes) {
                 counters_drop(&u->counters, DROP_NO_MEMORY);
@@ -85,6 +83,10 @@ bool flow_send_allocation(Unicast *u, uint64_t address, const FlowMessage *messa
         }
 
         (void) flow_message_pack_whole(message, whole.bytes, whole.size);
+        if (fragment_id(whole.bytes, whole.size, &whole.id) < 0) {
+                fragmented_message_done(&whole);
+                return false;
+        }
         fragment_repeats_init(&whole.repeats, now);
         sent = flow_send_pieces(u, address, &whole, now);
 
@@ -177,23 +179,6 @@ static bool is_a_try_too_many(const FlowMessage *message, const LowerFlow *from,
         return !scan_try(&from->neighbour->scan, now);
 }
 
-static DropReason reason_of(int r) {
-        switch (r) {
-
-        case -EALREADY:
-                return DROP_REPLAYED;
-
-        case -EBUSY:
-                return DROP_LIMIT;
-
-        case -ENOMEM:
-                return DROP_NO_MEMORY;
-
-        default:
-                return DROP_MALFORMED;
-        }
-}
-
 /* What is kept of them is charged to the neighbour that passed them on: their sender is whoever it says. */
 static void piece_received(Unicast *u, const FlowMessage *message, const LowerFlow *from, usec_t now) {
         uint64_t neighbour = from && from->neighbour ? from->neighbour->address : ADDRESS_NONE;
@@ -214,7 +199,7 @@ static void piece_received(Unicast *u, const FlowMessage *message, const LowerFl
         if (r > 0)
                 r = flow_message_parse_whole(bytes, size, u->hash_size, &whole);
         if (r < 0)
-                return counters_drop(&u->counters, reason_of(r));
+                return counters_drop(&u->counters, reassembly_drop_reason(r));
         if (is_a_try_too_many(&whole, from, now))
                 return counters_drop(&u->counters, DROP_LIMIT);
 

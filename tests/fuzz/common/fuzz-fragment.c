@@ -2,7 +2,7 @@
 
 /*
  * Pieces of messages from several senders, as a sequence of { sender, wait, length:u16, bytes } records. What must
- * hold: a message that is complete is as large as its pieces said, and consists of what they brought; what is kept
+ * hold: a message that is complete is the one that its id says, and consists of what its pieces brought; what is kept
  * stays within its bounds; and when time has passed, nothing is kept.
  */
 
@@ -21,7 +21,9 @@ static void check_whole(const Fragment *last, const uint8_t *whole, size_t size)
         uint8_t bytes[FRAGMENT_HEADER_BYTES + UINT16_MAX];
         Writer w = writer_to(bytes, sizeof(bytes));
         Fragment again;
+        uint64_t id;
 
+        require(fragment_id(whole, size, &id) == 0 && id == last->id);
         require(size == last->size);
         require(fragment_count(size, room) == (int) fragment_pieces(last));
         fragment_write(&w, last->id, whole, size, room, last->number);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Messages in pieces: cut, lost, repeated, contradicted, and more of them than there is room for. */
+/* Messages in pieces: cut, lost, repeated, falsified, and more of them than there is room for. */
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,10 +35,31 @@ static uint8_t *make_message(size_t size) {
 /* One piece as it is on the wire. */
 static size_t cut(const uint8_t *message, size_t size, size_t room, unsigned number, uint8_t ret[2048]) {
         Writer w = writer_to(ret, 2048);
+        uint64_t id;
 
-        fragment_write(&w, 42, message, size, room, number);
+        assert_int_equal(fragment_id(message, size, &id), 0);
+        fragment_write(&w, id, message, size, room, number);
         assert_false(w.bad);
         return w.written;
+}
+
+static int add(Reassembly *reassembly, const ReassemblySender *from_whom, const uint8_t *message, size_t size,
+               size_t room, unsigned number, uint8_t **ret) {
+        uint8_t bytes[2048];
+        Fragment fragment;
+        size_t ret_size;
+        size_t n = cut(message, size, room, number, bytes);
+
+        assert_int_equal(fragment_parse(bytes, n, &fragment), 0);
+        return reassembly_add(reassembly, from_whom, &fragment, T0, ret, &ret_size);
+}
+
+/* The id of a message is the beginning of its digest, as others make it: SHA-256 of "abc". */
+static void test_id(void **state) {
+        uint64_t id;
+
+        assert_int_equal(fragment_id((const uint8_t *) "abc", 3, &id), 0);
+        assert_true(id == UINT64_C(0xba7816bf8f01cfea));
 }
 
 static void test_counts(void **state) {
@@ -157,30 +179,83 @@ static void test_orders(void **state) {
                 }
 }
 
-static void test_contradictions(void **state) {
-        Reassembly reassembly;
-        uint8_t bytes[512] = {};
-        Fragment fragment = { .id = 1, .size = 600, .piece = 200, .content = bytes, .content_size = 200 };
+/* Somebody has put a piece of his own among those of a message, before they came, or in between. */
+static void test_false_pieces(void **state) {
+        enum { SIZE = 3000, ROOM = 700 };
+        static const struct {
+                const char *name;
+                unsigned before;        /* pieces that were there already */
+                unsigned number;
+                size_t size, room;
+                int first;              /* what the first repetition ends with */
+        } rows[] = {
+                { "the first piece", 0, 0, SIZE, ROOM, -EILSEQ },
+                { "one before it came", 0, 3, SIZE, ROOM, -EILSEQ },
+                { "one in between", 2, 3, SIZE, ROOM, -EILSEQ },
+                { "a copy that is another", 3, 1, SIZE, ROOM, 1 },
+                { "another size", 0, 0, SIZE + 1, ROOM, 1 },
+                { "other pieces", 0, 0, SIZE, ROOM + 1, 1 },
+        };
+        const ReassemblySender one = sender(1);
+        uint8_t *message = make_message(SIZE + 1);
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                unsigned n = (unsigned) fragment_count(SIZE, ROOM);
+                Reassembly reassembly;
+                int r = 0;
+
+                print_message("%s\n", rows[i].name);
+                reassembly_init(&reassembly, key);
+                for (unsigned repetition = 0; repetition < 2; repetition++) {
+                        _cleanup_free_ uint8_t *whole = NULL;
+
+                        for (unsigned number = 0; number < n; number++) {
+                                uint64_t id;
+                                uint8_t bytes[2048];
+                                Writer w = writer_to(bytes, sizeof(bytes));
+                                Fragment fragment;
+                                size_t size;
+
+                                if (repetition == 0 && number == rows[i].before) {
+                                        /* Of the genuine id, whatever it says. */
+                                        assert_int_equal(fragment_id(message, SIZE, &id), 0);
+                                        fragment_write(&w, id, message, rows[i].size, rows[i].room, rows[i].number);
+                                        bytes[FRAGMENT_HEADER_BYTES] ^= 1;
+                                        assert_int_equal(fragment_parse(bytes, w.written, &fragment), 0);
+                                        (void) reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size);
+                                        assert_null(whole);
+                                }
+                                r = add(&reassembly, &one, message, SIZE, ROOM, number, &whole);
+                                if (r == 1 || r == -EILSEQ)
+                                        break;
+                        }
+                        if (repetition == 0)
+                                assert_int_equal(r, rows[i].first);
+                        if (r == 1)
+                                assert_memory_equal(whole, message, SIZE);
+                        if (rows[i].first == 1)
+                                break;
+                }
+                assert_int_equal(r, 1);
+                assert_int_equal(reassembly.n_completed, 1);
+                reassembly_expire(&reassembly, T0 + REASSEMBLY_KEEP_USEC);
+                assert_int_equal(reassembly.bytes, 0);
+                assert_int_equal(reassembly.n_messages, 0);
+                reassembly_done(&reassembly);
+        }
+        free(message);
+}
+
+/* Another sender's message with the same id is another message; what is not complete in time is forgotten. */
+static void test_senders_and_time(void **state) {
+        _cleanup_free_ uint8_t *message = make_message(600), *whole = NULL;
         const ReassemblySender one = sender(1), two = sender(2);
-        _cleanup_free_ uint8_t *whole = NULL;
-        size_t size;
+        Reassembly reassembly;
 
         reassembly_init(&reassembly, key);
-        assert_int_equal(reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size), 0);
-
-        fragment.number = 1;
-        fragment.size = 601;
-        assert_int_equal(reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size), -EPROTO);
-        fragment.size = 600;
-        fragment.piece = 199;
-        assert_int_equal(reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size), -EPROTO);
-        fragment.piece = 200;
-
-        /* Another sender's message with the same id is another message. */
-        assert_int_equal(reassembly_add(&reassembly, &two, &fragment, T0, &whole, &size), 0);
+        assert_int_equal(add(&reassembly, &one, message, 600, 213, 0, &whole), 0);
+        assert_int_equal(add(&reassembly, &two, message, 600, 213, 1, &whole), 0);
         assert_int_equal(reassembly.n_messages, 2);
-        assert_null(whole);
-
         reassembly_expire(&reassembly, T0 + REASSEMBLY_KEEP_USEC - 1);
         assert_int_equal(reassembly.n_messages, 2);
         reassembly_expire(&reassembly, T0 + REASSEMBLY_KEEP_USEC);
@@ -188,61 +263,125 @@ static void test_contradictions(void **state) {
         assert_int_equal(reassembly.bytes, 0);
         assert_int_equal(reassembly.n_timed_out, 2);
         assert_true(reassembly_next(&reassembly) == USEC_INFINITY);
+        assert_null(whole);
         reassembly_done(&reassembly);
 }
 
-/* One that floods gets its part, another one gets in all the same, and in all there is a limit. */
-static void test_flood(void **state) {
-        uint8_t bytes[2048] = {}, *whole = NULL;
-        unsigned n_taken = 0, n_others = 0;
+/* What is charged is what came, and a little for each piece. */
+static void test_charge(void **state) {
+        uint8_t bytes[FRAGMENT_PIECE_BYTES_MIN] = {}, *whole = NULL;
+        const ReassemblySender one = sender(1);
         Reassembly reassembly;
         size_t size;
 
         reassembly_init(&reassembly, key);
-        for (uint64_t id = 0; id < 10000; id++) {
-                const Fragment fragment = { .id = id, .size = 32768, .piece = 2048, .content = bytes,
-                                            .content_size = 2048 };
-                const ReassemblySender one = sender((uint8_t) id);
+        for (uint64_t id = 0; id < REASSEMBLY_SENDER_MESSAGES_MAX; id++) {
+                const Fragment fragment = {
+                        .id = id,
+                        .size = 32768,
+                        .piece = sizeof(bytes),
+                        .content = bytes,
+                        .content_size = sizeof(bytes),
+                };
 
-                n_taken += reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size) == 0;
+                assert_int_equal(reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size), 0);
+                assert_true(reassembly.bytes >= (id + 1) * sizeof(bytes));
+                assert_true(reassembly.bytes <= (id + 1) * (sizeof(bytes) + 32));
         }
-        assert_int_equal(n_taken, REASSEMBLY_SENDER_BYTES_MAX / 32768);
-
-        for (unsigned i = 0; i < 10000; i++) {
-                const Fragment fragment = { .id = i, .size = 32768, .piece = 2048, .content = bytes,
-                                            .content_size = 2048 };
-                const ReassemblySender other = { .charged = &i, .charged_size = sizeof(i) };
-
-                n_others += reassembly_add(&reassembly, &other, &fragment, T0, &whole, &size) == 0;
-        }
-        assert_int_equal(n_others, (REASSEMBLY_BYTES_MAX - REASSEMBLY_SENDER_BYTES_MAX) / 32768);
-        assert_true(reassembly.bytes <= REASSEMBLY_BYTES_MAX);
-
-        reassembly_expire(&reassembly, T0 + REASSEMBLY_KEEP_USEC);
-        assert_int_equal(reassembly.bytes, 0);
+        assert_int_equal(reassembly.n_messages, REASSEMBLY_SENDER_MESSAGES_MAX);        /* none had to go */
+        assert_int_equal(reassembly.n_timed_out, 0);
         reassembly_done(&reassembly);
+}
+
+/* One sender floods, with pieces of messages that never are complete, as many as there is room for: bounds hold, and a
+ * message that comes between gets through, of another sender and of the same. */
+static void test_flood(void **state) {
+        static const struct {
+                const char *name;
+                size_t piece;
+                unsigned n_senders, n_between;  /* that flood; their pieces between two of the genuine message */
+        } rows[] = {
+                { "small pieces", FRAGMENT_PIECE_BYTES_MIN, 1, 4 },
+                { "large pieces", 2000, 1, 4 },
+                { "small pieces of many", FRAGMENT_PIECE_BYTES_MIN, 1000, 10 },
+                { "large pieces of many", 2000, 1000, 10 },
+        };
+        static const size_t room = 1300;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                for (unsigned same = 0; same < 2; same++) {
+                        _cleanup_free_ uint8_t *message = make_message(32768), *whole = NULL;
+                        const unsigned own = same ? 0 : UINT_MAX;
+                        const ReassemblySender genuine = { .name = "genuine",
+                                                           .charged = &own,
+                                                           .charged_size = sizeof(own) };
+                        unsigned number = 0, n = (unsigned) fragment_count(32768, room);
+                        uint8_t bytes[2048] = {}, *none = NULL;
+                        Reassembly reassembly;
+                        int r = 0;
+
+                        print_message("%s, of %s sender\n", rows[i].name, same ? "the same" : "another");
+                        reassembly_init(&reassembly, key);
+                        for (unsigned step = 0; r == 0; step++) {
+                                const Fragment fragment = { .id = step,
+                                                            .size = 32768,
+                                                            .piece = (uint16_t) rows[i].piece,
+                                                            .content = bytes,
+                                                            .content_size = rows[i].piece };
+                                const unsigned who = step % rows[i].n_senders;
+                                const ReassemblySender flooder = { .charged = &who, .charged_size = sizeof(who) };
+                                size_t size;
+
+                                assert_int_equal(reassembly_add(&reassembly, &flooder, &fragment, T0, &none, &size), 0);
+                                assert_true(reassembly.bytes <= REASSEMBLY_BYTES_MAX);
+                                assert_true(reassembly.n_messages <= REASSEMBLY_MESSAGES_MAX);
+                                for (unsigned b = 0; b < REASSEMBLY_BUCKETS; b++)
+                                        assert_true(reassembly.buckets[b].bytes <= REASSEMBLY_SENDER_BYTES_MAX);
+
+                                /* Once it is full. */
+                                if (step > 3000 && step % rows[i].n_between == 0)
+                                        r = add(&reassembly, &genuine, message, 32768, room, number++, &whole);
+                        }
+                        assert_int_equal(r, 1);
+                        assert_int_equal(number, n);
+                        assert_memory_equal(whole, message, 32768);
+                        reassembly_expire(&reassembly, T0 + REASSEMBLY_KEEP_USEC);
+                        assert_int_equal(reassembly.bytes, 0);
+                        reassembly_done(&reassembly);
+                }
 }
 
 /* What is complete makes room for what is new. */
 static void test_many_complete(void **state) {
-        uint8_t bytes[200] = {};
         const ReassemblySender one = sender(1);
         Reassembly reassembly;
 
         reassembly_init(&reassembly, key);
-        for (uint64_t id = 0; id < 2 * REASSEMBLY_MESSAGES_MAX; id++)
-                for (uint8_t number = 0; number < 2; number++) {
-                        const Fragment fragment = {
-                                .id = id, .size = 300, .piece = 200, .number = number, .content = bytes,
-                                .content_size = number ? 100 : 200 };
-                        _cleanup_free_ uint8_t *whole = NULL;
-                        size_t size;
+        for (unsigned i = 0; i < 2 * REASSEMBLY_MESSAGES_MAX; i++) {
+                _cleanup_free_ uint8_t *message = make_message(300), *whole = NULL;
 
-                        assert_int_equal(reassembly_add(&reassembly, &one, &fragment, T0, &whole, &size), number);
-                }
+                memcpy(message, &i, sizeof(i));
+                assert_int_equal(add(&reassembly, &one, message, 300, 213, 0, &whole), 0);
+                assert_int_equal(add(&reassembly, &one, message, 300, 213, 1, &whole), 1);
+        }
         assert_int_equal(reassembly.n_messages, REASSEMBLY_SENDER_MESSAGES_MAX);
         assert_int_equal(reassembly.n_completed, 2 * REASSEMBLY_MESSAGES_MAX);
+        assert_int_equal(reassembly.n_timed_out, 0);
+        assert_int_equal(reassembly.bytes, 0);
         reassembly_done(&reassembly);
+}
+
+static void test_drop_reasons(void **state) {
+        static const struct {
+                int r;
+                DropReason reason;
+        } rows[] = {
+                { -EALREADY, DROP_REPLAYED }, { -EILSEQ, DROP_FORGED },   { -EBUSY, DROP_LIMIT },
+                { -ENOMEM, DROP_NO_MEMORY },  { -EPROTO, DROP_MALFORMED }, { -EBADMSG, DROP_MALFORMED },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                assert_int_equal(reassembly_drop_reason(rows[i].r), rows[i].reason);
 }
 
 static void test_repeats(void **state) {
@@ -261,12 +400,16 @@ static void test_repeats(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_id),
                 cmocka_unit_test(test_counts),
                 cmocka_unit_test(test_parse),
                 cmocka_unit_test(test_orders),
-                cmocka_unit_test(test_contradictions),
+                cmocka_unit_test(test_false_pieces),
+                cmocka_unit_test(test_senders_and_time),
+                cmocka_unit_test(test_charge),
                 cmocka_unit_test(test_flood),
                 cmocka_unit_test(test_many_complete),
+                cmocka_unit_test(test_drop_reasons),
                 cmocka_unit_test(test_repeats),
         };
 
