@@ -39,6 +39,22 @@ static void refresh(Service *s, ServiceTime now) {
                 event_reloaded(0, "");
 }
 
+static uint64_t source_of(const Service *s, const AuthMessage *message) {
+        if (message->source[0] == '\0')
+                return 0;
+
+        return MAX(siphash24(s->source_key, message->source, strlen(message->source)), UINT64_C(1));
+}
+
+/* The name's share and the peer's, of what all may cause. */
+static bool may_begin(Service *s, const AuthMessage *message, usec_t now) {
+        if (message->source[0] != '\0' &&
+            !limit_take(&s->source_limit, message->source, strlen(message->source), now))
+                return false;
+
+        return limit_take(&s->limit, message->name, strlen(message->name), now);
+}
+
 /* A session with its handshake; takes the policy out of the message. */
 static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool server, ServiceTime now, AuthMessage *answer,
                  Session **ret) {
@@ -51,7 +67,10 @@ static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool serve
         if (!flow_name_is_valid_on_wire(message->name))
                 return refuse(answer, -EPROTO, "A handshake is for a name, and there is none");
 
-        r = session_new(&s->sessions, peer, server, now.monotonic, &session);
+        r = session_new(&s->sessions, peer, source_of(s, message), server, now.monotonic, &session);
+        if (r == -EDQUOT)
+                return refuse(answer, -EBUSY, server ? "Too many handshakes of this peer are under way"
+                                                     : "Too many handshakes of this user are under way");
         if (r < 0)
                 return refuse(answer, r,
                               r == -EBUSY ? "Too many handshakes are under way; later ones have to wait"
@@ -229,7 +248,7 @@ int service_check_request(Service *s, ServicePeer *peer, AuthMessage *message, S
         AuthPeer who = {};
         int r, marked;
 
-        if (!limit_take(&s->limit, message->name, strlen(message->name), now.monotonic)) {
+        if (!may_begin(s, message, now.monotonic)) {
                 (void) refuse(answer, -EBUSY, "Too many handshakes were begun within a second");
                 return failed(s, now, message->name, &who, -EBUSY, answer);
         }

@@ -23,7 +23,15 @@ static unsigned slot_of(uint64_t id) {
         return (unsigned) (id & (SESSIONS_MAX - 1));
 }
 
-int session_new(SessionTable *table, const void *owner, bool server, usec_t now, Session **ret) {
+/* Counts one more, or one less, of whom there is a number of. */
+static void count_source(SessionTable *table, uint64_t source, int change) {
+        uint16_t *n = table->n_of_source + source % SESSION_SOURCES;
+
+        if (source > 0)
+                *n = (uint16_t) (*n + change);
+}
+
+int session_new(SessionTable *table, const void *owner, uint64_t source, bool server, usec_t now, Session **ret) {
         _cleanup_free_ Session *s = NULL;
         uint64_t number = 0;
         unsigned slot;
@@ -34,6 +42,8 @@ int session_new(SessionTable *table, const void *owner, bool server, usec_t now,
 
         if (table->n_free == 0 || (server && table->n_asked >= SESSIONS_ASKED_MAX))
                 return -EBUSY;
+        if (source > 0 && table->n_of_source[source % SESSION_SOURCES] >= SESSIONS_SOURCE_MAX)
+                return -EDQUOT;
 
         while (number >> SLOT_BITS == 0) {              /* so that it is not 0, once in 2^52 */
                 r = random_bytes(&number, sizeof(number));
@@ -53,6 +63,8 @@ int session_new(SessionTable *table, const void *owner, bool server, usec_t now,
         list_init(&s->by_age);
         list_append(&table->by_age, &s->by_age);
         table->n_asked += server;
+        s->source = source;
+        count_source(table, source, 1);
         table->slots[slot] = s;
 
         *ret = TAKE_PTR(s);
@@ -70,6 +82,7 @@ Session *session_free(SessionTable *table, Session *s) {
         table->slots[slot] = NULL;
         table->free_slots[table->n_free++] = (uint16_t) slot;
         table->n_asked -= s->server;
+        count_source(table, s->source, -1);
 
         s->handshake = handshake_free(s->handshake);
         security_policy_done(&s->policy);

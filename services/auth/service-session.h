@@ -4,7 +4,7 @@
 /*
  * Handshakes that are under way: a table of fixed size, each entry for SESSION_LIFE_USEC. Its numbers are never used
  * twice and cannot be guessed: 52 random bits above the slot. Sessions of the asked side, which strangers can cause,
- * leave a quarter of the table to ours.
+ * leave a quarter of the table to ours; no source, a peer or a user of this host, has more than a quarter.
  */
 
 #include "basic/list.h"
@@ -13,6 +13,8 @@
 
 #define SESSIONS_MAX 4096U
 #define SESSIONS_ASKED_MAX (SESSIONS_MAX / 4U * 3U)
+#define SESSIONS_SOURCE_MAX (SESSIONS_MAX / 4U)
+#define SESSION_SOURCES 1024U           /* that are counted; by a hash, so that two may share a number */
 #define SESSION_LIFE_USEC (60 * USEC_PER_SEC)
 
 typedef struct Session Session;
@@ -21,6 +23,7 @@ struct Session {
         uint64_t id;                            /* never 0 */
         usec_t expiry;
         bool server;                            /* we are the asked side */
+        uint64_t source;                        /* hash of who causes it; 0: not known, and not counted */
         const void *owner;                      /* who may name it; only compared */
         Handshake *handshake;
         SecurityPolicy policy;                  /* the handshake points at it */
@@ -34,14 +37,16 @@ typedef struct SessionTable {
         uint16_t free_slots[SESSIONS_MAX];      /* a stack */
         unsigned n_free;
         unsigned n_asked;
+        uint16_t n_of_source[SESSION_SOURCES];
         List by_age;                            /* oldest first: they all live equally long */
 } SessionTable;
 
 void session_table_init(SessionTable *table);
 void session_table_done(SessionTable *table);
 
-/* An empty session with a number. Returns: 0; -EBUSY: the table is full; -ENOMEM, or why there is no randomness. */
-int session_new(SessionTable *table, const void *owner, bool server, usec_t now, Session **ret);
+/* An empty session with a number. Returns: 0; -EBUSY: the table is full; -EDQUOT: this source has its share; -ENOMEM,
+ * or why there is no randomness. */
+int session_new(SessionTable *table, const void *owner, uint64_t source, bool server, usec_t now, Session **ret);
 
 /* Wipes what it has, and frees it. */
 Session *session_free(SessionTable *table, Session *session);

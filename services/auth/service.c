@@ -30,6 +30,12 @@ int service_new(const char *root, Service **ret) {
                 return r;
         limit_init(&s->limit, key, SERVICE_NAME_RATE, SERVICE_NAME_BURST, SERVICE_ASKED_RATE, SERVICE_ASKED_BURST);
 
+        r = random_bytes(s->source_key, sizeof(s->source_key));
+        if (r < 0)
+                return r;
+        limit_init(&s->source_limit, s->source_key, SERVICE_SOURCE_RATE, SERVICE_SOURCE_BURST, SERVICE_ASKED_RATE,
+                   SERVICE_ASKED_BURST);
+
         r = credential_store_new(root, &s->store);
         if (r < 0)
                 return r;

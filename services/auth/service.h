@@ -18,7 +18,7 @@
  *   credentials*.c trust*.c certificate*.c                                  what we show, and whom we trust
  *
  * What a message may cost is bounded: its size, one public-key operation or two, and for handshakes that strangers
- * begin a budget per second, of which no name gets all.
+ * begin a budget per second, of which no name and no peer gets all.
  */
 
 #include "basic/siphash.h"
@@ -35,6 +35,8 @@
 #define SERVICE_ASKED_BURST 4000U
 #define SERVICE_NAME_RATE 1500U
 #define SERVICE_NAME_BURST 3000U
+#define SERVICE_SOURCE_RATE 1500U
+#define SERVICE_SOURCE_BURST 3000U
 
 typedef struct ServiceTime {
         usec_t monotonic;
@@ -53,7 +55,8 @@ typedef struct Service {
         usec_t refreshed;                       /* when the files were looked at */
         SessionTable sessions;
         Mark mark;
-        Limit limit;
+        Limit limit, source_limit;
+        uint8_t source_key[SIPHASH_KEY_BYTES];
         EventLog events;
         WarningTable warnings;
         uint8_t epoch[AUTH_EPOCH_BYTES];        /* of this process: a server's answer says it */

@@ -103,6 +103,7 @@ static ssize_t pack_record(const AuthMessage *message, AuthRecord *record, AuthP
         pack_numbers(message, record);
         pack_bytes(message, record);
         if (auth_refer_text(message->name, sizeof(message->name), &record->has_name, &record->name) < 0 ||
+            auth_refer_text(message->source, sizeof(message->source), &record->has_source, &record->source) < 0 ||
             auth_refer_text(message->text, sizeof(message->text), &record->has_text, &record->text) < 0)
                 return -EINVAL;
 
@@ -272,6 +273,7 @@ static int parse_record(const AuthRecord *record, AuthMessage *message) {
         message->expiry_usec = record->expiry_usec;
 
         if (auth_take_text(message->name, sizeof(message->name), record->has_name, &record->name) < 0 ||
+            auth_take_text(message->source, sizeof(message->source), record->has_source, &record->source) < 0 ||
             auth_take_sentence(message->text, sizeof(message->text), record->has_text, &record->text) < 0)
                 return -EBADMSG;
 

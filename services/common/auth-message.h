@@ -13,13 +13,13 @@
  *                KEYS + [a connection to o7s-keyd] ->        after HELLO, and again after each answer of -ENOTCONN:
  *                                                            its connection is broken
  *
- *   asking side  BUILD_REQUEST(id, name, policy, capabilities, token, replaced, binding, size)      ->
+ *   asking side  BUILD_REQUEST(id, source, name, policy, capabilities, token, replaced, binding, size) ->
  *                                                  <-  REQUEST_BUILT(id, result, text, session, oap)
  *                CHECK_RESPONSE(id, session, oap, binding)        ->         of whichever attempt was answered
  *                                                  <-  RESPONSE_CHECKED(id, result, text, capabilities, token, reset,
  *                                                                       epoch, peer, keys, control)
  *
- *   asked side   CHECK_REQUEST(id, name, policy, oap, binding)    ->         before anything else is done with it
+ *   asked side   CHECK_REQUEST(id, source, name, policy, oap, binding) ->    before anything else is done with it
  *                                                  <-  REQUEST_CHECKED(id, result, text, session, oap_id, stamp,
  *                                                                      capabilities, token, replaced, peer)
  *                BUILD_RESPONSE(id, session, capabilities, token, reset, binding)      ->
@@ -50,6 +50,7 @@
 #define AUTH_MESSAGE_BYTES_MAX 65536U
 #define AUTH_OAP_BYTES_MAX 32768U       /* of one handshake message; layers cut it into pieces */
 #define AUTH_TEXT_BYTES_MAX 512U
+#define AUTH_SOURCE_BYTES_MAX 328U      /* a layer's name and a peer's */
 #define AUTH_IDENTITY_BYTES_MAX 256U
 #define AUTH_BINDING_BYTES_MAX 512U
 #define AUTH_EPOCH_BYTES 16U
@@ -112,6 +113,8 @@ typedef struct AuthMessage {
         bool have_token;
         bool have_reset;
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];        /* the name that is called: any bytes but NUL */
+        /* Who causes it, as far as we know, for limits: a user, or a peer as its layer names it. "": not known. */
+        char source[AUTH_SOURCE_BYTES_MAX];
         char text[AUTH_TEXT_BYTES_MAX];
         SecurityPolicy policy;                          /* owned: auth_message_done() */
         uint32_t capabilities;                          /* OAP_CAPABILITY_ */

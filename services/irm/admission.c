@@ -2,6 +2,8 @@
 
 /* From a request of another host to a flow, see admission.h. */
 
+#include <stdio.h>
+
 #include "basic/log.h"
 #include "basic/random.h"
 #include "libo7s/qos.h"
@@ -339,6 +341,7 @@ static int ask(Layer *l, Name *n, const LayerMessage *message, const IncomingReq
         if (r < 0)
                 return r;
 
+        (void) snprintf(question.source, sizeof(question.source), "%s: %s", l->name, request->peer);
         r = handshake_add_oap(&question, message->oap, message->oap_size);
         if (r < 0) {
                 auth_message_done(&question);

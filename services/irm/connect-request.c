@@ -13,6 +13,8 @@
  * that are still to come.
  */
 
+#include <stdio.h>
+
 #include "basic/log.h"
 #include "basic/random.h"
 #include "services/irm/audit.h"
@@ -263,6 +265,7 @@ static int ask_for_request(Flow *f, Attempt *a, const LayerMessage *prepared) {
         if (r < 0)
                 return r;
 
+        (void) snprintf(question.source, sizeof(question.source), "user %u", f->caller->key.uid);
         question.capabilities = OAP_CAPABILITIES_OF_HOST | terms_wishes(&f->qos, f->stream);
         question.have_token = true;
         memcpy(question.token, a->request.token, sizeof(question.token));

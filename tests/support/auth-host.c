@@ -283,6 +283,7 @@ int test_host_build_request(TestHost *host, const char *name, const char *const 
         };
 
         (void) copy_string(message.name, sizeof(message.name), name);
+        (void) copy_string(message.source, sizeof(message.source), strempty(host->source));
         if (take_settings(&message.policy, settings) < 0 || take_bytes(&message, NULL, 0, test_request_binding) < 0)
                 return -EBADF;
         return ask(host, &message, ret);
@@ -293,6 +294,7 @@ int test_host_check_request(TestHost *host, const char *name, const char *const 
         AuthMessage message = { .type = AUTH_CHECK_REQUEST, .id = 2 };
 
         (void) copy_string(message.name, sizeof(message.name), name);
+        (void) copy_string(message.source, sizeof(message.source), strempty(host->source));
         if (take_settings(&message.policy, settings) < 0 || take_bytes(&message, oap, size, test_request_binding) < 0)
                 return -EBADF;
         return ask(host, &message, ret);

@@ -33,6 +33,7 @@ typedef struct TestHost {
         Service *service;
         ServicePeer peer;
         TestKeyd keyd;
+        const char *source;             /* who causes what is asked; NULL: nobody knows */
         ServiceTime now;
 } TestHost;
 

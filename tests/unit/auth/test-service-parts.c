@@ -26,7 +26,7 @@ static void test_session_numbers(void **state) {
                 for (unsigned i = 0; i < SESSIONS_MAX; i++) {
                         Session *s;
 
-                        assert_int_equal(session_new(&table, &owner, false, round, &s), 0);
+                        assert_int_equal(session_new(&table, &owner, 0, false, round, &s), 0);
                         assert_ptr_equal(session_find(&table, s->id, &owner, false), s);
                         assert_null(session_find(&table, s->id, &owner, true));
                         assert_null(session_find(&table, s->id, &other, false));
@@ -42,7 +42,7 @@ static void test_session_numbers(void **state) {
                 {
                         Session *s;
 
-                        assert_int_equal(session_new(&table, &owner, false, round, &s), -EBUSY);
+                        assert_int_equal(session_new(&table, &owner, 0, false, round, &s), -EBUSY);
                 }
                 session_table_disown(&table, &other);
                 assert_int_equal(session_table_count(&table), SESSIONS_MAX);
@@ -52,6 +52,34 @@ static void test_session_numbers(void **state) {
         session_table_done(&table);
 }
 
+/* One source has a quarter, and not more, whoever else there is; what ends makes room. */
+static void test_session_sources(void **state) {
+        static SessionTable table;
+        Session *s, *first = NULL;
+
+        session_table_init(&table);
+        for (unsigned i = 0; i < SESSIONS_SOURCE_MAX; i++) {
+                assert_int_equal(session_new(&table, &table, 77, true, i, &s), 0);
+                first = first ? first : s;
+        }
+        assert_int_equal(session_new(&table, &table, 77, true, 0, &s), -EDQUOT);
+        assert_int_equal(session_new(&table, &table, 77, false, 0, &s), -EDQUOT);
+
+        /* As many peers as there are numbers, or some that nobody knows. */
+        assert_int_equal(session_new(&table, &table, 78, true, 0, &s), 0);
+        assert_int_equal(session_new(&table, &table, 0, true, 0, &s), 0);
+        assert_int_equal(session_new(&table, &table, UINT64_MAX, false, 0, &s), 0);
+        assert_int_equal(session_new(&table, &table, 77 + SESSION_SOURCES, true, 0, &s), -EDQUOT);
+
+        assert_null(session_free(&table, first));
+        assert_int_equal(session_new(&table, &table, 77, true, 0, &s), 0);
+        assert_int_equal(session_new(&table, &table, 77, true, 0, &s), -EDQUOT);
+
+        session_table_clear(&table);
+        for (unsigned i = 0; i < SESSION_SOURCES; i++)
+                assert_int_equal(table.n_of_source[i], 0);
+}
+
 static void test_session_expiry(void **state) {
         static SessionTable table;
         Session *s;
@@ -59,7 +87,7 @@ static void test_session_expiry(void **state) {
         session_table_init(&table);
         assert_true(session_table_next(&table) == USEC_INFINITY);
         for (usec_t now = 0; now < 10; now++)
-                assert_int_equal(session_new(&table, &table, now % 2, now * USEC_PER_SEC, &s), 0);
+                assert_int_equal(session_new(&table, &table, 0, now % 2, now * USEC_PER_SEC, &s), 0);
 
         assert_true(session_table_next(&table) == SESSION_LIFE_USEC);
         session_table_expire(&table, SESSION_LIFE_USEC - 1);
@@ -159,7 +187,8 @@ static void test_event_rate(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_session_numbers), cmocka_unit_test(test_session_expiry),
+                cmocka_unit_test(test_session_numbers), cmocka_unit_test(test_session_sources),
+                cmocka_unit_test(test_session_expiry),
                 cmocka_unit_test(test_warnings),        cmocka_unit_test(test_many_warnings),
                 cmocka_unit_test(test_event_rate),
         };

@@ -387,6 +387,48 @@ static void test_full_table(void **state) {
         pair_done(&p);
 }
 
+/* One peer fills neither the table nor the time for all. */
+static void test_source(void **state) {
+        Outcome o = {};
+        unsigned n = 0;
+        Pair p;
+
+        pair_init(&p, *state);
+        assert_int_equal(test_host_build_request(&p.client, NAME, NULL, &o.request), 0);
+        p.server.source = "lan: 02:00:00:00:00:66";
+        while (test_host_check_request(&p.server, NAME, NULL, o.request.oap, o.request.oap_size, &o.checked) == 0)
+                n++;
+        assert_int_equal(n, SESSIONS_SOURCE_MAX);
+        assert_non_null(strstr(o.checked.text, "of this peer"));
+
+        p.server.now.monotonic += USEC_PER_SEC;
+        p.server.source = "lan: 02:00:00:00:00:01";
+        assert_int_equal(test_host_check_request(&p.server, NAME, NULL, o.request.oap, o.request.oap_size, &o.checked),
+                         0);
+        outcome_done(&o);
+        pair_done(&p);
+}
+
+static void test_source_rate(void **state) {
+        static const uint8_t garbage[64] = { 1 };
+        _cleanup_(auth_message_done) AuthMessage answer = {};
+        char name[32];
+        unsigned n = 0;
+        Pair p;
+
+        /* Garbage for ever other names. */
+        pair_init(&p, *state);
+        p.server.source = "lan: 02:00:00:00:00:66";
+        do
+                (void) snprintf(name, sizeof(name), "%u.example", n++);
+        while (test_host_check_request(&p.server, name, NULL, garbage, sizeof(garbage), &answer) != -EBUSY);
+        assert_int_equal(n - 1, SERVICE_SOURCE_BURST);
+
+        p.server.source = "lan: 02:00:00:00:00:01";
+        assert_int_equal(test_host_check_request(&p.server, NAME, NULL, garbage, sizeof(garbage), &answer), -EBADMSG);
+        pair_done(&p);
+}
+
 /* Garbage costs its sender his share, and no name gets all. */
 static void test_budget(void **state) {
         static const uint8_t garbage[64] = { 1 };
@@ -566,7 +608,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_handshakes), cmocka_unit_test(test_forged_response),
                 cmocka_unit_test(test_sessions_are_for_once), cmocka_unit_test(test_full_table),
-                cmocka_unit_test(test_budget), cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
+                cmocka_unit_test(test_budget), cmocka_unit_test(test_source), cmocka_unit_test(test_source_rate),cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
                 cmocka_unit_test(test_bad_files), cmocka_unit_test(test_inspect), cmocka_unit_test(test_manners),
         };
 

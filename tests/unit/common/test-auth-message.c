@@ -55,6 +55,7 @@ static void fill(AuthMessage *m, AuthMessageType type) {
                 .have_token = true,
                 .have_reset = true,
                 .name = "web.example\xff/",
+                .source = "lan: 02:00:00:00:00:01",
                 .text = "The peer's certificate has expired",
                 .capabilities = 0xfedcba98,
                 .token = { 1, 2 },
@@ -106,6 +107,7 @@ static void assert_same(const AuthMessage *a, const AuthMessage *b) {
         assert_int_equal(a->have_token, b->have_token);
         assert_int_equal(a->have_reset, b->have_reset);
         assert_string_equal(a->name, b->name);
+        assert_string_equal(a->source, b->source);
         assert_string_equal(a->text, b->text);
         assert_int_equal(a->capabilities, b->capabilities);
         assert_memory_equal(a->token, b->token, sizeof(a->token));
@@ -196,6 +198,7 @@ static void set_oap(AuthMessage *m) { m->oap_size = AUTH_OAP_BYTES_MAX + 1; }
 static void set_suite(AuthMessage *m) { m->keys.suite = _SEAL_SUITE_MAX; }
 static void set_mac_only(AuthMessage *m) { m->keys.suite = SEAL_REFERENCE; }
 static void set_name(AuthMessage *m) { memset(m->name, 'a', sizeof(m->name)); }
+static void set_source(AuthMessage *m) { memset(m->source, 'a', sizeof(m->source)); }
 static void set_text(AuthMessage *m) { memset(m->text, 'a', sizeof(m->text)); }
 static void set_identity(AuthMessage *m) { memset(m->peer.identity, 'a', sizeof(m->peer.identity)); }
 static void set_findings(AuthMessage *m) { m->n_findings = AUTH_FINDINGS_MAX + 1; }
@@ -206,7 +209,7 @@ static const struct {
 } bad[] = {
         { "type", set_type }, { "positive result", set_positive }, { "result", set_result },
         { "binding", set_binding }, { "oap", set_oap }, { "suite", set_suite }, { "MAC only", set_mac_only },
-        { "name", set_name }, { "text", set_text }, { "identity", set_identity }, { "findings", set_findings },
+        { "name", set_name }, { "source", set_source }, { "text", set_text }, { "identity", set_identity }, { "findings", set_findings },
 };
 
 static void test_ranges(void **state) {
