@@ -5,37 +5,23 @@
  * into trees, numbers and scratch space of their own, on the heap and on the stack, and not all of them clean up. So
  * it is done here, for all of them:
  *
- *   all pages are locked, no core is written, and no other process of this user may look
+ *   all pages are locked, no core is written, and no other process of this user may look (services/common/vault.c)
  *   whatever is given back to the heap is wiped: free() and realloc() below stand in front of the C library's
  *   after each use of a key the stack below is wiped
+ *
+ * What GnuTLS made of a key lies in the heap, beside everything else, and so cannot be emptied in a forked child
+ * (MADV_WIPEONFORK), as our own buffers are. What holds instead: nothing here forks, and no question makes it. Only a
+ * token's library may, to start a helper; such a child has no core either, cannot be looked into until it runs that
+ * other program, and the unit has no swap (MemorySwapMax=0) that its pages, which are not locked, could go to.
  *
  * A sanitizer has a heap of its own: there, the C library's free() is not replaced.
  */
 
 #include <malloc.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "services/keyd/key.h"
 
 #define STACK_BYTES (128U * 1024U)      /* more than any computation with a key uses */
-
-int key_memory_protect(void) {
-        const struct rlimit none = {};
-        int r = 0;
-
-        if (setrlimit(RLIMIT_CORE, &none) < 0)
-                r = -errno;
-        if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) < 0)
-                r = -errno;
-
-        /* A page is locked once it is there: one that was never touched has no key in it. */
-        if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-                r = -errno;
-
-        return r;
-}
 
 __attribute__((noinline)) void key_memory_wipe_stack(void) {
         uint8_t waste[STACK_BYTES];

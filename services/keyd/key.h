@@ -27,10 +27,6 @@
 
 /* -- key-memory.c -- */
 
-/* No core, no other process of this user, and, where it can be done, no swap sees this process. Returns: 0; an errno,
- * after which it goes on: the memory could not be locked. */
-int key_memory_protect(void);
-
 /* What calls before this one have left below on the stack. */
 void key_memory_wipe_stack(void);
 
