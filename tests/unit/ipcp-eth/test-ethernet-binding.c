@@ -394,10 +394,9 @@ static void test_false_pieces(void **state) {
 
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
-#define BOTH(test) \
-        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { \
-#test " (LLC)", test, setup, teardown, (void *) &llc \
-        }
+#define BOTH(test)                                                                                                \
+        { #test " (DIX)", test, setup, teardown, (void *) &dix },                                                 \
+        { #test " (LLC)", test, setup, teardown, (void *) &llc }
         const struct CMUnitTest tests[] = {
                 BOTH(test_both_ends_see_the_same),
                 BOTH(test_flipped_request),

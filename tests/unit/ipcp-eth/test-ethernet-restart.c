@@ -189,10 +189,9 @@ static void test_strange_records(void **state) {
 
 int main(void) {
         static const Framing dix = FRAMING_DIX, llc = FRAMING_LLC;
-#define BOTH(test) \
-        { #test " (DIX)", test, setup, teardown, (void *) &dix }, { \
-#test " (LLC)", test, setup, teardown, (void *) &llc \
-        }
+#define BOTH(test)                                                                                                \
+        { #test " (DIX)", test, setup, teardown, (void *) &dix },                                                 \
+        { #test " (LLC)", test, setup, teardown, (void *) &llc }
         const struct CMUnitTest tests[] = {
                 BOTH(test_flow_goes_on),
                 BOTH(test_address_changed),
