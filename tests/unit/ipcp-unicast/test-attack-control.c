@@ -112,11 +112,11 @@ static void test_second_reply(void **state) {
         const uint64_t peer = at_a(net)->peer_eid;
 
         net_inject_message(&net->members[0], 1,
-                           &(FlowMessage){ .code = FLOW_MESSAGE_REPLY,
-                                           .receiver_eid = at_a(net)->eid,
-                                           .sender_eid = 999,
-                                           .oap = (const uint8_t *) "x",
-                                           .oap_size = 1 });
+                           &(FlowMessage) { .code = FLOW_MESSAGE_REPLY,
+                                            .receiver_eid = at_a(net)->eid,
+                                            .sender_eid = 999,
+                                            .oap = (const uint8_t *) "x",
+                                            .oap_size = 1 });
         net_inject_message(&net->members[0], 1, &(FlowMessage) {
                 .code = FLOW_MESSAGE_REPLY, .receiver_eid = at_a(net)->eid, .response = -1000 });
         net_inject_message(&net->members[1], 0, &(FlowMessage) {
@@ -334,21 +334,21 @@ static void test_trying_ids(void **state) {
 
         for (unsigned i = 0; i < 20000; i++)
                 net_inject_message(b, 0,
-                                   &(FlowMessage){ .code = FLOW_MESSAGE_MOVE,
-                                                   .sender = net_address(0),
-                                                   .sender_eid = 4711,
-                                                   .receiver_eid = 100000 + i,
-                                                   .has_proof = true });
+                                   &(FlowMessage) { .code = FLOW_MESSAGE_MOVE,
+                                                    .sender = net_address(0),
+                                                    .sender_eid = 4711,
+                                                    .receiver_eid = 100000 + i,
+                                                    .has_proof = true });
         assert_true(net->n_codes[FLOW_MESSAGE_RESET] - before <= UNICAST_RESET_BURST);
 
         before = net->n_codes[FLOW_MESSAGE_RESET];
         net_run(net, 60 * USEC_PER_SEC);
         net_inject_message(b, 0,
-                           &(FlowMessage){ .code = FLOW_MESSAGE_MOVE,
-                                           .sender = net_address(0),
-                                           .sender_eid = 4711,
-                                           .receiver_eid = at_b(net)->eid,
-                                           .has_proof = true });
+                           &(FlowMessage) { .code = FLOW_MESSAGE_MOVE,
+                                            .sender = net_address(0),
+                                            .sender_eid = 4711,
+                                            .receiver_eid = at_b(net)->eid,
+                                            .has_proof = true });
         assert_int_equal(net->n_codes[FLOW_MESSAGE_RESET], before);
         assert_unharmed(net);
 }

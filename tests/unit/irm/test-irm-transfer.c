@@ -211,7 +211,7 @@ static void test_asking(void **state) {
                         (void) close(fds[1]);
                         assert_int_equal(
                                 irm_message_send(client,
-                                                 &(IrmMessage){ .type = IRM_DEALLOCATE, .flow_id = reply.flow_id },
+                                                 &(IrmMessage) { .type = IRM_DEALLOCATE, .flow_id = reply.flow_id },
                                                  NULL, 0),
                                 0);
                         layer_hear(layer, LAYER_CLOSE, &message, NULL);

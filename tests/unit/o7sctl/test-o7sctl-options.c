@@ -112,16 +112,11 @@ static void test_usage(void **state) {
 }
 
 static void test_parse(void **state) {
-        char *argv[] = { (char[]){ "name" },
-                         (char[]){ "-q" },
-                         (char[]){ "web" },
-                         (char[]){ "--layer=a" },
-                         (char[]){ "--layer" },
-                         (char[]){ "b" },
-                         (char[]){ "--timeout=2min" },
-                         (char[]){ "--pid=77" },
-                         (char[]){ "rest" },
-                         NULL };
+        char *argv[] = {
+                (char[]) { "name" }, (char[]) { "-q" }, (char[]) { "web" }, (char[]) { "--layer=a" },
+                (char[]) { "--layer" }, (char[]) { "b" }, (char[]) { "--timeout=2min" },
+                (char[]) { "--pid=77" }, (char[]) { "rest" }, NULL,
+        };
         Options o = OPTIONS_INIT;
 
         /* Permuted: what is no option comes last. */
