@@ -22,7 +22,7 @@ in `tests/attack/claims`; how flows are protected is in `docs/WIRE.md`, how to c
 |---|---|---|---|
 """
 
-LINE = re.compile(r"claim (?P<id>[A-Z]+-\d+) \| (?P<figure>.*) \| (?P<result>held|broken)\s*$")
+LINE = re.compile(r"claim (?P<id>[A-Z]+-\d+[a-z]?) \| (?P<figure>.*) \| (?P<result>held|broken)\s*$")
 
 
 def read_claims(path):

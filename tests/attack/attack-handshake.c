@@ -6,6 +6,7 @@
  * server did not say.
  */
 
+#include "basic/time.h"
 #include "tests/attack/hands.h"
 
 static Hands hands;
@@ -283,6 +284,36 @@ static bool attack_replays(Attack *attack) {
         return true;
 }
 
+/* A clock that is ahead for a while, and then set right: by then the cache has forgotten what is timely again. */
+static bool attack_clock(Attack *attack) {
+        static const uint8_t key[SIPHASH_KEY_BYTES] = "clock";
+        unsigned n = attack_rounds(attack, 200, 20000), n_replays = 0;
+
+        for (unsigned i = 0; i < n / 100; i++) {
+                uint64_t ahead = TEST_NOW_NSEC + (1 + attack_random(attack) % 3600) * NSEC_PER_SEC;
+                _cleanup_(oap_replay_freep) OapReplay *replay = NULL;
+                OapHeader seen[100] = {}, other = { .id = "other", .timestamp = ahead };
+
+                if (oap_replay_new(key, &replay) < 0)
+                        return attack_broken(attack, "no replay cache");
+                for (size_t k = 0; k < ELEMENTSOF(seen); k++) {
+                        attack_random_bytes(attack, seen[k].id, sizeof(seen[k].id));
+                        seen[k].timestamp = TEST_NOW_NSEC - attack_random(attack) % (15 * NSEC_PER_SEC);
+                        if (oap_replay_check(replay, seen + k, k % 2, TEST_NOW_NSEC) != 0)
+                                return attack_broken(attack, "a new request is refused");
+                }
+                if (oap_replay_check(replay, &other, true, ahead) != 0)
+                        return attack_broken(attack, "a new request is refused");
+                for (size_t k = 0; k < ELEMENTSOF(seen); k++, n_replays++)
+                        if (oap_replay_check(replay, seen + k, k % 2, TEST_NOW_NSEC + k * NSEC_PER_MSEC) == 0)
+                                return attack_broken(attack, "a replay is good after the clock was ahead by %" PRIu64 " s",
+                                                     (ahead - TEST_NOW_NSEC) / NSEC_PER_SEC);
+        }
+
+        attack_figure(attack, "%u replays after a clock that was 1 to 3600 s ahead is set back: 0 accepted", n_replays);
+        return true;
+}
+
 static bool attack_misdirection(Attack *attack) {
         unsigned n = attack_rounds(attack, 200, 20000);
 
@@ -305,7 +336,8 @@ static bool attack_misdirection(Attack *attack) {
 
 static Attack attacks[] = {
         { .id = "R-12", .run = attack_impostor },   { .id = "R-20", .run = attack_flips },
-        { .id = "R-21", .run = attack_replays },    { .id = "OAP-3", .run = attack_stripping },
+        { .id = "R-21", .run = attack_replays },    { .id = "R-21", .run = attack_clock },
+        { .id = "OAP-3", .run = attack_stripping },
         { .id = "OAP-4", .run = attack_stripping }, { .id = "OAP-8", .run = attack_misdirection },
         { .id = "FA-4", .run = attack_bindings },
 };

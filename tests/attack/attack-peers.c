@@ -17,7 +17,7 @@
 
 static Hands hands;
 
-/* -- OAP-1, OAP-2: what cannot be parsed, or is for a key that nobody has -- */
+/* -- OAP-1: what cannot be parsed, or is another's -- */
 
 static void mutate(Attack *attack, HandsMessage *m) {
         for (unsigned i = 1 + (unsigned) (attack_random(attack) % MESSAGE_MUTATIONS); i > 0 && m->size > 0; i--) {
@@ -350,7 +350,7 @@ static bool attack_budget(Attack *attack) {
 
 static Attack attacks[] = {
         { .id = "R-13", .run = attack_certificates },  { .id = "R-14", .run = attack_access },
-        { .id = "OAP-1", .run = attack_nonsense },     { .id = "OAP-2", .run = attack_nonsense },
+        { .id = "R-14", .run = attack_certificates },  { .id = "OAP-1", .run = attack_nonsense },
         { .id = "OAP-5", .run = attack_certificates }, { .id = "OAP-6", .run = attack_replay_cache },
         { .id = "OAP-7", .run = attack_leak },         { .id = "OAP-9", .run = attack_amplification },
         { .id = "OAP-10", .run = attack_budget },
