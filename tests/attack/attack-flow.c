@@ -187,6 +187,67 @@ static bool attack_notices(Attack *attack) {
         return delivers(net) ? true : attack_broken(attack, "the flow was harmed");
 }
 
+/* -- a peer, which has the keys, says that it is where others are -- */
+
+#define VICTIM 2U
+
+static size_t name_victim(Net *net, uint64_t shown) {
+        UnicastFlow *flow = end_of(net, 0);
+        FlowMessage message = {
+                .code = FLOW_MESSAGE_MOVE,
+                .sender = net_address(VICTIM),
+                .sender_eid = flow->eid,
+                .receiver_eid = flow->peer_eid,
+                .notice = { .value = net_address(VICTIM), .challenge = shown },
+                .has_proof = true,
+        };
+        uint8_t content[FLOW_CONTROL_CONTENT_BYTES_MAX];
+        FlowControlText text;
+
+        flow_message_text(&message, content, &text);
+        if (flow_control_prove(&flow->layer.control, &text, &message.proof) < 0)
+                return 0;
+
+        net_inject_message(&net->members[1], 0, &message);
+        return FLOW_MESSAGE_HEADER_BYTES + FLOW_NOTICE_AND_PROOF_BYTES;
+}
+
+static bool attack_addresses(Attack *attack) {
+        const FlowUpkeepLimits limits = { .packets = UINT64_MAX, .usec = USEC_INFINITY };       /* ids stay */
+        _cleanup_(net_freep) Net *net = NULL;
+        unsigned n = attack_rounds(attack, 20000, 1000000);
+        size_t named = 0, sent = 0;
+        Ends ends;
+
+        if (net_new(CONGESTION_MB_ECN, &net) < 0)
+                return attack_broken(attack, "no layer");
+
+        net->members[0].unicast.upkeep = net->members[1].unicast.upkeep = limits;
+        net_connect_with_keys(net, A_FLOW, 36);
+        if (!take_ends(net, &ends))
+                return false;
+
+        for (unsigned i = 0; i < n; i++) {
+                unsigned n_kept = net->n_kept;
+
+                named += name_victim(net, i % 2 ? attack_random(attack) : 0);
+                net_write(&net->members[1], B_FLOW, "data");
+                net_run(net, 20 * NET_DELAY_USEC + 137);        /* not in step with what is repeated */
+                for (; n_kept < net->n_kept; n_kept++)
+                        if (net->kept[n_kept % NET_KEPT_MAX].to == VICTIM)
+                                sent += net->kept[n_kept % NET_KEPT_MAX].size;
+                if (sent > 3 * named || !same_ends(net, &ends))
+                        return attack_broken(attack, "move %u is followed, or has %zu bytes for %zu", i, sent, named);
+        }
+
+        attack_figure(attack,
+                      "%u moves to an address that is another's, with guesses of what was asked there: 0 followed, 0 "
+                      "packets of data to it, %.1f bytes of questions for each byte that named it",
+                      n, (double) sent / (double) named);
+        net_run(net, 10 * USEC_PER_SEC);
+        return net->members[0].n_delivered >= n && delivers(net) ? true : attack_broken(attack, "the flow was harmed");
+}
+
 /* -- endpoint ids change under traffic and loss, and nothing is lost for it -- */
 
 static bool attack_rotation(Attack *attack) {
@@ -229,7 +290,8 @@ static bool attack_rotation(Attack *attack) {
 }
 
 static Attack attacks[] = {
-        { .id = "R-5", .run = attack_replies },       { .id = "R-24", .run = attack_rotation },
+        { .id = "R-5", .run = attack_replies },       { .id = "R-6", .run = attack_addresses },
+        { .id = "R-24", .run = attack_rotation },
         { .id = "FA-1", .run = attack_endpoint_ids }, { .id = "FA-2", .run = attack_replies },
         { .id = "FA-3", .run = attack_notices },
 };
