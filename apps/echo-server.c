@@ -191,6 +191,27 @@ static int server_retry(EchoServer *s) {
         return 0;
 }
 
+/* Who came, and who else can read what he says: "flow 17 to echo.example via lan, o7s:name:alice (authenticated), ...". */
+static void server_tell(const EchoServer *s, o7s_flow *flow) {
+        struct o7s_flow_info info = { .size = sizeof(info) };
+        char text[FLOW_CHARS_MAX];
+
+        if (!s->tell || o7s_flow_info(flow, &info) < 0)
+                return;
+
+        if (s->json) {
+                json_object *line = show_event("flow");
+
+                show_flow_json(line, &info);
+                show_line(line);
+                return;
+        }
+
+        flow_format(text, sizeof(text), &info);
+        (void) printf("flow %llu to %s %s\n", (unsigned long long) info.flow_id, info.name, text);
+        (void) fflush(stdout);
+}
+
 /* Takes the flows that wait, as many as there are. Returns: 0; why no more can be accepted. */
 static int server_accept(EchoServer *s) {
         for (;;) {
@@ -211,6 +232,7 @@ static int server_accept(EchoServer *s) {
                         return r;
 
                 s->n_accepted++;
+                server_tell(s, flow);
         }
 }
 

@@ -19,6 +19,8 @@ typedef struct EchoServer {
         uint64_t n_bytes;
         uint64_t n_dropped;
         uint8_t *message;       /* ECHO_BYTES_MAX */
+        bool tell;              /* who comes, a line for each flow */
+        bool json;              /* as an object */
 } EchoServer;
 
 /* name NULL: every name that is bound to us. flags: as o7s_listen(). */

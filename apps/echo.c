@@ -12,6 +12,7 @@
 
 static const char *arg_name = NULL;     /* NULL: every name that is bound to us */
 static bool arg_quiet = false;
+static bool arg_verbose = false;
 static bool arg_json = false;
 static uint64_t arg_flags = 0;
 
@@ -22,7 +23,8 @@ static int help(void) {
                       "  -h --help      Show this help\n"
                       "     --version   Show the version\n"
                       "  -q --quiet     Say nothing unless something fails\n"
-                      "     --json      Print the summary as a JSON object\n"
+                      "  -v --verbose   Say of each flow who is there and how it is protected\n"
+                      "     --json      Print JSON objects, one per line\n"
                       "     --thin      Short queues: little memory for each of very many clients\n\n"
                       "Ends at SIGINT or SIGTERM. To make a name that you may serve:\n"
                       "  o7sctl name NAME --user=$USER\n\n"
@@ -39,13 +41,14 @@ static int parse_arguments(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "quiet", no_argument, NULL, 'q' },
+                { "verbose", no_argument, NULL, 'v' },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "thin", no_argument, NULL, ARG_THIN },
                 {},
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "hq", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "hqv", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
                         return help();
@@ -60,6 +63,9 @@ static int parse_arguments(int argc, char *argv[]) {
                         break;
                 case 'q':
                         arg_quiet = true;
+                        break;
+                case 'v':
+                        arg_verbose = true;
                         break;
                 default:
                         (void) fprintf(stderr, "See 'o7s-echo --help'.\n");
@@ -91,6 +97,8 @@ int main(int argc, char *argv[]) {
                 return complain_error(r, "Cannot serve %s%s%s", arg_name ? "'" : "",
                                       arg_name ?: "what is bound to us", arg_name ? "'" : "");
 
+        server->tell = arg_verbose;
+        server->json = arg_json;
         if (!arg_quiet)
                 show_serving(arg_name, arg_json);
 

@@ -84,6 +84,38 @@ static void test_lines(void **state) {
         assert_non_null(strstr(brief->out.text, "1 flows, 0 messages echoed"));
 }
 
+/* Who came is told when he comes, not at the end; without being asked, nothing is. */
+static void test_who_comes(void **state) {
+        static const struct {
+                const char *name;
+                const char *line;
+                const char *serving;
+                const char *text;       /* NULL: nothing of the flow */
+        } rows[] = {
+                { "verbose", "o7s-echo -v echo", "serving echo\n", " to echo on this host, somebody\n" },
+                { "JSON", "o7s-echo --json --verbose echo", "\"serving\"", "\"event\":\"flow\",\"name\":\"echo\"" },
+                { "quiet as ever", "o7s-echo echo", "serving echo\n", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
+                _cleanup_program_ Program *echo = NULL, *ping = NULL;
+
+                print_message("%s\n", rows[i].name);
+                assert_int_equal(irm_thread_start(&irm), 0);
+                echo = program_start(rows[i].line);
+                program_expect(echo, rows[i].serving);
+                ping = program_start("o7s-ping -q -c 1 echo");
+                if (rows[i].text)
+                        program_expect(echo, rows[i].text);
+
+                assert_int_equal(program_wait(ping), 0);
+                assert_int_equal(program_stop(echo, SIGTERM), 0);
+                if (!rows[i].text)
+                        assert_null(strstr(echo->out.text, "flow "));
+        }
+}
+
 static void test_no_irm(void **state) {
         _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
         static const char *const lines[] = { "o7s-ping echo", "o7s-ping --listen echo", "o7s-echo echo" };
@@ -292,6 +324,7 @@ static void test_until_up(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lines),
+                cmocka_unit_test(test_who_comes),
                 cmocka_unit_test(test_no_irm),
                 cmocka_unit_test(test_json),
                 cmocka_unit_test(test_silence),
