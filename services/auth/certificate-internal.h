@@ -44,6 +44,7 @@ struct Trust {
         unsigned n_anchors, n_intermediates;
         gnutls_x509_crl_t *revocations;
         unsigned n_revocations;
+        uint8_t content[TRUST_CONTENT_BYTES];           /* digest of all that was added, in order */
 };
 
 /* An errno for what GnuTLS says of input: -ENOMEM, or -EBADMSG. */

@@ -83,6 +83,7 @@ struct CredentialStore {
         List trust_sets;
         List shown;
         unsigned n_trust_sets, n_shown;
+        uint64_t generation;            /* of what was read: another one after each change */
 };
 
 /* "/etc/o7s/security" below the root, or the reference's where that is all there is. The caller frees it. */

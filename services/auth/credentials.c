@@ -272,7 +272,12 @@ int credential_store_refresh(CredentialStore *store) {
                 }
         }
 
+        store->generation += (unsigned) news;
         return news;
+}
+
+uint64_t credential_store_generation(const CredentialStore *store) {
+        return store->generation;
 }
 
 int credential_store_reload(CredentialStore *store, char text[AUTH_TEXT_BYTES_MAX]) {
@@ -280,6 +285,7 @@ int credential_store_reload(CredentialStore *store, char text[AUTH_TEXT_BYTES_MA
         int r;
 
         forget_all(store);
+        store->generation++;
 
         r = credential_store_trust(store, NULL, &set);
         if (r < 0)

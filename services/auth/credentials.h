@@ -51,6 +51,10 @@ int credentials_find(CredentialStore *store, const char *name, const SecurityPol
 /* Looks whether files have changed. At most once a second is enough. Returns: 1: something is new; 0. */
 int credential_store_refresh(CredentialStore *store);
 
+/* A number that is another one after each refresh with news, and after each reload: what was decided before may be
+ * decided otherwise now. */
+uint64_t credential_store_generation(const CredentialStore *store);
+
 /* Everything is read again. Returns: 0; -ENOKEY. */
 int credential_store_reload(CredentialStore *store, char text[AUTH_TEXT_BYTES_MAX]);
 

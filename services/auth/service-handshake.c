@@ -39,6 +39,50 @@ static void refresh(Service *s, ServiceTime now) {
                 event_reloaded(0, "");
 }
 
+/* -- what a decision stands on -- */
+
+static SessionBasis basis_of(const Service *s, const Credentials *credentials) {
+        SessionBasis basis = {
+                .generation = credential_store_generation(s->store),
+                .authentication = credentials->authentication,
+                .encryption = credentials->encryption,
+                .peer = credentials->peer,
+                .none = credentials->none,
+        };
+
+        trust_content(credentials->trust, basis.trust);
+        return basis;
+}
+
+/* The last step is the one that counts: what was changed since the first one, trust anchors, revocation lists, what a
+ * name shows, is looked at before anybody is let in. It is not decided anew, as what the peer has shown is gone; who
+ * asks again is. Returns: 0; -ESTALE. */
+static int check_basis(Service *s, Session *session, ServiceTime now, AuthMessage *answer) {
+        Credentials credentials = {};
+        SessionBasis basis;
+        int r;
+
+        refresh(s, now);
+        if (session->basis.generation == credential_store_generation(s->store))
+                return 0;
+
+        r = credentials_find(s->store, session->name, &session->policy, session->server, now.realtime_nsec, &credentials,
+                             answer->text);
+        if (r < 0)
+                return r;
+
+        basis = basis_of(s, &credentials);
+        if (memcmp(basis.trust, session->basis.trust, sizeof(basis.trust)) != 0 ||
+            basis.authentication != session->basis.authentication || basis.encryption != session->basis.encryption ||
+            basis.peer != session->basis.peer || basis.none != session->basis.none)
+                return refuse(answer, -ESTALE,
+                              "Whom this host trusts, or what it asks of a peer, has changed during the handshake: try "
+                              "again");
+
+        session->basis = basis;
+        return 0;
+}
+
 static uint64_t source_of(const Service *s, const AuthMessage *message) {
         if (message->source[0] == '\0')
                 return 0;
@@ -99,6 +143,7 @@ static int begin(Service *s, ServicePeer *peer, AuthMessage *message, bool serve
                         .epoch = s->epoch,
                         .text = answer->text,
                 };
+                session->basis = basis_of(s, &credentials);
                 r = handshake_new(&parameters, random, &session->handshake);
         }
         explicit_bzero(random, sizeof(random));
@@ -200,8 +245,10 @@ int service_check_response(Service *s, ServicePeer *peer, AuthMessage *message, 
                 return refuse(answer, -ESTALE,
                               "The handshake is not known any more: it took longer than 60 s, or has ended");
 
-        r = handshake_check_response(session->handshake, now.realtime_nsec, message->oap, message->oap_size,
-                                     message->binding, message->binding_size, answer->text);
+        r = check_basis(s, session, now, answer);
+        if (r >= 0)
+                r = handshake_check_response(session->handshake, now.realtime_nsec, message->oap, message->oap_size,
+                                             message->binding, message->binding_size, answer->text);
         if (r >= 0)
                 r = handshake_keys(session->handshake, &answer->keys, &answer->control);
         handshake_peer(session->handshake, &who);
@@ -290,9 +337,11 @@ int service_build_response(Service *s, ServicePeer *peer, AuthMessage *message, 
                 return refuse(answer, -EPROTO, "A response has a token, and there is none");
         }
 
-        r = handshake_build_response(session->handshake, now.realtime_nsec, message->capabilities, message->token,
-                                     message->have_reset ? message->reset : NULL, message->binding,
-                                     message->binding_size, &header, &signs);
+        r = check_basis(s, session, now, answer);
+        if (r >= 0)
+                r = handshake_build_response(session->handshake, now.realtime_nsec, message->capabilities,
+                                             message->token, message->have_reset ? message->reset : NULL,
+                                             message->binding, message->binding_size, &header, &signs);
         if (r >= 0)
                 r = finish(session, peer, &header, signs, now, answer);
         if (r >= 0)

@@ -19,6 +19,14 @@
 
 typedef struct Session Session;
 
+/* What the files came to when the handshake began. */
+typedef struct SessionBasis {
+        uint64_t generation;                    /* of the files */
+        uint8_t trust[TRUST_CONTENT_BYTES];
+        int authentication, encryption, peer;
+        bool none;
+} SessionBasis;
+
 struct Session {
         uint64_t id;                            /* never 0 */
         usec_t expiry;
@@ -27,6 +35,7 @@ struct Session {
         const void *owner;                      /* who may name it; only compared */
         Handshake *handshake;
         SecurityPolicy policy;                  /* the handshake points at it */
+        SessionBasis basis;
         char name[FLOW_NAME_WIRE_BYTES_MAX + 1];
         char private_key[512];                  /* as o7s-keyd knows it */
         ListNode by_age;

@@ -87,9 +87,28 @@ static int add_certificate(void *userdata, const uint8_t *der, size_t size) {
         return 0;
 }
 
+/* kind: what it is added as. */
+static int note_content(Trust *trust, uint8_t kind, const void *data, size_t size) {
+        uint8_t key[TRUST_CONTENT_BYTES + 1];
+
+        memcpy(key, trust->content, TRUST_CONTENT_BYTES);
+        key[TRUST_CONTENT_BYTES] = kind;
+        return hash_hmac(key, sizeof(key), data, size, trust->content);
+}
+
+void trust_content(const Trust *trust, uint8_t ret[TRUST_CONTENT_BYTES]) {
+        memset(ret, 0, TRUST_CONTENT_BYTES);
+        if (trust)
+                memcpy(ret, trust->content, TRUST_CONTENT_BYTES);
+}
+
 int trust_add_anchors(Trust *trust, const void *data, size_t size) {
         CertificateList list = { &trust->anchors, &trust->n_anchors };
         int r;
+
+        r = note_content(trust, 'a', data, size);
+        if (r < 0)
+                return r;
 
         r = pem_each_certificate(data, size, add_certificate, &list);
         return MIN(r, 0);
@@ -98,6 +117,10 @@ int trust_add_anchors(Trust *trust, const void *data, size_t size) {
 int trust_add_intermediates(Trust *trust, const void *data, size_t size) {
         CertificateList list = { &trust->intermediates, &trust->n_intermediates };
         int r;
+
+        r = note_content(trust, 'i', data, size);
+        if (r < 0)
+                return r;
 
         r = pem_each_certificate(data, size, add_certificate, &list);
         return MIN(r, 0);
@@ -150,6 +173,10 @@ static int add_revocations(void *userdata, const uint8_t *der, size_t size) {
 int trust_add_revocations(Trust *trust, const void *data, size_t size) {
         static const char *const labels[] = { "X509 CRL" };
         int r;
+
+        r = note_content(trust, 'r', data, size);
+        if (r < 0)
+                return r;
 
         r = pem_each(data, size, labels, ELEMENTSOF(labels), add_revocations, trust);
         return MIN(r, 0);

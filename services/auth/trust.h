@@ -12,10 +12,13 @@
 
 #include "basic/macro.h"
 #include "services/common/auth-message.h"
+#include "services/common/hash.h"
 
 #define CERTIFICATE_BYTES_MAX 16384U
 
 typedef struct Trust Trust;
+
+#define TRUST_CONTENT_BYTES HMAC_BYTES
 
 /* Shared: the credential store gives its own up when files change, a handshake that lasts longer holds a reference
  * (trust_ref()). trust_free() drops one. */
@@ -23,6 +26,9 @@ int trust_new(Trust **ret);
 Trust *trust_ref(const Trust *trust);
 Trust *trust_free(Trust *trust);
 DEFINE_CLEANUP(Trust, trust_free);
+
+/* A digest of all that was added: two that are equal decide alike. NULL: zeroes. */
+void trust_content(const Trust *trust, uint8_t ret[TRUST_CONTENT_BYTES]);
 
 /* PEM or DER, any number each; a file that is not all certificates (revocation lists) is refused. Returns: 0;
  * -EBADMSG; -E2BIG; -ENOMEM. */

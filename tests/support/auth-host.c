@@ -57,6 +57,14 @@ static int write_certificate(TestHost *host, const char *path, const TestIdentit
         return r;
 }
 
+int test_host_write_authority(TestHost *host, const char *path, const TestIdentity *authority) {
+        _cleanup_free_ char *full = NULL;
+        int r;
+
+        r = format_string(&full, "/etc/o7s/security/%s", path);
+        return r < 0 ? r : write_certificate(host, full, authority);
+}
+
 static int write_side(TestHost *host, const char *side, const char *name, const TestIdentity *identity) {
         static const char key[] = "the stand-in for o7s-keyd has it\n";
         _cleanup_free_ char *certificate_path = NULL, *key_path = NULL;

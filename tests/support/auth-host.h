@@ -46,6 +46,9 @@ void test_host_done(TestHost *host);
 /* A file below the directory. Returns: 0; -errno. */
 int test_host_write(TestHost *host, const char *path, const void *data, size_t size);
 
+/* Somebody's certificate below /etc/o7s/security. Returns: 0; -errno. */
+int test_host_write_authority(TestHost *host, const char *path, const TestIdentity *authority);
+
 /* Starts the stand-in, and hands its connection over as the IRM does. Returns: 0; -errno. */
 int test_host_connect_keyd(TestHost *host, TestKeydMood mood);
 void test_host_stop_keyd(TestHost *host);

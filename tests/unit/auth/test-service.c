@@ -544,6 +544,107 @@ static void test_bad_files(void **state) {
         }
 }
 
+/* -- what changes while a handshake is under way -- */
+
+typedef enum Change {
+        NOTHING_BUT_TIME,
+        RELOAD,                 /* everything is read again, and is as it was */
+        OTHER_NAME,             /* something is new, of another name */
+        ANCHOR_ADDED,
+        ANCHOR_GONE,
+        REVOCATIONS_BAD,
+        CONFIGURATION,          /* enc.conf of the name: encryption is wanted now */
+        _CHANGE_MAX,
+} Change;
+
+static void change(TestHost *host, Change what, const TestIdentity *authority) {
+        AuthMessage reload = { .type = AUTH_RELOAD };
+        _cleanup_(auth_message_done) AuthMessage answer = {};
+        char path[128];
+
+        (void) snprintf(path, sizeof(path), "%s/etc/o7s/security/cacert/authority.pem", host->root);
+        switch (what) {
+        case RELOAD:
+                assert_int_equal(test_host_ask(host, &reload, &answer), 1);
+                break;
+        case OTHER_NAME:
+                assert_int_equal(test_host_write_authority(host, "server/else.example/crt.pem", authority), 0);
+                break;
+        case ANCHOR_ADDED:
+                assert_int_equal(test_host_write_authority(host, "cacert/another.pem", authority), 0);
+                break;
+        case ANCHOR_GONE:
+                assert_int_equal(unlink(path), 0);
+                break;
+        case REVOCATIONS_BAD:
+                assert_int_equal(test_host_write(host, "/etc/o7s/security/crl/bad.pem", "not PEM", 7), 0);
+                break;
+        case CONFIGURATION:
+                assert_int_equal(test_host_write(host, "/etc/o7s/security/server/" NAME "/enc.conf", "kex=X25519\n", 11), 0);
+                assert_int_equal(test_host_write(host, "/etc/o7s/security/client/" NAME "/enc.conf", "kex=X25519\n", 11), 0);
+                break;
+        case NOTHING_BUT_TIME:
+        case _CHANGE_MAX:
+                break;
+        }
+
+        host->now.monotonic += USEC_PER_SEC;            /* files are looked at once a second */
+}
+
+/* Nobody is let in by what held before. */
+static void test_changes(void **state) {
+        static const struct {
+                const char *name;
+                Change change;
+                int result;
+        } cases[] = {
+                { "nothing but time",        NOTHING_BUT_TIME, 0       },
+                { "read again, and equal",   RELOAD,           0       },
+                { "another name's",          OTHER_NAME,       0       },
+                { "an anchor more",          ANCHOR_ADDED,     -ESTALE },
+                { "no anchor any more",      ANCHOR_GONE,      -ENOKEY },
+                { "bad revocation list",     REVOCATIONS_BAD,  -ENOKEY },
+                { "the name's configuration", CONFIGURATION,   -ESTALE },
+        };
+        static const char *const mutual[] = { "Authentication=mutual", NULL };
+        World *w = *state;
+
+        for (size_t i = 0; i < 2 * ELEMENTSOF(cases); i++) {
+                bool at_server = i % 2;
+                int wanted = cases[i / 2].result;
+                Outcome o = {};
+                TestHost client, server;
+
+                print_message("%s, %s\n", cases[i / 2].name, at_server ? "server" : "client");
+                assert_int_equal(test_host_init(&client, NAME, &w->authority, NULL, &w->client), 0);
+                assert_int_equal(test_host_init(&server, NAME, &w->authority, &w->server, NULL), 0);
+                assert_int_equal(test_host_build_request(&client, NAME, mutual, &o.request), 0);
+                assert_int_equal(test_host_check_request(&server, NAME, mutual, o.request.oap, o.request.oap_size, &o.checked), 0);
+
+                if (at_server)
+                        change(&server, cases[i / 2].change, &w->stranger);
+                assert_int_equal(test_host_build_response(&server, o.checked.session, &o.response), at_server ? wanted : 0);
+                if (!at_server) {
+                        change(&client, cases[i / 2].change, &w->stranger);
+                        assert_int_equal(test_host_check_response(&client, o.request.session, o.response.oap,
+                                                                  o.response.oap_size, &o.end), wanted);
+                }
+                if (wanted < 0) {
+                        const AuthMessage *last = at_server ? &o.response : &o.end;
+
+                        assert_int_equal(last->keys.suite, SEAL_NONE);
+                        assert_true(!isempty(last->text));
+                        if (wanted == -ESTALE)
+                                assert_non_null(strstr(last->text, "try again"));
+                }
+
+                assert_int_equal(session_table_count(&server.service->sessions), 0);
+                outcome_done(&o);
+                test_host_done(&client);
+                test_host_done(&server);
+        }
+}
+
 static void test_inspect(void **state) {
         AuthMessage question = { .type = AUTH_INSPECT, .id = 77, .name = NAME, .server = true };
         _cleanup_(auth_message_done) AuthMessage answer = {};
@@ -608,7 +709,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_handshakes), cmocka_unit_test(test_forged_response),
                 cmocka_unit_test(test_sessions_are_for_once), cmocka_unit_test(test_full_table),
-                cmocka_unit_test(test_budget), cmocka_unit_test(test_source), cmocka_unit_test(test_source_rate),cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
+                cmocka_unit_test(test_budget), cmocka_unit_test(test_source), cmocka_unit_test(test_changes), cmocka_unit_test(test_source_rate),cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
                 cmocka_unit_test(test_bad_files), cmocka_unit_test(test_inspect), cmocka_unit_test(test_manners),
         };
 
