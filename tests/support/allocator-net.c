@@ -157,16 +157,7 @@ static void event_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, u
                            const FlowBinding *binding, const uint8_t *lock) {
         NetMember *m = userdata;
 
-        m->prepared = (NetPrepared) {
-                .flow_id = flow_id,
-                .attempt = attempt,
-                .reference = reference,
-                .result = result,
-                .binding = binding ? *binding : (FlowBinding) {},
-                .have_lock = lock != NULL,
-        };
-        if (lock)
-                memcpy(m->prepared.lock, lock, sizeof(m->prepared.lock));
+        prepared_keep(&m->prepared, flow_id, attempt, reference, result, binding, lock);
         m->n_prepared++;
 }
 

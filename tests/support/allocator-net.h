@@ -9,6 +9,7 @@
 
 #include "services/ipcp-unicast/flow-message.h"
 #include "services/ipcp-unicast/flow.h"
+#include "tests/support/prepared.h"
 
 #define NET_MEMBERS_MAX 3U
 #define NET_LOG_MAX 4096U
@@ -22,16 +23,6 @@ typedef struct NetReply {
         int32_t result;
         size_t oap_size;
 } NetReply;
-
-typedef struct NetPrepared {
-        uint64_t flow_id;
-        uint32_t attempt;
-        uint64_t reference;
-        int32_t result;
-        FlowBinding binding;
-        bool have_lock;
-        uint8_t lock[FLOW_RESET_BYTES];
-} NetPrepared;
 
 /* Stands for the directory of one member. */
 struct Directory {
@@ -65,7 +56,7 @@ typedef struct NetMember {
         char incoming_peer[32];
         NetReply replies[NET_LOG_MAX];
         unsigned n_replies;
-        NetPrepared prepared;           /* the last */
+        Prepared prepared;           /* the last */
         unsigned n_prepared, n_changed;
         FlowBinding incoming_binding, reply_binding;    /* of the last of each */
         NetReply failures[NET_LOG_MAX];

@@ -137,16 +137,7 @@ static void event_prepared(void *userdata, uint64_t flow_id, uint32_t attempt, u
                            const FlowBinding *binding, const uint8_t *lock) {
         Station *s = userdata;
 
-        s->prepared = (StationPrepared) {
-                .flow_id = flow_id,
-                .attempt = attempt,
-                .reference = reference,
-                .result = result,
-                .binding = binding ? *binding : (FlowBinding) {},
-                .have_lock = lock != NULL,
-        };
-        if (lock)
-                memcpy(s->prepared.lock, lock, sizeof(s->prepared.lock));
+        prepared_keep(&s->prepared, flow_id, attempt, reference, result, binding, lock);
         s->n_prepared++;
 }
 

@@ -8,6 +8,7 @@
  */
 
 #include "services/ipcp-eth/flow.h"
+#include "tests/support/prepared.h"
 
 #define WIRE_STATIONS_MAX 3U
 #define WIRE_DELAY_USEC 50U
@@ -41,16 +42,6 @@ typedef struct StationData {
         uint8_t bytes[64];              /* the first of them */
 } StationData;
 
-typedef struct StationPrepared {
-        uint64_t flow_id;
-        uint32_t attempt;
-        uint64_t reference;
-        int32_t result;
-        FlowBinding binding;
-        bool have_lock;
-        uint8_t lock[FLOW_RESET_BYTES];
-} StationPrepared;
-
 typedef struct Station {
         Wire *wire;
         Ethernet ethernet;
@@ -65,7 +56,7 @@ typedef struct Station {
         StationReply replies[WIRE_LOG_MAX];
         unsigned n_replies;
         FlowBinding incoming_binding, reply_binding;    /* of the last of each */
-        StationPrepared prepared;
+        Prepared prepared;
         unsigned n_prepared;
         unsigned n_changed;
         StationDown downs[WIRE_LOG_MAX];

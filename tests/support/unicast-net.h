@@ -8,6 +8,7 @@
  */
 
 #include "services/ipcp-unicast/flow.h"
+#include "tests/support/prepared.h"
 
 #define NET_MEMBERS_MAX 8U
 #define NET_LOWER 2U                    /* "lan" and "wan" */
@@ -22,16 +23,6 @@ typedef struct NetFlow {
         LowerFlow *flows[2];            /* NULL: that end is gone */
         ListNode by_net;
 } NetFlow;
-
-typedef struct NetPrepared {
-        uint64_t flow_id;
-        uint32_t attempt;
-        uint64_t reference;
-        int32_t result;
-        FlowBinding binding;
-        bool have_lock;
-        uint8_t lock[FLOW_RESET_BYTES];
-} NetPrepared;
 
 typedef struct NetMember {
         Net *net;
@@ -63,7 +54,7 @@ typedef struct NetMember {
         uint64_t incoming;              /* reference of the last request */
         unsigned n_incoming, n_gone, n_replies, n_failed, n_ended, n_delivered;
         int32_t result;                 /* of the last reply */
-        NetPrepared prepared;           /* the last */
+        Prepared prepared;           /* the last */
         unsigned n_prepared, n_changed;
         FlowBinding incoming_binding, reply_binding;    /* of the last of each */
 } NetMember;

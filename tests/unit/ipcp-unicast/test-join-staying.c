@@ -11,42 +11,7 @@
 #include <cmocka.h>
 
 #include "services/common/cep.h"
-#include "tests/support/unicast-net.h"
-
-static int setup(void **state) {
-        Net *net = malloc(sizeof(*net));
-
-        if (!net)
-                return -1;
-        net_init(net, 1);
-        *state = net;
-        return 0;
-}
-
-static int teardown(void **state) {
-        net_done(*state);
-        free(*state);
-        return 0;
-}
-
-static bool all_online(Net *net) {
-        for (unsigned i = 0; i < net->n_members; i++)
-                if (net->members[i].alive && (net->members[i].state != LAYER_ONLINE ||
-                                              (net->n_members > 1 && net->members[i].unicast.n_neighbours == 0)))
-                        return false;
-
-        return true;
-}
-
-/* A first member and n - 1 that enroll, online. */
-static void make(Net *net, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                net_start(net_add(net, i == 0));
-
-        assert_true(net_run_until(net, all_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
-        net_run(net, 2 * USEC_PER_SEC);
-        assert_true(all_online(net));
-}
+#include "tests/unit/ipcp-unicast/joined-net.h"
 
 static bool is_complete(Net *net) {
         return net_n_flows(&net->members[0], LOWER_MANAGEMENT, 0) > 0 &&
@@ -62,7 +27,7 @@ static void test_killed(void **state) {
         NetMember *a, *b;
         uint64_t address;
 
-        make(net, 2);
+        joined_net_make(net, 2);
         a = &net->members[0];
         b = &net->members[1];
         net_run(net, 60 * USEC_PER_SEC);
@@ -74,7 +39,7 @@ static void test_killed(void **state) {
         assert_int_equal(a->unicast.n_neighbours, 0);
 
         net_start(b);
-        assert_true(net_run_until(net, all_online, 5 * USEC_PER_SEC) < USEC_PER_SEC);
+        assert_true(net_run_until(net, joined_net_is_online, 5 * USEC_PER_SEC) < USEC_PER_SEC);
         assert_true(net_run_until(net, is_complete, 5 * USEC_PER_SEC) < USEC_PER_SEC);
         assert_true(b->unicast.address != address);
 }
@@ -84,7 +49,7 @@ static void test_first_member_killed(void **state) {
         Net *net = *state;
         NetMember *a, *b;
 
-        make(net, 2);
+        joined_net_make(net, 2);
         a = &net->members[0];
         b = &net->members[1];
         net_run(net, 60 * USEC_PER_SEC);
@@ -106,7 +71,7 @@ static void test_lower_flaps(void **state) {
         NetMember *a, *b;
         Neighbour *n;
 
-        make(net, 2);
+        joined_net_make(net, 2);
         a = &net->members[0];
         b = &net->members[1];
         n = net_neighbour(a, b);
@@ -135,7 +100,7 @@ static void test_both_at_once(void **state) {
                 net_init(net, seed);
                 for (unsigned i = 0; i < 2; i++)
                         net_start(net_add(net, true));
-                assert_true(net_run_until(net, all_online, USEC_PER_SEC) != USEC_INFINITY);
+                assert_true(net_run_until(net, joined_net_is_online, USEC_PER_SEC) != USEC_INFINITY);
                 net_run(net, 5 * USEC_PER_SEC);
 
                 for (unsigned i = 0; i < 2; i++) {
@@ -194,9 +159,9 @@ static void test_same_address(void **state) {
         address = a->unicast.address;
         assert_true(b->unicast.address == address);
         a->fixed_random = b->fixed_random = 0;
-        assert_true(net_run_until(net, all_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
+        assert_true(net_run_until(net, joined_net_is_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
         net_run(net, 5 * USEC_PER_SEC);
-        assert_true(all_online(net));
+        assert_true(joined_net_is_online(net));
 
         /* One of them gave way, and one alone. */
         assert_true(a->unicast.address != b->unicast.address);
@@ -276,7 +241,7 @@ static void test_neighbour_of_file(void **state) {
         assert_non_null(strstr(a->reason, "home.1 (nobody has this name)"));
 
         net_start(b);
-        assert_true(net_run_until(net, all_online, 20 * USEC_PER_SEC) != USEC_INFINITY);
+        assert_true(net_run_until(net, joined_net_is_online, 20 * USEC_PER_SEC) != USEC_INFINITY);
         assert_int_equal(net_neighbour(a, b)->cost, 5);
         assert_int_equal(net_neighbour(b, a)->cost, ROUTING_COST_DEFAULT);
 
@@ -291,7 +256,7 @@ static void test_disconnect_implicit(void **state) {
         Net *net = *state;
         NetMember *a, *b;
 
-        make(net, 2);
+        joined_net_make(net, 2);
         a = &net->members[0];
         b = &net->members[1];
         assert_int_equal(join_disconnect(&a->unicast.join, "home.1", true, true, net->now), 0);
@@ -303,15 +268,15 @@ static void test_disconnect_implicit(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_first_member_killed, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_lower_flaps, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_killed, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_first_member_killed, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_lower_flaps, joined_net_set_up, joined_net_tear_down),
                 cmocka_unit_test(test_both_at_once),
-                cmocka_unit_test_setup_teardown(test_two_groups, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_same_address, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_neighbour_of_file, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_disconnect_implicit, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_two_groups, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_same_address, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_orders, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_neighbour_of_file, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_disconnect_implicit, joined_net_set_up, joined_net_tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

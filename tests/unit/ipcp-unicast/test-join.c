@@ -9,42 +9,7 @@
 #include <cmocka.h>
 
 #include "services/common/cep.h"
-#include "tests/support/unicast-net.h"
-
-static int setup(void **state) {
-        Net *net = malloc(sizeof(*net));
-
-        if (!net)
-                return -1;
-        net_init(net, 1);
-        *state = net;
-        return 0;
-}
-
-static int teardown(void **state) {
-        net_done(*state);
-        free(*state);
-        return 0;
-}
-
-static bool all_online(Net *net) {
-        for (unsigned i = 0; i < net->n_members; i++)
-                if (net->members[i].alive && (net->members[i].state != LAYER_ONLINE ||
-                                              (net->n_members > 1 && net->members[i].unicast.n_neighbours == 0)))
-                        return false;
-
-        return true;
-}
-
-/* A first member and n - 1 that enroll, online. */
-static void make(Net *net, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                net_start(net_add(net, i == 0));
-
-        assert_true(net_run_until(net, all_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
-        net_run(net, 2 * USEC_PER_SEC);
-        assert_true(all_online(net));
-}
+#include "tests/unit/ipcp-unicast/joined-net.h"
 
 /* -- joining -- */
 
@@ -89,10 +54,10 @@ static void test_layer_id(void **state) {
 static void test_no_layer_id(void **state) {
         Net *net = *state;
 
-        make(net, 1);
+        joined_net_make(net, 1);
         net->members[0].unicast.layer.have_id = false;
         net_start(net_add(net, false));
-        assert_true(net_run_until(net, all_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
+        assert_true(net_run_until(net, joined_net_is_online, 10 * USEC_PER_SEC) != USEC_INFINITY);
         assert_int_equal(net->members[1].n_joined, 1);
         assert_false(net->members[1].unicast.layer.have_id);
 }
@@ -102,7 +67,7 @@ static void test_two(void **state) {
         NetMember *a, *b;
         Neighbour *n;
 
-        make(net, 2);
+        joined_net_make(net, 2);
         a = &net->members[0];
         b = &net->members[1];
 
@@ -141,7 +106,7 @@ static void test_two(void **state) {
 static void test_three(void **state) {
         Net *net = *state;
 
-        make(net, 3);
+        joined_net_make(net, 3);
         for (unsigned i = 0; i < 3; i++) {
                 assert_int_equal(net->members[i].n_joined, 1);
                 assert_in_range(net->members[i].unicast.n_neighbours, 1, 2);
@@ -158,7 +123,7 @@ static void test_lossy(void **state) {
                 net->loss_percent = 30;
                 for (unsigned i = 0; i < 3; i++)
                         net_start(net_add(net, i == 0));
-                assert_true(net_run_until(net, all_online, 300 * USEC_PER_SEC) != USEC_INFINITY);
+                assert_true(net_run_until(net, joined_net_is_online, 300 * USEC_PER_SEC) != USEC_INFINITY);
                 net_done(net);
                 free(net);
         }
@@ -178,7 +143,7 @@ static void test_lower_late(void **state) {
         assert_string_equal(b->reason, "waiting for a layer below to come up: lan");
 
         unicast_lower_changed(&b->unicast, 0, true, net->now);
-        assert_true(net_run_until(net, all_online, USEC_PER_SEC) < 200 * USEC_PER_MSEC);
+        assert_true(net_run_until(net, joined_net_is_online, USEC_PER_SEC) < 200 * USEC_PER_MSEC);
 }
 
 /* Nobody there for a long time: tried again and again, ever less often, and with a reason. */
@@ -198,7 +163,7 @@ static void test_nobody(void **state) {
         assert_int_equal(b->state, LAYER_ENROLLING);
 
         net_start(net_add(net, true));
-        assert_true(net_run_until(net, all_online, 30 * USEC_PER_SEC) < 11 * USEC_PER_SEC);
+        assert_true(net_run_until(net, joined_net_is_online, 30 * USEC_PER_SEC) < 11 * USEC_PER_SEC);
 }
 
 static void test_gives_up(void **state) {
@@ -229,7 +194,7 @@ static void test_via(void **state) {
         b->config.via = via;
         b->config.n_via = 2;
         net_start(b);
-        assert_true(net_run_until(net, all_online, USEC_PER_SEC) < 300 * USEC_PER_MSEC);
+        assert_true(net_run_until(net, joined_net_is_online, USEC_PER_SEC) < 300 * USEC_PER_MSEC);
         assert_int_equal(b->unicast.join.n_attempts, 2);
 }
 
@@ -344,7 +309,7 @@ static void test_wrong_answers(void **state) {
                 assert_in_range(net->members[0].unicast.n_lower_flows, 0, 3);
 
                 wrong = WRONG_NONE;
-                assert_true(net_run_until(net, all_online, 20 * USEC_PER_SEC) != USEC_INFINITY);
+                assert_true(net_run_until(net, joined_net_is_online, 20 * USEC_PER_SEC) != USEC_INFINITY);
                 net_done(net);
                 free(net);
         }
@@ -368,7 +333,7 @@ static void test_enroller_dies(void **state) {
 
         net_run(net, 100 * USEC_PER_MSEC);
         net_start(b);
-        assert_true(net_run_until(net, all_online, 10 * USEC_PER_SEC) < 3 * USEC_PER_SEC);
+        assert_true(net_run_until(net, joined_net_is_online, 10 * USEC_PER_SEC) < 3 * USEC_PER_SEC);
         assert_int_equal(c->n_joined, 1);
 }
 
@@ -380,7 +345,7 @@ static void test_many_at_once(void **state) {
         net_run(net, USEC_PER_SEC);
         for (unsigned i = 0; i < 5; i++)
                 net_start(net_add(net, false));
-        assert_true(net_run_until(net, all_online, 5 * USEC_PER_SEC) < 300 * USEC_PER_MSEC);
+        assert_true(net_run_until(net, joined_net_is_online, 5 * USEC_PER_SEC) < 300 * USEC_PER_MSEC);
 }
 
 static void test_clock(void **state) {
@@ -398,20 +363,20 @@ static void test_clock(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_layer_id, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_no_layer_id, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_two, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_three, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_alone, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_layer_id, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_no_layer_id, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_two, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_three, joined_net_set_up, joined_net_tear_down),
                 cmocka_unit_test(test_lossy),
-                cmocka_unit_test_setup_teardown(test_lower_late, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_nobody, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_gives_up, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_via, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_lower_late, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_nobody, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_gives_up, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_via, joined_net_set_up, joined_net_tear_down),
                 cmocka_unit_test(test_wrong_answers),
-                cmocka_unit_test_setup_teardown(test_enroller_dies, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_enroller_dies, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_many_at_once, joined_net_set_up, joined_net_tear_down),
+                cmocka_unit_test_setup_teardown(test_clock, joined_net_set_up, joined_net_tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
