@@ -66,8 +66,8 @@ static int check_basis(Service *s, Session *session, ServiceTime now, AuthMessag
         if (session->basis.generation == credential_store_generation(s->store))
                 return 0;
 
-        r = credentials_find(s->store, session->name, &session->policy, session->server, now.realtime_nsec, &credentials,
-                             answer->text);
+        r = credentials_find(s->store, session->name, &session->policy, session->server, now.realtime_nsec,
+                             &credentials, answer->text);
         if (r < 0)
                 return r;
 

@@ -181,7 +181,7 @@ static void restart_service(TestHost *host) {
         hello(host);
 }
 
-/* Stop and start, again and again, within the window: a request that was taken is never taken again, the next one is. */
+/* Stop and start, again and again, within the window: a request that was taken is never taken again, the next is. */
 static void restart_often(World *w, void (*restart)(TestHost *host)) {
         static Request requests[20];
         TestHost client, server;

@@ -58,7 +58,12 @@ static int teardown(void **state) {
 }
 
 static void answer(const Keyd *k, int result) {
-        const KeyMessage message = { .type = KEY_PUBLIC_IS, .result = result, .public_size = result == 0, .text = "no" };
+        const KeyMessage message = {
+                .type = KEY_PUBLIC_IS,
+                .result = result,
+                .public_size = result == 0,
+                .text = "no",
+        };
 
         assert_int_equal(key_message_send(k->fd, &message), 0);
 }

@@ -13,6 +13,7 @@
 #include "tests/support/auth-host.h"
 
 #define NAME "web.example"
+#define DIRECTORY "/etc/o7s/security/"
 #define SETTINGS(...) ((const char *const[]) { __VA_ARGS__, NULL })
 
 typedef struct World {
@@ -562,7 +563,7 @@ static void change(TestHost *host, Change what, const TestIdentity *authority) {
         _cleanup_(auth_message_done) AuthMessage answer = {};
         char path[128];
 
-        (void) snprintf(path, sizeof(path), "%s/etc/o7s/security/cacert/authority.pem", host->root);
+        (void) snprintf(path, sizeof(path), "%s" DIRECTORY "cacert/authority.pem", host->root);
         switch (what) {
         case RELOAD:
                 assert_int_equal(test_host_ask(host, &reload, &answer), 1);
@@ -577,11 +578,11 @@ static void change(TestHost *host, Change what, const TestIdentity *authority) {
                 assert_int_equal(unlink(path), 0);
                 break;
         case REVOCATIONS_BAD:
-                assert_int_equal(test_host_write(host, "/etc/o7s/security/crl/bad.pem", "not PEM", 7), 0);
+                assert_int_equal(test_host_write(host, DIRECTORY "crl/bad.pem", "not PEM", 7), 0);
                 break;
         case CONFIGURATION:
-                assert_int_equal(test_host_write(host, "/etc/o7s/security/server/" NAME "/enc.conf", "kex=X25519\n", 11), 0);
-                assert_int_equal(test_host_write(host, "/etc/o7s/security/client/" NAME "/enc.conf", "kex=X25519\n", 11), 0);
+                assert_int_equal(test_host_write(host, DIRECTORY "server/" NAME "/enc.conf", "kex=X25519\n", 11), 0);
+                assert_int_equal(test_host_write(host, DIRECTORY "client/" NAME "/enc.conf", "kex=X25519\n", 11), 0);
                 break;
         case NOTHING_BUT_TIME:
         case _CHANGE_MAX:
@@ -619,11 +620,13 @@ static void test_changes(void **state) {
                 assert_int_equal(test_host_init(&client, NAME, &w->authority, NULL, &w->client), 0);
                 assert_int_equal(test_host_init(&server, NAME, &w->authority, &w->server, NULL), 0);
                 assert_int_equal(test_host_build_request(&client, NAME, mutual, &o.request), 0);
-                assert_int_equal(test_host_check_request(&server, NAME, mutual, o.request.oap, o.request.oap_size, &o.checked), 0);
+                assert_int_equal(test_host_check_request(&server, NAME, mutual, o.request.oap, o.request.oap_size,
+                                                         &o.checked), 0);
 
                 if (at_server)
                         change(&server, cases[i / 2].change, &w->stranger);
-                assert_int_equal(test_host_build_response(&server, o.checked.session, &o.response), at_server ? wanted : 0);
+                assert_int_equal(test_host_build_response(&server, o.checked.session, &o.response),
+                                 at_server ? wanted : 0);
                 if (!at_server) {
                         change(&client, cases[i / 2].change, &w->stranger);
                         assert_int_equal(test_host_check_response(&client, o.request.session, o.response.oap,
@@ -709,7 +712,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_handshakes), cmocka_unit_test(test_forged_response),
                 cmocka_unit_test(test_sessions_are_for_once), cmocka_unit_test(test_full_table),
-                cmocka_unit_test(test_budget), cmocka_unit_test(test_source), cmocka_unit_test(test_changes), cmocka_unit_test(test_source_rate),cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
+                cmocka_unit_test(test_budget),
+                cmocka_unit_test(test_source), cmocka_unit_test(test_source_rate), cmocka_unit_test(test_changes),
+                cmocka_unit_test(test_keyd), cmocka_unit_test(test_wrong_key),
                 cmocka_unit_test(test_bad_files), cmocka_unit_test(test_inspect), cmocka_unit_test(test_manners),
         };
 
