@@ -49,6 +49,7 @@ typedef struct ChannelReader {
         uint32_t size;          /* bytes of the message at tail, 0 where its descriptors are not read yet */
         uint32_t offset;        /* bytes of it that were handed out */
         ChannelFlags flags;     /* of the message whose descriptors were read last */
+        uint32_t rings_before;  /* .n_rings when it was armed */
         bool armed;
 } ChannelReader;
 
@@ -62,6 +63,7 @@ struct Channel {
         uint32_t message_max;
         int fd;
         uint32_t epoch;         /* of our last sleep; atomic: reader and writer both sleep */
+        uint32_t n_rings;       /* taken off the doorbell; atomic: either side may drain it */
         bool dead;              /* atomic: either side may find out */
 
         ChannelWriter writer __attribute__((aligned(LANE_WORD_ALIGN)));

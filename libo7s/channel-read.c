@@ -221,11 +221,12 @@ bool channel_readable(Channel *channel) {
 }
 
 /* Whether the asking of before still stands: what came since then would have taken it back when it was read, or is
- * still to be seen. So nobody has rung for it. */
+ * still to be seen. A ring that was taken off meanwhile may have been for it all the same, late, from a writer whose
+ * message was read before we asked: that one does not ring again. */
 static bool is_armed_for_next(const Channel *c) {
         const ChannelReader *r = &c->reader;
 
-        return r->armed && r->released == r->tail && r->head == r->tail && lane_load(&c->peer->head) == r->tail;
+        return r->armed && r->rings_before == __atomic_load_n(&c->n_rings, __ATOMIC_ACQUIRE) && r->released == r->tail && r->head == r->tail && lane_load(&c->peer->head) == r->tail;
 }
 
 int channel_arm_read(Channel *channel) {
@@ -240,6 +241,7 @@ int channel_arm_read(Channel *channel) {
         if (r == -EBADMSG)
                 return r;
 
+        reader->rings_before = __atomic_load_n(&channel->n_rings, __ATOMIC_ACQUIRE);
         lane_store(&channel->own->armed_read, channel_next_epoch(channel));
         reader->armed = true;
         lane_fence();

@@ -97,9 +97,15 @@ int channel_condemn(Channel *channel) {
 }
 
 int channel_drain_counted(Channel *channel, unsigned *ret_rings, CloseReason *ret_reason) {
+        unsigned rings = 0;
         int r;
 
-        r = doorbell_drain_counted(channel->fd, ret_rings, ret_reason);
+        r = doorbell_drain_counted(channel->fd, &rings, ret_reason);
+        if (rings > 0)
+                (void) __atomic_add_fetch(&channel->n_rings, rings, __ATOMIC_RELEASE);
+        if (ret_rings)
+                *ret_rings = rings;
+
         return r == -EBADMSG ? channel_condemn(channel) : r;
 }
 

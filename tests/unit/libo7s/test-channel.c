@@ -291,6 +291,24 @@ static void test_reader_asks_again(void **state) {
         assert_int_equal(channel_arm_read(b), -EBADMSG);
 }
 
+/* A writer may ring for what was read already, when the reader has asked anew: that ring is spent then. */
+static void test_late_ring(void **state) {
+        _cleanup_(channel_freep) Channel *a = NULL, *b = NULL;
+        uint32_t epoch;
+
+        assert_int_equal(channel_pair_new(LANE_NORMAL, &a, &b), 0);
+        assert_int_equal(channel_arm_read(b), 1);
+        epoch = b->own->armed_read;
+        assert_int_equal(channel_ring(a, epoch, &a->writer.rung), 1);
+
+        assert_int_equal(channel_drain(b, NULL), 0);
+        assert_int_equal(channel_arm_read(b), 1);
+        assert_int_not_equal(b->own->armed_read, epoch);
+        assert_int_equal(push(a, "x", 1), 0);
+        assert_int_equal(channel_publish(a), 1);
+        assert_true(rung(b));
+}
+
 static void test_writer_is_rung_at_half(void **state) {
         _cleanup_(channel_freep) Channel *a = NULL, *b = NULL;
         const uint32_t n = lane_class_slots(LANE_NORMAL);
@@ -379,6 +397,7 @@ int main(void) {
                 cmocka_unit_test(test_full),
                 cmocka_unit_test(test_reader_is_rung_once),
                 cmocka_unit_test(test_reader_asks_again),
+                cmocka_unit_test(test_late_ring),
                 cmocka_unit_test(test_writer_is_rung_at_half),
                 cmocka_unit_test(test_wrap),
                 cmocka_unit_test(test_ends),
