@@ -3,7 +3,7 @@
 /*
  * A flow that a program of this host asks for: from ALLOCATE to the moment when both ends have been handed out. The
  * search itself is allocation.c; here its steps become messages. What a layer is asked, and what it answers, is in
- * connect-request.c.
+ * connect-request.c and connect-answer.c.
  */
 
 #include "basic/log.h"

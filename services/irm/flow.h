@@ -150,7 +150,7 @@ void connect_layer_gone(Flow *f, Layer *l);
 void connect_retract(Flow *f, AllocationStep step);
 void connect_set_timer(Flow *f);
 
-/* -- connect-request.c: what a layer is asked -- */
+/* -- connect-request.c, connect-answer.c: what a layer is asked, and what it says -- */
 
 void connect_request(Flow *f);
 void connect_prepared(Flow *f, Layer *l, const LayerMessage *message);

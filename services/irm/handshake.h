@@ -4,7 +4,7 @@
 /*
  * What a flow through a layer has of its authentication, from the moment its first step is taken until both ends are
  * told: then it is wiped, and nothing of it stays with the IRM. The steps of a flow that is asked for here are
- * connect-request.c's, those of one that is asked for elsewhere admission.c's and accept.c's; what is right and
+ * connect-*.c's, those of one that is asked for elsewhere admission.c's and accept.c's; what is right and
  * wrong in a handshake is for the authentication service to say.
  *
  * Where the policy is plain, or the other host asked in a plain way and may, the service has no part in it and there

@@ -11,9 +11,9 @@
  *   layer, layer-request         a connection of an IPCP, and what it reports
  *   name, binding                names of this host, who may serve them, where they are registered
  *   flow                         one flow; feeds the table of flow-state and does what it says
- *   connect, connect-request     a flow that is asked for here
+ *   connect*                     a flow that is asked for here
  *   admission, accept            one that is asked for elsewhere or offered
- *   policy, handshake, auth-link who may, and how it is protected: the service that knows, and what a flow has of it
+ *   policy, handshake, auth-*    who may, and how it is protected: the service that knows, and what a flow has of it
  *   state, restore               what survives a crash, in a memfd that systemd keeps
  *   config, systemd, operation   irm.conf and .name files; units; long work on the bus
  *   *-bus, describe              what the bus sees
