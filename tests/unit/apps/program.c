@@ -192,3 +192,13 @@ Program *program_run(const char *line, int *ret_status) {
         *ret_status = program_wait(p);
         return p;
 }
+
+void program_expect_failures(const ProgramFailure *rows, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                int status;
+                _cleanup_program_ Program *p = program_run(rows[i].line, &status);
+
+                if (status != rows[i].status || !strstr(p->err.text, rows[i].err))
+                        fail_msg("%s: %d, %s", rows[i].line, status, p->err.text);
+        }
+}

@@ -52,3 +52,12 @@ static inline void program_freep(Program **p) {
 
 /* Runs a whole command line with nothing to read. The result is the caller's. */
 Program *program_run(const char *line, int *ret_status);
+
+/* Lines that fail: with which status, and with what in the standard error. */
+typedef struct ProgramFailure {
+        const char *line;
+        int status;
+        const char *err;
+} ProgramFailure;
+
+void program_expect_failures(const ProgramFailure *rows, size_t n);

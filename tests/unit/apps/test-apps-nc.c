@@ -184,11 +184,7 @@ static void test_quit(void **state) {
 }
 
 static void test_failures(void **state) {
-        static const struct {
-                const char *line;
-                int status;
-                const char *err;
-        } rows[] = {
+        static const ProgramFailure rows[] = {
                 { "o7s-nc nosuch", 3, "Cannot reach 'nosuch'" },
                 { "o7s-nc -m --qos=raw refused", 3, IRM_THREAD_REFUSAL },
                 { "o7s-nc -z nosuch", 3, "Cannot reach 'nosuch'" },
@@ -205,12 +201,7 @@ static void test_failures(void **state) {
         int status;
 
         assert_int_equal(irm_thread_start(&irm), 0);
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                _cleanup_program_ Program *p = program_run(rows[i].line, &status);
-
-                if (status != rows[i].status || !strstr(p->err.text, rows[i].err))
-                        fail_msg("%s: %d, %s", rows[i].line, status, p->err.text);
-        }
+        program_expect_failures(rows, ELEMENTSOF(rows));
 
         irm_thread_pause(irm);
         last = program_run("o7s-nc name", &status);

@@ -174,11 +174,7 @@ static void test_text(void **state) {
 }
 
 static void test_failures(void **state) {
-        static const struct {
-                const char *line;
-                int status;
-                const char *err;
-        } rows[] = {
+        static const ProgramFailure rows[] = {
                 { "o7s-perf nosuch", 3, "Cannot reach 'nosuch'" },
                 { "o7s-perf refused", 3, IRM_THREAD_REFUSAL },
                 { "o7s-perf denied", 4, "Cannot reach 'denied'" },
@@ -197,12 +193,7 @@ static void test_failures(void **state) {
         server = program_start("o7s-perf --serve short-mtu");
         program_expect(server, "serving");
 
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                _cleanup_program_ Program *p = program_run(rows[i].line, &status);
-
-                if (status != rows[i].status || !strstr(p->err.text, rows[i].err))
-                        fail_msg("%s: %d, %s", rows[i].line, status, p->err.text);
-        }
+        program_expect_failures(rows, ELEMENTSOF(rows));
 
         irm_thread_pause(irm);
         last = program_run("o7s-perf perf", &status);
