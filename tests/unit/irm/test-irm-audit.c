@@ -12,7 +12,36 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "basic/log.h"
+#include "basic/string.h"
 #include "services/irm/audit.h"
+
+#define FIELDS_MAX 16U
+
+/* The last entry: its fields as the journal gets them. */
+static char fields_written[FIELDS_MAX][400];
+static unsigned n_fields_written;
+
+int __real_log_struct(int level, int error, const char *const *fields, const char *file, int line, const char *function,
+                      const char *format, ...);
+int __wrap_log_struct(int level, int error, const char *const *fields, const char *file, int line, const char *function,
+                      const char *format, ...);
+
+/* In front of the logger (the linker's --wrap): remembers the fields, and hands everything on. */
+int __wrap_log_struct(int level, int error, const char *const *fields, const char *file, int line, const char *function,
+                      const char *format, ...) {
+        char text[2048];
+        va_list arguments;
+
+        for (n_fields_written = 0; fields[n_fields_written] && n_fields_written < FIELDS_MAX; n_fields_written++)
+                (void) snprintf(fields_written[n_fields_written], sizeof(fields_written[0]), "%s",
+                                fields[n_fields_written]);
+
+        va_start(arguments, format);
+        (void) vsnprintf(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        return __real_log_struct(level, error, fields, file, line, function, "%s", text);
+}
 
 static const AuditEvent event = {
         .kind = AUDIT_AUTHENTICATION,
@@ -54,6 +83,62 @@ static void test_one_line(void **state) {
         assert_non_null(strstr(text, "web.example"));
         assert_non_null(strstr(text, "02:00:00:00:00:01?<0>all is ?[2Jlost"));
         assert_non_null(strstr(text, "that of evil.example"));
+}
+
+static bool has_field(const char *field) {
+        for (unsigned i = 0; i < n_fields_written; i++)
+                if (streq(fields_written[i], field))
+                        return true;
+
+        return false;
+}
+
+/* What an administrator searches by: each kind has an id of its own, all have the same fields, and what a stranger says
+ * adds none. */
+static void test_fields(void **state) {
+        char ids[_AUDIT_KIND_MAX][64] = {}, text[1024];
+
+        for (AuditKind kind = 0; kind < _AUDIT_KIND_MAX; kind++) {
+                AuditCounter counters[_AUDIT_KIND_MAX] = {};
+                AuditEvent e = event;
+
+                e.kind = kind;
+                e.uid = 1000;
+                e.flow_id = kind % 2 ? 4711 : 0;
+                assert_int_equal(lines_of(counters, &e, 1, USEC_PER_SEC, text), 1);
+                assert_int_equal(n_fields_written, 7);
+                assert_true(has_field("OUROBOROS_NAME=web.example"));
+                assert_true(has_field("OUROBOROS_LAYER=lan"));
+                assert_true(has_field("OUROBOROS_PEER=02:00:00:00:00:01?<0>all is ?[2Jlost"));
+                assert_true(has_field(kind % 2 ? "OUROBOROS_FLOW=4711" : "OUROBOROS_FLOW="));
+                assert_true(has_field("OUROBOROS_UID=1000"));
+
+                assert_non_null(startswith(fields_written[0], "MESSAGE_ID="));
+                (void) snprintf(ids[kind], sizeof(ids[kind]), "%.63s", fields_written[0] + STRLEN("MESSAGE_ID="));
+                assert_int_equal(strlen(ids[kind]), 32);
+                assert_int_equal(strspn(ids[kind], "0123456789abcdef"), 32);
+                for (AuditKind other = 0; other < kind; other++)
+                        assert_string_not_equal(ids[kind], ids[other]);
+        }
+}
+
+/* A name is a peer's to choose where it is called: it is one field, too. */
+static void test_no_field_of_others(void **state) {
+        static const char *const names[] = {
+                "x\nMESSAGE_ID=00000000000000000000000000000000", "x\n\n_UID=0", "\xff\xfe\nOUROBOROS_UID=0", "\r\n.\r\n",
+        };
+        char text[1024];
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                AuditCounter counters[_AUDIT_KIND_MAX] = {};
+                AuditEvent e = event;
+
+                e.name = e.peer = names[i];
+                assert_int_equal(lines_of(counters, &e, 1, USEC_PER_SEC, text), 1);
+                assert_int_equal(n_fields_written, 7);
+                for (unsigned k = 0; k < n_fields_written; k++)
+                        assert_null(strpbrk(fields_written[k], "\r\n"));
+        }
 }
 
 /* Ten a second of each kind; the next one tells how many there were. */
@@ -118,6 +203,8 @@ static void test_kinds(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_line),
+                cmocka_unit_test(test_fields),
+                cmocka_unit_test(test_no_field_of_others),
                 cmocka_unit_test(test_rate),
                 cmocka_unit_test(test_counts),
                 cmocka_unit_test(test_kinds),
