@@ -226,7 +226,10 @@ bool channel_readable(Channel *channel) {
 static bool is_armed_for_next(const Channel *c) {
         const ChannelReader *r = &c->reader;
 
-        return r->armed && r->rings_before == __atomic_load_n(&c->n_rings, __ATOMIC_ACQUIRE) && r->released == r->tail && r->head == r->tail && lane_load(&c->peer->head) == r->tail;
+        if (!r->armed || r->rings_before != __atomic_load_n(&c->n_rings, __ATOMIC_ACQUIRE))
+                return false;
+
+        return r->released == r->tail && r->head == r->tail && lane_load(&c->peer->head) == r->tail;
 }
 
 int channel_arm_read(Channel *channel) {
