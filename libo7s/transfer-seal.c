@@ -6,13 +6,15 @@
  *   out   .packet, or the message itself ─► seal_protect() ─► .sealed ─► our lane
  *   in    the peer's lane ─► .sealed ─► seal_open() ─► .packet, or .content without FRCT
  *
- * Everything between the lanes and the application lies in private memory: what is opened was copied out of the peer's lane
- * first, or the peer could change it between the check and the use; and nothing is read of what seal_open() did not find good. What
- * is protected need not be copied first: the tag is made of the packet, and nobody else writes that.
+ * Everything between the lanes and the application lies in private memory: what is opened was copied out of the peer's
+ * lane first, or the peer could change it between the check and the use; and nothing is read of what seal_open() did
+ * not find good. What is protected need not be copied first: the tag is made of the packet, and nobody else writes
+ * that.
  *
- * Packets are not protected in the lane itself either. Only we can write there, but the other side can read all the time, and that
- * is a layer from which the flow is protected: counter mode, as the library below has it where the processor does not help, leaves
- * the key stream in its output before it adds the message. The copy costs a tenth of the cipher.
+ * Packets are not protected in the lane itself either. Only we can write there, but the other side can read all the
+ * time, and that is a layer from which the flow is protected: counter mode, as the library below has it where the
+ * processor does not help, leaves the key stream in its output before it adds the message. The copy costs a tenth of
+ * the cipher.
  */
 
 #include "basic/random.h"
@@ -71,7 +73,8 @@ ssize_t transfer_open(Transfer *t, size_t size, uint8_t *content, nsec_t now) {
         if (t->seal && size > 0)
                 n = seal_open(t->seal, now, t->sealed, size, content, t->packet_size);
 
-        /* The seal counts what is forged, and what was seen before. Anybody on the path can make those: they mean nothing. */
+        /* The seal counts what is forged, and what was seen before. Anybody on the path can make those: they mean
+         * nothing. */
         return MAX(n, (ssize_t) 0);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who takes care of a transfer while nobody is inside a call: the thread that waits in one, the engine, the event loop's bell. */
+/* Who takes care of a transfer while nobody is inside a call: the thread that waits in one, the engine, the event
+ * loop's bell. */
 
 #include <poll.h>
 #include <sched.h>
@@ -8,7 +9,8 @@
 #include "libo7s/irm-client.h"
 #include "libo7s/transfer.h"
 
-#define ARM_ATTEMPTS 8U                 /* pumps in a row that found something when about to leave; then the engine goes on */
+/* Pumps in a row that found something when about to leave; then the engine goes on. */
+#define ARM_ATTEMPTS 8U
 #define SOON ((nsec_t) 250 * NSEC_PER_USEC)     /* no time-out is that short: what is due by then is sent at a pace */
 #define SLACK ((nsec_t) 50 * NSEC_PER_USEC)     /* what a thread oversleeps anyway */
 #define LOOKS 32U                       /* between two offers of the CPU */
@@ -35,8 +37,8 @@ static void tell_engine(Transfer *t, nsec_t due) {
         engine_set_due(process_engine(), &t->engine, due);
 }
 
-/* When FRCT or the seal want to go on by themselves. A full lane rings when there is room; the time is for bells that are lost with
- * a layer. */
+/* When FRCT or the seal want to go on by themselves. A full lane rings when there is room; the time is for bells that
+ * are lost with a layer. */
 static nsec_t next_time(const Transfer *t, nsec_t now) {
         nsec_t next = transfer_seal_next(t);
 
@@ -292,7 +294,7 @@ int transfer_wait(Transfer *t, FlowSide side, size_t wanted, usec_t timeout, use
                 return transfer_is_ready(t, side, wanted) ? 0 : -EAGAIN;
         }
 
-        /* The caller pumped after it had asked: what it waits for may have come just then, and would not ring any more. */
+        /* The caller pumped after it had asked: what it waits for may have come just then, and would ring no more. */
         if (transfer_is_ready(t, side, wanted))
                 return 0;
 

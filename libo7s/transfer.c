@@ -18,11 +18,15 @@ bool transfer_is_needed(const IrmFlowInfo *info, const SealKeys *keys) {
         return !info->local && (info->qos.in_order || info->qos.ber == 0 || keys->suite != SEAL_NONE);
 }
 
-/* First numbers of runs: a peer that guesses them can disturb a flow. Where the kernel has none, the clock is hard enough. */
+/* First numbers of runs: a peer that guesses them can disturb a flow. Where the kernel has none, the clock is hard
+ * enough. */
 static uint32_t random_number(void *userdata) {
         uint32_t number;
 
-        return random_bytes(&number, sizeof(number)) >= 0 ? number : (uint32_t) (time_now_nsec() * UINT64_C(2654435761));
+        if (random_bytes(&number, sizeof(number)) >= 0)
+                return number;
+
+        return (uint32_t) (time_now_nsec() * UINT64_C(2654435761));
 }
 
 /* What a packet grows by. */
@@ -176,8 +180,8 @@ static size_t packet_check(Transfer *t, const uint8_t *packet, size_t size) {
         return 0;
 }
 
-/* One out of the peer's lane. now: 0 until there was one, for the clock costs more than a look that finds nothing. Returns: its
- * size, without what was added on the way; 0: dropped; -EAGAIN; -EBADMSG: of the lane. */
+/* One out of the peer's lane. now: 0 until there was one, for the clock costs more than a look that finds nothing.
+ * Returns: its size, without what was added on the way; 0: dropped; -EAGAIN; -EBADMSG: of the lane. */
 static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, nsec_t *now) {
         uint8_t *copy = t->protected ? t->sealed : packet;
         o7s_flow *flow = t->flow;
@@ -204,8 +208,8 @@ static ssize_t packet_receive(Transfer *t, uint8_t *packet, bool *ret_marked, ns
         return t->protected ? transfer_open(t, (size_t) size, packet, *now) : size;
 }
 
-/* Messages that nobody reads, without FRCT: they stay in the lane, which is the queue. But a program that only writes must not lose
- * its flow because new keys wait behind them: then they go. */
+/* Messages that nobody reads, without FRCT: they stay in the lane, which is the queue. But a program that only writes
+ * must not lose its flow because new keys wait behind them: then they go. */
 static bool must_leave_unread(const Transfer *t, nsec_t now) {
         return !t->seal || !seal_is_starving(t->seal, now > 0 ? now : time_now_nsec());
 }
@@ -289,7 +293,8 @@ static void give_up(Transfer *t, int error) {
         (void) pthread_mutex_unlock(&flow->mutex);
 }
 
-/* What is not protected is in .packet, and gets its trailer there. Returns: 0; -EAGAIN: no room; what else ended the flow. */
+/* What is not protected is in .packet, and gets its trailer there. Returns: 0; -EAGAIN: no room; what else ended the
+ * flow. */
 static int packet_push(Transfer *t, const void *packet, size_t size, nsec_t now) {
         struct iovec part = { .iov_base = t->packet, .iov_len = size };
         int r;
@@ -359,8 +364,8 @@ static int parts_push(Transfer *t, const struct iovec *parts, unsigned n_parts) 
         return channel_push(t->flow->writer.channel, all, n_parts + 1);
 }
 
-/* A message in one part is not copied first. It may lie where others can write, in the lane of another flow, say: then they
- * choose what is sent, as they could before, and nothing else, for the tag is made of the packet, which is ours. */
+/* A message in one part is not copied first. It may lie where others can write, in the lane of another flow, say: then
+ * they choose what is sent, as they could before, and nothing else, for the tag is made of our packet. */
 static int parts_protect_and_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
         size_t size = 0;
         int r;

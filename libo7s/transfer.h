@@ -2,30 +2,30 @@
 #pragma once
 
 /*
- * Between a flow and its lanes, where more is wanted than the layer gives: FRCT (in_order), protection (a handshake left keys), a
- * checksum (ber == 0). Packets that FRCT makes are protected, get their trailer and go into our lane; those of the peer's lane lose
- * it, are opened and go into FRCT. Everything here holds transfer.mutex: the application's threads and the process's engine
- * (engine.h) drive it alike, whoever comes by.
+ * Between a flow and its lanes, where more is wanted than the layer gives: FRCT (in_order), protection (a handshake
+ * left keys), a checksum (ber == 0). Packets that FRCT makes are protected, get their trailer and go into our lane;
+ * those of the peer's lane lose it, are opened and go into FRCT. Everything here holds transfer.mutex: the
+ * application's threads and the process's engine (engine.h) drive it alike, whoever comes by.
  *
  *   o7s_flow_write ─► frct ─► seal ─► checksum ─► our lane
  *   o7s_flow_read  ◄─ frct ◄─ seal ◄─ checksum ◄─ the peer's lane       transfer_pump(): both ways, as far as it goes
  *
- * A local flow (two programs of one host) loses nothing and has none of them; see flow-send.c. A flow without FRCT keeps one message,
- * that is checked and opened, until it is read. With a checksum alone it has no timers and no need of the engine. Between two o7s
- * it has: the seal agrees on new keys now and then, in packets of its own. Then the engine sees to it as to FRCT, but leaves the
- * doorbell to the event loop where there is one.
+ * A local flow (two programs of one host) loses nothing and has none of them; see flow-send.c. A flow without FRCT
+ * keeps one message, that is checked and opened, until it is read. With a checksum alone it has no timers and no need
+ * of the engine. Between two o7s it has: the seal agrees on new keys now and then, in packets of its own. Then the
+ * engine sees to it as to FRCT, but leaves the doorbell to the event loop where there is one.
  *
  * Who takes care of it:
  *
- *  - A thread inside a call pumps. Where it has to wait it looks for a while, then polls the doorbell itself, until then or until
- *    FRCT wants something (the "poller"). A second thread sleeps on the condition meanwhile, and nobody but the poller reads the
- *    peer's lane: a ring is for whoever polls, and a message costs one wake-up. Without FRCT that holds for what the poller waits
- *    for, a message or room; the other direction is everybody's.
- *  - When no thread has been inside for TRANSFER_TAKE_OVER, the engine takes the doorbell over, until a thread polls again. Until
- *    then the engine looks in once, and only where FRCT has something to send very soon does it do so at that time. So a flow in
- *    use costs the engine a look now and then, an idle one nothing.
- *  - Event loops rely on the doorbell, which is in theirs, for what arrives, and on the engine for the rest: whoever pumped tells
- *    them (flow_signal(), flow_unsignal()), so what they see is always what is the case.
+ *  - A thread inside a call pumps. Where it has to wait it looks for a while, then polls the doorbell itself, until
+ *    then or until FRCT wants something (the "poller"). A second thread sleeps on the condition meanwhile, and nobody
+ *    but the poller reads the peer's lane: a ring is for whoever polls, and a message costs one wake-up. Without FRCT
+ *    that holds for what the poller waits for, a message or room; the other direction is everybody's.
+ *  - When no thread has been inside for TRANSFER_TAKE_OVER, the engine takes the doorbell over, until a thread polls
+ *    again. Until then the engine looks in once, and only where FRCT has something to send very soon does it do so at
+ *    that time. So a flow in use costs the engine a look now and then, an idle one nothing.
+ *  - Event loops rely on the doorbell, which is in theirs, for what arrives, and on the engine for the rest: whoever
+ *    pumped tells them (flow_signal(), flow_unsignal()), so what they see is always what is the case.
  *
  * Order of locks: transfer.mutex, the flow's, the writer's or the set's, the engine's.
  */
@@ -56,7 +56,7 @@ struct Transfer {
         SealCounters seal_counters;     /* what it had counted by then */
         nsec_t seal_not_before;         /* when its own packets are tried again */
 
-        /* One piece of memory, without FRCT from the first packet on: most flows are quiet, and there may be thousands. */
+        /* One piece of memory, without FRCT from the first packet on: most flows are quiet. */
         uint8_t *packet;                /* one, on its way in or out */
         uint8_t *sealed;                /* protected: the same, as it is in the lanes, trailer included */
         size_t packet_size;             /* room in each: the lane's largest message */
@@ -93,8 +93,8 @@ struct Transfer {
 /* Whether a flow like this needs one. */
 bool transfer_is_needed(const IrmFlowInfo *info, const SealKeys *keys);
 
-/* For a flow that is about to come up; its lane class is known. The keys are copied. Enters the engine, where there is something to
- * do for it. Returns: 0; -ENOMEM, -EMFILE, -EAGAIN; -EINVAL, -EOPNOTSUPP: keys that we cannot use. */
+/* For a flow that is about to come up; its lane class is known. The keys are copied. Enters the engine, where there is
+ * something to do for it. Returns: 0; -ENOMEM, -EMFILE, -EAGAIN; -EINVAL, -EOPNOTSUPP: keys that we cannot use. */
 int transfer_new(o7s_flow *flow, const IrmFlowInfo *info, const SealKeys *keys, Transfer **ret);
 
 /* It is in the engine no more. foreign: in a forked child, where what others worked on is left behind as it was. */
@@ -108,8 +108,8 @@ size_t transfer_set_packet_max(Transfer *t, size_t layer_max);
 
 void transfer_lock(Transfer *t);
 
-/* Every call ends here: the engine, event loops and sleeping threads know what they have to. drain: also the doorbell is emptied
- * where nothing is left for watchers: by the reading side. */
+/* Every call ends here: the engine, event loops and sleeping threads know what they have to. drain: also the doorbell
+ * is emptied where nothing is left for watchers: by the reading side. */
 void transfer_unlock(Transfer *t, bool drain);
 
 /* From here on: mutex held. */
@@ -120,7 +120,7 @@ int transfer_make_room(Transfer *t);
 /* As far as it goes, both ways. */
 void transfer_pump(Transfer *t);
 
-/* Whether the poller sees to this direction: another who looked there would take the ring that the poller sleeps for. */
+/* Whether the poller sees to this direction: another who looked there would take the ring that it sleeps for. */
 static inline bool transfer_is_pollers(const Transfer *t, FlowSide side) {
         return t->polling && side == (t->frct ? FLOW_READING : t->poller);
 }
@@ -150,8 +150,8 @@ void transfer_drain(Transfer *t);
 /* Empties the doorbell where nothing is left to be told, and asks to be rung where anybody relies on that. */
 void transfer_settle(Transfer *t, bool drain);
 
-/* One packet without FRCT, protected and with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG; -EPIPE: it was given up;
- * -ENOMEM. */
+/* One packet without FRCT, protected and with its trailer. Returns: 0; -EAGAIN: no room; -EBADMSG; -EPIPE: it was given
+ * up; -ENOMEM. */
 int transfer_push(Transfer *t, const struct iovec *parts, unsigned n_parts);
 
 /* The flow's doorbell will be another one. */
