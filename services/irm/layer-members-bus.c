@@ -103,37 +103,35 @@ static int read_components(sd_bus_message *message, LayerMessage *order, sd_bus_
 
 /* -- the methods -- */
 
-int method_layer_bootstrap(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+typedef int (*read_arguments_t)(sd_bus_message *message, LayerMessage *order, sd_bus_error *error);
+
+/* What the member is told is in the arguments before the flags. */
+static int method_order(sd_bus_message *message, Layer *l, const char *action, OperationKind kind,
+                        read_arguments_t read_arguments, sd_bus_error *error) {
         _cleanup_free_ LayerMessage *order = calloc(1, sizeof(*order));
-        OrderCall call = { .action = POLKIT_BOOTSTRAP, .kind = OPERATION_BOOTSTRAP, .order = order };
+        OrderCall call = { .action = action, .kind = kind, .order = order };
         int r;
 
         if (!order)
                 return -ENOMEM;
 
-        /* What the layer is to be is in its file, where all can see it. */
-        r = bus_read_no_options(message, error);
+        r = read_arguments(message, order, error);
         if (r >= 0)
                 r = bus_read_flags(message, BUS_FLAG_NO_WAIT | BUS_FLAG_DRY_RUN, &call.flags, error);
 
-        return r < 0 ? r : take_order(message, userdata, &call, error);
+        return r < 0 ? r : take_order(message, l, &call, error);
 }
 
-int method_layer_enroll(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ LayerMessage *order = calloc(1, sizeof(*order));
-        OrderCall call = { .action = POLKIT_ENROLL, .kind = OPERATION_ENROLL, .order = order };
+/* What the layer is to be is in its file, where all can see it. */
+static int read_bootstrap(sd_bus_message *message, LayerMessage *order, sd_bus_error *error) {
+        return bus_read_no_options(message, error);
+}
+
+static int read_enroll(sd_bus_message *message, LayerMessage *order, sd_bus_error *error) {
         int r;
 
-        if (!order)
-                return -ENOMEM;
-
         r = read_name(message, order, "member", true, error);
-        if (r >= 0)
-                r = bus_read_no_options(message, error);
-        if (r >= 0)
-                r = bus_read_flags(message, BUS_FLAG_NO_WAIT | BUS_FLAG_DRY_RUN, &call.flags, error);
-
-        return r < 0 ? r : take_order(message, userdata, &call, error);
+        return r < 0 ? r : bus_read_no_options(message, error);
 }
 
 static int read_connect_option(sd_bus_message *message, const char *key, void *target, sd_bus_error *error) {
@@ -154,40 +152,34 @@ static int read_connect_option(sd_bus_message *message, const char *key, void *t
         return 0;
 }
 
-int method_layer_connect(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ LayerMessage *order = calloc(1, sizeof(*order));
-        OrderCall call = { .action = POLKIT_MANAGE_LAYER, .kind = OPERATION_CONNECT, .order = order };
+static int read_disconnect(sd_bus_message *message, LayerMessage *order, sd_bus_error *error) {
         int r;
 
-        if (!order)
-                return -ENOMEM;
-
         r = read_name(message, order, "neighbour", false, error);
-        if (r >= 0)
-                r = read_components(message, order, error);
-        if (r >= 0)
-                r = bus_read_options(message, read_connect_option, order, error);
-        if (r >= 0)
-                r = bus_read_flags(message, BUS_FLAG_NO_WAIT | BUS_FLAG_DRY_RUN, &call.flags, error);
+        return r < 0 ? r : read_components(message, order, error);
+}
 
-        return r < 0 ? r : take_order(message, userdata, &call, error);
+static int read_connect(sd_bus_message *message, LayerMessage *order, sd_bus_error *error) {
+        int r;
+
+        r = read_disconnect(message, order, error);
+        return r < 0 ? r : bus_read_options(message, read_connect_option, order, error);
+}
+
+int method_layer_bootstrap(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return method_order(message, userdata, POLKIT_BOOTSTRAP, OPERATION_BOOTSTRAP, read_bootstrap, error);
+}
+
+int method_layer_enroll(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return method_order(message, userdata, POLKIT_ENROLL, OPERATION_ENROLL, read_enroll, error);
+}
+
+int method_layer_connect(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return method_order(message, userdata, POLKIT_MANAGE_LAYER, OPERATION_CONNECT, read_connect, error);
 }
 
 int method_layer_disconnect(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ LayerMessage *order = calloc(1, sizeof(*order));
-        OrderCall call = { .action = POLKIT_MANAGE_LAYER, .kind = OPERATION_DISCONNECT, .order = order };
-        int r;
-
-        if (!order)
-                return -ENOMEM;
-
-        r = read_name(message, order, "neighbour", false, error);
-        if (r >= 0)
-                r = read_components(message, order, error);
-        if (r >= 0)
-                r = bus_read_flags(message, BUS_FLAG_NO_WAIT | BUS_FLAG_DRY_RUN, &call.flags, error);
-
-        return r < 0 ? r : take_order(message, userdata, &call, error);
+        return method_order(message, userdata, POLKIT_MANAGE_LAYER, OPERATION_DISCONNECT, read_disconnect, error);
 }
 
 static int append_text(sd_bus_message *reply, const char *key, const char *value) {
