@@ -9,6 +9,8 @@
 /* The IRM watches the time-out too, and its answer says more: it is waited for a little longer. */
 #define ANSWER_GRACE_NSEC (NSEC_PER_SEC / 4)
 
+#define LAYER_BACK_USEC 5000000ULL      /* after that the IRM gives up a layer that was restarted */
+
 #define NINES_MAX 8U                    /* more than that o7s takes for a mistake */
 
 static void set_unrefp(o7s_set **set) {
@@ -147,12 +149,14 @@ _public_ int flow_join(const char *bc, const struct timespec *timeo) {
 }
 
 /* What two programs of one host have written lies in memory that both of them hold, so there is nothing to wait for:
- * it can be read when we are long gone. A layer has to take it first, and a reliable flow to see it acknowledged. */
+ * it can be read when we are long gone. A layer has to take it first, and a reliable flow to see it acknowledged: that
+ * one goes down where it cannot be. A flow that may lose packets does not, as long as its layer is there and takes
+ * nothing, and is not worth more than the time in which a layer comes back. */
 static uint64_t close_timeout(const Descriptor *d) {
         if (d->is_local || (d->frct_flags & (FRCTFRTX | FRCTFLINGER)) == FRCTFRTX)
                 return 0;
 
-        return O7S_FOREVER;             /* until it is taken, or the flow is down */
+        return d->frct_flags & FRCTFRTX ? O7S_FOREVER : LAYER_BACK_USEC;
 }
 
 _public_ int flow_dealloc(int fd) {
