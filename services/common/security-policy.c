@@ -5,6 +5,7 @@
  * is which field; what its value may be is security-value.c's.
  */
 
+#include "basic/siphash.h"
 #include "services/common/security-policy.h"
 #include "services/common/security-value.h"
 
@@ -331,5 +332,28 @@ int security_policy_describe(const SecurityPolicy *policy,
                         return r;
         }
 
+        return 0;
+}
+
+static int add_to_digest(void *userdata, const char *key, const char *value) {
+        uint8_t before[SIPHASH_KEY_BYTES] = {};
+        uint64_t *digest = userdata;
+
+        memcpy(before, digest, sizeof(*digest));
+        *digest = siphash24(before, key, strlen(key));
+        memcpy(before, digest, sizeof(*digest));
+        *digest = siphash24(before, value, strlen(value));
+        return 0;
+}
+
+int security_policy_digest(const SecurityPolicy *policy, uint64_t *ret) {
+        uint64_t digest = 0;
+        int r;
+
+        r = security_policy_describe(policy, add_to_digest, &digest);
+        if (r < 0)
+                return r;
+
+        *ret = digest;
         return 0;
 }

@@ -106,6 +106,10 @@ bool security_policy_is_plain(const SecurityPolicy *policy);
 int security_policy_describe(const SecurityPolicy *policy,
                              int (*key)(void *userdata, const char *key, const char *value), void *userdata);
 
+/* Equal policies have the same. For comparing what holds now with what held before; not against forgers. Returns: 0;
+ * -ENOMEM. */
+int security_policy_digest(const SecurityPolicy *policy, uint64_t *ret);
+
 /* The keys of one section; field is a SecurityPolicy of the object. */
 #define SECURITY_POLICY_KEYS(section, type, field)                                                                    \
         { section, "Authentication", conf_parse_authentication, offsetof(type, field.authentication), NULL },         \

@@ -12,6 +12,7 @@
 
 #include "basic/log.h"
 #include "services/irm/flow.h"
+#include "services/irm/policy.h"
 
 #define CONFIRM_USEC (10 * USEC_PER_SEC)        /* a layer that was told to answer has done so by then, or is stuck */
 
@@ -98,10 +99,15 @@ static void cannot_answer(Flow *f, int error, const char *text) {
         flow_end(f, CLOSE_REFUSED, handshake_error(error), text);
 }
 
-static int answer_plain(Flow *f) {
+static int answer_plain(Flow *f, char text[IRM_TEXT_BYTES_MAX]) {
         const Incoming *in = f->incoming_request;
         LayerMessage message = {};
         ssize_t size;
+        int r;
+
+        r = policy_check_service(f->served, in->policy, text);
+        if (r < 0)
+                return r;
 
         size = oap_response_build(in->oap, in->oap_size, in->own_token, in->grants, time_realtime_nsec(), message.oap,
                                   sizeof(message.oap));
@@ -132,25 +138,35 @@ static int ask_layer_to_prepare(Flow *f) {
 }
 
 void accept_answer(Flow *f) {
+        char text[IRM_TEXT_BYTES_MAX] = "";
         int r;
 
         flow_set_acceptor(f, f->offered_to->client->process);
 
-        r = f->handshake ? ask_layer_to_prepare(f) : answer_plain(f);
+        r = f->handshake ? ask_layer_to_prepare(f) : answer_plain(f, text);
         if (r < 0)
-                cannot_answer(f, r, "");
+                cannot_answer(f, r, text);
         else
                 (void) flow_set_timer(f, usec_add(time_now(), CONFIRM_USEC), accept_elapsed);
 }
 
 static void response_built(void *userdata, AuthSession session, AuthMessage *answer) {
+        char text[IRM_TEXT_BYTES_MAX] = "";
         Flow *f = userdata;
         LayerMessage message = {};
+        int r;
 
         f->handshake->question = 0;
         auth_link_forget(f->manager->auth, &f->handshake->session);
         if (answer->result < 0) {
                 cannot_answer(f, answer->result, answer->text);
+                return;
+        }
+
+        /* The service goes by what it was told at first; this is the last moment to know better. */
+        r = policy_check_service(f->served, f->incoming_request->policy, text);
+        if (r < 0) {
+                cannot_answer(f, r, text);
                 return;
         }
         if (answer->oap_size == 0 || answer->oap_size > sizeof(message.oap)) {

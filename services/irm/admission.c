@@ -18,6 +18,7 @@ typedef struct Admission {
         Layer *layer;                   /* not owned */
         Name *name;                     /* not owned */
         uint64_t question;
+        uint64_t policy;                /* digest of the one that it is checked by */
         IncomingRequest request;        /* points into what follows */
         char peer[FLOW_NAME_WIRE_BYTES_MAX + 1];
         uint8_t *oap;                   /* owned */
@@ -31,6 +32,7 @@ typedef struct Asked {
         OapExtension extension;
         Terms terms;
         uint32_t grants;
+        uint64_t policy;
         AuthSession session;            /* with the service; else the request is a plain one */
         const AuthPeer *peer;           /* likewise */
 } Asked;
@@ -225,6 +227,7 @@ static int keep_request(Layer *l, Name *n, const IncomingRequest *request, const
         if (r < 0)
                 return r;
         in->grants = asked->grants;
+        in->policy = asked->policy;
 
         before = incoming_predecessor(&m->incoming, l->key, &asked->extension);
         if (before && before != in)
@@ -275,6 +278,7 @@ static void request_checked(void *userdata, AuthSession session, AuthMessage *an
         Asked asked = {
                 .header.timestamp = answer->stamp,
                 .extension = handshake_extension_of(answer),
+                .policy = a->policy,
                 .session = session,
                 .peer = &answer->peer,
         };
@@ -337,6 +341,8 @@ static int ask(Layer *l, Name *n, const LayerMessage *message, const IncomingReq
 
         r = admission_new(l, n, request, &a);
         if (r >= 0)
+                r = security_policy_digest(policy, &a->policy);
+        if (r >= 0)
                 r = handshake_question(AUTH_CHECK_REQUEST, n->name, policy, message, &question);
         if (r < 0)
                 return r;
@@ -371,7 +377,8 @@ static int admit_plain(Layer *l, Name *n, const IncomingRequest *request, const 
         if (policy->peer == PEER_O7S && !asked.extension.present)
                 return -EACCES;
 
-        return admit(l, n, request, &asked);
+        r = security_policy_digest(policy, &asked.policy);
+        return r < 0 ? r : admit(l, n, request, &asked);
 }
 
 /* -- what layers say -- */

@@ -9,6 +9,7 @@
  */
 
 #include "services/irm/connect-attempt.h"
+#include "services/irm/policy.h"
 
 /* -- what the other host says -- */
 
@@ -126,6 +127,7 @@ static void answer_failed(Flow *f, Attempt *a, int error, const char *text) {
 
 static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message, int lane_fd) {
         _cleanup_close_ int lane = lane_fd;
+        char text[IRM_TEXT_BYTES_MAX] = "";
         OapExtension extension;
         OapHeader header;
         Terms terms;
@@ -144,6 +146,12 @@ static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message,
                 return;
         }
 
+        r = policy_check_call(f->manager, f->name, f->caller, &a->handshake->policy, text);
+        if (r < 0) {
+                attempt_refuse(f, r, text);
+                return;
+        }
+
         (void) copy_string(f->protection, sizeof(f->protection), "none");
         take_answer(f, a, &extension, &terms, message->peer, TAKE_FD(lane));
 }
@@ -154,6 +162,7 @@ static void response_checked(void *userdata, AuthSession session, AuthMessage *a
         Attempt *a = userdata;
         Flow *f = a->handshake->flow;
         OapExtension extension = handshake_extension_of(answer);
+        char text[IRM_TEXT_BYTES_MAX] = "";
         Terms terms;
         int r;
 
@@ -167,6 +176,13 @@ static void response_checked(void *userdata, AuthSession session, AuthMessage *a
                 r = terms_of_answer(&f->qos, terms_wishes(&f->qos, f->stream), &a->qos, &extension, &terms);
         if (r < 0) {
                 answer_failed(f, a, r, answer->text);
+                return;
+        }
+
+        /* The service goes by what it was told at first; this is the last moment to know better. */
+        r = policy_check_call(f->manager, f->name, f->caller, &a->handshake->policy, text);
+        if (r < 0) {
+                attempt_refuse(f, r, text);
                 return;
         }
 

@@ -43,6 +43,7 @@ struct Incoming {
         bool peer_closes;                       /* the peer showed the capability, and its token */
         uint8_t peer_token[OAP_TOKEN_BYTES];
         uint8_t own_token[OAP_TOKEN_BYTES];     /* goes out with the response */
+        uint64_t policy;                        /* digest of the one that it was checked by */
         uint32_t grants;                        /* of its wishes, OAP_CAPABILITY_; go out with the response */
         uint8_t *oap;                           /* the request's bytes, for the hash of the response */
         size_t oap_size;

@@ -101,6 +101,42 @@ int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYT
         return r < 0 ? r : policy_of(n, SECURITY_SERVER, layer_of_name(n), ret, text);
 }
 
+/* Returns: 0: it is as before; -EKEYREJECTED; -ENOMEM. */
+static int compare(const char *name, const SecurityPolicy *policy, uint64_t before, char text[IRM_TEXT_BYTES_MAX]) {
+        uint64_t now = 0;
+        int r;
+
+        r = security_policy_digest(policy, &now);
+        if (r < 0)
+                return r;
+
+        return now == before ? 0 : refuse(text, "The policy of %s was changed meanwhile: try again", name);
+}
+
+int policy_check_call(Manager *m, const char *name, const Process *caller, const SecurityPolicy *before,
+                      char text[IRM_TEXT_BYTES_MAX]) {
+        _cleanup_(security_policy_done) SecurityPolicy policy = {};
+        uint64_t digest = 0;
+        int r;
+
+        r = policy_of_call(m, name, caller, &policy, text);
+        if (r >= 0)
+                r = security_policy_digest(before, &digest);
+
+        return r < 0 ? r : compare(name, &policy, digest, text);
+}
+
+int policy_check_service(const Name *n, uint64_t digest, char text[IRM_TEXT_BYTES_MAX]) {
+        _cleanup_(security_policy_done) SecurityPolicy policy = {};
+        int r;
+
+        if (!n)
+                return refuse(text, "The name went away while the flow was asked for");
+
+        r = policy_of_service(n, &policy, text);
+        return r < 0 ? r : compare(n->name, &policy, digest, text);
+}
+
 int policy_of_name(Manager *m, const char *name, SecuritySide side, SecurityPolicy *ret,
                    char text[IRM_TEXT_BYTES_MAX]) {
         const Name *n = name_find(m, name);

@@ -17,5 +17,11 @@ int policy_of_call(Manager *m, const char *name, const Process *caller, Security
                    char text[IRM_TEXT_BYTES_MAX]);
 int policy_of_service(const Name *n, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]);
 
+/* Whether these are still what they were, before anybody is let in who was checked by them. digest:
+ * security_policy_digest(). Return: 0; -EKEYREJECTED, text: try again; -ENOMEM. */
+int policy_check_call(Manager *m, const char *name, const Process *caller, const SecurityPolicy *before,
+                      char text[IRM_TEXT_BYTES_MAX]);
+int policy_check_service(const Name *n, uint64_t digest, char text[IRM_TEXT_BYTES_MAX]);
+
 /* For people: what would hold for a name, known here or not. */
 int policy_of_name(Manager *m, const char *name, SecuritySide side, SecurityPolicy *ret, char text[IRM_TEXT_BYTES_MAX]);
