@@ -191,7 +191,8 @@ static int server_retry(EchoServer *s) {
         return 0;
 }
 
-/* Who came, and who else can read what he says: "flow 17 to echo.example via lan, o7s:name:alice (authenticated), ...". */
+/* Who came, and who else can read what he says: "flow 17 to echo.example via lan, o7s:name:alice (authenticated),
+ * ...". */
 static void server_tell(const EchoServer *s, o7s_flow *flow) {
         struct o7s_flow_info info = { .size = sizeof(info) };
         char text[FLOW_CHARS_MAX];

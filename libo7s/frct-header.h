@@ -14,10 +14,11 @@
  *       12    4  stamp            of the sender's clock in microseconds, when this packet was sent
  *       16    1  number of ranges behind the header, at most FRCT_RANGES_MAX
  *       17    1  extension flags  FRCT_X_*
- *       18    2  position         with FRCT_X_PIECE: where the content begins in its segment; with FRCT_X_PROBE: the packet's size;
- *                                 with FRCT_X_PROBED: the size of the largest probe that arrived; else 0
- *       20       with FRCT_X_ECHO: echo u32 (stamp of the newest packet with a sequence), hold u32 (microseconds that it was kept),
- *                marked u32 (packets with a congestion mark so far, mod 2^32)
+ *       18    2  position         with FRCT_X_PIECE: where the content begins in its segment; with FRCT_X_PROBE: the
+ *                                 packet's size; with FRCT_X_PROBED: the size of the largest probe that arrived; else
+ *                                 0
+ *       20       with FRCT_X_ECHO: echo u32 (stamp of the newest packet with a sequence), hold u32 (microseconds that
+ *                it was kept), marked u32 (packets with a congestion mark so far, mod 2^32)
  *                then ranges, each begin u32, end u32: arrived out of order; newest first
  *                then the content
  */
@@ -67,8 +68,9 @@ typedef struct FrctHeader {
         FrctRange ranges[FRCT_RANGES_MAX];
 } FrctHeader;
 
-/* Leaves the cursor at the content. Unknown flags of the 12-byte header are ignored as the protocol does; of the extension they
- * are an error, so are ranges that are empty or not above the acknowledgement. Returns: 0; -EBADMSG. */
+/* Leaves the cursor at the content. Unknown flags of the 12-byte header are ignored as the protocol does; of the
+ * extension they are an error, so are ranges that are empty or not above the acknowledgement. Returns: 0;
+ * -EBADMSG. */
 int frct_header_read(Cursor *c, bool extended, FrctHeader *ret);
 void frct_header_write(Writer *w, bool extended, const FrctHeader *header);
 size_t frct_header_size(bool extended, const FrctHeader *header);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Between .current, which passes, and .failed (or the layer's size), which does not, lies what is looked for. A probe is tried a few
- * times, because one that was lost says little; the interval is halved until a rest of it is not worth a round trip.
+ * Between .current, which passes, and .failed (or the layer's size), which does not, lies what is looked for. A probe
+ * is tried a few times, because one that was lost says little; the interval is halved until a rest of it is not worth
+ * a round trip.
  *
- * A black hole looks like a black-out: nothing large gets through. Both halve what is sent and end the search until anything at
- * all is acknowledged, which then begins with the layer's size again: after a mere black-out one probe repairs all.
+ * A black hole looks like a black-out: nothing large gets through. Both halve what is sent and end the search until
+ * anything at all is acknowledged, which then begins with the layer's size again: after a mere black-out one probe
+ * repairs all.
  */
 
 #include "libo7s/frct-mtu.h"
@@ -13,7 +15,8 @@
 #define TRIES_MAX 4U                    /* at 10 % loss both ways one search in a thousand ends too low */
 #define BLACK_MAX 3U
 #define INTERVAL_MIN 32U                /* bytes that are not worth looking for */
-#define ANSWER_MIN ((nsec_t) 20 * NSEC_PER_MSEC)        /* no answer before that says nothing, however short the round trips were */
+/* no answer before that says nothing, however short the round trips were */
+#define ANSWER_MIN ((nsec_t) 20 * NSEC_PER_MSEC)
 #define AGAIN ((nsec_t) 600 * NSEC_PER_SEC)
 
 static void search(FrctMtu *m, nsec_t at) {

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Path MTU discovery by probes that carry nothing (RFC 8899 is the model): begins at a size that nearly every path takes, tries the
- * layer's first, then halves the interval; looks again every ten minutes and when the layer's changes; falls back when segments
- * above the base are lost again and again while small ones get through (a black hole). Pure.
+ * Path MTU discovery by probes that carry nothing (RFC 8899 is the model): begins at a size that nearly every path
+ * takes, tries the layer's first, then halves the interval; looks again every ten minutes and when the layer's
+ * changes; falls back when segments above the base are lost again and again while small ones get through (a black
+ * hole). Pure.
  */
 
 #include "basic/time.h"
@@ -28,7 +29,8 @@ void frct_mtu_set_ceiling(FrctMtu *m, size_t ceiling, nsec_t now);
 size_t frct_mtu_probe(FrctMtu *m, nsec_t rto, nsec_t now);
 /* The peer got a probe of this size. Returns whether .current changed. Sizes that were never tried are ignored. */
 bool frct_mtu_probed(FrctMtu *m, size_t size, nsec_t now);
-/* Once per retransmission time-out: the size on the wire of the oldest packet that is out. Returns whether .current changed. */
+/* Once per retransmission time-out: the size on the wire of the oldest packet that is out. Returns whether .current
+ * changed. */
 bool frct_mtu_timed_out(FrctMtu *m, size_t size, nsec_t now);
 /* A packet of this size arrived. */
 void frct_mtu_acknowledged(FrctMtu *m, size_t size);

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * How fast a path delivers. Each packet remembers how much had been delivered when it was sent; when it is acknowledged, what
- * was delivered since, over the time that this took (or that it took to send, if that was longer), is a sample of the rate. A
- * sample of a flow that had nothing more to send is marked as such: the path may be faster. Pure; bytes and ns.
+ * How fast a path delivers. Each packet remembers how much had been delivered when it was sent; when it is
+ * acknowledged, what was delivered since, over the time that this took (or that it took to send, if that was longer),
+ * is a sample of the rate. A sample of a flow that had nothing more to send is marked as such: the path may be
+ * faster. Pure; bytes and ns.
  */
 
 #include "basic/time.h"
@@ -27,7 +28,8 @@ typedef struct FrctRateSample {
         unsigned n_acknowledged;
         size_t lost;                    /* newly */
         unsigned n_lost;
-        size_t in_flight;               /* when the newest packet was sent, or one of the lost if that is all there is */
+        size_t in_flight;               /* when the newest packet was sent, or one of the lost if that is all there
+                                         * is */
         bool application_limited;
 } FrctRateSample;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Round trip and retransmission time-out, as docs/WIRE.md has it: first sample m: srtt = m, mdev = m/2; then smoothed by 1/8
- * and 1/4 (1/32 downwards); RTO = max(FRCT_RTO_MIN, srtt + 4·mdev), 1 s before the first sample, doubled per time-out. */
+/* Round trip and retransmission time-out, as docs/WIRE.md has it: first sample m: srtt = m, mdev = m/2; then smoothed
+ * by 1/8 and 1/4 (1/32 downwards); RTO = max(FRCT_RTO_MIN, srtt + 4·mdev), 1 s before the first sample, doubled per
+ * time-out. */
 
 #include "basic/time.h"
 

@@ -321,8 +321,8 @@ static bool next_probe(FrctSender *s, FrctHeader *header, size_t room, nsec_t no
         return true;
 }
 
-int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content, size_t *ret_size,
-                            nsec_t now) {
+int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content,
+                            size_t *ret_size, nsec_t now) {
         const FrctSegment *segment;
 
         s->pending = FRCT_PENDING_NONE;

@@ -38,8 +38,8 @@ void frct_sender_heard(FrctSender *s, const FrctHeader *header, nsec_t now);
 /* Fills header (flags of DATA, RUN_START, FIRST, MORE, FINISH, RENDEZVOUS; sequence; pieces; probes) and content of the
  * next packet. room: for the content; a probe, which is as large as it may be, is sent without echo and ranges.
  * *ret_content NULL: zeros. Returns: 1: one is due (content may be empty); 0: none now. */
-int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content, size_t *ret_size,
-                            nsec_t now);
+int frct_sender_next_packet(FrctSender *s, FrctHeader *header, size_t room, const uint8_t **ret_content,
+                            size_t *ret_size, nsec_t now);
 /* Whether that left, with what size on the wire. */
 void frct_sender_sent(FrctSender *s, size_t wire_size, nsec_t now);
 

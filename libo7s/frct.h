@@ -2,22 +2,23 @@
 #pragma once
 
 /*
- * FRCT, flow and retransmission control: what makes an ordered or reliable flow out of packets that may be lost, late, twice
- * there or out of order. One object is one end of a flow. Pure: packets, time and a random source go in, packets and the
- * time of the next call come out; no descriptor, clock, lock or thread in it. docs/WIRE.md, "FRCT".
+ * FRCT, flow and retransmission control: what makes an ordered or reliable flow out of packets that may be lost,
+ * late, twice there or out of order. One object is one end of a flow. Pure: packets, time and a random source go in,
+ * packets and the time of the next call come out; no descriptor, clock, lock or thread in it. docs/WIRE.md, "FRCT".
  *
  *      frct_write() ──► sender (segments kept until acknowledged) ──► frct_transmit() ──► packets out
  *                         ▲ acknowledged, windows   │ pace, congestion window
  *                       rtt · congestion · mtu ◄────┘
  *                         ▲
- *      frct_read() ◄── assembly (messages) ◄── receiver (run, reorder, what to acknowledge) ◄── frct_receive() ◄── packets in
+ *      frct_read() ◄── assembly (messages) ◄── receiver (run, reorder, acknowledge) ◄── frct_receive() ◄── packets in
  *
- * The nouns, a file each: frct-header (bytes), frct-rtt, frct-congestion, frct-mtu, frct-sender, frct-receiver, frct-assembly;
- * frct.c puts them together (frct-internal.h).
+ * The nouns, a file each: frct-header (bytes), frct-rtt, frct-congestion, frct-mtu, frct-sender, frct-receiver,
+ * frct-assembly; frct.c puts them together (frct-internal.h).
  *
- * Towards a peer of the 0.23.0 protocol it speaks 12-byte headers; messages are one packet, numbers stay within a window of
- * 256. Towards another o7s (.extended, agreed at allocation) headers are 20 bytes and messages up to FRCT_MESSAGE_MAX, and there
- * are selective acknowledgements, pacing by a model of the path, path MTU discovery and an end of data that is acknowledged.
+ * Towards a peer of the 0.23.0 protocol it speaks 12-byte headers; messages are one packet, numbers stay within a
+ * window of 256. Towards another o7s (.extended, agreed at allocation) headers are 20 bytes and messages up to
+ * FRCT_MESSAGE_MAX, and there are selective acknowledgements, pacing by a model of the path, path MTU discovery and
+ * an end of data that is acknowledged.
  *
  * The driver's loop, after every call that may change something:
  *      while ((n = frct_transmit(f, buffer, size, now)) > 0) send it;    stop where the network takes no more
@@ -81,19 +82,21 @@ DEFINE_CLEANUP(Frct, frct_free);
 /* Largest message (reads and writes of it are whole). */
 size_t frct_message_max(const Frct *f);
 
-/* Takes a message, all of it or nothing; of a stream as much as there is room for. Returns: bytes; -EAGAIN: no room now;
- * -EMSGSIZE; -EINVAL: empty; -EPIPE: finished, or the peer ended, see frct_ended(); -ENOMEM. */
+/* Takes a message, all of it or nothing; of a stream as much as there is room for. Returns: bytes; -EAGAIN: no room
+ * now; -EMSGSIZE; -EINVAL: empty; -EPIPE: finished, or the peer ended, see frct_ended(); -ENOMEM. */
 ssize_t frct_write(Frct *f, const struct iovec *parts, unsigned n_parts, nsec_t now);
 
 /* Whether a message of this size would be taken now. */
 bool frct_writable(const Frct *f, size_t size);
 
 /* Copies out (part of) the next message; what does not fit stays, *ret_more tells. Returns: bytes; -EAGAIN: nothing;
- * -ENOTCONN: the peer finished and everything was read; -ETIMEDOUT and others of frct_ended(), after all that had arrived. */
+ * -ENOTCONN: the peer finished and everything was read; -ETIMEDOUT and others of frct_ended(), after all that had
+ * arrived. */
 ssize_t frct_read(Frct *f, void *data, size_t size, bool *ret_more, nsec_t now);
 /* Drops the rest of a message that was read in part, or the next one. */
 void frct_skip(Frct *f, nsec_t now);
-/* The first bytes of the next message, as far as they lie in one piece; whole if *ret_whole. Valid until the next call. */
+/* The first bytes of the next message, as far as they lie in one piece; whole if *ret_whole. Valid until the next
+ * call. */
 int frct_peek(Frct *f, const uint8_t **ret, size_t *ret_size, bool *ret_whole);
 bool frct_readable(const Frct *f);
 
@@ -108,7 +111,8 @@ int frct_ended(const Frct *f);
 
 /* -- the network's side -- */
 
-/* A packet arrived, trailer and encryption removed. marked: it met congestion. Never fails: what makes no sense is counted. */
+/* A packet arrived, trailer and encryption removed. marked: it met congestion. Never fails: what makes no sense is
+ * counted. */
 void frct_receive(Frct *f, const uint8_t *packet, size_t size, bool marked, nsec_t now);
 
 /* The next packet, if one is due and the pace allows. buffer takes packet_max bytes. Returns: bytes; 0: none now. */
@@ -117,7 +121,8 @@ size_t frct_transmit(Frct *f, uint8_t *buffer, size_t size, nsec_t now);
 /* What was returned last by frct_transmit() could not be sent now: it is due again. */
 void frct_untransmit(Frct *f, nsec_t now);
 
-/* When frct_expire() and frct_transmit() have to be called again if nothing happens before. NSEC_INFINITY: an idle flow. */
+/* When frct_expire() and frct_transmit() have to be called again if nothing happens before. NSEC_INFINITY: an idle
+ * flow. */
 nsec_t frct_next(const Frct *f, nsec_t now);
 void frct_expire(Frct *f, nsec_t now);
 

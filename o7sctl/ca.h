@@ -46,7 +46,8 @@ typedef struct CaTerms {
         KeyType key_type;
         unsigned days;
         bool client;            /* of a leaf: for calling; else for serving */
-        const char *layer;      /* of a leaf: of a member of this layer, whose name it proves too, serving and calling; NULL */
+        const char *layer;      /* of a leaf: of a member of this layer, whose name it proves too, serving and
+                                 * calling; NULL */
         bool promises_o7s;      /* of a leaf: CA_OID_PROMISES_O7S */
         uint64_t now_sec;       /* CLOCK_REALTIME */
         uint8_t serial[CA_SERIAL_BYTES];        /* the first byte 0x01 to 0x7f: positive, and of full length */
@@ -55,8 +56,9 @@ typedef struct CaTerms {
 /* A self-signed authority that signs leaves only. Returns: 0; -EOPNOTSUPP: the library refuses; -ENOMEM. */
 int ca_make(const CaTerms *terms, CaPair *ret);
 
-/* A leaf: SAN URI o7s:name:NAME, dNSName where it looks like one (both for the layer, too), CN where it fits. It never outlives its issuer.
- * Returns: 0, *ret_expiry_sec; -EBADMSG: the authority is none; -EKEYEXPIRED: it has expired; -EOPNOTSUPP, -ENOMEM. */
+/* A leaf: SAN URI o7s:name:NAME, dNSName where it looks like one (both for the layer, too), CN where it fits. It
+ * never outlives its issuer. Returns: 0, *ret_expiry_sec; -EBADMSG: the authority is none; -EKEYEXPIRED: it has
+ * expired; -EOPNOTSUPP, -ENOMEM. */
 int ca_issue(const CaPair *authority, const CaTerms *terms, CaPair *ret, uint64_t *ret_expiry_sec);
 
 typedef struct CaRevoked {

@@ -54,7 +54,8 @@ static void check_layer_clock(Doctor *d, const char *subject, json_object *layer
         int64_t usec;
         double sec;
 
-        if (bus_try_properties(d->ctl, member_string(layer, "BusName"), BUS_PATH_IPCP, BUS_INTERFACE_UNICAST, &unicast) < 0)
+        if (bus_try_properties(d->ctl, member_string(layer, "BusName"), BUS_PATH_IPCP, BUS_INTERFACE_UNICAST,
+                               &unicast) < 0)
                 return;
 
         offset = member_array(unicast, "ClockOffset");
@@ -66,7 +67,8 @@ static void check_layer_clock(Doctor *d, const char *subject, json_object *layer
         sec = (double) (usec < 0 ? -usec : usec) / USEC_PER_SEC;
         doctor_add(d, sec >= CLOCK_REFUSED_SEC ? FINDING_PROBLEM : sec >= CLOCK_APART_SEC ? FINDING_NOTE : FINDING_GOOD,
                    subject, sec >= CLOCK_APART_SEC ? mend : NULL,
-                   "the clock of %s was %.3f s %s ours when it let us in%s", peer, sec, usec < 0 ? "behind" : "ahead of",
+                   "the clock of %s was %.3f s %s ours when it let us in%s", peer, sec,
+                   usec < 0 ? "behind" : "ahead of",
                    sec >= CLOCK_REFUSED_SEC ? ": flows between hosts that are so far apart are refused" : "");
 }
 
@@ -123,7 +125,8 @@ void doctor_check_refusals(Doctor *d) {
 
                 if (streq(item_string(row, 0), "clock") && item_u64(row, 2) < REFUSED_RECENTLY_USEC)
                         doctor_add(d, FINDING_NOTE, "clock", "timedatectl set-ntp true, on both hosts",
-                                   "%" PRIu64 " requests were refused for their time, the last one %" PRIu64 " s ago: %s",
+                                   "%" PRIu64 " requests were refused for their time, the last one %" PRIu64
+                                   " s ago: %s",
                                    item_u64(row, 1), item_u64(row, 2) / USEC_PER_SEC, item_string(row, 3));
         }
 }
@@ -135,13 +138,16 @@ static int mend_tested(int64_t result, const char *subject, const char *name, co
         const char *option = streq(side, "client") ? " --client" : "";
 
         if (strstr(subject, "/key.pem") || result == -EACCES || result == -EPERM)
-                return format_string(ret, "chown o7s-keyd: and chmod 400 its key.pem, or a new pair: o7sctl ca issue %s%s",
+                return format_string(ret,
+                                     "chown o7s-keyd: and chmod 400 its key.pem, or a new pair: o7sctl ca issue %s%s",
                                      name, option);
         if (result == -ENOTCONN || result == -ECONNREFUSED)
                 return format_string(ret, "systemctl enable --now o7s-auth.socket o7s-keyd.socket");
 
-        return format_string(ret, "o7sctl ca issue %s%s, or whoever issued it; o7sctl ca trust FILE, with the authority; "
-                             "o7sctl name %s, with another policy", name, option, name);
+        return format_string(ret,
+                             "o7sctl ca issue %s%s, or whoever issued it; o7sctl ca trust FILE, with the authority; "
+                             "o7sctl name %s, with another policy",
+                             name, option, name);
 }
 
 /* One of o7s-auth: result, subject, text, expiry in µs. Its subject is the name, a file, or an authority. */

@@ -224,9 +224,10 @@ static void check_list(Doctor *d, const char *path, const char *renew) {
                 r = ca_read_list(pem, &list);
         if (r < 0)
                 doctor_add(d, FINDING_PROBLEM, path, renew, "%s",
-                           r == -EBADMSG ? "is no revocation list in PEM: all that depends on it is refused" : strerror(-r));
-        else if (format_string(&text, "revokes %u certificate%s of '%s'", list.n_revoked, list.n_revoked == 1 ? "" : "s",
-                               list.issuer) >= 0)
+                           r == -EBADMSG ? "is no revocation list in PEM: all that depends on it is refused"
+                                         : strerror(-r));
+        else if (format_string(&text, "revokes %u certificate%s of '%s'", list.n_revoked,
+                               list.n_revoked == 1 ? "" : "s", list.issuer) >= 0)
                 doctor_add_expiring(d, path, text, list.expiry_sec, renew);
 }
 

@@ -92,8 +92,8 @@ void doctor_check_services(Doctor *d) {
 
                 r = unit_state(d, socket, &state);
                 if (r < 0) {
-                        doctor_add(d, FINDING_NOTE, "services", "systemctl status 'o7s-*.socket'", "may be there or not: systemd does not say (%s)",
-                                   strerror(-r));
+                        doctor_add(d, FINDING_NOTE, "services", "systemctl status 'o7s-*.socket'",
+                                   "may be there or not: systemd does not say (%s)", strerror(-r));
                         return;
                 }
                 if (!streq(state, "active")) {

@@ -64,11 +64,13 @@ int layer_view_open_member(Ctl *ctl, const char *name, LayerView *ret) {
                 return r;
 
         if (streq(view.state, "created") || streq(view.state, "failed") || streq(view.state, "stopping")) {
-                (void) fprintf(stderr, "Layer '%s' is not running: %s. Start it with: o7sctl up %s\n", name, view.reason, name);
+                (void) fprintf(stderr, "Layer '%s' is not running: %s. Start it with: o7sctl up %s\n", name,
+                               view.reason, name);
                 return EXIT_NOT_ACTIVE;
         }
         if (!streq(view.type, "unicast")) {
-                (void) fprintf(stderr, "Layer '%s' is of type %s, which has no members, routes or directory.\n", name, view.type);
+                (void) fprintf(stderr, "Layer '%s' is of type %s, which has no members, routes or directory.\n", name,
+                               view.type);
                 return EXIT_FAILED;
         }
 
@@ -95,8 +97,10 @@ int layer_view_ask(Ctl *ctl, const LayerView *view, sd_bus_message *call, const 
         r = bus_try(ctl, call, &error, &reply);
         if (r < 0 && (sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
                       sd_bus_error_has_name(&error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))) {
-                (void) fprintf(stderr, "%s: layer '%s' is %s, but not on the bus: %s\n  See: systemctl status " O7S_UNIT_PREFIX
-                                       "%s\n", what, view->name, view->state, view->reason, view->name);
+                (void) fprintf(stderr,
+                               "%s: layer '%s' is %s, but not on the bus: %s\n  See: systemctl status " O7S_UNIT_PREFIX
+                               "%s\n",
+                               what, view->name, view->state, view->reason, view->name);
                 return EXIT_NOT_ACTIVE;
         }
         if (r < 0)

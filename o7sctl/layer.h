@@ -34,5 +34,6 @@ int layer_view_ask(Ctl *ctl, const LayerView *view, sd_bus_message *call, const 
 /* Rows of ListNeighbours. Complains. */
 int layer_view_neighbours(Ctl *ctl, const LayerView *view, json_object **ret);
 
-/* The names of neighbours by their address; the address itself where it is not one of them, "(this host)" for our own. */
+/* The names of neighbours by their address; the address itself where it is not one of them, "(this host)" for our
+ * own. */
 const char *layer_view_name_of(const LayerView *view, json_object *neighbours, uint64_t address, char buffer[32]);

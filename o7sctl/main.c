@@ -25,5 +25,6 @@ int main(int argc, char *argv[]) {
         _cleanup_(ctl_done) Ctl ctl = { .options = OPTIONS_INIT };
 
         (void) setlocale(LC_CTYPE, "");         /* which glyphs can be shown, how wide they are */
-        return argc > 0 && endswith(argv[0], "o7s-trace") ? run_as_trace(&ctl, argc, argv) : verb_dispatch(&ctl, argc, argv);
+        return argc > 0 && endswith(argv[0], "o7s-trace") ? run_as_trace(&ctl, argc, argv)
+                                                          : verb_dispatch(&ctl, argc, argv);
 }

@@ -3,8 +3,8 @@
 
 /*
  * o7sctl: what an operator sees and does, over D-Bus alone. Everything it shows comes from org.o7s.irm1 or from an
- * IPCP's own name, so busctl or a script can do the same; but for files, which belong to whoever runs it: "verify" is the daemons' own
- * reader, and certificates, policies and new layers are written by the caller.
+ * IPCP's own name, so busctl or a script can do the same; but for files, which belong to whoever runs it: "verify" is
+ * the daemons' own reader, and certificates, policies and new layers are written by the caller.
  *
  *   main.c                 from the command line to a verb
  *   options.[ch]           every option, parsed once; which verb takes which is in the verb table
@@ -18,9 +18,11 @@
  *   status.[ch]            the pages of a layer and of a name
  *   flows.[ch]             flows, in pages, and how many are protected
  *   security-bus.[ch]      what o7s-irm does about certificates and policies
- *   name-security.[ch]     policies of names: shown, changed in their files or at run time; name-import.c takes over those of others
+ *   name-security.[ch]     policies of names: shown, changed in their files or at run time; name-import.c takes over
+ *                          those of others
  *   conf-edit.[ch]         one section of a configuration file changed, the rest left alone
- *   ca.[ch], ca-*.c        certificates and revocation lists, the only files with GnuTLS; ca-store.[ch] keeps an authority,
+ *   ca.[ch], ca-*.c        certificates and revocation lists, the only files with GnuTLS; ca-store.[ch] keeps an
+ *                          authority
  *   install.[ch]           puts certificates to where o7s-auth and o7s-keyd look
  *   doctor.[ch]            findings; doctor-host.c, doctor-files.c and doctor-bus.c find them
  *   file.[ch]              files read and written whole, as the caller

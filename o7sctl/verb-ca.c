@@ -222,8 +222,9 @@ static int ca_issue_verb(Ctl *ctl, int argc, char *argv[]) {
         }
 
         if (o->n_layers > 1 || (o->n_layers > 0 && o->client)) {
-                (void) fprintf(stderr, "A certificate is for a member of one --layer=, which calls and is called, or for a "
-                                       "--client.\n");
+                (void) fprintf(stderr,
+                               "A certificate is for a member of one --layer=, which calls and is called, or for a "
+                               "--client.\n");
                 return EXIT_USAGE;
         }
 
@@ -327,7 +328,8 @@ int verb_ca(Ctl *ctl, int argc, char *argv[]) {
         } actions[] = {
                 { "init", 0, 1, OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_DAYS), ca_init },
                 { "issue", 1, 1, OPTION_BIT(OPTION_KEY_TYPE) | OPTION_BIT(OPTION_DAYS) | OPTION_BIT(OPTION_CLIENT) |
-                                 OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_REFERENCE) | OPTION_BIT(OPTION_OUT), ca_issue_verb },
+                                 OPTION_BIT(OPTION_LAYER) | OPTION_BIT(OPTION_REFERENCE) | OPTION_BIT(OPTION_OUT),
+                                 ca_issue_verb },
                 { "trust", 0, 1, 0, ca_trust },
                 { "revoke", 1, -1, OPTION_BIT(OPTION_DAYS), ca_revoke },
                 { "crl", 0, 0, OPTION_BIT(OPTION_DAYS), ca_crl },
@@ -350,6 +352,7 @@ int verb_ca(Ctl *ctl, int argc, char *argv[]) {
                 return actions[i].run(ctl, n, argv + 2);
         }
 
-        (void) fprintf(stderr, "'ca %s' is nothing that can be done: init, issue, trust, revoke, crl or list.\n", argv[1]);
+        (void) fprintf(stderr, "'ca %s' is nothing that can be done: init, issue, trust, revoke, crl or list.\n",
+                       argv[1]);
         return EXIT_USAGE;
 }

@@ -88,8 +88,10 @@ int verb_capture(Ctl *ctl, int argc, char *argv[]) {
         int r;
 
         if (!file && isatty(STDOUT_FILENO)) {
-                (void) fprintf(stderr, "Packets are not for a terminal. Write them to a file with --write=FILE, or pipe them: "
-                                       "o7sctl capture %s | tshark -r -\n", argv[1]);
+                (void) fprintf(stderr,
+                               "Packets are not for a terminal. Write them to a file with --write=FILE, or pipe them: "
+                               "o7sctl capture %s | tshark -r -\n",
+                               argv[1]);
                 return EXIT_USAGE;
         }
 
@@ -98,7 +100,8 @@ int verb_capture(Ctl *ctl, int argc, char *argv[]) {
                 return r;
 
         /* Not before there is anything to write: what an older file holds may be wanted. */
-        output = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        output = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
+                      : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         if (output < 0) {
                 (void) fprintf(stderr, "Cannot write to %s: %s\n", file ? file : "the output", strerror(errno));
                 return EXIT_FAILED;

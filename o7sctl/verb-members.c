@@ -143,7 +143,8 @@ static int wait_for(Ctl *ctl, const char *layer, const char *operation, const ch
 
         while ((r = look(ctl, operation, what)) == -EAGAIN) {
                 if (time_now() >= deadline) {
-                        (void) fprintf(stderr, "%s: it is not so yet, and is tried on. See: o7sctl neighbours %s\n", what, layer);
+                        (void) fprintf(stderr, "%s: it is not so yet, and is tried on. See: o7sctl neighbours %s\n",
+                                       what, layer);
                         return EXIT_TIMEOUT;
                 }
                 (void) nanosleep(&pause, NULL);
@@ -184,7 +185,8 @@ static int connect_or_not(Ctl *ctl, char *argv[], bool connect) {
 
         r = sd_bus_message_append(call, "sas", argv[2], 0);
         if (r >= 0 && connect)
-                r = sd_bus_message_append(call, "a{sv}", ctl->options.n_over > 0 ? 1 : 0, "Over", "s", ctl->options.over[0]);
+                r = sd_bus_message_append(call, "a{sv}", ctl->options.n_over > 0 ? 1 : 0, "Over", "s",
+                                          ctl->options.over[0]);
         if (r >= 0)
                 r = sd_bus_message_append(call, "t", flags);
         if (r >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * New layers: "new" makes one on an interface or over other layers, "join" makes one that enrolls in a layer that others
- * have. What a layer is to be is a list of assignments, which is written as a file or handed to o7s-irm.
+ * New layers: "new" makes one on an interface or over other layers, "join" makes one that enrolls in a layer that
+ * others have. What a layer is to be is a list of assignments, which is written as a file or handed to o7s-irm.
  */
 
 #include <fcntl.h>
@@ -110,7 +110,8 @@ static int write_all(int fd, const char *text) {
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Appears complete or not at all, and never over a file that is there. Returns: 0; -EEXIST and other errors of files. */
+/* Appears complete or not at all, and never over a file that is there. Returns: 0; -EEXIST and other errors of
+ * files. */
 static int save_file(const char *path, const char *text) {
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -1;
@@ -162,7 +163,8 @@ static int append_assignment(sd_bus_message *call, const Plan *plan, size_t *i) 
         size_t n = 1;
         int r;
 
-        while (*i + n < plan->n && streq(plan->items[*i + n].key, a->key) && streq(plan->items[*i + n].section, a->section))
+        while (*i + n < plan->n && streq(plan->items[*i + n].key, a->key) &&
+               streq(plan->items[*i + n].section, a->section))
                 n++;
 
         (void) snprintf(key, sizeof(key), "%s.%s", a->section, a->key);
@@ -213,7 +215,8 @@ static bool check_name(const char *name) {
         if (layer_name_is_valid(name))
                 return true;
 
-        (void) fprintf(stderr, "'%s' cannot be the name of a layer: use letters, digits, '.', '_' and '-', at most 63.\n",
+        (void) fprintf(stderr,
+                       "'%s' cannot be the name of a layer: use letters, digits, '.', '_' and '-', at most 63.\n",
                        name);
         return false;
 }
@@ -250,10 +253,12 @@ int verb_new(Ctl *ctl, int argc, char *argv[]) {
         if (!check_name(argv[1]))
                 return EXIT_USAGE;
         if (!o->eth == (o->n_over == 0)) {
-                (void) fprintf(stderr, o->eth ? "A layer lies on an interface or over other layers, not both.\n"
-                                              : "What kind of layer? Name its interface: o7sctl new %s --eth=INTERFACE\n"
-                                                "  or the layer that it lies over:      o7sctl new %s --over=LAYER --bootstrap\n",
-                               argv[1], argv[1]);
+                (void) fprintf(
+                        stderr,
+                        o->eth ? "A layer lies on an interface or over other layers, not both.\n"
+                               : "What kind of layer? Name its interface: o7sctl new %s --eth=INTERFACE\n"
+                                 "  or the layer that it lies over:      o7sctl new %s --over=LAYER --bootstrap\n",
+                        argv[1], argv[1]);
                 return EXIT_USAGE;
         }
         if (o->eth && o->bootstrap) {

@@ -39,8 +39,8 @@ static void print_row(json_object *row, int width) {
 
         hash = member_string(extra, "Hash");
         rtt = rtt_format(buffer, sizeof(buffer), json_object_get_int64(json_object_array_get_idx(row, 2)));
-        (void) printf("  %s%s%s %-*s  ", terminal_sequence(color), terminal_glyph(glyph), terminal_sequence(COLOR_NORMAL), width,
-                      layer);
+        (void) printf("  %s%s%s %-*s  ", terminal_sequence(color), terminal_glyph(glyph),
+                      terminal_sequence(COLOR_NORMAL), width, layer);
         if (streq(state, "skipped"))
                 (void) printf("skipped: ");
         else if (!streq(member_string(extra, "Type"), "local"))
@@ -98,7 +98,8 @@ static json_object *rows_as_objects(json_object *rows) {
                 json_object *row = json_object_array_get_idx(rows, i), *object = json_object_new_object();
 
                 for (size_t k = 0; object && k < ELEMENTSOF(keys); k++)
-                        (void) json_object_object_add(object, keys[k], json_object_get(json_object_array_get_idx(row, k)));
+                        (void) json_object_object_add(object, keys[k],
+                                                      json_object_get(json_object_array_get_idx(row, k)));
                 (void) json_object_array_add(objects, object);
         }
 

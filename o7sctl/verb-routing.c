@@ -106,8 +106,8 @@ static void add_link(Table *table, const LayerView *view, json_object *neighbour
         table_set_id(table, TO_ADDRESS, item_u64(row, 1));
         table_set_rtt(table, LINK_RTT, json_object_get_int64(json_object_array_get_idx(row, 2)));
         table_set_u64(table, LINK_COST, item_u64(row, 3));
-        table_set(table, AGE, usec_format(text, sizeof(text), age / USEC_PER_SEC * USEC_PER_SEC), json_object_new_uint64(age),
-                  COLOR_NORMAL);
+        table_set(table, AGE, usec_format(text, sizeof(text), age / USEC_PER_SEC * USEC_PER_SEC),
+                  json_object_new_uint64(age), COLOR_NORMAL);
         table_set(table, BOTH_WAYS, up ? "yes" : "no", json_object_new_boolean(up), up ? COLOR_NORMAL : COLOR_YELLOW);
 }
 
@@ -194,7 +194,8 @@ static json_object *addresses_as_text(json_object *addresses) {
         for (size_t i = 0; texts && i < json_object_array_length(addresses); i++) {
                 char text[32];
 
-                (void) snprintf(text, sizeof(text), "%" PRIu64, json_object_get_uint64(json_object_array_get_idx(addresses, i)));
+                (void) snprintf(text, sizeof(text), "%" PRIu64,
+                                json_object_get_uint64(json_object_array_get_idx(addresses, i)));
                 (void) json_object_array_add(texts, json_object_new_string(text));
         }
 
@@ -262,7 +263,8 @@ static int print_directory(Ctl *ctl, const LayerView *view, const Table *entries
                 return EXIT_FINE;
 
         if (bus_try_properties(ctl, view->service, BUS_PATH_IPCP, BUS_INTERFACE_DIRECTORY, &properties) >= 0)
-                (void) printf("%zu entries kept for others, %zu contacts, %" PRIu64 " lookups, %" PRIu64 " of them failed.\n",
+                (void) printf("%zu entries kept for others, %zu contacts, %" PRIu64 " lookups, %" PRIu64
+                              " of them failed.\n",
                               table_rows(entries), table_rows(contacts), member_u64(properties, "LookupsTotal"),
                               member_u64(properties, "LookupFailuresTotal"));
         return EXIT_FINE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The way to a name, layer by layer: which members packets pass in the layer that reaches it, and below that how the first
- * of them is reached, and so on down to a network that is not ours. Also "o7s-trace". Each layer traces by itself
- * (TraceStatistics of its IPCP); here the layers are put together.
+ * The way to a name, layer by layer: which members packets pass in the layer that reaches it, and below that how the
+ * first of them is reached, and so on down to a network that is not ours. Also "o7s-trace". Each layer traces by
+ * itself (TraceStatistics of its IPCP); here the layers are put together.
  */
 
 #include <stdio.h>
@@ -90,8 +90,10 @@ static int choose_layer(Ctl *ctl, const char *name, char **ret) {
         }
 
         if (!best) {
-                (void) fprintf(stderr, other ? "'%s' is reached through %s, which has no members on the way to show.\n"
-                                             : "No layer of this host knows '%s'.\n", name, other ? item_string(other, 0) : "");
+                (void) fprintf(stderr,
+                               other ? "'%s' is reached through %s, which has no members on the way to show.\n"
+                                     : "No layer of this host knows '%s'.\n",
+                               name, other ? item_string(other, 0) : "");
                 return other ? EXIT_FAILED : EXIT_NOT_ACTIVE;
         }
 
@@ -210,8 +212,8 @@ static void add_network(Trace *trace, const LayerView *view, unsigned depth) {
         table_row(trace->table);
         set_layer(trace, view->name, depth);
         if (bus_try_properties(trace->ctl, view->service, BUS_PATH_IPCP, BUS_INTERFACE_ETHERNET, &ethernet) >= 0) {
-                (void) snprintf(note, sizeof(note), "%s, packets of %" PRIu64 " B", member_string(ethernet, "Interface"),
-                                member_u64(view->properties, "MaxPacketSize"));
+                (void) snprintf(note, sizeof(note), "%s, packets of %" PRIu64 " B",
+                                member_string(ethernet, "Interface"), member_u64(view->properties, "MaxPacketSize"));
                 table_set_string(trace->table, NOTE, note);
         } else
                 table_set_string(trace->table, NOTE, view->reason);
@@ -232,8 +234,8 @@ static json_object *first_neighbour(json_object *neighbours, json_object *hops) 
 
 static int trace_layer(Trace *trace, const char *layer, const char *name, unsigned depth);
 
-/* How the first member on the way is reached: what it is called in this layer is its name in the one below. What cannot be
- * found out there takes nothing away from what was seen above. */
+/* How the first member on the way is reached: what it is called in this layer is its name in the one below. What
+ * cannot be found out there takes nothing away from what was seen above. */
 static void trace_below(Trace *trace, const LayerView *view, json_object *hops, unsigned depth) {
         _cleanup_(layer_view_done) LayerView below = {};
         _cleanup_json_ json_object *neighbours = NULL;

@@ -63,7 +63,8 @@ static void add_layer(Tree *tree, const char *name, const char *branch, const ch
 
         table_set_string(tree->table, TYPE, member_string(layer, "Type"));
         if (again && n > 0)
-                table_set(tree->table, STATE, "(see above)", json_object_new_string(member_string(layer, "State")), COLOR_GREY);
+                table_set(tree->table, STATE, "(see above)", json_object_new_string(member_string(layer, "State")),
+                          COLOR_GREY);
         else
                 table_set_state(tree->table, STATE, member_string(layer, "State"));
         if (streq(member_string(layer, "Type"), "unicast"))
@@ -81,8 +82,8 @@ static void add_layer(Tree *tree, const char *name, const char *branch, const ch
 
                 (void) format_string(&below, "%s%s", trunk, last ? lasts[wide] : glyphs[wide][0]);
                 (void) format_string(&beyond, "%s%s", trunk, last ? "  " : glyphs[wide][1]);
-                add_layer(tree, json_object_get_string(json_object_array_get_idx(over, k)), strempty(below), strempty(beyond),
-                          depth + 1);
+                add_layer(tree, json_object_get_string(json_object_array_get_idx(over, k)), strempty(below),
+                          strempty(beyond), depth + 1);
         }
 }
 

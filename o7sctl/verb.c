@@ -66,7 +66,8 @@ const Verb verb_table[] = {
           "Interrupting ends the waiting only. With --no-block, does not wait at all.\n",
           1, -1, 0, ARGUMENTS_LAYERS, false, verb_up },
         { "down", NULL, "LAYER...", "Stop layers", NULL, 1, -1, 0, ARGUMENTS_LAYERS, false, verb_down },
-        { "neighbours", NULL, "LAYER", "List neighbours of this host in a layer", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false,
+        { "neighbours", NULL, "LAYER", "List neighbours of this host in a layer", NULL, 1, 1, 0, ARGUMENTS_LAYERS,
+          false,
           verb_neighbours },
         { "connect", NULL, "LAYER NEIGHBOUR [--over=L]", "Have a neighbour",
           "NEIGHBOUR is the name of a member in a layer below, such as home.beta. It is\n"
@@ -77,7 +78,8 @@ const Verb verb_table[] = {
           verb_disconnect },
         { "routes", NULL, "LAYER", "List routes to members", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false, verb_routes },
         { "links", NULL, "LAYER", "List links between members", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false, verb_links },
-        { "directory", NULL, "LAYER", "Show what this host keeps of the directory", NULL, 1, 1, 0, ARGUMENTS_LAYERS, false,
+        { "directory", NULL, "LAYER", "Show what this host keeps of the directory", NULL, 1, 1, 0, ARGUMENTS_LAYERS,
+          false,
           verb_directory },
         { "verify", NULL, "[FILE|LAYER...]", "Check .layer and .name files as the daemons do",
           "Without arguments, checks all that are installed. Needs no daemon.\n"

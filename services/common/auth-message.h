@@ -36,8 +36,8 @@
  * result: 0, or a negative errno: -EKEYREJECTED: the peer is not who it must be, or may not; -EPROTO: its handshake is
  * wrong; -EBADMSG: cannot be parsed; -EBADE: altered on the way, or another's; -ETIME: outside its window of time;
  * -EOPNOTSUPP: algorithms; -ENOKEY: our own certificate or key cannot be used; -ENOTCONN: no o7s-keyd; -EALREADY: seen
- * before; -EBUSY: too many sessions; -ESTALE: no such session, or what it stands on has changed: again. text: a sentence
- * for people, of what failed and how to mend it.
+ * before; -EBUSY: too many sessions; -ESTALE: no such session, or what it stands on has changed: again. text: a
+ * sentence for people, of what failed and how to mend it.
  */
 
 #include "basic/string.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What layer-message.c, which packs, and layer-message-parse.c share: which fields a message has, and what must hold. */
+/* What layer-message.c, which packs, and layer-message-parse.c share: which fields a message has, and what must
+ * hold. */
 
 #include "services/common/layer-message.h"
 

@@ -35,7 +35,8 @@
 /* Capabilities, TLV 03 and 82. */
 #define OAP_CAPABILITY_CLOSE (UINT32_C(1) << 0)
 #define OAP_CAPABILITY_FRCT (UINT32_C(1) << 1)          /* the extended FRCT */
-#define OAP_CAPABILITY_CHECKSUM (UINT32_C(1) << 2)      /* request: a reliable flow without bit errors is wanted; response: granted */
+/* request: a reliable flow without bit errors is wanted; response: granted */
+#define OAP_CAPABILITY_CHECKSUM (UINT32_C(1) << 2)
 #define OAP_CAPABILITY_STREAM (UINT32_C(1) << 3)        /* request: a byte stream is wanted; response: granted */
 
 /* What each host of ours can, and what one flow is asked for and given. */
@@ -95,12 +96,15 @@ typedef struct OapExtension {
         uint16_t suites[OAP_SUITES_MAX];                /* TLV 04, by preference; TLV 87: the one chosen */
         bool have_nonce;
         uint8_t nonce[OAP_NONCE_BYTES];                 /* TLV 05, request only */
-        const uint8_t *share;                           /* TLV 06 or 83: a public key, where the header has none; in the parsed buffer */
+        const uint8_t *share;                           /* TLV 06 or 83: a public key, where the header has none; in
+                                                         * the parsed buffer */
         size_t share_size;
         bool have_epoch;
-        uint8_t epoch[OAP_EPOCH_BYTES];                 /* TLV 84, response only: of the server's host since it started */
+        uint8_t epoch[OAP_EPOCH_BYTES];                 /* TLV 84, response only: of the server's host since it
+                                                         * started */
         bool have_confirmation;
-        uint8_t confirmation[OAP_DIGEST_BYTES];         /* TLV 85, response only: that the server has the keys. Zero while it is made */
+        uint8_t confirmation[OAP_DIGEST_BYTES];         /* TLV 85, response only: that the server has the keys. Zero
+                                                         * while it is made */
         const uint8_t *confirmation_place;              /* where it is in the parsed buffer */
         bool have_reset;
         uint8_t reset[OAP_RESET_BYTES];                 /* TLV 86, response only */
@@ -138,8 +142,8 @@ typedef struct OapRequest {
 /* Plain request: fresh id and token from the caller's random bytes, stamp now_realtime_nsec backdated.
  * wishes: of OAP_CAPABILITIES_OF_FLOW. replaced: the request that this one follows, or NULL.
  * Returns: bytes written; -ENOBUFS. */
-ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec, uint32_t wishes,
-                          const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret);
+ssize_t oap_request_build(const uint8_t random[OAP_ID_BYTES + OAP_TOKEN_BYTES], uint64_t now_realtime_nsec,
+                          uint32_t wishes, const OapRequest *replaced, void *buffer, size_t size, OapRequest *ret);
 
 /* Server: parses and checks the window, not the replay cache. Returns: 0; -EBADMSG, -EPROTO; -ETIME: outside the
  * window; -EOPNOTSUPP: asks for what needs the authentication service (certificate or key exchange), or for a digest
@@ -149,8 +153,8 @@ int oap_request_parse(const void *data, size_t size, uint64_t now_realtime_nsec,
 
 /* Server: the plain response to a request of these bytes. grants: of OAP_CAPABILITIES_OF_FLOW. Returns: bytes
  * written; -ENOBUFS; -EBADMSG, -EPROTO: no request; -EOPNOTSUPP: its digest is not in our libraries. */
-ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES], uint32_t grants,
-                           uint64_t now_realtime_nsec, void *buffer, size_t size);
+ssize_t oap_response_build(const void *request, size_t request_size, const uint8_t token[OAP_TOKEN_BYTES],
+                           uint32_t grants, uint64_t now_realtime_nsec, void *buffer, size_t size);
 
 /* Client: id and request hash must be ours (compared in constant time). Returns: 0; -EBADMSG; -EPROTO;
  * -EBADE: not an answer to this request. */
@@ -158,8 +162,8 @@ int oap_response_parse(const OapRequest *request, const void *data, size_t size,
                        OapExtension *ret_extension);
 
 /* Replay cache: remembers (timestamp, id) until the stamp leaves the window; fixed number of entries, oldest-expiring
- * evicted only once it has expired; full of live entries refuses (-EBUSY). The last quarter is for requests of those who
- * have proven who they are: whoever has not can neither push them out nor keep them out. */
+ * evicted only once it has expired; full of live entries refuses (-EBUSY). The last quarter is for requests of those
+ * who have proven who they are: whoever has not can neither push them out nor keep them out. */
 #define OAP_REPLAY_ENTRIES_MAX 131072U
 #define OAP_REPLAY_UNPROVEN_MAX (OAP_REPLAY_ENTRIES_MAX / 4U * 3U)
 #define OAP_REPLAY_STEP_NSEC (120ULL * 1000 * 1000 * 1000)

@@ -83,8 +83,9 @@ static const char *reason_of(const AuditEvent *event) {
         if (!isempty(event->text))
                 return event->text;
 
-        return event->kind == AUDIT_CLOCK ? "its time stamp is of another time: a replay, or the clocks of both hosts differ"
-                                          : strerror(abs(event->error));
+        return event->kind == AUDIT_CLOCK
+                       ? "its time stamp is of another time: a replay, or the clocks of both hosts differ"
+                       : strerror(abs(event->error));
 }
 
 void audit_refused(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *event, usec_t now) {

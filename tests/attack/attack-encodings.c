@@ -190,8 +190,8 @@ static bool attack_keys(Attack *attack) {
         }
 
         attack_figure(attack,
-                      "%u public keys in requests and responses: RSA to ML-KEM, curves of others, points of small order and "
-                      "of no curve, noise: %u accepted",
+                      "%u public keys in requests and responses: RSA to ML-KEM, curves of others, "
+                      "points of small order and of no curve, noise: %u accepted",
                       n_tried, n_accepted);
         return n_accepted == 0;
 }
@@ -287,8 +287,8 @@ static bool attack_certificates(Attack *attack) {
         look.corpus.trust = trust_free(look.corpus.trust);
 
         attack_figure(attack,
-                      "%u certificates of any depth, with lengths that lie, pieces repeated and bytes altered, on a stack of "
-                      "%u KiB: %u could be read, %u accepted, no crash",
+                      "%u certificates of any depth, with lengths that lie, pieces repeated and "
+                      "bytes altered, on a stack of %u KiB: %u could be read, %u accepted, no crash",
                       look.n, STACK_BYTES >> 10, look.n_read, look.n_accepted);
         return ran && look.n_read > 0 && look.n_accepted == 0;
 }

@@ -306,7 +306,8 @@ static bool attack_clock(Attack *attack) {
                         return attack_broken(attack, "a new request is refused");
                 for (size_t k = 0; k < ELEMENTSOF(seen); k++, n_replays++)
                         if (oap_replay_check(replay, seen + k, k % 2, TEST_NOW_NSEC + k * NSEC_PER_MSEC) == 0)
-                                return attack_broken(attack, "a replay is good after the clock was ahead by %" PRIu64 " s",
+                                return attack_broken(attack,
+                                                     "a replay is good after the clock was ahead by %" PRIu64 " s",
                                                      (ahead - TEST_NOW_NSEC) / NSEC_PER_SEC);
         }
 

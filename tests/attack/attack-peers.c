@@ -261,8 +261,10 @@ static bool attack_replay_cache(Attack *attack) {
         }
         after = mallinfo2().uordblks;
 
-        attack_figure(attack, "%u requests within a moment: %u remembered, %u refused, %zu bytes more memory; who proves "
-                      "himself is let in", n, n_kept, n_full, after > before ? after - before : 0);
+        attack_figure(attack,
+                      "%u requests within a moment: %u remembered, %u refused, %zu bytes more memory; who proves "
+                      "himself is let in",
+                      n, n_kept, n_full, after > before ? after - before : 0);
         return n_kept <= OAP_REPLAY_UNPROVEN_MAX && n_kept + n_full == n && after <= before &&
                oap_replay_check(replay, &proven, true, TEST_NOW_NSEC + n) == 0;
 }

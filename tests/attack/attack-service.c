@@ -182,8 +182,9 @@ static bool attack_files(Attack *attack) {
                 }
 
         attack_figure(attack,
-                      "%u handshakes where a certificate, key, anchor or list is garbage, empty, cut, a directory, a link "
-                      "to nowhere or a pipe, with the server and an impostor: %u refused, 0 unproven",
+                      "%u handshakes where a certificate, key, anchor or list is garbage, empty, "
+                      "cut, a directory, a link to nowhere or a pipe, with the server and an "
+                      "impostor: %u refused, 0 unproven",
                       n_tried, n_none);
         return n_none >= n_tried / 2;
 }

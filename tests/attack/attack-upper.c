@@ -90,7 +90,8 @@ static bool attack_slow_reader(Attack *attack) {
                 }
 
         attack_figure(attack,
-                      "%" PRIu64 " packets for %u programs beside one that never reads: all delivered in order; %" PRIu64
+                      "%" PRIu64 " packets for %u programs beside one that never reads: "
+                                 "all delivered in order; %" PRIu64
                       " of its own dropped, nobody waited",
                       n_read, FLOWS - 1, endpoint_counters(u.endpoints[SLOW])->drops[DROP_QUEUE_FULL]);
         n_read = endpoint_counters(u.endpoints[SLOW])->drops[DROP_QUEUE_FULL];

@@ -103,7 +103,8 @@ void report_exchanges(Report *r, uint64_t seed, const FrctExchanges *exchanges, 
 
 void report_handshakes(Report *r, uint64_t seed, const HandshakeSequences *sequences, const Verdict *verdict) {
         for (HandshakeDeed deed = 0; deed < _DEED_MAX; deed++)
-                printf("%s%" PRIu64 " %s", deed == 0 ? "" : ", ", sequences->deeds[deed], handshake_deed_to_string(deed));
+                printf("%s%" PRIu64 " %s", deed == 0 ? "" : ", ", sequences->deeds[deed],
+                       handshake_deed_to_string(deed));
         putchar('\n');
         printf("%" PRIu64 " sequences from seed %" PRIu64 ": both ends agreed %" PRIu64
                " times, messages refused %" PRIu64 ", unproven and taken %" PRIu64 ", trace %016" PRIx64 "\n",

@@ -123,9 +123,9 @@ static void test_too_late(void **state) {
                 both_at(f, start + cases[i].later);
                 assert_int_equal(test_host_build_response(&f->asked, late.session, &end) == 0, cases[i].good);
                 auth_message_done(&end);
-                assert_int_equal(
-                        test_host_check_response(&f->asking, request.session, response.oap, response.oap_size, &end) == 0,
-                        cases[i].good);
+                assert_int_equal(test_host_check_response(&f->asking, request.session, response.oap, response.oap_size,
+                                                          &end) == 0,
+                                 cases[i].good);
                 both_at(f, start + 200 * SESSION_LIFE_USEC);
                 assert_int_equal(n_sessions(f), 0);
         }

@@ -209,7 +209,8 @@ static const struct {
 } bad[] = {
         { "type", set_type }, { "positive result", set_positive }, { "result", set_result },
         { "binding", set_binding }, { "oap", set_oap }, { "suite", set_suite }, { "MAC only", set_mac_only },
-        { "name", set_name }, { "source", set_source }, { "text", set_text }, { "identity", set_identity }, { "findings", set_findings },
+        { "name", set_name }, { "source", set_source }, { "text", set_text }, { "identity", set_identity },
+        { "findings", set_findings },
 };
 
 static void test_ranges(void **state) {

@@ -154,7 +154,8 @@ static void test_clock_steps(void **state) {
         static const struct {
                 const char *name;
                 uint64_t ahead_sec;
-                int seen, new, soon, later;     /* again; another of that time; soon after; when it is that late again */
+                int seen, new, soon, later;     /* again; another of that time; soon after; when it is that late
+                                                 * again */
         } cases[] = {
                 { "a second",      1,     -EEXIST, 0,       0,       0 },
                 { "a minute",      60,    -EEXIST, -EEXIST, 0,       0 },

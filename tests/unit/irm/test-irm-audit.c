@@ -125,7 +125,8 @@ static void test_fields(void **state) {
 /* A name is a peer's to choose where it is called: it is one field, too. */
 static void test_no_field_of_others(void **state) {
         static const char *const names[] = {
-                "x\nMESSAGE_ID=00000000000000000000000000000000", "x\n\n_UID=0", "\xff\xfe\nOUROBOROS_UID=0", "\r\n.\r\n",
+                "x\nMESSAGE_ID=00000000000000000000000000000000", "x\n\n_UID=0", "\xff\xfe\nOUROBOROS_UID=0",
+                "\r\n.\r\n",
         };
         char text[1024];
 
@@ -161,7 +162,8 @@ static void test_rate(void **state) {
 /* What is not written is counted all the same, and the last one is remembered. */
 static void test_counts(void **state) {
         AuditCounter counters[_AUDIT_KIND_MAX] = {};
-        AuditEvent late = { .kind = AUDIT_CLOCK, .error = -ETIME, .text = "", .name = "a", .layer = "lan", .peer = "b\033" };
+        AuditEvent late = { .kind = AUDIT_CLOCK, .error = -ETIME, .text = "", .name = "a", .layer = "lan",
+                            .peer = "b\033" };
         char text[1024];
 
         assert_int_equal(lines_of(counters, &event, 25, USEC_PER_SEC, text), 10);
@@ -173,7 +175,8 @@ static void test_counts(void **state) {
         assert_int_equal(counters[AUDIT_AUTHENTICATION].last, 3 * USEC_PER_SEC);
         assert_int_equal(counters[AUDIT_CLOCK].n_total, 2);
         assert_int_equal(counters[AUDIT_POLICY].n_total, 0);
-        assert_string_equal(counters[AUDIT_CLOCK].text, "'a' from b?, layer lan: its time stamp is of another time: a replay, "
+        assert_string_equal(counters[AUDIT_CLOCK].text,
+                            "'a' from b?, layer lan: its time stamp is of another time: a replay, "
                             "or the clocks of both hosts differ");
         assert_string_equal(audit_kind_to_string(AUDIT_CLOCK), "clock");
 }

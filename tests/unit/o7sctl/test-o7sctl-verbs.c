@@ -145,8 +145,8 @@ static const Case cases[] = {
         { "doctor of layers", "o7sctl doctor lab", EXIT_FAILED,
           { "x layer lab: is degraded: no carrier on eth1.\n    try: o7sctl status lab\n" }, {} },
         { "doctor of clocks", "o7sctl doctor home", EXIT_FAILED,
-          { "x layer home: the clock of home.beta was 2.500 s behind ours when it let us in: flows between hosts that are so far "
-            "apart are refused.\n    try: timedatectl",
+          { "x layer home: the clock of home.beta was 2.500 s behind ours when it let us in: flows between hosts "
+            "that are so far apart are refused.\n    try: timedatectl",
             "- clock: 4 requests were refused for their time, the last one 7 s ago: 'a' from b: too old.\n" },
           {} },
         { "doctor finds a layer well", "o7sctl doctor lan", EXIT_FINE, { "+ layer lan: is online.\n", "0 problems" },
