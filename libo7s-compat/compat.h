@@ -15,7 +15,9 @@
  *   fqueue.c         events: fevent(), fqueue_next(), fqueue_type()
  *   wait.c           time-outs and sleeping
  *   error.c          errors of <o7s.h> in the numbers that such programs know
- *   irm.c            names and bindings; irm-bus.c alone talks to o7s-irm, with libsystemd. A library of its own.
+ *   irm.c            names and bindings. A library of its own, with what follows:
+ *   ipcp.c           IPCPs, which are layers here
+ *   irm-bus*.c       what both ask o7s-irm for; nothing else needs libsystemd
  *
  * Threads: what <o7s.h> leaves to its caller, one reader and one writer of a flow at a time, is done here. Nobody
  * sleeps with .reading held: a call of <o7s.h> that would wait says -EAGAIN, and what it would wait for is polled
@@ -69,6 +71,7 @@ uint64_t usec_left(nsec_t deadline);
 /* Waits until a descriptor of the kernel is readable; signals do not end it. A cancellation point, for which
  * cancellation is set as it was before the call. Returns: 0; -ETIMEDOUT. */
 int wait_readable(int fd, nsec_t deadline, int cancel_state);
+int wait_either(int fd, int other_fd, nsec_t deadline, int cancel_state);
 
 /* Cancellation is off from here to the end of the scope. The value is for wait_readable(). */
 static inline int cancel_hold(void) {
@@ -98,6 +101,7 @@ typedef struct Descriptor {
         o7s_qos qos;                    /* granted */
         bool is_local;                  /* both ends are on this host */
         bool deallocated;               /* atomic */
+        int down_fd;                    /* readable while FLOWFDOWN is set, for who waits in a read; -1: nobody has */
 
         uint32_t flags;                 /* FLOWF; atomic, like the next three */
         uint16_t frct_flags;            /* FRCTF; 0: no FRCT */
@@ -142,6 +146,9 @@ static inline void descriptor_unrefp(Descriptor **d) {
 /* Locks for reading: the flow's own mutex, and that of its set where it is in one. */
 void descriptor_lock(Descriptor *d);
 void descriptor_unlock(Descriptor *d);
+
+/* What tells who waits in a read that the flow is marked down. Locked for reading. Returns: the descriptor; -errno. */
+int descriptor_down_fd(Descriptor *d);
 
 /* One writer at a time, who may wait inside <o7s.h>. until: for another one to leave; 0: not at all. Returns: 0;
  * -EAGAIN. */

@@ -10,6 +10,9 @@
  * before that of <o7s.h>.
  */
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "libo7s-compat/compat.h"
 
 typedef struct Process {
@@ -137,6 +140,8 @@ Descriptor *descriptor_unref(Descriptor *d) {
                 return NULL;
 
         (void) o7s_flow_unref(d->flow);
+        if (d->down_fd >= 0)
+                (void) close(d->down_fd);
 
         /* In a forked child a thread that is not there may hold them. */
         if (d->generation == compat_generation()) {
@@ -190,6 +195,7 @@ static int descriptor_new(o7s_flow *flow, Descriptor **ret) {
                 .flow = flow,
                 .qos = info.qos_granted,
                 .is_local = info.is_local,
+                .down_fd = -1,
                 .flags = FLOWFDEFAULT,
                 .frct_flags = frct_flags_for(&info.qos_granted),
                 .read_timeout = NSEC_INFINITY,
@@ -241,6 +247,15 @@ void descriptor_unlock(Descriptor *d) {
         if (d->set)
                 (void) pthread_mutex_unlock(&d->set->mutex);
         (void) pthread_mutex_unlock(&d->reading);
+}
+
+int descriptor_down_fd(Descriptor *d) {
+        bool down = __atomic_load_n(&d->flags, __ATOMIC_RELAXED) & FLOWFDOWN;
+
+        if (d->down_fd < 0)
+                d->down_fd = eventfd(down, EFD_NONBLOCK | EFD_CLOEXEC);
+
+        return d->down_fd < 0 ? -errno : d->down_fd;
 }
 
 int descriptor_begin_write(Descriptor *d, nsec_t until) {

@@ -19,7 +19,9 @@ static const struct {
         { ERANGE,        { EIPCP,        EIPCP,         EIPCP } },      /* no layer is as good as was asked */
         { EOPNOTSUPP,    { ENOTSUP,      ENOTSUP,       EIPCP } },      /* there are no broadcast layers */
         { EKEYREJECTED,  { EAUTH,        EAUTH,         EAUTH } },
+        { ETIME,         { EAUTH,        EAUTH,         EAUTH } },      /* what they show is not valid now */
         { EPROTO,        { ECRYPT,       ECRYPT,        ECRYPT } },
+        { ENOKEY,        { ECRYPT,       ECRYPT,        ECRYPT } },     /* this host has nothing to agree with */
         { EACCES,        { EPERM,        EPERM,         EPERM } },
         { EAGAIN,        { ETIMEDOUT,    ETIMEDOUT,     ETIMEDOUT } },
         { EMFILE,        { EBADF,        EBADF,         EBADF } },      /* no flow or descriptor left */

@@ -3,6 +3,7 @@
 /* Settings and facts of a flow. */
 
 #include <stdarg.h>
+#include <sys/eventfd.h>
 
 #include "libo7s-compat/compat.h"
 
@@ -38,6 +39,18 @@ static int get_qos(const Descriptor *d, qosspec_t *ret) {
         return 0;
 }
 
+/* Whoever waits in a read hears of it. Locked for reading. */
+static void tell_down(const Descriptor *d, bool down) {
+        eventfd_t before;
+
+        if (d->down_fd < 0)
+                return;
+
+        (void) eventfd_read(d->down_fd, &before);       /* it counts */
+        if (down)
+                (void) eventfd_write(d->down_fd, 1);
+}
+
 /* All of them are replaced. Whether reads cut is for <o7s.h> to know, the rest is looked at here. */
 static int set_flags(Descriptor *d, uint32_t flags) {
         uint64_t truncate = flags & FLOWFRNOPART ? O7S_TRUNCATE : 0, now = 0;
@@ -50,8 +63,10 @@ static int set_flags(Descriptor *d, uint32_t flags) {
         r = o7s_flow_get_flags(d->flow, &now);
         if (r >= 0)
                 r = o7s_flow_set_flags(d->flow, (now & ~(uint64_t) O7S_TRUNCATE) | truncate);
-        if (r >= 0)
+        if (r >= 0) {
                 __atomic_store_n(&d->flags, flags, __ATOMIC_RELAXED);
+                tell_down(d, flags & FLOWFDOWN);
+        }
         descriptor_unlock(d);
 
         return r < 0 ? -ENOTALLOC : 0;

@@ -1,179 +1,108 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Calls of org.o7s.irm1, and its errors as numbers. */
+/* Calls of org.o7s.irm1 about names. */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <systemd/sd-bus.h>
-
 #include <ouroboros/errno.h>
 
 #include "libo7s/bus-names.h"
-#include "libo7s-compat/irm-bus.h"
-
-#define _cleanup_(function) __attribute__((cleanup(function)))
-
-struct IrmBus {
-        sd_bus *bus;
-};
-
-/* Errors of the bus and, with BUS_ERROR_PREFIX, of o7s-irm. Those without a row are -EIRMD: nothing was done, for
- * reasons that lie there. */
-static const struct {
-        const char *name;
-        int error;
-} errors[] = {
-        { BUS_ERROR_PREFIX "NoSuchName", ENAME },
-        { BUS_ERROR_PREFIX "NoSuchLayer", EIPCP },
-        { BUS_ERROR_PREFIX "NameExists", EEXIST },
-        { BUS_ERROR_PREFIX "NotBound", ENOENT },
-        { BUS_ERROR_PREFIX "NotRegistered", ENOENT },
-        { BUS_ERROR_PREFIX "WrongState", EPERM },               /* the name is a file's, or a layer's own */
-        { BUS_ERROR_PREFIX "NotPermitted", EPERM },
-        { BUS_ERROR_PREFIX "AccessDenied", EPERM },
-        { BUS_ERROR_PREFIX "InvalidArgument", EINVAL },
-        { BUS_ERROR_PREFIX "QuotaExceeded", EDQUOT },
-        { BUS_ERROR_PREFIX "NotSupported", ENOTSUP },
-        { BUS_ERROR_PREFIX "NoMemory", ENOMEM },
-        { SD_BUS_ERROR_ACCESS_DENIED, EPERM },
-        { SD_BUS_ERROR_AUTH_FAILED, EPERM },
-        { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EPERM },
-        { SD_BUS_ERROR_INVALID_ARGS, EINVAL },
-        { SD_BUS_ERROR_NO_MEMORY, ENOMEM },
-};
-
-static int error_number(const sd_bus_error *error, int r) {
-        for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-                if (sd_bus_error_has_name(error, errors[i].name))
-                        return -errors[i].error;
-
-        /* What the bus itself refuses comes without a name, too. */
-        return r == -ENOMEM || r == -EINVAL || r == -EPERM ? r : -EIRMD;
-}
-
-int irm_bus_open(IrmBus **ret) {
-        IrmBus *bus;
-
-        bus = calloc(1, sizeof(*bus));
-        if (!bus)
-                return -ENOMEM;
-
-        if (sd_bus_open_system(&bus->bus) < 0) {
-                free(bus);
-                return -EIRMD;
-        }
-
-        *ret = bus;
-        return 0;
-}
-
-IrmBus *irm_bus_close(IrmBus *bus) {
-        if (bus)
-                (void) sd_bus_flush_close_unref(bus->bus);
-
-        free(bus);
-        return NULL;
-}
-
-/* -- calls -- */
-
-static int call_new(IrmBus *bus, const char *member, sd_bus_message **ret) {
-        int r;
-
-        r = sd_bus_message_new_method_call(bus->bus, ret, BUS_NAME_IRM, BUS_PATH_IRM, BUS_INTERFACE_MANAGER, member);
-        return r < 0 ? -ENOMEM : 0;
-}
-
-/* appended: what putting the arguments in has returned. */
-static int call_send(IrmBus *bus, sd_bus_message *call, int appended, sd_bus_message **ret) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
-        if (appended < 0)
-                return appended == -ENOMEM ? -ENOMEM : -EINVAL;         /* such as text that is not UTF-8 */
-
-        r = sd_bus_call(bus->bus, call, 0, &error, ret);
-        return r < 0 ? error_number(&error, r) : 0;
-}
+#include "libo7s-compat/irm-bus-call.h"
 
 int irm_bus_create_name(IrmBus *bus, const char *name, const char *balance) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "CreateName", &call);
+        r = irm_bus_call_new(bus, "CreateName", &call);
         if (r < 0)
                 return r;
 
         r = sd_bus_message_append(call, "sa{sv}t", name, 1, "LoadBalance", "s", balance, (uint64_t) 0);
-        return call_send(bus, call, r, NULL);
+        return irm_bus_call_send(bus, call, r, NULL);
 }
 
 int irm_bus_remove_name(IrmBus *bus, const char *name) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "RemoveName", &call);
+        r = irm_bus_call_new(bus, "RemoveName", &call);
         if (r < 0)
                 return r;
 
-        return call_send(bus, call, sd_bus_message_append(call, "st", name, (uint64_t) 0), NULL);
+        return irm_bus_call_send(bus, call, sd_bus_message_append(call, "st", name, (uint64_t) 0), NULL);
+}
+
+int irm_bus_set_security(IrmBus *bus, const char *name, const char *side, const char *certificate, const char *key) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = irm_bus_call_new(bus, "SetNameSecurity", &call);
+        if (r < 0)
+                return r;
+
+        r = sd_bus_message_append(call, "ssa{ss}t", name, side, 2, "Certificate", certificate, "PrivateKey", key,
+                                  (uint64_t) 0);
+        return irm_bus_call_send(bus, call, r, NULL);
 }
 
 int irm_bus_bind_program(IrmBus *bus, const char *name, const char *path) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "BindProgram", &call);
+        r = irm_bus_call_new(bus, "BindProgram", &call);
         if (r < 0)
                 return r;
 
-        return call_send(bus, call, sd_bus_message_append(call, "ssasa{sv}t", name, path, 0, 0, (uint64_t) 0), NULL);
+        r = sd_bus_message_append(call, "ssasa{sv}t", name, path, 0, 0, (uint64_t) 0);
+        return irm_bus_call_send(bus, call, r, NULL);
 }
 
 int irm_bus_bind_process(IrmBus *bus, const char *name, pid_t pid) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "BindProcess", &call);
+        r = irm_bus_call_new(bus, "BindProcess", &call);
         if (r < 0)
                 return r;
 
-        return call_send(bus, call, sd_bus_message_append(call, "sut", name, (uint32_t) pid, (uint64_t) 0), NULL);
+        r = sd_bus_message_append(call, "sut", name, (uint32_t) pid, (uint64_t) 0);
+        return irm_bus_call_send(bus, call, r, NULL);
 }
 
 int irm_bus_unbind(IrmBus *bus, const char *name, const char *kind, const char *id) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "Unbind", &call);
+        r = irm_bus_call_new(bus, "Unbind", &call);
         if (r < 0)
                 return r;
 
-        return call_send(bus, call, sd_bus_message_append(call, "ssst", name, kind, id, (uint64_t) 0), NULL);
+        return irm_bus_call_send(bus, call, sd_bus_message_append(call, "ssst", name, kind, id, (uint64_t) 0), NULL);
 }
 
 int irm_bus_register(IrmBus *bus, const char *name, const char *layer) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "Register", &call);
+        r = irm_bus_call_new(bus, "Register", &call);
         if (r < 0)
                 return r;
 
-        return call_send(bus, call, sd_bus_message_append(call, "ssa{sv}t", name, layer, 0, (uint64_t) 0), NULL);
+        r = sd_bus_message_append(call, "ssa{sv}t", name, layer, 0, (uint64_t) 0);
+        return irm_bus_call_send(bus, call, r, NULL);
 }
 
 int irm_bus_unregister(IrmBus *bus, const char *name, const char *layer) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
 
-        r = call_new(bus, "Unregister", &call);
+        r = irm_bus_call_new(bus, "Unregister", &call);
         if (r < 0)
                 return r;
 
-        return call_send(bus, call, sd_bus_message_append(call, "sst", name, layer, (uint64_t) 0), NULL);
+        return irm_bus_call_send(bus, call, sd_bus_message_append(call, "sst", name, layer, (uint64_t) 0), NULL);
 }
 
 int irm_bus_layer_of(IrmBus *bus, pid_t pid, char **ret) {
@@ -181,11 +110,11 @@ int irm_bus_layer_of(IrmBus *bus, pid_t pid, char **ret) {
         const char *path;
         int r;
 
-        r = call_new(bus, "GetLayerByPID", &call);
+        r = irm_bus_call_new(bus, "GetLayerByPID", &call);
         if (r < 0)
                 return r;
 
-        r = call_send(bus, call, sd_bus_message_append(call, "u", (uint32_t) pid), &reply);
+        r = irm_bus_call_send(bus, call, sd_bus_message_append(call, "u", (uint32_t) pid), &reply);
         if (r < 0)
                 return r;
 
@@ -271,11 +200,11 @@ ssize_t irm_bus_list_names(IrmBus *bus, Row **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
         int r;
 
-        r = call_new(bus, "ListNames", &call);
+        r = irm_bus_call_new(bus, "ListNames", &call);
         if (r < 0)
                 return r;
 
-        r = call_send(bus, call, 0, &reply);
+        r = irm_bus_call_send(bus, call, 0, &reply);
         return r < 0 ? r : rows_read(reply, "ssuuuo", "uuuo", ret);
 }
 
@@ -295,5 +224,5 @@ ssize_t irm_bus_list_bindings(IrmBus *bus, const char *name, Row **ret) {
                       sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_INTERFACE)))
                 return -ENAME;
 
-        return r < 0 ? error_number(&error, r) : rows_read(reply, "sss", "s", ret);
+        return r < 0 ? irm_bus_error_number(&error, r) : rows_read(reply, "sss", "s", ret);
 }

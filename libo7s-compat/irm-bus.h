@@ -7,6 +7,7 @@
  * -ENOMEM and what else their comments have.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,6 +20,9 @@ IrmBus *irm_bus_close(IrmBus *bus);
 /* balance: as in files. -EEXIST. */
 int irm_bus_create_name(IrmBus *bus, const char *name, const char *balance);
 int irm_bus_remove_name(IrmBus *bus, const char *name);
+
+/* What one side ("server", "client") shows: paths, both. */
+int irm_bus_set_security(IrmBus *bus, const char *name, const char *side, const char *certificate, const char *key);
 
 /* The name's binding to the program at path. */
 int irm_bus_bind_program(IrmBus *bus, const char *name, const char *path);

@@ -3,9 +3,10 @@
 /*
  * Names, bindings and registrations as programs for Ouroboros manage them, on the model of o7s: a binding to a
  * program selects among those who may serve a name anyway (its owner, root, bound units, users and processes), and
- * authorises nobody. Layers are files and units of systemd: their calls are refused.
+ * authorises nobody. Layers are in ipcp.c.
  */
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <ouroboros/irm.h>
 
 #include "libo7s-compat/compat.h"
+#include "libo7s-compat/ipcp.h"
 #include "libo7s-compat/irm-bus.h"
 
 static void freep(void *pointer) {
@@ -47,10 +49,6 @@ static enum pol_balance balance_from_string(const char *text) {
         return LB_INVALID;              /* one that this interface has no word for */
 }
 
-static bool has_paths(const struct name_sec_paths *paths) {
-        return paths->enc[0] != '\0' || paths->key[0] != '\0' || paths->crt[0] != '\0';
-}
-
 /* As it is asked for; one that exists stays as it is. */
 static int ensure_name(IrmBus *bus, const char *name, enum pol_balance balance) {
         int r;
@@ -59,9 +57,64 @@ static int ensure_name(IrmBus *bus, const char *name, enum pol_balance balance) 
         return r == -EEXIST ? 0 : r;
 }
 
+/* What one side of a name shows. */
+typedef struct Pair {
+        char certificate[PATH_MAX];     /* "": nothing */
+        char key[PATH_MAX];
+} Pair;
+
+/* In full, from text of the caller's that may have no end. Returns: 0; -ENOENT; -EPERM: no way to it; -EINVAL. */
+static int full_path(const char *path, size_t size, char ret[PATH_MAX]) {
+        if (memchr(path, '\0', size) == NULL)
+                return -EINVAL;
+        if (realpath(path, ret))
+                return 0;
+
+        return errno == EACCES ? -EPERM : errno == ENOMEM ? -ENOMEM : -ENOENT;
+}
+
+/* What would weaken if it were left out is refused. Half a pair is of no use, and an enc.conf says more than can be
+ * set here: o7sctl imports those. */
+static int read_pair(const struct name_sec_paths *paths, Pair *ret) {
+        bool has_certificate = paths->crt[0] != '\0', has_key = paths->key[0] != '\0';
+        int r;
+
+        if (paths->enc[0] != '\0')
+                return -ENOTSUP;
+        if (has_certificate != has_key)
+                return -EINVAL;
+        if (!has_key)
+                return 0;
+
+        r = full_path(paths->crt, sizeof(paths->crt), ret->certificate);
+        return r < 0 ? r : full_path(paths->key, sizeof(paths->key), ret->key);
+}
+
+static int set_security(IrmBus *bus, const char *name, const char *side, const Pair *pair) {
+        return pair->key[0] == '\0' ? 0 : irm_bus_set_security(bus, name, side, pair->certificate, pair->key);
+}
+
+/* A name that could not be given what it is to show is none. */
+static int create_secured(IrmBus *bus, const struct name_info *info, const Pair *server, const Pair *client) {
+        int r;
+
+        r = irm_bus_create_name(bus, info->name, balances[info->pol_lb]);
+        if (r < 0)
+                return r == -EEXIST ? 0 : r;
+
+        r = set_security(bus, info->name, "server", server);
+        if (r >= 0)
+                r = set_security(bus, info->name, "client", client);
+        if (r < 0)
+                (void) irm_bus_remove_name(bus, info->name);
+
+        return r;
+}
+
 _public_ int irm_create_name(struct name_info *info) {
         _cleanup_cancel_ int cancel_state = cancel_hold();
         _cleanup_bus_ IrmBus *bus = NULL;
+        Pair server = {}, client = {};
         int r;
 
         if (!info || memchr(info->name, '\0', sizeof(info->name)) == NULL || info->name[0] == '\0')
@@ -69,12 +122,13 @@ _public_ int irm_create_name(struct name_info *info) {
         if (info->pol_lb != LB_RR && info->pol_lb != LB_SPILL)
                 return -EINVAL;
 
-        /* What would weaken if it were left out is refused: policy and keys belong into the file of the name. */
-        if (has_paths(&info->s) || has_paths(&info->c))
-                return -ENOTSUP;
+        r = read_pair(&info->s, &server);
+        if (r >= 0)
+                r = read_pair(&info->c, &client);
+        if (r >= 0)
+                r = irm_bus_open(&bus);
 
-        r = irm_bus_open(&bus);
-        return r < 0 ? r : ensure_name(bus, info->name, info->pol_lb);
+        return r < 0 ? r : create_secured(bus, info, &server, &client);
 }
 
 _public_ int irm_destroy_name(const char *name) {
@@ -339,7 +393,7 @@ static int register_with(registration_call_t call, const char *name, pid_t ipcp)
         if (r < 0)
                 return r;
 
-        r = irm_bus_layer_of(bus, ipcp, &layer);
+        r = ipcp_layer(bus, ipcp, &layer);
         return r < 0 ? r : call(bus, name, layer);
 }
 
@@ -366,49 +420,4 @@ _public_ int irm_unreg_name(const char *name, pid_t ipcp) {
         _cleanup_cancel_ int cancel_state = cancel_hold();
 
         return register_with(irm_bus_unregister, name, ipcp);
-}
-
-/* -- layers -- */
-
-_public_ pid_t irm_create_ipcp(const char *name, enum ipcp_type type) {
-        (void) name;
-        (void) type;
-        return -ENOTSUP;
-}
-
-_public_ int irm_destroy_ipcp(pid_t pid) {
-        (void) pid;
-        return -ENOTSUP;
-}
-
-_public_ ssize_t irm_list_ipcps(struct ipcp_list_info **ipcps) {
-        (void) ipcps;
-        return -ENOTSUP;
-}
-
-_public_ int irm_bootstrap_ipcp(pid_t pid, const struct ipcp_config *conf) {
-        (void) pid;
-        (void) conf;
-        return -ENOTSUP;
-}
-
-_public_ int irm_enroll_ipcp(pid_t pid, const char *dst) {
-        (void) pid;
-        (void) dst;
-        return -ENOTSUP;
-}
-
-_public_ int irm_connect_ipcp(pid_t pid, const char *component, const char *dst, qosspec_t qs) {
-        (void) pid;
-        (void) component;
-        (void) dst;
-        (void) qs;
-        return -ENOTSUP;
-}
-
-_public_ int irm_disconnect_ipcp(pid_t pid, const char *component, const char *dst) {
-        (void) pid;
-        (void) component;
-        (void) dst;
-        return -ENOTSUP;
 }

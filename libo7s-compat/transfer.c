@@ -64,13 +64,18 @@ static ssize_t read_now(Descriptor *d, void *buf, size_t count, uint32_t flags) 
         return size;
 }
 
-/* Until something may be there to read. Where there is no descriptor left for that, we look now and then. */
+/* Until something may be there to read, or the flow is marked down. Where there is no descriptor left for that, we look
+ * now and then. */
 static int read_wait(Descriptor *d, nsec_t deadline, int cancel_state) {
-        int fd = o7s_flow_fd(d->flow);
+        int fd = o7s_flow_fd(d->flow), down_fd;
         nsec_t look = nsec_deadline(LOOK_AGAIN_NSEC);
 
-        if (fd >= 0)
-                return wait_readable(fd, deadline, cancel_state);
+        descriptor_lock(d);
+        down_fd = descriptor_down_fd(d);
+        descriptor_unlock(d);
+
+        if (fd >= 0 && down_fd >= 0)
+                return wait_either(fd, down_fd, deadline, cancel_state);
         if (look >= deadline)
                 return wait_readable(-1, deadline, cancel_state);
 

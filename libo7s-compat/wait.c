@@ -58,14 +58,21 @@ uint64_t usec_left(nsec_t deadline) {
 }
 
 int wait_readable(int fd, nsec_t deadline, int cancel_state) {
+        return wait_either(fd, -1, deadline, cancel_state);
+}
+
+int wait_either(int fd, int other_fd, nsec_t deadline, int cancel_state) {
         for (;;) {
-                struct pollfd p = { .fd = fd, .events = POLLIN };
+                struct pollfd polls[] = {
+                        { .fd = fd, .events = POLLIN },
+                        { .fd = other_fd, .events = POLLIN },
+                };
                 nsec_t left = nsec_left(deadline);
                 struct timespec wait = timespec_from_nsec(left);
                 int n;
 
                 (void) pthread_setcancelstate(cancel_state, NULL);
-                n = ppoll(&p, 1, left == NSEC_INFINITY ? NULL : &wait, NULL);
+                n = ppoll(polls, ELEMENTSOF(polls), left == NSEC_INFINITY ? NULL : &wait, NULL);
                 (void) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 
                 if (n > 0)

@@ -2,7 +2,8 @@
 #ifndef OUROBOROS_IPCP_H
 #define OUROBOROS_IPCP_H
 
-/* What the calls for layers would take. Layers of o7s are described by files and started by systemd. */
+/* IPCPs as the calls of <ouroboros/irm.h> see them. Configurations are not known here: layers of o7s are described by
+ * files. */
 
 #include <sys/types.h>
 
@@ -23,7 +24,7 @@ struct ipcp_list_info {
         pid_t pid;
         enum ipcp_type type;
         char name[256];
-        char layer[256];
+        char layer[256];                /* "Not enrolled.": it is a member of none */
 };
 
 #endif

@@ -19,7 +19,8 @@
 extern "C" {
 #endif
 
-/* A name that exists stays as it is: 0. -ENOTSUP: paths of keys. */
+/* A name that exists stays as it is: 0. -ENOENT: a path to nothing; -EINVAL: a key without a certificate, or one
+ * without a key; -ENOTSUP: an enc.conf. */
 int irm_create_name(struct name_info *info);
 
 /* -ENAME: there is none. */
@@ -46,12 +47,25 @@ int irm_unbind_process(pid_t pid, const char *name);
 int irm_reg_name(const char *name, pid_t ipcp);
 int irm_unreg_name(const char *name, pid_t ipcp);
 
-/* -ENOTSUP. */
+/* A member of a layer that is not known yet, of this program alone; its number is in the list. Returns: 0; -EIPCPTYPE;
+ * -ENOTSUP: of another type than IPCP_UNICAST. */
 pid_t irm_create_ipcp(const char *name, enum ipcp_type type);
+
+/* Stops it; what was created is removed. -EIPCP: that is no IPCP. */
 int irm_destroy_ipcp(pid_t pid);
+
+/* *ipcps: to be freed by the caller; NULL where there are none. Returns: how many. */
 ssize_t irm_list_ipcps(struct ipcp_list_info **ipcps);
+
+/* -ENOTSUP: configurations are files. -EIPCP, -EIPCPSTATE: it is a member already. */
 int irm_bootstrap_ipcp(pid_t pid, const struct ipcp_config *conf);
+
+/* dst: of one that was created, the layer; of another, a member. -EIPCP, -EIPCPSTATE, -ETIMEDOUT; -EEXIST: the host
+ * has a member of it; -ENOTSUP: nothing that could be enrolled. */
 int irm_enroll_ipcp(pid_t pid, const char *dst);
+
+/* component: "Data Transfer", "Management". qs is not looked at. -EIPCP, -EIPCPSTATE, -ETIMEDOUT; -ENAME: there is no
+ * such neighbour. */
 int irm_connect_ipcp(pid_t pid, const char *component, const char *dst, qosspec_t qs);
 int irm_disconnect_ipcp(pid_t pid, const char *component, const char *dst);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* irm-host PROGRAM: an IRM, and with it PROGRAM server and PROGRAM client 500. Ends with 0 if both do. */
+/* irm-host PROGRAM ARGUMENT: an IRM, and with it PROGRAM server and PROGRAM client ARGUMENT. Ends with 0 if both do. */
 
 #include <poll.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 
 #include "tests/support/irm-thread.h"
 
-static pid_t spawn(const char *program, const char *role, const char *count, int output) {
+static pid_t spawn(const char *program, const char *role, const char *argument, int output) {
         pid_t pid = fork();
 
         if (pid != 0)
@@ -19,7 +19,7 @@ static pid_t spawn(const char *program, const char *role, const char *count, int
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);      /* a test that fails leaves nobody behind */
         if (output >= 0)
                 (void) dup2(output, STDOUT_FILENO);
-        (void) execl(program, program, role, count, (char *) NULL);
+        (void) execl(program, program, role, argument, (char *) NULL);
         _exit(127);
 }
 
@@ -41,7 +41,7 @@ int main(int argc, char *argv[]) {
         int ready[2];
         char byte;
 
-        if (argc != 2 || irm_thread_start(&irm) < 0 || pipe(ready) < 0)
+        if (argc != 3 || irm_thread_start(&irm) < 0 || pipe(ready) < 0)
                 return EXIT_FAILURE;
 
         server = spawn(argv[1], "server", NULL, ready[1]);
@@ -53,8 +53,10 @@ int main(int argc, char *argv[]) {
         while (irm_thread_counts(irm).n_messages[IRM_LISTEN] == 0)
                 (void) poll(NULL, 0, 1);
 
-        client = spawn(argv[1], "client", "500", -1);
+        client = spawn(argv[1], "client", argv[2], -1);
         asked = ended_well(client, "client");
+        if (!asked && server > 0)
+                (void) kill(server, SIGKILL);           /* nobody will end it */
         served = ended_well(server, "server");
         (void) close(ready[0]);
         return asked && served ? EXIT_SUCCESS : EXIT_FAILURE;

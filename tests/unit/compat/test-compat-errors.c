@@ -69,7 +69,9 @@ static void test_translation(void **state) {
                 int error, translated[_DOING_MAX];
         } cases[] = {
                 { -EKEYREJECTED, { -EAUTH, -EAUTH, -EAUTH } },
+                { -ETIME,        { -EAUTH, -EAUTH, -EAUTH } },
                 { -EPROTO,       { -ECRYPT, -ECRYPT, -ECRYPT } },
+                { -ENOKEY,       { -ECRYPT, -ECRYPT, -ECRYPT } },
                 { -EHOSTUNREACH, { -EIPCP, -EIPCP, -EIPCP } },
                 { -EHOSTDOWN,    { -EIRMD, -EIRMD, -EIRMD } },
                 { -EMFILE,       { -EBADF, -EBADF, -EBADF } },

@@ -24,6 +24,7 @@
 #include <ouroboros/irm.h>
 
 #include "libo7s-compat/irm-bus.h"
+#include "libo7s/bus-names.h"
 #include "tests/unit/irm/bus-fixture.h"
 
 #define NOBODY 65534
@@ -72,7 +73,7 @@ static const char *bindings_of(const char *name, char text[4096]) {
 }
 
 static void test_names(void **state) {
-        struct name_info info = { .name = "keys", .pol_lb = LB_RR };
+        struct name_info info = { .pol_lb = LB_RR };
 
         assert_int_equal(irm_list_names(NULL), -EINVAL);
         assert_int_equal(balance_of("here"), LB_RR);
@@ -89,11 +90,6 @@ static void test_names(void **state) {
         assert_int_equal(irm_create_name(NULL), -EINVAL);
         memset(info.name, 'x', sizeof(info.name));              /* no end */
         assert_int_equal(irm_create_name(&info), -EINVAL);
-        (void) snprintf(info.name, sizeof(info.name), "keys");
-        (void) snprintf(info.s.key, sizeof(info.s.key), "/etc/key.pem");
-        assert_int_equal(irm_create_name(&info), -ENOTSUP);     /* rather than without */
-        assert_int_equal(balance_of("keys"), -1);
-
         assert_int_equal(irm_destroy_name("new"), 0);
         assert_int_equal(irm_destroy_name("new"), -ENAME);
         assert_int_equal(irm_destroy_name(NULL), -EINVAL);
@@ -207,16 +203,61 @@ static void test_registrations(void **state) {
         (void) close(layer);
 }
 
-static void test_layers(void **state) {
-        struct ipcp_list_info *ipcps;
+/* "Certificate=/a/b" of that side. */
+static bool shows(const BusFixture *f, const char *name, const char *property, const char *key, const char *value) {
+        sd_bus_message *reply = NULL;
+        const char *k, *v;
+        bool found = false;
+        char *path = NULL;
 
-        assert_int_equal(irm_create_ipcp("n1", IPCP_UNICAST), -ENOTSUP);
-        assert_int_equal(irm_destroy_ipcp(1), -ENOTSUP);
-        assert_int_equal(irm_list_ipcps(&ipcps), -ENOTSUP);
-        assert_int_equal(irm_bootstrap_ipcp(1, NULL), -ENOTSUP);
-        assert_int_equal(irm_enroll_ipcp(1, "n2"), -ENOTSUP);
-        assert_int_equal(irm_connect_ipcp(1, "Management", "n2", qos_raw), -ENOTSUP);
-        assert_int_equal(irm_disconnect_ipcp(1, "Management", "n2"), -ENOTSUP);
+        assert_true(sd_bus_path_encode(BUS_PATH_NAME, name, &path) >= 0);
+        assert_true(sd_bus_get_property(f->bus, BUS_NAME_IRM, path, BUS_INTERFACE_NAME, property, NULL, &reply,
+                                        "a{ss}") >= 0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "{ss}") >= 0);
+        while (sd_bus_message_read(reply, "{ss}", &k, &v) > 0)
+                found = found || (strcmp(k, key) == 0 && strcmp(v, value) == 0);
+
+        sd_bus_message_unref(reply);
+        free(path);
+        return found;
+}
+
+/* What a name is to show is set with it, or there is no name. */
+static void test_keys(void **state) {
+        BusFixture *f = *state;
+        struct name_info info = { .name = "keys", .pol_lb = LB_RR };
+        char certificate[128], key[128];
+
+        (void) snprintf(certificate, sizeof(certificate), "%s/crt.pem", f->irm.directory);
+        (void) snprintf(key, sizeof(key), "%s/key.pem", f->irm.directory);
+
+        (void) snprintf(info.s.key, sizeof(info.s.key), "%s", key);
+        assert_int_equal(irm_create_name(&info), -EINVAL);      /* half of a pair */
+        (void) snprintf(info.s.crt, sizeof(info.s.crt), "%s/../%s/crt.pem", f->irm.directory,
+                        strrchr(f->irm.directory, '/') + 1);
+        assert_int_equal(irm_create_name(&info), -ENOENT);
+        make_file(certificate, 0644);
+        make_file(key, 0600);
+        (void) snprintf(info.c.enc, sizeof(info.c.enc), "%s", key);
+        assert_int_equal(irm_create_name(&info), -ENOTSUP);     /* rather than without */
+        assert_int_equal(balance_of("keys"), -1);
+
+        info.c.enc[0] = '\0';
+        assert_int_equal(irm_create_name(&info), 0);
+        assert_true(shows(f, "keys", "ServerSecurity", "Certificate", certificate));
+        assert_true(shows(f, "keys", "ServerSecurity", "PrivateKey", key));
+        assert_false(shows(f, "keys", "ClientSecurity", "Certificate", certificate));
+
+        /* One that exists is not changed. */
+        info.c = info.s;
+        assert_int_equal(irm_create_name(&info), 0);
+        assert_false(shows(f, "keys", "ClientSecurity", "Certificate", certificate));
+        assert_int_equal(irm_destroy_name("keys"), 0);
+        assert_int_equal(irm_create_name(&info), 0);
+        assert_true(shows(f, "keys", "ClientSecurity", "Certificate", certificate));
+
+        memset(info.s.crt, 'x', sizeof(info.s.crt));            /* no end */
+        assert_int_equal(irm_create_name(&info), -EINVAL);
 }
 
 static int as_nobody(void) {
@@ -311,7 +352,7 @@ int main(int argc, char *argv[]) {
                 TEST(test_programs),
                 TEST(test_processes),
                 TEST(test_registrations),
-                TEST(test_layers),
+                TEST(test_keys),
                 TEST(test_not_permitted),
                 TEST(test_serving),
                 TEST(test_no_service),

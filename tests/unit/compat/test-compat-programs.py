@@ -85,7 +85,8 @@ def main():
         link_libraries(directory, o7s, dev, irm)
         environment = dict(os.environ, LD_LIBRARY_PATH=directory)
         for source, argument in (program.split('=') for program in programs):
-            status = subprocess.run([host, build(directory, include, source), argument], env=environment, timeout=60).returncode
+            command = [host, build(directory, include, source), argument]
+            status = subprocess.run(command, env=environment, timeout=60).returncode
             if status != 0:
                 print(f'{source}: {status}', file=sys.stderr)
                 return 1

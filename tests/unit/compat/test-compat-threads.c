@@ -68,6 +68,27 @@ static void test_dealloc_while_waiting(void **state) {
         compat_pair_close(&pair);
 }
 
+/* Marking a flow down ends a read that waits, and taking that back is good for the next one. */
+static void test_down_while_waiting(void **state) {
+        _cleanup_compat_pair_ CompatPair pair;
+        Worker reader;
+
+        compat_pair_open(&pair, NULL);
+        for (unsigned i = 0; i < 3; i++) {
+                worker_start(&reader, read_once, pair.asking);
+                (void) poll(NULL, 0, 5);        /* nearly always it waits by now */
+                assert_int_equal(fccntl(pair.asking, FLOWSFLAGS, FLOWFDEFAULT | FLOWFDOWN), 0);
+                worker_join(&reader);
+                assert_int_equal(reader.result, -EFLOWDOWN);
+
+                assert_int_equal(fccntl(pair.asking, FLOWSFLAGS, FLOWFDEFAULT), 0);
+                worker_start(&reader, read_once, pair.asking);
+                assert_int_equal(flow_write(pair.serving, "up", 2), 2);
+                worker_join(&reader);
+                assert_int_equal(reader.result, 2);
+        }
+}
+
 /* A full flow whose other side goes while a write waits for it. Returns: what the write says. */
 static ssize_t write_and_lose(const struct timespec *timeout) {
         size_t queued = 0;
@@ -295,6 +316,7 @@ static void test_fork(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_dealloc_while_waiting),
+                cmocka_unit_test(test_down_while_waiting),
                 cmocka_unit_test(test_reset),
                 cmocka_unit_test(test_shared_flow),
                 cmocka_unit_test(test_cancel),
