@@ -32,7 +32,7 @@ offers() { # LINE EXPECTED
 }
 
 offers 'o7sctl do' 'doctor down'
-offers 'o7sctl ca ' 'init issue trust revoke list'
+offers 'o7sctl ca ' 'init issue trust revoke crl list'
 offers 'o7sctl ca i' 'init issue'
 offers 'o7sctl ca issue web.example --c' '--client'
 offers 'o7sctl ca issue web.example --key-type=ed' '--key-type=ed25519 --key-type=ed448'
