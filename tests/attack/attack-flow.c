@@ -248,12 +248,48 @@ static bool attack_addresses(Attack *attack) {
         return net->members[0].n_delivered >= n && delivers(net) ? true : attack_broken(attack, "the flow was harmed");
 }
 
+/* Genuine ones, of a flow whose endpoint ids change: again, to whom they were said and to who said them. */
+static bool attack_repeats(Attack *attack) {
+        const FlowUpkeepLimits limits = { .packets = UINT64_MAX, .usec = USEC_PER_SEC };
+        unsigned n = attack_rounds(attack, 20000, 2000000), n_kept;
+        _cleanup_(net_freep) Net *net = NULL;
+        Ends ends;
+
+        if (net_new(CONGESTION_MB_ECN, &net) < 0)
+                return attack_broken(attack, "no layer");
+
+        net->members[0].unicast.upkeep = net->members[1].unicast.upkeep = limits;
+        net_connect_with_keys(net, A_FLOW, 36);
+        for (unsigned i = 0; i < 20; i++) {
+                net_run(net, USEC_PER_SEC);
+                if (!delivers(net))
+                        return attack_broken(attack, "the flow ended by itself");
+        }
+        n_kept = MIN(net->n_kept, NET_KEPT_MAX);
+        if (n_kept < 20 || !take_ends(net, &ends))
+                return attack_broken(attack, "%u notices were kept", n_kept);
+
+        for (unsigned i = 0; i < n; i++) {
+                const NetKept message = net->kept[attack_random(attack) % n_kept];
+                unsigned to = (unsigned) (attack_random(attack) % 2);
+                unsigned from = attack_random(attack) % 2 ? message.from : 2;
+
+                net_inject(&net->members[to], from, message.bytes, message.size);
+                if (!same_ends(net, &ends))
+                        return attack_broken(attack, "a notice that is repeated or comes back counts");
+        }
+
+        attack_figure(attack, "%u genuine notices of a rotating flow repeated and reflected: 0 had an effect", n);
+        return delivers(net) ? true : attack_broken(attack, "the flow was harmed");
+}
+
 /* -- endpoint ids change under traffic and loss, and nothing is lost for it -- */
 
 static bool attack_rotation(Attack *attack) {
         const FlowUpkeepLimits limits = { .packets = UINT64_MAX, .usec = 100 * USEC_PER_MSEC };
         _cleanup_(net_freep) Net *net = NULL;
-        unsigned n = attack_rounds(attack, 20000, 600000), n_rotations = 0, n_most = 0;
+        unsigned n = attack_rounds(attack, 20000, 600000), n_at_once = attack_rounds(attack, 1, 50);
+        unsigned n_rotations = 0, n_most = 0, n_packets = n * n_at_once;
         NetMember *a, *b;
         uint64_t last = 0;
 
@@ -268,8 +304,10 @@ static bool attack_rotation(Attack *attack) {
         net->loss_percent = 5;
 
         for (unsigned i = 0; i < n; i++) {
-                net_write(a, A_FLOW, "a");
-                net_write(b, B_FLOW, "b");
+                for (unsigned k = 0; k < n_at_once; k++) {
+                        net_write(a, A_FLOW, "a");
+                        net_write(b, B_FLOW, "b");
+                }
                 net_run(net, USEC_PER_MSEC);
                 if (!end_of(net, 1))
                         return attack_broken(attack, "the flow ended after %u packets", i);
@@ -281,11 +319,12 @@ static bool attack_rotation(Attack *attack) {
         net_run(net, USEC_PER_SEC);
 
         attack_figure(attack,
-                      "%u packets at 5 %% loss, an endpoint id every 100 ms, %u of them: %u lost beyond the path, at "
-                      "most %u ids at once",
-                      2 * n, n_rotations,
-                      2 * n - a->n_delivered - b->n_delivered - net->n_data_lost[0] - net->n_data_lost[1], n_most);
-        return a->n_delivered + net->n_data_lost[1] == n && b->n_delivered + net->n_data_lost[0] == n &&
+                      "%u packets, %u per second, at 5 %% loss, an endpoint id every 100 ms, %u of them: %u lost "
+                      "beyond the path, at most %u ids at once",
+                      2 * n_packets, 2000 * n_at_once, n_rotations,
+                      2 * n_packets - a->n_delivered - b->n_delivered - net->n_data_lost[0] - net->n_data_lost[1],
+                      n_most);
+        return a->n_delivered + net->n_data_lost[1] == n_packets && b->n_delivered + net->n_data_lost[0] == n_packets &&
                n_rotations > n / 250 && n_most <= 2;
 }
 
@@ -293,7 +332,7 @@ static Attack attacks[] = {
         { .id = "R-5", .run = attack_replies },       { .id = "R-6", .run = attack_addresses },
         { .id = "R-24", .run = attack_rotation },
         { .id = "FA-1", .run = attack_endpoint_ids }, { .id = "FA-2", .run = attack_replies },
-        { .id = "FA-3", .run = attack_notices },
+        { .id = "FA-3", .run = attack_notices },      { .id = "FA-3", .run = attack_repeats },
 };
 
 int main(int argc, char *argv[]) {
