@@ -85,7 +85,7 @@ for node in alpha beta; do
         write_home "$node" Authentication=mutual
 done
 restart_home >/dev/null 2>&1
-check 'a layer that asks for certificates lets nobody in without one' stays_out
+check 'R-23: a layer that asks for certificates lets nobody in without one' stays_out
 check '... and says why' says certificate layer_property beta home reason
 check 'a member gets one in one command' lab_exec alpha o7sctl ca issue home.alpha --layer=home
 check '... that says what the file has to say' \
@@ -108,7 +108,7 @@ check 'another authority' lab_exec beta o7sctl --root=/root/other ca init
 check '... signs for a member' lab_exec beta o7sctl --root=/root/other ca issue home.beta --layer=home --out=/root/stranger
 lab_exec beta sh -c 'rm -rf /etc/o7s/security/server/home.beta && o7sctl name home.beta import /root/stranger' >/dev/null
 restart_home >/dev/null 2>&1
-check 'whoever has the certificate of another authority stays out' stays_out
+check 'R-23: whoever has the certificate of another authority stays out' stays_out
 for node in alpha beta; do
         carry beta /root/other/etc/o7s/ca/ca.pem "$node" /etc/o7s/home-members.pem
         write_home_with "$node" TrustAnchor=/etc/o7s/home-members.pem

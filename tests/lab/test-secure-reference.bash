@@ -142,12 +142,12 @@ for kind in "${KINDS[@]}"; do
         check "... which it believes" called 'by ours.example' ours.example --exchange X25519 --anchor "$CERTIFICATES/ca.pem" \
                 --digest "$digest"
 done
-check '... and not that of somebody else of the same name' \
+check 'R-13: not that of somebody else of the same name' \
         fails reference ping ours.example --exchange X25519 --anchor "$CERTIFICATES/mallory/ca.pem"
 
 trust
 lab_exec alpha busctl call org.o7s.irm1 /org/o7s/irm1 org.o7s.irm1.Manager ReloadSecurity >/dev/null
-check 'with an anchor, a host without a certificate is refused' refused_there certificate theirs.example --exchange X25519
+check 'R-12: with an anchor, a host without a certificate is refused' refused_there certificate theirs.example --exchange X25519
 for kind in "${KINDS[@]}"; do
         digest=sha256
         [[ $kind != ed* ]] || digest=none
@@ -156,14 +156,14 @@ for kind in "${KINDS[@]}"; do
                 --key "$CERTIFICATES/theirs.example.$kind.key"
 done
 for bad in expired other; do
-        check "... and not one that is $bad" refused_there '' theirs.example --exchange X25519 \
+        check "R-13: not one that is $bad" refused_there '' theirs.example --exchange X25519 \
                 --certificate "$CERTIFICATES/theirs.example.$bad.pem" --key "$CERTIFICATES/theirs.example.$bad.key"
 done
-check '... nor one of another authority with the same name' refused_there '' theirs.example --exchange X25519 \
+check 'R-13: nor one of another authority with the same name' refused_there '' theirs.example --exchange X25519 \
         --certificate "$CERTIFICATES/mallory/theirs.example.p256.pem" --key "$CERTIFICATES/mallory/theirs.example.p256.key"
-check '... nor one with the key of somebody else' refused_there '' theirs.example --exchange X25519 \
+check 'R-13: nor one with the key of somebody else' refused_there '' theirs.example --exchange X25519 \
         --certificate "$CERTIFICATES/theirs.example.p256.pem" --key "$CERTIFICATES/theirs.example.other.key"
-check 'and an unencrypted flow is never taken for granted where it is required' refused_there '' required.example --certificate \
+check 'OAP-4: an unencrypted flow is never taken for granted where it is required' refused_there '' required.example --certificate \
         "$CERTIFICATES/theirs.example.p256.pem" --key "$CERTIFICATES/theirs.example.p256.key"
 
 check_nothing_left alpha

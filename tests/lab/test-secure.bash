@@ -145,7 +145,7 @@ write_name alpha open.example Client Authentication=none
 lab_exec alpha systemctl reload o7s-irm.service
 check 'a name without a certificate, for who asks for none' lab_wait 5 alpha_sees aes-128-gcm open.example
 write_name beta open.example Server Encryption=requierd
-check 'a name whose file got a mistake is read again' lab_exec beta systemctl reload o7s-irm.service
+check 'R-12: a name whose file got a mistake is read again' lab_exec beta systemctl reload o7s-irm.service
 check '... and has no flows, not even such as before' fails ping alpha open.example
 check '... which the journal says' journal_has beta o7s-irm.service "Flows of 'open.example' are refused"
 write_name beta open.example Server Encryption=required
@@ -202,7 +202,7 @@ check '... until it is back' lab_wait 5 alpha_sees 'o7s:name:secure.example' sec
 
 # -- the end of a certificate --
 
-check 'a certificate is revoked' lab_exec beta o7sctl ca revoke secure.example
+check 'R-14: a certificate is revoked' lab_exec beta o7sctl ca revoke secure.example
 check '... and its list carried over' \
         bash -c "cp '$(lab_root beta)/etc/o7s/ca/crl.pem' '$(lab_root alpha)/root/crl.pem'"
 check '... in one command' lab_exec alpha o7sctl ca trust /root/crl.pem
