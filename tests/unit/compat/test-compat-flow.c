@@ -219,6 +219,23 @@ static void test_waiting(void **state) {
         assert_int_equal(flow_read(pair.asking, in, sizeof(in)), -ETIMEDOUT);
 }
 
+/* As through a layer, which is there and takes nothing: not for ever. */
+static void test_end_while_full(void **state) {
+        _cleanup_compat_pair_ CompatPair pair;
+        usec_t begin;
+
+        assert_int_equal(setenv("O7S_TEST_SEAL", "o7s", 1), 0); /* raw flows are not local then */
+        compat_pair_open(&pair, NULL);
+        assert_int_equal(unsetenv("O7S_TEST_SEAL"), 0);
+
+        set_flags(pair.asking, FLOWFDEFAULT | FLOWFNONBLOCK);
+        assert_int_equal(fill(pair.asking), -EAGAIN);
+        begin = time_now();
+        assert_int_equal(flow_dealloc(pair.asking), 0);
+        pair.asking = -1;
+        assert_true(time_now() - begin < 30 * USEC_PER_SEC);
+}
+
 static void test_end(void **state) {
         _cleanup_compat_pair_ CompatPair pair;
         char in[8];
@@ -307,6 +324,7 @@ int main(void) {
                 cmocka_unit_test(test_empty_message),
                 cmocka_unit_test(test_access),
                 cmocka_unit_test(test_waiting),
+                cmocka_unit_test(test_end_while_full),
                 cmocka_unit_test(test_end),
                 cmocka_unit_test(test_down),
                 cmocka_unit_test(test_too_large),
