@@ -362,6 +362,7 @@ static int find_shown(const Shown *shown, uint64_t now_realtime_nsec, Credential
 
         c->certificate = shown->der;
         c->certificate_size = shown->der_size;
+        c->shown = shown->certificate;
         (void) copy_string(c->private_key, sizeof(c->private_key), shown->private_key);
         return 0;
 }

@@ -33,6 +33,7 @@ DEFINE_CLEANUP(CredentialStore, credential_store_free);
 typedef struct Credentials {
         const uint8_t *certificate;             /* DER, leaf; NULL: none to show */
         size_t certificate_size;
+        const Certificate *shown;               /* the same, parsed; NULL: whoever wants to look into it parses it */
         char private_key[512];                  /* for o7s-keyd */
         const Trust *trust;                     /* NULL: no anchor for this name; trust_ref() where it is used after a
                                                  * refresh */

@@ -67,8 +67,8 @@ bool handshake_enter(Handshake *h, HandshakeState from, HandshakeState to) {
 
 /* -- lifecycle -- */
 
-/* Which digest goes with our own key. */
-static int choose_digest(Handshake *h, char text[AUTH_TEXT_BYTES_MAX]) {
+/* Which digest goes with our own key. Parsing the certificate again was a tenth of a handshake. */
+static int choose_digest(Handshake *h, const Certificate *shown, char text[AUTH_TEXT_BYTES_MAX]) {
         _cleanup_(certificate_freep) Certificate *certificate = NULL;
         int r;
 
@@ -76,13 +76,13 @@ static int choose_digest(Handshake *h, char text[AUTH_TEXT_BYTES_MAX]) {
         if (!h->certificate)
                 return 0;
 
-        r = certificate_parse(h->certificate, h->certificate_size, &certificate);
+        r = shown ? 0 : certificate_parse(h->certificate, h->certificate_size, &certificate);
         if (r < 0)
                 return r == -ENOMEM
                                ? r
                                : handshake_refuse(text, -ENOKEY, "Our own certificate for this name cannot be read");
 
-        r = certificate_digest(certificate, h->digest);
+        r = certificate_digest(shown ? shown : certificate, h->digest);
         if (r < 0)
                 return handshake_refuse(text, -ENOKEY, "The key of our certificate for this name cannot sign with %s",
                                         h->terms.digest->name);
@@ -159,7 +159,7 @@ int handshake_new(const HandshakeParameters *parameters, const uint8_t random[HA
         r = copy_certificate(h, parameters->credentials);
         if (r < 0)
                 return r;
-        r = choose_digest(h, text);
+        r = choose_digest(h, parameters->credentials->shown, text);
         if (r < 0)
                 return r;
 

@@ -26,6 +26,7 @@ typedef struct Bench {
         TestIdentity authority;
         TestIdentity server, client;
         bool signs, mutual;
+        Certificate *shown[2];                  /* of client and server, as the store of credentials has them */
         Trust *trust;
         gnutls_x509_trust_list_t list;          /* of GnuTLS alone */
         const char *settings[3];
@@ -152,6 +153,8 @@ static void bench_done(Bench *b) {
         if (b->list)
                 gnutls_x509_trust_list_deinit(b->list, 1);
         trust_free(b->trust);
+        certificate_free(b->shown[0]);
+        certificate_free(b->shown[1]);
         test_identity_done(&b->server);
         test_identity_done(&b->client);
         test_identity_done(&b->authority);
@@ -176,6 +179,10 @@ static int bench_init(Bench *b, const Kind *kind) {
         if (r >= 0)
                 r = test_identity_init(&b->client, kind->key, "o7s:name:client", &b->authority, false);
         if (r >= 0)
+                r = certificate_parse(b->client.der.data, b->client.der.size, b->shown);
+        if (r >= 0)
+                r = certificate_parse(b->server.der.data, b->server.der.size, b->shown + 1);
+        if (r >= 0)
                 r = test_trust_new(anchors, 1, &b->trust);
         if (r >= 0)
                 r = gnutls_x509_trust_list_init(&b->list, 0);
@@ -190,6 +197,8 @@ static int bench_init(Bench *b, const Kind *kind) {
                 r = test_side_init(b->sides + 1, true, NAME, kind->signs ? &b->server : NULL,
                                    kind->mutual ? b->trust : NULL, kind->settings);
 
+        b->sides[0].credentials.shown = kind->mutual ? b->shown[0] : NULL;
+        b->sides[1].credentials.shown = kind->signs ? b->shown[1] : NULL;
         return r;
 }
 
