@@ -10,6 +10,7 @@
 #define FRCT_GAIN_START 277U            /* percent */
 #define FRCT_GAIN_WINDOW_FLOOR 50U
 #define FRCT_MARKS_ONE 1024U            /* all packets of a round have a mark */
+#define FRCT_LOSS_ONE 65536U            /* all packets are lost */
 
 typedef enum FrctPhase {
         FRCT_PHASE_START,
@@ -28,7 +29,15 @@ typedef struct FrctRound {
         uint64_t rate;                  /* the largest sample */
         uint64_t delivered;             /* within one sample, at most */
         nsec_t round_trip;              /* smallest */
+        nsec_t round_trip_max;
 } FrctRound;
+
+/* Round trips of one of the last rounds. */
+typedef struct FrctRecent {
+        nsec_t least, most;
+} FrctRecent;
+
+#define FRCT_RECENT_ROUNDS 4U
 
 struct FrctCongestion {
         size_t packet_max;
@@ -49,6 +58,8 @@ struct FrctCongestion {
         nsec_t floor_at;
 
         FrctRound round;
+        FrctRecent recent[FRCT_RECENT_ROUNDS];
+        nsec_t spread;                  /* of the round trips in them */
         uint64_t n_rounds;
         uint64_t round_end;             /* .rate.delivered at which it ends */
         uint64_t full_bandwidth;
@@ -56,6 +67,7 @@ struct FrctCongestion {
         bool full;
         unsigned n_up;                  /* rounds of this probe upwards */
         unsigned marks;                 /* smoothed share, of MARKS_ONE */
+        unsigned chance;                /* smoothed share that is lost where there is no queue, of LOSS_ONE */
 
         nsec_t extra_since;             /* acknowledgements come in heaps: what came above the rate since then */
         uint64_t extra_acknowledged;
@@ -87,6 +99,11 @@ static inline size_t frct_pipe_bytes(const FrctCongestion *c, uint64_t rate) {
                 return c->packet_max * FRCT_WINDOW_FIRST;
 
         return (size_t) (rate * (c->round_trip / NSEC_PER_USEC) / USEC_PER_SEC);
+}
+
+/* In flight beyond what the pipe holds, only because acknowledgements come in heaps. */
+static inline size_t frct_extra(const FrctCongestion *c) {
+        return MAX(c->extra[0], c->extra[1]);
 }
 
 static inline size_t frct_window_min(const FrctCongestion *c) {

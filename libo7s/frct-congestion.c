@@ -19,6 +19,7 @@
 #define EXTRA_ROUNDS 10U
 
 #define BURST NSEC_PER_MSEC             /* what a late timer may catch up with */
+#define LATE_MAX ((nsec_t) 20 * NSEC_PER_MSEC)
 #define QUANTUM (NSEC_PER_MSEC / 2)     /* what is sent per wake-up */
 #define QUANTUM_MAX ((size_t) 64 << 10)
 #define PACE_MIN 4U                     /* packets per second */
@@ -43,7 +44,18 @@ static void set_pace(FrctCongestion *c) {
         if (c->n_rounds < ROUNDS_FIRST)         /* little is known but, perhaps, a round trip */
                 rate = MAX(rate, c->window * NSEC_PER_SEC / round_trip);
 
+        /* The rate is what arrives. What is lost by chance is sent in addition, or the path would not be full. */
+        rate += MIN(rate, UINT64_MAX / FRCT_LOSS_ONE) * c->chance / (FRCT_LOSS_ONE - c->chance);
         c->pace = MAX(frct_percent(frct_percent(rate, frct_phase_gain(c)), MARGIN), (uint64_t) c->packet_max * PACE_MIN);
+}
+
+/* What a busy host's threads are late by is caught up with, or what they send is less and so is what they see of the
+ * path, again and again. Not more than what the pipe holds, and not where there was nothing to send. */
+static nsec_t lateness(const FrctCongestion *c) {
+        if (c->round_trip == NSEC_INFINITY || c->rate.limited_until > 0)
+                return 0;
+
+        return MIN(c->round_trip, LATE_MAX);
 }
 
 /* -- the model -- */
@@ -53,6 +65,7 @@ static void learn_round_trip(FrctCongestion *c, nsec_t sample, nsec_t now) {
 
         if (sample != NSEC_INFINITY && sample > 0) {
                 c->round.round_trip = MIN(c->round.round_trip, sample);
+                c->round.round_trip_max = MAX(c->round.round_trip_max, sample);
                 if (sample <= c->floor_round_trip || stale) {
                         c->floor_round_trip = sample;
                         c->floor_at = now;
@@ -104,7 +117,7 @@ static void set_window(FrctCongestion *c, const FrctRateSample *s) {
         unsigned gain = c->phase == FRCT_PHASE_UP ? GAIN_WINDOW_UP : c->phase == FRCT_PHASE_START ? FRCT_GAIN_START : GAIN_WINDOW;
         size_t pipe = frct_pipe_bytes(c, frct_usable_rate(c)), target;
 
-        target = frct_percent(pipe, gain) + MAX(c->extra[0], c->extra[1]) + 3 * quantum(c);
+        target = frct_percent(pipe, gain) + frct_extra(c) + 3 * quantum(c);
         if (c->full)
                 c->window = MIN(c->window + s->acknowledged, target);
         else if (c->window < target || c->rate.delivered < c->packet_max * FRCT_WINDOW_FIRST)
@@ -172,7 +185,7 @@ bool frct_congestion_may_send(const FrctCongestion *c, size_t in_flight, nsec_t 
 }
 
 void frct_congestion_sent(FrctCongestion *c, size_t size, size_t in_flight, nsec_t now, FrctFlight *ret) {
-        nsec_t burst = cost(c, allowance(c, BURST));
+        nsec_t burst = MAX(cost(c, allowance(c, BURST)), lateness(c));
 
         if (in_flight == 0 && c->rate.limited_until > 0) {
                 c->idle = true;

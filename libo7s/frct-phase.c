@@ -12,7 +12,9 @@
  *
  * Three bounds come upon this. in_flight_high is what a probe upwards ended with; in_flight_low and rate_low are where a
  * cruise gives way, and end with it. Loss counts as a sign of congestion only where round trips say that there is a queue, or
- * where it is massive: radio and bad cables lose a few percent whatever we do, and giving way to that gives the path away.
+ * where it is massive: radio and bad cables lose a few percent whatever we do, and giving way to that gives the path
+ * away. What is lost so is even made up for by the pace (learn_chance()). Round trips that come and go are those of busy
+ * hosts, whose programs run late, and say nothing of a queue (has_queue()).
  *
  * Shares become equal because who has little probes more often (cruise_rounds()) and by more (gain_up()), and because all who
  * see a queue that lasts believe less of their estimate (frct_phase_give_way(), refill()).
@@ -37,6 +39,8 @@
 #define LOSS_MASSIVE 20U                /* without */
 #define LOST_MIN 3U                     /* packets; fewer are chance */
 #define LOST_MIN_START 6U
+#define CHANCE_SHIFT 3U                 /* 1/8: the smoothing of what is lost by chance */
+#define CHANCE_MAX (FRCT_LOSS_ONE / 10) /* what is made up for; more is not chance */
 #define MARKS_UP 50U                    /* percent of a round's packets that end a probe upwards */
 #define MARKS_SHIFT 4U                  /* 1/16: the smoothing of their share */
 #define MARKS_FACTOR 3U                 /* a third of their share is what is given way */
@@ -124,10 +128,34 @@ static void bound_high(FrctCongestion *c, size_t in_flight) {
         c->in_flight_high = MAX(in_flight, least);
 }
 
-/* Not one packet of the round was as quick as could be; slack: what is no queue yet. */
+/* This is the smallest of many, and no packet was as quick as could be; slack: what is no queue yet. What comes and
+ * goes is none either: busy hosts are late now and then, all that a queue holds is late. */
+static bool is_slow(const FrctCongestion *c, nsec_t round_trip, nsec_t slack, nsec_t spread) {
+        return round_trip != NSEC_INFINITY && c->round_trip != NSEC_INFINITY &&
+                round_trip > c->round_trip + MAX(c->round_trip / 8 + slack, spread);
+}
+
 static bool has_queue(const FrctCongestion *c, nsec_t slack) {
-        return c->round.round_trip != NSEC_INFINITY && c->round_trip != NSEC_INFINITY &&
-                c->round.round_trip > c->round_trip + c->round_trip / 8 + slack;
+        nsec_t spread = nsec_sub(c->round.round_trip_max, c->round.round_trip);
+
+        return is_slow(c, c->round.round_trip, slack, MAX(spread, c->spread));
+}
+
+/* A round has ended. Returns whether a queue was there all through the last ones; never before there are enough. */
+static bool has_standing_queue(FrctCongestion *c) {
+        nsec_t least = NSEC_INFINITY, most = 0;
+
+        if (c->round.round_trip == NSEC_INFINITY)
+                return false;
+
+        c->recent[c->n_rounds % FRCT_RECENT_ROUNDS] = (FrctRecent) { c->round.round_trip, c->round.round_trip_max };
+        for (unsigned i = 0; i < FRCT_RECENT_ROUNDS; i++) {
+                least = MIN(least, c->recent[i].least);
+                most = MAX(most, c->recent[i].most);
+        }
+
+        c->spread = nsec_sub(most, least);
+        return is_slow(c, least, QUEUE_STANDING, c->spread);
 }
 
 static bool is_congested(const FrctCongestion *c, unsigned lost_min) {
@@ -160,8 +188,20 @@ static void check_full(FrctCongestion *c, const FrctRateSample *s, bool round_en
                 c->full = true;
 }
 
+static void learn_chance(FrctCongestion *c) {
+        uint64_t all = c->round.lost + c->round.acknowledged;
+        unsigned share;
+
+        if (all < frct_window_min(c) || has_queue(c, QUEUE_LOSS))
+                return;
+
+        share = (unsigned) MIN(c->round.lost * (uint64_t) FRCT_LOSS_ONE / all, (uint64_t) CHANCE_MAX);
+        c->chance = c->chance - (c->chance >> CHANCE_SHIFT) + (share >> CHANCE_SHIFT);
+}
+
 /* Cruising, and on the way down: each round that met congestion gives way a little, to what was delivered at least. */
 void frct_phase_give_way(FrctCongestion *c) {
+        bool standing = has_standing_queue(c);
         bool lossy = c->round.n_lost >= LOST_MIN && is_congested(c, LOST_MIN) && c->round.lost > 0;
 
         if (c->round.n_acknowledged > 0) {
@@ -169,11 +209,12 @@ void frct_phase_give_way(FrctCongestion *c) {
 
                 c->marks = c->marks - (c->marks >> MARKS_SHIFT) + (MIN(share, FRCT_MARKS_ONE) >> MARKS_SHIFT);
         }
+        learn_chance(c);
         if (probes_upwards(c))
                 return;
 
-        /* A whole round without one packet that met no queue: all who made it take back the same part. */
-        if (c->phase == FRCT_PHASE_CRUISE && has_queue(c, QUEUE_STANDING)) {
+        /* All who made the queue take back the same part. */
+        if (c->phase == FRCT_PHASE_CRUISE && standing) {
                 uint64_t rate = MIN(c->rate_low, frct_bandwidth(c));
 
                 c->rate_low = MAX(rate - rate / QUEUE_PART, frct_percent(frct_bandwidth(c), GIVE_WAY));
@@ -205,7 +246,8 @@ static void raise_high(FrctCongestion *c, const FrctRateSample *s, size_t in_fli
 }
 
 static void probe_up(FrctCongestion *c, const FrctRateSample *s, size_t in_flight, bool round_ends, nsec_t now) {
-        size_t queue = frct_percent(frct_pipe_bytes(c, frct_bandwidth(c)), gain_up(c)) + c->packet_max * 2;
+        size_t pipe = frct_percent(frct_pipe_bytes(c, frct_bandwidth(c)), gain_up(c));
+        size_t queue = pipe + c->packet_max * 2 + frct_extra(c);
         bool long_enough = now - c->since > c->round_trip && c->n_rounds > c->phase_round;
 
         if (is_congested(c, LOST_MIN)) {

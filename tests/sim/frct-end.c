@@ -26,6 +26,7 @@ int frct_end_init(FrctEnd *e, const FrctEndOptions *options, unsigned index, uin
                 .progress_at = now,
         };
         dice_init(&e->dice, seed, 1000 + index);
+        dice_init(&e->late_dice, seed, 2000 + index);
         liveness_init(&e->liveness, options->timeout_ms, now / NSEC_PER_USEC);
         config.random = end_random;
         config.userdata = e;
@@ -132,6 +133,15 @@ static int end_keep_alive(FrctEnd *e, nsec_t now) {
         }
 
         return 0;
+}
+
+nsec_t frct_end_slot(FrctEnd *e, nsec_t now) {
+        if (e->options.late == 0)
+                return now;
+        if (now > e->slot)
+                e->slot = now + dice_below(&e->late_dice, e->options.late);
+
+        return e->slot;
 }
 
 int frct_end_receive(FrctEnd *e, const FrctPacket *packet, nsec_t now) {

@@ -24,6 +24,7 @@ typedef struct FrctEndOptions {
         bool checksum;
         uint32_t timeout_ms;            /* of keepalives; 0: none */
         nsec_t tick;                    /* of its timers; 0: exact */
+        nsec_t late;                    /* a busy host: whatever happens, the program runs only up to so much later */
         double busy;                    /* the layer takes no packet at once, now and then */
         FrctTamper tamper;
 
@@ -53,6 +54,8 @@ struct FrctEnd {
         Frct *frct;
         Liveness liveness;
         nsec_t wake;
+        nsec_t slot;                    /* when the host lets it run next, or let it last */
+        Dice late_dice;
         nsec_t blocked_until;
         unsigned n_spins;
 
@@ -83,6 +86,9 @@ struct FrctEnd {
 /* The seed of what it writes must be another one for each end. Returns: 0; -ENOMEM; -EINVAL. */
 int frct_end_init(FrctEnd *e, const FrctEndOptions *options, unsigned index, uint64_t seed, nsec_t now);
 void frct_end_done(FrctEnd *e);
+
+/* When it runs, where something happens now. */
+nsec_t frct_end_slot(FrctEnd *e, nsec_t now);
 
 int frct_end_receive(FrctEnd *e, const FrctPacket *packet, nsec_t now);
 /* Timers, the program, and whatever is to be sent. */

@@ -34,6 +34,21 @@ static int air_push(FrctAir *a, FrctPacket *packet) {
         return 0;
 }
 
+int frct_air_put_back(FrctAir *a, FrctPacket *packet, nsec_t at) {
+        int r;
+
+        packet->at = at;
+        r = air_push(a, packet);
+        if (r < 0)
+                free(packet);
+
+        return r;
+}
+
+int frct_air_next_to(const FrctAir *a) {
+        return a->n > 0 ? (int) a->heap[0]->to : -1;
+}
+
 FrctPacket *frct_air_take(FrctAir *a) {
         FrctPacket *first, *last;
         size_t i = 0;

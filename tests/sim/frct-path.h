@@ -57,5 +57,9 @@ int frct_air_send(FrctAir *a, FrctPath *path, unsigned to, const uint8_t *bytes,
 int frct_air_close(FrctAir *a, FrctPath *path, unsigned to, nsec_t now);
 
 nsec_t frct_air_next(const FrctAir *a);
+/* To whom it goes, that arrives first; -1: nobody. */
+int frct_air_next_to(const FrctAir *a);
+/* It arrives later. Consumes the packet. Returns: 0; -ENOMEM. */
+int frct_air_put_back(FrctAir *a, FrctPacket *packet, nsec_t at);
 /* What arrives first; the caller frees it. NULL: the air is empty. */
 FrctPacket *frct_air_take(FrctAir *a);

@@ -147,23 +147,43 @@ static void run_halve(Run *r) {
                 r->half_bytes[i] = r->ends[i * 2 + 1].bytes_read;
 }
 
+/* What arrived while the host let others run is there all at once. */
+static int run_arrival(Run *r) {
+        _cleanup_free_ FrctPacket *packet = frct_air_take(&r->air);
+        FrctEnd *e = &r->ends[packet->to];
+        nsec_t slot = frct_end_slot(e, r->now);
+        int result;
+
+        if (slot > r->now)
+                return frct_air_put_back(&r->air, TAKE_PTR(packet), slot);
+
+        result = frct_end_receive(e, packet, r->now);
+        if (result < 0)
+                return result;
+        if (e->options.late > 0 && frct_air_next(&r->air) <= r->now && frct_air_next_to(&r->air) == (int) e->index)
+                return 0;
+
+        return frct_end_run(e, r->now);
+}
+
 /* Everything that happens next, at one moment. */
 static int run_step(Run *r) {
         int result = 0;
 
         r->n_events++;
-        if (frct_air_next(&r->air) <= r->now) {
-                _cleanup_free_ FrctPacket *packet = frct_air_take(&r->air);
+        if (frct_air_next(&r->air) <= r->now)
+                return run_arrival(r);
 
-                result = frct_end_receive(&r->ends[packet->to], packet, r->now);
-                if (result >= 0)
-                        result = frct_end_run(&r->ends[packet->to], r->now);
-                return result;
+        for (unsigned i = 0; i < r->n_ends && result >= 0; i++) {
+                FrctEnd *e = &r->ends[i];
+
+                if (e->wake > r->now)
+                        continue;
+
+                e->wake = frct_end_slot(e, r->now);
+                if (e->wake <= r->now)
+                        result = frct_end_run(e, r->now);
         }
-
-        for (unsigned i = 0; i < r->n_ends && result >= 0; i++)
-                if (r->ends[i].wake <= r->now)
-                        result = frct_end_run(&r->ends[i], r->now);
 
         return result;
 }

@@ -295,8 +295,8 @@ static void test_transfers(void **state) {
         }
 }
 
-/* What is lost follows a rhythm, and time-outs have one, too: a flight of so many packets and the one that answers them all, for ever.
- * It must not last. */
+/* What is lost follows a rhythm, and time-outs have one, too: a flight of so many packets and the one that answers them
+ * all, for ever. It must not last. */
 static void test_rhythm(void **state) {
         const FrctConfig config = { .reliable = true, .extended = true, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
         static uint8_t message[2 * PACKET_MAX];
