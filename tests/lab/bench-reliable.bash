@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Reliable flows against TCP, raw ones against UDP, on the same wires: a clean virtual Ethernet, and one that loses and
-# delays. Throughput with writes of 1 400 bytes, of 64 (many small messages) and of 256 KiB, round trips, and what
-# both sides' daemons and programs cost in processor time. Subject and baseline take turns, and the ratio is the
-# median of the rounds' ratios. Times and costs are better when smaller, so is their ratio. "algorithms" says which of
-# TCP's the kernel has.
+# delays. Throughput with writes of 1 400 bytes, of 64 (many small messages) and of 256 KiB, round trips, and what both
+# sides' daemons and programs cost in processor time. Subject and baseline take turns, and the ratio is the median of the
+# rounds' ratios. Times and costs are better when smaller, so is their ratio. "algorithms" says which of TCP's the kernel
+# has.
+#
+# On the clean wire TCP hands on packets of 64 KiB, which nobody ever cuts into frames; in the rows "frames" it sends what
+# fits a frame, as it has to on a cable without a card that cuts. The lossy wire knows frames of 1 500 bytes alone, each
+# with its own fate. The rows "paced" are of that wire at 200 Mbit/s, beside what it could carry: there the processor is no
+# limit.
 set -uo pipefail
 # shellcheck source=tests/lab/checks.bash
 source "${LAB_HOME:?}/checks.bash"
@@ -24,6 +29,13 @@ flow_rtt_reliable() { lab_exec alpha "$RATE" rtt data clean-data.example "$SECON
 tcp_rtt() { lab_exec alpha "$RATE" rtt tcp "$CLEAN:7001" "$SECONDS_EACH"; }
 lossy_flow_gbps() { bits_of "$RATE" rate data lossy-data.example 1400 "$LOSSY_SECONDS"; }
 
+wire_gbps() { echo 0.2; }
+
+tcp_sends() { # N: packets of so many frames at most
+        lab_ip alpha link set dev eth0 gso_max_segs "$1"
+        lab_ip beta link set dev eth0 gso_max_segs "$1"
+}
+
 bits_of() { # CMD...: gigabits per second
         lab_exec alpha "$@" | awk '{ print $1 * 8 / 1e9 }'
 }
@@ -35,7 +47,7 @@ algorithms() { # that the kernel lets a program choose
 lossy_tcp_gbps() { # the best of TCP's algorithms
         local algorithm best=0 now
         for algorithm in $(algorithms); do
-                [[ $algorithm == cubic || $algorithm == bbr ]] || continue
+                [[ $algorithm == cubic || $algorithm == bbr || $algorithm == reno ]] || continue
                 now=$(bits_of env TCP_CONGESTION="$algorithm" "$RATE" rate tcp "$LOSSY:7001" 1400 "$LOSSY_SECONDS")
                 best=$(awk -v a="$best" -v b="${now:-0}" 'BEGIN { print (a > b ? a : b) }')
         done
@@ -97,10 +109,23 @@ alternate frct.gbps.small Gbit/s TCP flow_gbps tcp_gbps 64
 alternate frct.rtt ns TCP flow_rtt_reliable tcp_rtt
 alternate frct.cpu s/Gbit TCP flow_cost tcp_cost
 alternate raw.gbps.1400 Gbit/s UDP raw_gbps udp_gbps 1400
+tcp_sends 1
+alternate frct.gbps.frames.1400 Gbit/s TCP flow_gbps tcp_gbps 1400
+alternate frct.gbps.frames.bulk Gbit/s TCP flow_gbps tcp_gbps 262144
+alternate frct.cpu.frames s/Gbit TCP flow_cost tcp_cost
+tcp_sends 65535
 
-ROUNDS=2
+ROUNDS=2 LOSSY_SECONDS=3
 for delay in 10 50; do
-        LOSSY_SECONDS=$((delay / 20 + 2))
+        for loss in 0.1 1 5; do
+                lab_emulate_set lossy "delay=$(awk -v d="$delay" 'BEGIN { print d / 2 }')" "loss=$loss" rate=200 \
+                        "queue=$((delay * 25000))" >&2
+                alternate "frct.gbps.paced.$loss-percent.$delay-ms" Gbit/s the-wire lossy_flow_gbps wire_gbps
+        done
+done
+lab_emulate_set lossy rate=0 >&2
+for delay in 10 50; do
+        LOSSY_SECONDS=$((delay / 40 + 2))
         for loss in 0 0.1 1 5; do
                 lab_emulate_set lossy "delay=$(awk -v d="$delay" 'BEGIN { print d / 2 }')" "loss=$loss" >&2
                 alternate "frct.gbps.loss.$loss-percent.$delay-ms" Gbit/s best-TCP lossy_flow_gbps lossy_tcp_gbps
