@@ -131,7 +131,8 @@ def call_page(page, version, examples):
 def overview_page(opening, values, pages, version, examples):
     calls = [name for page in pages for name in page.names]
     return (title('o7s', version) + '.SH NAME\no7s \\- flows to names\n' +
-            '.SH SYNOPSIS\n.nf\n.B #include <o7s.h>\n.PP\n.B cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs libo7s)\n.fi\n' +
+            '.SH SYNOPSIS\n.nf\n.B #include <o7s.h>\n.PP\n'
+            '.B cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs libo7s)\n.fi\n' +
             '.SH DESCRIPTION\n' + paragraphs_of(opening) +
             '\n.SH VALUES AND STRUCTURES\n.nf\n' + escape(values) + '\n.fi\n' +
             example_of('o7s_flow_alloc', examples) +
