@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The model of the path: what acknowledgements say of it, and the pace and the window that follow. What it is used for, phase
- * by phase, is in frct-phase.c.
+ * The model of the path: what acknowledgements say of it, and the pace and the window that follow. What it is used
+ * for, phase by phase, is in frct-phase.c.
  */
 
 #include "libo7s/frct-congestion-internal.h"
@@ -46,7 +46,8 @@ static void set_pace(FrctCongestion *c) {
 
         /* The rate is what arrives. What is lost by chance is sent in addition, or the path would not be full. */
         rate += MIN(rate, UINT64_MAX / FRCT_LOSS_ONE) * c->chance / (FRCT_LOSS_ONE - c->chance);
-        c->pace = MAX(frct_percent(frct_percent(rate, frct_phase_gain(c)), MARGIN), (uint64_t) c->packet_max * PACE_MIN);
+        c->pace = MAX(frct_percent(frct_percent(rate, frct_phase_gain(c)), MARGIN),
+                      (uint64_t) c->packet_max * PACE_MIN);
 }
 
 /* What a busy host's threads are late by is caught up with, or what they send is less and so is what they see of the
@@ -114,7 +115,9 @@ static void learn(FrctCongestion *c, const FrctRateSample *s, unsigned n_marked,
 }
 
 static void set_window(FrctCongestion *c, const FrctRateSample *s) {
-        unsigned gain = c->phase == FRCT_PHASE_UP ? GAIN_WINDOW_UP : c->phase == FRCT_PHASE_START ? FRCT_GAIN_START : GAIN_WINDOW;
+        unsigned gain = c->phase == FRCT_PHASE_UP      ? GAIN_WINDOW_UP
+                        : c->phase == FRCT_PHASE_START ? FRCT_GAIN_START
+                                                       : GAIN_WINDOW;
         size_t pipe = frct_pipe_bytes(c, frct_usable_rate(c)), target;
 
         target = frct_percent(pipe, gain) + frct_extra(c) + 3 * quantum(c);
@@ -177,8 +180,9 @@ bool frct_congestion_may_send(const FrctCongestion *c, size_t in_flight, nsec_t 
         if (in_flight > 0 && in_flight + c->packet_max > c->window)
                 return false;
 
-        /* One packet into an empty pipe makes no queue. Without this, who asks and waits for the answer would be held to the rate
-         * that his own questions have shown. Whoever has to wait waits until several may be sent: fewer wake-ups. */
+        /* One packet into an empty pipe makes no queue. Without this, who asks and waits for the answer would be held
+         * to the rate that his own questions have shown. Whoever has to wait waits until several may be sent: fewer
+         * wake-ups. */
         *ret_at = in_flight == 0 ? now :
                   c->paid <= now ? now : c->paid + cost(c, quantum(c)) - cost(c, c->packet_max);
         return true;

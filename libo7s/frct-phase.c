@@ -7,17 +7,18 @@
  *   DRAIN     36  until what start-up put into the queue is gone
  *   then, around and around:
  *   DOWN      90  until the queue is gone       CRUISE 100  for 2 to 3 s, with some room left for others
- *   REFILL   100  one round trip: fills the pipe, forgets what cruising gave way to       UP 125  until there is a queue
+ *   REFILL   100  one round trip: fills the pipe, forgets what cruising gave way to
+ *   UP       125  until there is a queue
  *   now and then  FLOOR: half of what the pipe holds for 200 ms, to see the round trip without any queue
  *
- * Three bounds come upon this. in_flight_high is what a probe upwards ended with; in_flight_low and rate_low are where a
- * cruise gives way, and end with it. Loss counts as a sign of congestion only where round trips say that there is a queue, or
- * where it is massive: radio and bad cables lose a few percent whatever we do, and giving way to that gives the path
- * away. What is lost so is even made up for by the pace (learn_chance()). Round trips that come and go are those of busy
- * hosts, whose programs run late, and say nothing of a queue (has_queue()).
+ * Three bounds come upon this. in_flight_high is what a probe upwards ended with; in_flight_low and rate_low are
+ * where a cruise gives way, and end with it. Loss counts as a sign of congestion only where round trips say that
+ * there is a queue, or where it is massive: radio and bad cables lose a few percent whatever we do, and giving way to
+ * that gives the path away. What is lost so is even made up for by the pace (learn_chance()). Round trips that come
+ * and go are those of busy hosts, whose programs run late, and say nothing of a queue (has_queue()).
  *
- * Shares become equal because who has little probes more often (cruise_rounds()) and by more (gain_up()), and because all who
- * see a queue that lasts believe less of their estimate (frct_phase_give_way(), refill()).
+ * Shares become equal because who has little probes more often (cruise_rounds()) and by more (gain_up()), and because
+ * all who see a queue that lasts believe less of their estimate (frct_phase_give_way(), refill()).
  */
 
 #include "libo7s/frct-congestion-internal.h"
@@ -88,8 +89,9 @@ static void forget_low(FrctCongestion *c) {
         c->in_flight_low = SIZE_MAX;
 }
 
-/* What a cruise gave way to is what there is: all who share a queue lose the same part of what they have, and gain nearly the same
- * again when they probe; so they become equal. Alone, there is no queue that lasts through a cruise. */
+/* What a cruise gave way to is what there is: all who share a queue lose the same part of what they have, and gain
+ * nearly the same again when they probe; so they become equal. Alone, there is no queue that lasts through a
+ * cruise. */
 static void refill(FrctCongestion *c, nsec_t now) {
         c->bandwidth[0] = MIN(c->bandwidth[0], c->rate_low);
         c->bandwidth[1] = MIN(c->bandwidth[1], c->rate_low);
@@ -123,7 +125,8 @@ static void enter_up(FrctCongestion *c, nsec_t now) {
 
 /* Where there is a congestion now, the flow has been too large with that much in flight. */
 static void bound_high(FrctCongestion *c, size_t in_flight) {
-        size_t least = MAX(frct_percent(MIN(frct_pipe_bytes(c, frct_bandwidth(c)), c->window), GIVE_WAY), frct_window_min(c));
+        size_t least = MAX(frct_percent(MIN(frct_pipe_bytes(c, frct_bandwidth(c)), c->window), GIVE_WAY),
+                           frct_window_min(c));
 
         c->in_flight_high = MAX(in_flight, least);
 }

@@ -8,14 +8,19 @@
 #define S(n) ((nsec_t) (n) * NSEC_PER_SEC)
 #define MIB ((size_t) 1 << 20)
 
-#define EXTENDED .config = { .reliable = true, .extended = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
+#define EXTENDED                                                                                                  \
+        .config = { .reliable = true, .extended = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
 #define JUMBO .config = { .reliable = true, .extended = true, .packet_max = 9000, .mpl = MS(100) }, .timeout_ms = 120000
-#define STREAM .config = { .reliable = true, .extended = true, .stream = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
+#define STREAM                                                                                                    \
+        .config = { .reliable = true, .extended = true, .stream = true, .packet_max = 1400, .mpl = MS(100) },     \
+        .timeout_ms = 120000
 #define TWELVE .config = { .reliable = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
 #define VOICE .config = { .extended = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
 #define VOICE_TWELVE .config = { .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
-#define NARROW .config = { .reliable = true, .extended = true, .packet_max = 1400, .mpl = MS(100), .send_max = MIB / 4, \
-                           .receive_max = MIB / 4 }, .timeout_ms = 120000
+#define NARROW                                                                                                    \
+        .config = { .reliable = true, .extended = true, .packet_max = 1400, .mpl = MS(100),                       \
+                    .send_max = MIB / 4, .receive_max = MIB / 4 },                                                \
+        .timeout_ms = 120000
 
 /* Always something to send. */
 #define BULK .n_messages = UINT64_MAX, .message_min = 16000, .message_max = 64000
@@ -24,8 +29,9 @@
 #define SOME(n, size) .n_messages = (n), .message_min = (size) / 2, .message_max = (size), .finish = true
 
 /* A link in both directions, with a queue in the first. */
-#define LINK(mbit, half, bytes, ...)                                                                                   \
-        .paths = { { .rate = MBIT(mbit), .delay = (half), .queue = (bytes), __VA_ARGS__ }, { .delay = (half), __VA_ARGS__ } }
+#define LINK(mbit, half, bytes, ...)                                                                              \
+        .paths = { { .rate = MBIT(mbit), .delay = (half), .queue = (bytes), __VA_ARGS__ },                        \
+                   { .delay = (half), __VA_ARGS__ } }
 #define BOTH(...) .paths = { { __VA_ARGS__ }, { __VA_ARGS__ } }
 
 #define ONE .n_pairs = 1
@@ -63,12 +69,13 @@ static const FrctScenario frct_scenarios[] = {
         { "fair-late", { .n_pairs = 8, .stagger = S(2), FOR(60), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } },
                          LINK(100, MS(20), 500000) },
           FRCT_OUTCOME_SPEED, .least_used = 0.85, .least_fair = 0.9 },
-        { "fair-late-loss", { .n_pairs = 8, .stagger = S(2), FOR(60), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } },
+        { "fair-late-loss", { .n_pairs = 8, .stagger = S(2), FOR(60),
+                              .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } },
                               LINK(100, MS(20), 500000, .loss = 0.01) },
           FRCT_OUTCOME_SPEED, .least_used = 0.85, .least_fair = 0.9 },
 
-        /* Loss is no congestion. Of what the path delivers 1 or 5 % are lost, and some of it is headers: more than 0.93 is
-         * not to be had at 5 %. */
+        /* Loss is no congestion. Of what the path delivers 1 or 5 % are lost, and some of it is headers: more than
+         * 0.93 is not to be had at 5 %. */
         { "loss-01-10", { ONE, FOR(10), .ends = { { EXTENDED, BULK }, { EXTENDED, SILENT } },
                          LINK(100, MS(5), 125000, .loss = 0.001) },
           FRCT_OUTCOME_SPEED, .least_used = 0.9 },
@@ -94,8 +101,8 @@ static const FrctScenario frct_scenarios[] = {
                          LINK(200, MS(5), 250000, .loss = 0.05) },
           FRCT_OUTCOME_SPEED, .least_used = 0.85 },
 
-        /* Hosts that are busy with something else, whose programs run late: what that adds to a round trip is no queue, and
-         * what was not sent in time is sent. */
+        /* Hosts that are busy with something else, whose programs run late: what that adds to a round trip is no
+         * queue, and what was not sent in time is sent. */
         { "late-2", { ONE, FOR(10),
                     .ends = { { EXTENDED, BULK, .late = MS(2) }, { EXTENDED, SILENT, .late = MS(2) } },
                     LINK(200, MS(5), 250000) },

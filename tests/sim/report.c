@@ -40,8 +40,8 @@ static void heading(Report *r) {
 
         r->has_heading = true;
         printf("%7s %-10s %6s %5s %5s | %7s %8s %8s %8s | %8s %8s %8s | %7s %6s %7s | %7s %7s %7s | %-16s\n", "members",
-               "topology", "seed", "wide", "links", "start s", "messages", "idle/min", "KiB", "fail s", "max s", "silent s",
-               "alloc s", "hops", "TTL", "storm s", "part s", "heal s", "trace");
+               "topology", "seed", "wide", "links", "start s", "messages", "idle/min", "KiB", "fail s", "max s",
+               "silent s", "alloc s", "hops", "TTL", "storm s", "part s", "heal s", "trace");
 }
 
 void report_scenario(Report *r, const ScenarioOptions *options, const ScenarioResult *result) {
