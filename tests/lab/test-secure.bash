@@ -38,10 +38,10 @@ alpha_sees() { # TEXT NAME [OPTION...]: in what o7s-ping prints, and it is answe
         [[ $output == *"$text"* && $output == *' 3 received'* ]]
 }
 
-refused() { # TEXT NAME: soon, with a reason, and not for nobody is there
+refused() { # TEXT NAME: soon, with a reason, and not for nobody is there; what was altered is asked for again twice
         local text=$1
         shift
-        within 3 says "$text" exits 5 ping alpha "$@"
+        within 6 says "$text" exits 5 ping alpha "$@"
 }
 
 reload() { # NODE...
@@ -87,9 +87,10 @@ on_the_wire pass "record=$LAB_DIR/frames"
 check 'two nodes, and somebody between them' lab_boot alpha beta
 check 'the layer is there' start_layer lan alpha beta
 lab_wait 5 layer_is_online alpha lan && lab_wait 5 layer_is_online beta lan
-for name in open secure mutual mac friends required plain broken; do
+for name in open secure mac friends required plain broken; do
         serve beta "$name.example" lan
 done
+serve beta mutual.example lan o7s-echo -v
 
 # -- without any certificate --
 
@@ -129,6 +130,8 @@ done
 write_file beta /etc/o7s/security/cacert/test.pem <"$CERTIFICATES/ca.pem"
 reload alpha beta >/dev/null
 check '... who shows a good one is' alpha_sees 'o7s:name:mutual.example' mutual.example
+check '... and the server is told who it was' \
+        output_has beta serve-mutual.example 'o7s:name:alpha.example \(authenticated\), aes-128-gcm'
 check '... unless somebody else is meant' fails ping alpha friends.example
 put_certificate alpha client friends.example friend.example.p256
 reload alpha >/dev/null
