@@ -43,13 +43,14 @@ int fragment_parse(const uint8_t *data, size_t size, Fragment *ret) {
 
 int fragment_id(const uint8_t *message, size_t size, uint64_t *ret) {
         uint8_t digest[HASH_BYTES_MAX];
-        Cursor c = cursor_from(digest, sizeof(*ret));
         ssize_t n;
+        Cursor c;
 
         n = hash_compute(HASH_SHA256, message, size, digest);
         if (n < 0)
                 return (int) n;
 
+        c = cursor_from(digest, sizeof(*ret));
         *ret = cursor_be64(&c);
         return 0;
 }
