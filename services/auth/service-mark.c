@@ -39,8 +39,11 @@ static uint64_t read_mark(int fd, uint64_t now) {
         if (n < 0 || mark_parse(bytes, (size_t) n, &stamp) < 0)
                 return now;
 
-        /* No request of the future is ever taken: the clock was set back, or the file is wrong. */
-        return stamp > now + OAP_WINDOW_FUTURE_NSEC ? now : stamp;
+        return stamp;
+}
+
+uint64_t mark_before(const Mark *mark, uint64_t now_realtime_nsec) {
+        return mark->newest > now_realtime_nsec + OAP_REPLAY_STEP_NSEC ? now_realtime_nsec : mark->newest;
 }
 
 static int write_mark(const Mark *mark) {
@@ -70,6 +73,7 @@ int mark_open(Mark *mark, const char *directory, uint64_t now_realtime_nsec) {
 
         mark->fd = fd;
         mark->newest = read_mark(fd, now_realtime_nsec);
+        mark->newest = mark_before(mark, now_realtime_nsec);
 
         /* Its place on the disk is taken before it is needed. */
         r = ftruncate(fd, MARK_FILE_BYTES) < 0 ? -errno : write_mark(mark);

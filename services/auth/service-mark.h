@@ -24,11 +24,16 @@ typedef struct Mark {
 
 #define MARK_INIT { .fd = -1 }
 
-/* directory: an absolute path. Without a file everything is new; after one that is not ours, and where the mark is
- * beyond all clocks, nothing before now is. Returns: 0; -errno: nothing can be written, and the mark counts for this
+/* directory: an absolute path. Without a file everything is new; after one that is not ours nothing before now is, and
+ * else the mark counts as mark_before() has it. Returns: 0; -errno: nothing can be written, and the mark counts for this
  * process alone. */
 int mark_open(Mark *mark, const char *directory, uint64_t now_realtime_nsec);
 void mark_done(Mark *mark);
+
+/* What is not newer may be a copy, for whoever comes now. Where the clock was set back it is the mark still, until the
+ * clock shows that time again; by more than OAP_REPLAY_STEP_NSEC, it had been wrong, and waiting for that would keep
+ * everybody out: then it is now, as for the IRM's own memory (oap.h). */
+uint64_t mark_before(const Mark *mark, uint64_t now_realtime_nsec);
 
 /* Returns: 0; -EIO: it could not be written. */
 int mark_raise(Mark *mark, uint64_t stamp);

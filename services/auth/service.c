@@ -91,7 +91,7 @@ static int answer_hello(Service *s, ServicePeer *peer, AuthMessage *message, Ser
                 return -EPROTO;
 
         peer->greeted = true;
-        peer->before = s->mark.newest;
+        peer->before = mark_before(&s->mark, now.realtime_nsec);
         return 0;
 }
 

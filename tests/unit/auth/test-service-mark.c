@@ -213,6 +213,49 @@ static void test_restart_irm(void **state) {
         restart_often(*state, restart_irm);
 }
 
+/* The clock was ahead when a request was taken, and then set right. By little: what was taken meanwhile is timely once
+ * more, and may come again. By much: nobody is kept out until the clock shows that time. */
+static void set_clock_back(World *w, void (*restart)(TestHost *host)) {
+        static const struct {
+                const char *name;
+                uint64_t step;
+                int r;
+        } cases[] = {
+                { "a moment", 10 * SECOND,   -EALREADY },
+                { "a minute", 60 * SECOND,   -EALREADY },
+                { "an hour",  3600 * SECOND, 0         },
+        };
+        static Request ahead, request;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                TestHost client, server;
+
+                print_message("%s\n", cases[i].name);
+                assert_int_equal(test_host_init(&client, NAME, &w->authority, NULL, &w->client), 0);
+                assert_int_equal(test_host_init(&server, NAME, &w->authority, &w->server, NULL), 0);
+                restart_service(&server);
+
+                make_request(&client, mutual, NOW + cases[i].step, &ahead);
+                assert_int_equal(check(&server, mutual, NOW + cases[i].step, &ahead), 0);
+
+                server.now.realtime_nsec = NOW;
+                restart(&server);
+                make_request(&client, mutual, NOW + 3 * SECOND, &request);
+                assert_int_equal(check(&server, mutual, NOW + 3 * SECOND, &request), cases[i].r);
+
+                test_host_done(&client);
+                test_host_done(&server);
+        }
+}
+
+static void test_clock_and_service(void **state) {
+        set_clock_back(*state, restart_service);
+}
+
+static void test_clock_and_irm(void **state) {
+        set_clock_back(*state, restart_irm);
+}
+
 /* Who was proven, and is not wanted, hears it once; whoever sends that again hears nothing. */
 static void test_denied(void **state) {
         static const char *const nobody[] = { "Authentication=mutual", "AllowPeer=o7s:name:someone", NULL };
@@ -263,7 +306,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_parse),       cmocka_unit_test(test_open),   cmocka_unit_test(test_no_directory),
                 cmocka_unit_test(test_restart_service), cmocka_unit_test(test_restart_irm),
-                cmocka_unit_test(test_denied),      cmocka_unit_test(test_unproven),
+                cmocka_unit_test(test_clock_and_service), cmocka_unit_test(test_clock_and_irm),
+                cmocka_unit_test(test_denied), cmocka_unit_test(test_unproven),
         };
 
         return cmocka_run_group_tests(tests, world_setup, world_teardown);
