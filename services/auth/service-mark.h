@@ -25,8 +25,8 @@ typedef struct Mark {
 #define MARK_INIT { .fd = -1 }
 
 /* directory: an absolute path. Without a file everything is new; after one that is not ours nothing before now is, and
- * else the mark counts as mark_before() has it. Returns: 0; -errno: nothing can be written, and the mark counts for this
- * process alone. */
+ * else the mark counts as mark_before() has it. Returns: 0; -errno: nothing can be written, and the mark counts for
+ * this process alone. */
 int mark_open(Mark *mark, const char *directory, uint64_t now_realtime_nsec);
 void mark_done(Mark *mark);
 
