@@ -122,12 +122,13 @@ void doctor_check_refusals(Doctor *d) {
         refusals = member_array(manager, "Refusals");
         for (size_t i = 0; refusals && i < json_object_array_length(refusals); i++) {
                 json_object *row = json_object_array_get_idx(refusals, i);
+                const char *last = item_string(row, 3);         /* "": not for us to know */
 
                 if (streq(item_string(row, 0), "clock") && item_u64(row, 2) < REFUSED_RECENTLY_USEC)
                         doctor_add(d, FINDING_NOTE, "clock", "timedatectl set-ntp true, on both hosts",
                                    "%" PRIu64 " requests were refused for their time, the last one %" PRIu64
-                                   " s ago: %s",
-                                   item_u64(row, 1), item_u64(row, 2) / USEC_PER_SEC, item_string(row, 3));
+                                   " s ago%s%s",
+                                   item_u64(row, 1), item_u64(row, 2) / USEC_PER_SEC, isempty(last) ? "" : ": ", last);
         }
 }
 

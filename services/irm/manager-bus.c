@@ -73,10 +73,19 @@ static int property_state_reason(sd_bus *bus, const char *path, const char *inte
         return sd_bus_message_append(reply, "s", text);
 }
 
+/* Who else asked for which name is for root, here as in the journal: polkit cannot be asked about a property. */
+static bool root_asks(sd_bus *bus) {
+        sd_bus_message *message = sd_bus_get_current_message(bus);
+        uid_t uid;
+
+        return message && bus_caller_uid(message, &uid, NULL) >= 0 && uid == 0;
+}
+
 /* Of flows that were refused, by kind: how many, how long ago the last one was, and what it was. */
 static int property_refusals(sd_bus *bus, const char *path, const char *interface, const char *property,
                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Manager *m = userdata;
+        bool tell = root_asks(bus);
         usec_t now = time_now();
         int r;
 
@@ -84,7 +93,8 @@ static int property_refusals(sd_bus *bus, const char *path, const char *interfac
         for (AuditKind kind = 0; r >= 0 && kind < _AUDIT_KIND_MAX; kind++)
                 if (m->audit[kind].n_total > 0)
                         r = sd_bus_message_append(reply, "(stts)", audit_kind_to_string(kind), m->audit[kind].n_total,
-                                                  usec_sub(now, m->audit[kind].last), m->audit[kind].text);
+                                                  usec_sub(now, m->audit[kind].last),
+                                                  tell ? m->audit[kind].text : "");
 
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
