@@ -15,7 +15,6 @@
 #include <ouroboros/irm.h>
 
 #include "libo7s-compat/compat.h"
-#include "libo7s-compat/ipcp.h"
 #include "libo7s-compat/irm-bus.h"
 
 static void freep(void *pointer) {
@@ -393,7 +392,7 @@ static int register_with(registration_call_t call, const char *name, pid_t ipcp)
         if (r < 0)
                 return r;
 
-        r = ipcp_layer(bus, ipcp, &layer);
+        r = irm_bus_layer_of(bus, ipcp, &layer);
         return r < 0 ? r : call(bus, name, layer);
 }
 

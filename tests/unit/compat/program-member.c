@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A manager as its author would have written it for Ouroboros: an IPCP becomes a member of a layer, a program is bound to
- * a name, which is registered there. All of that is taken back when its input ends. It knows nothing of o7s.
+ * A manager as its author would have written it for Ouroboros: a program is bound to a name, which is registered in the
+ * layer of an IPCP. All of that is taken back when its input ends. It knows nothing of o7s.
  *
- *   program-member IPCP LAYER NAME PROGRAM
+ *   program-member IPCP NAME PROGRAM
  */
 
 #include <stdio.h>
@@ -14,7 +14,6 @@
 #include <ouroboros/errno.h>
 #include <ouroboros/irm.h>
 
-/* What creating says does not tell which it is. */
 static pid_t find(const char *name) {
         struct ipcp_list_info *ipcps = NULL;
         pid_t pid = -1;
@@ -41,26 +40,21 @@ int main(int argc, char **argv) {
         pid_t pid;
         int r;
 
-        if (argc != 5)
-                return complain("Usage: program-member IPCP LAYER NAME PROGRAM", argc);
+        if (argc != 4)
+                return complain("Usage: program-member IPCP NAME PROGRAM", argc);
 
-        r = (int) irm_create_ipcp(argv[1], IPCP_UNICAST);
-        if (r < 0)
-                return complain("irm_create_ipcp", r);
         pid = find(argv[1]);
-        r = irm_enroll_ipcp(pid, argv[2]);
-        if (r < 0)
-                return complain("irm_enroll_ipcp", r);
-        (void) find(argv[1]);
+        if (pid < 0)
+                return complain("irm_list_ipcps", (int) pid);
 
         memset(&info, 0, sizeof(info));
         info.pol_lb = LB_SPILL;
-        strncpy(info.name, argv[3], NAME_SIZE);
+        strncpy(info.name, argv[2], NAME_SIZE);
         r = irm_create_name(&info);
         if (r == 0)
-                r = irm_bind_program(argv[4], argv[3], 0, 0, NULL);
+                r = irm_bind_program(argv[3], argv[2], 0, 0, NULL);
         if (r == 0)
-                r = irm_reg_name(argv[3], pid);
+                r = irm_reg_name(argv[2], pid);
         if (r < 0)
                 return complain("names", r);
 
@@ -69,13 +63,9 @@ int main(int argc, char **argv) {
         while (getchar() != EOF)
                 ;
 
-        r = irm_unreg_name(argv[3], pid);
+        r = irm_unreg_name(argv[2], pid);
         if (r == 0)
-                r = irm_destroy_name(argv[3]);
-        if (r == 0)
-                r = irm_destroy_ipcp(pid);
-        if (r < 0)
-                return complain("taking back", r);
+                r = irm_destroy_name(argv[2]);
 
-        return find(argv[1]) == -1 ? EXIT_SUCCESS : complain("still there", 0);
+        return r == 0 ? EXIT_SUCCESS : complain("taking back", r);
 }
