@@ -118,6 +118,10 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
         return 0;
 }
 
+uint64_t allocation_carrier(const Allocation *a) {
+        return a->current >= 0 ? a->layers[a->current].key : 0;
+}
+
 AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now) {
         AllocationLayer *l;
         int index;

@@ -77,6 +77,9 @@ void allocation_init(Allocation *a, usec_t now, usec_t timeout_usec, bool known_
 /* One more layer to ask, at the start or when it comes up later. Returns: 0: ask it; -EEXIST; -ENOSPC: not asked. */
 int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t now);
 
+/* The key of the layer that carries the request; 0: none does, or not any more, whatever comes of it still. */
+uint64_t allocation_carrier(const Allocation *a);
+
 /* What happened. */
 AllocationStep allocation_answered(Allocation *a, uint64_t key, int result, usec_t now);
 AllocationStep allocation_refused(Allocation *a, uint64_t key, int result, usec_t now);

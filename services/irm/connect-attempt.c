@@ -63,7 +63,7 @@ void connect_leave_layer(Flow *f) {
 }
 
 void attempt_give_up_layer(Flow *f, int error, const char *text) {
-        uint64_t key = f->allocation->layers[f->allocation->current].key;
+        uint64_t key = allocation_carrier(f->allocation);
 
         connect_leave_layer(f);
         connect_retract(f, allocation_refused_because(f->allocation, key, error, text, time_now()));

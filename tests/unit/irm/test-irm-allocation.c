@@ -22,6 +22,7 @@ typedef enum What {
         YES,            /* a layer has the name */
         NO,
         REFUSED,        /* the request failed */
+        CARRIER_REFUSED, /* by whichever layer carries it */
         GONE,           /* the layer went away */
         HOLD,           /* a listener of this host has the offer */
         RELEASED,
@@ -148,6 +149,17 @@ static const Story stories[] = {
                 { REFUSED, LAN, 4 * MS, ALLOCATION_WAIT },
                 { CLOCK, 0, 3 * SEC + 3 * MS, ALLOCATION_REQUEST, WAN, 1 },
                 { .what = _STOP } } },
+        { "an answer after nobody carries it any more", 60 * SEC, true, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { YES, LAN, 0, ALLOCATION_REQUEST, LAN, 0 },
+                { CLOCK, 0, 3 * SEC, ALLOCATION_REQUEST, LAN, 1 },
+                { CLOCK, 0, 6 * SEC, ALLOCATION_REQUEST, LAN, 2 },
+                { CLOCK, 0, 26 * SEC, ALLOCATION_WAIT },
+                { CARRIER_REFUSED, 0, 27 * SEC, ALLOCATION_WAIT },
+                { UP, WAN, 28 * SEC, ALLOCATION_WAIT },
+                { YES, WAN, 28 * SEC, ALLOCATION_REQUEST, WAN, 0 },
+                { CARRIER_REFUSED, WAN, 29 * SEC, ALLOCATION_WAIT },
+                { .what = _STOP } } },
         { "a listener that never accepts", 5 * SEC, true, 0, {
                 { HOLD, 0, 0, ALLOCATION_WAIT },
                 { CLOCK, 0, 100 * MS, ALLOCATION_WAIT },
@@ -186,6 +198,9 @@ static AllocationStep apply(Allocation *a, const Event *e) {
                 return allocation_answered(a, e->key, -ENOENT, e->at);
         case REFUSED:
                 return allocation_refused(a, e->key, -ECONNREFUSED, e->at);
+        case CARRIER_REFUSED:
+                assert_int_equal(allocation_carrier(a), e->key);
+                return allocation_refused(a, allocation_carrier(a), -ECONNREFUSED, e->at);
         case GONE:
                 return allocation_layer_gone(a, e->key, e->at);
         case HOLD:
