@@ -78,7 +78,7 @@ void connect_abort_stray(Layer *l, const LayerMessage *reply) {
 /* The answer is good, whoever has checked it. Takes the lane. */
 static void take_answer(Flow *f, Attempt *a, const OapExtension *extension, const Terms *terms, const char *peer,
                         int lane) {
-        f->won = (uint32_t) (a - a->handshake->attempts);
+        f->won = attempt_number(a);
         f->tokens = (CloseTokens) { .have_own = true };
         memcpy(f->tokens.own, a->request.token, CLOSE_TOKEN_BYTES);
         take_peer_token(&f->tokens, extension);
@@ -96,33 +96,44 @@ static bool is_altered(int error) {
         return error == -EBADE || error == -EBADMSG;
 }
 
-/* The other host may close what it has of this attempt, and the next one begins. */
-static bool try_again(Flow *f, Attempt *a) {
+/* The other host may close what it has of this attempt. What still comes for it is not looked at. */
+static void drop(Flow *f, Attempt *a) {
         LayerMessage message = attempt_message(f, LAYER_ABORT, a);
-
-        if (allocation_again(f->allocation, time_now()) != ALLOCATION_REQUEST)
-                return false;
 
         message.tokens = a->tokens;
         layer_send(f->layer, &message, NULL, 0);
         a->lane = safe_close(a->lane);
-        a->sent = false;                        /* what still comes for it is not looked at */
+        a->sent = false;
+}
+
+/* The next attempt begins. */
+static bool try_again(Flow *f, Attempt *a) {
+        if (allocation_again(f->allocation, time_now()) != ALLOCATION_REQUEST)
+                return false;
+
+        drop(f, a);
         (void) flow_handle(f, FLOW_EVENT_ROUTE);
         return true;
 }
 
-/* With less than the policy wants nobody is content: the next attempt asks for the same. */
+/* With less than the policy wants nobody is content: the next attempt asks for the same. What comes late for an earlier
+ * one, from whomever, says nothing about the one that is under way. */
 static void answer_failed(Flow *f, Attempt *a, int error, const char *text) {
-        bool again = error == -ECONNRESET || is_altered(error); /* the service ended, and with it what it knew */
+        bool ended = error == -ECONNRESET;      /* the service did, and with it what it knew */
 
-        if (is_altered(error))
+        if (!ended)
                 attempt_report(f, handshake_error(error), text);
-        if (again && try_again(f, a))
+        if (attempt_number(a) != f->allocation->attempt) {
+                drop(f, a);
                 return;
-        if (is_altered(error))
-                attempt_give_up_layer(f, handshake_error(error), text);
-        else
+        }
+        if ((ended || is_altered(error)) && try_again(f, a))
+                return;
+
+        if (ended)
                 attempt_refuse(f, handshake_error(error), text);
+        else
+                attempt_give_up_layer(f, handshake_error(error), text);
 }
 
 static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message, int lane_fd) {

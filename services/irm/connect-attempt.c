@@ -10,7 +10,7 @@ LayerMessage attempt_message(const Flow *f, LayerMessageType type, const Attempt
         return (LayerMessage) {
                 .type = type,
                 .flow_id = f->id,
-                .attempt = (uint32_t) (a - a->handshake->attempts),
+                .attempt = attempt_number(a),
                 .qos = terms_wire_qos(&f->qos),
                 .lane_class = f->lane_class,
         };

@@ -5,6 +5,10 @@
 
 #include "services/irm/flow.h"
 
+static inline uint32_t attempt_number(const Attempt *a) {
+        return (uint32_t) (a - a->handshake->attempts);
+}
+
 LayerMessage attempt_message(const Flow *f, LayerMessageType type, const Attempt *a);
 
 /* Of a flow of this layer that waits for it; NULL: it is an answer to what was aborted meanwhile. */

@@ -127,7 +127,7 @@ void connect_request(Flow *f) {
 /* An attempt that failed before it went out says nothing about another one that is under way. */
 static void attempt_failed(Attempt *a, int error, const char *text) {
         Flow *f = a->handshake->flow;
-        uint32_t number = (uint32_t) (a - a->handshake->attempts);
+        uint32_t number = attempt_number(a);
 
         if (f->state == FLOW_REQUESTED && number == f->allocation->attempt)
                 attempt_refuse(f, handshake_error(error), text);

@@ -133,6 +133,40 @@ static void test_altered_answer(void **state) {
         (void) close(fds[1]);
 }
 
+/* For the attempt before the one that is under way, after its time: it ends that attempt alone. */
+static void test_late_altered_answer(void **state) {
+        AskingHost *host = *state;
+        int doorbell = asking_ask(host, "far.example"), fds[LAYER_FDS_MAX];
+        LayerMessage first, second, message;
+        AuthMessage question, answer;
+        IrmMessage outcome;
+
+        asking_build(host, &first);
+        asking_build(host, &second);                    /* nobody answers for 3 s */
+        assert_int_equal(second.attempt, 1);
+        asking_say_reply(host, &first);
+        auth_hear(&host->auth, AUTH_CHECK_RESPONSE, &question);
+        answer = asking_good_answer(question.id);
+        answer.result = -EKEYREJECTED;
+        auth_say(&host->auth, &answer);
+        auth_message_done(&question);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        assert_int_equal(message.attempt, 0);
+        auth_hear_forget(&host->auth, ASKING_SESSION);
+
+        asking_say_reply(host, &second);
+        auth_hear(&host->auth, AUTH_CHECK_RESPONSE, &question);
+        answer = asking_good_answer(question.id);
+        auth_say(&host->auth, &answer);
+        auth_message_done(&question);
+        assert_int_equal(fixture_hear_outcome(doorbell, &outcome), 0);
+        layer_hear(host->layer, LAYER_ABORT, &message, NULL);
+        layer_hear(host->layer, LAYER_ESTABLISHED, &message, fds);
+        assert_int_equal(message.attempt, 1);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+}
+
 /* Each time: at last the program is told. */
 static void test_altered_answers(void **state) {
         static const struct {
@@ -195,6 +229,7 @@ int main(int argc, char **argv) {
                 TEST(test_no_greeting, asking_set_up),
                 TEST(test_bad_answers, asking_set_up),
                 TEST(test_altered_answer, asking_set_up),
+                TEST(test_late_altered_answer, asking_set_up),
                 TEST(test_altered_answers, asking_set_up),
                 TEST(test_second_answer, asking_set_up),
         };
