@@ -11,6 +11,7 @@
  */
 
 #include "basic/log.h"
+#include "services/irm/audit.h"
 #include "services/irm/flow.h"
 #include "services/irm/policy.h"
 
@@ -96,6 +97,16 @@ static void send_answer(Flow *f, LayerMessage *message) {
 
 static void cannot_answer(Flow *f, int error, const char *text) {
         log_debug_errno(error, "Cannot answer flow %" PRIu64 ": %s: %m", f->id, text);
+        audit_refused(f->manager->audit, &(AuditEvent) {
+                .kind = audit_kind_of(error),
+                .error = error,
+                .text = text,
+                .name = f->name,
+                .layer = f->layer->name,
+                .peer = f->peer,
+                .flow_id = f->id,
+                .uid = f->served ? f->served->owner : 0,
+        }, time_now());
         flow_end(f, CLOSE_REFUSED, handshake_error(error), text);
 }
 
