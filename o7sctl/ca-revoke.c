@@ -132,7 +132,7 @@ int ca_read_list(const char *text, CaList *ret) {
         gnutls_datum_t datum = { (unsigned char *) (uintptr_t) text, (unsigned) strlen(text) };
         size_t size = sizeof(ret->issuer);
         CaList read = {};
-        time_t until;
+        time_t since, until;
         int n;
 
         if (gnutls_x509_crl_init(&list) < 0)
@@ -145,7 +145,10 @@ int ca_read_list(const char *text, CaList *ret) {
         ca_clean(read.issuer);
 
         until = gnutls_x509_crl_get_next_update(list);
+        since = gnutls_x509_crl_get_this_update(list);
         read.expiry_sec = until > 0 ? (uint64_t) until : 0;
+        if (since >= 0 && until > since)
+                read.days = (unsigned) MIN((uint64_t) (until - since) / CA_DAY_SEC, (uint64_t) UINT_MAX);
         n = gnutls_x509_crl_get_crt_count(list);
         read.n_revoked = (unsigned) MAX(n, 0);
         *ret = read;

@@ -80,6 +80,7 @@ int ca_make_revocation_list(const CaPair *authority, const CaRevoked *revoked, s
 typedef struct CaList {
         char issuer[CA_SUBJECT_BYTES_MAX];      /* CN, clean */
         uint64_t expiry_sec;                    /* 0: it does not say */
+        unsigned days;                          /* that it was written for; 0: it does not say */
         unsigned n_revoked;
 } CaList;
 

@@ -254,6 +254,18 @@ static int ca_issue_verb(Ctl *ctl, int argc, char *argv[]) {
 
 /* -- revoke -- */
 
+/* As many days as the list before it was written for: who wanted a short one wants the next as short. */
+static unsigned days_of_list(const Options *o) {
+        _cleanup_free_ char *path = NULL, *pem = NULL;
+        CaList list = {};
+
+        if (format_string(&path, "%s" CA_DIRECTORY "/crl.pem", o->root) < 0 ||
+            file_read(path, CA_PEM_BYTES_MAX, &pem, NULL) < 0 || ca_read_list(pem, &list) < 0)
+                return LIST_DAYS;
+
+        return list.days ?: LIST_DAYS;
+}
+
 /* To where the authority is, and to where this host looks. Returns: 0; the exit status. */
 static int write_list(Ctl *ctl, CaStore *store, uint64_t now_sec) {
         _cleanup_free_ char *text = NULL, *path = NULL;
@@ -263,7 +275,7 @@ static int write_list(Ctl *ctl, CaStore *store, uint64_t now_sec) {
         CaList list;
         int r;
 
-        r = ca_store_revoke(store, now_sec, o->days ?: LIST_DAYS, &text);
+        r = ca_store_revoke(store, now_sec, o->days ?: days_of_list(o), &text);
         if (r >= 0)
                 r = describe(store->authority.certificate, &authority);
         if (r >= 0)

@@ -177,7 +177,9 @@ static void test_list(void **state) {
         expect(EXIT_FINE, "3 certificates of 'Home', until", "doctor --root=%s");
         assert_null(strstr(result.out, " 0 notes"));
         assert_non_null(strstr(result.out, "try: o7sctl ca crl\n"));
-        expect(EXIT_FINE, "of 3 certificates", "ca crl --root=%s");
+        expect(EXIT_FINE, "of 3 certificates", "ca crl --root=%s");             /* the next is as short */
+        expect(EXIT_FINE, "try: o7sctl ca crl\n", "doctor --root=%s");
+        expect(EXIT_FINE, "of 3 certificates", "ca crl --days=365 --root=%s");
         expect(EXIT_FINE, "0 problems, 0 notes", "doctor nosuch --root=%s");
         expect(EXIT_FINE, "revocation list", "ca list --root=%s");
         expect(EXIT_FAILED, "Make one with: o7sctl ca init", "ca crl --root=%s/nowhere");
