@@ -71,6 +71,7 @@ check 'sshd is served under a name' lab_wait 5 output_has beta sshd-over-flows s
 check 'a command there' over_flow ssh root@beta true
 check '... and what it says' prints beta over_flow ssh root@beta hostname
 check '... and its status' exits 7 over_flow ssh root@beta exit 7
+# shellcheck disable=SC2016  # for the shell over there
 check '... and the rest of what it says, after our input has ended' \
         prints 'abc 3' stdin_of abc over_flow ssh root@beta 'text=$(cat); sleep 0.5; echo "$text ${#text}"'
 check 'the flow is protected, and the name was proven' \
