@@ -13,11 +13,13 @@ static void require(bool condition) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_ char *text = strndup((const char *) data, size);
+        _cleanup_free_ char *text = calloc(size + 1, 1);
         const char *problem = NULL;
         Pkcs11Url url = {};
 
         require(text);
+        if (size > 0)
+                memcpy(text, data, size);
         if (pkcs11_url_parse(text, &url, &problem) < 0) {
                 require(problem && url.token[0] == '\0');
                 return 0;
