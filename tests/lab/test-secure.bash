@@ -177,7 +177,8 @@ for how in flip replay reflect inject close; do
         flip) check 'R-4: bits that are turned over arrive nowhere' lab_wait 12 output_has alpha "under-$how" '500 sent' ;;
         replay) check 'R-22: what comes again is not taken' lab_wait 12 output_has alpha "under-$how" '500 sent, 500 received' ;;
         reflect) check 'R-22: what comes back is not taken' lab_wait 12 output_has alpha "under-$how" '500 sent, 500 received' ;;
-        inject) check 'R-4: what others say is not taken' lab_wait 12 output_has alpha "under-$how" '500 sent, 500 received' ;;
+        # Genuine ones may find the queue full of what is only then found to be none.
+        inject) check 'R-4: what others say is not taken' lab_wait 12 output_has alpha "under-$how" '500 sent, (49[0-9]|500) received' ;;
         close) check 'R-5: others do not end it, whatever they saw' lab_wait 12 output_has alpha "under-$how" '500 sent, 500 received' ;;
         esac
         case $how in
