@@ -96,11 +96,12 @@ void audit_refused(AuditCounter counters[_AUDIT_KIND_MAX], const AuditEvent *eve
 
         fill_field(name, LOG_FIELD_NAME, event->name);
         fill_field(layer, LOG_FIELD_LAYER, event->layer);
-        fill_field(peer, LOG_FIELD_PEER, event->peer);
+        fill_field(peer, LOG_FIELD_PEER, strempty(event->peer));
         counter->n_total++;
         counter->last = now;
-        (void) snprintf(counter->text, sizeof(counter->text), "'%s' %s %s, layer %s: %s", value_of(name),
-                        event->outgoing ? "at" : "from", value_of(peer), value_of(layer), reason_of(event));
+        (void) snprintf(counter->text, sizeof(counter->text), "'%s'%s%s, layer %s: %s", value_of(name),
+                        isempty(event->peer) ? "" : event->outgoing ? " at " : " from ", value_of(peer),
+                        value_of(layer), reason_of(event));
         utf8_mend(counter->text);
 
         if (!may_write(counter, now, &suppressed))

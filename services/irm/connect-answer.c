@@ -122,7 +122,7 @@ static void answer_failed(Flow *f, Attempt *a, int error, const char *text) {
         bool ended = error == -ECONNRESET;      /* the service did, and with it what it knew */
 
         if (!ended)
-                attempt_report(f, handshake_error(error), text);
+                attempt_report(f, a->peer, handshake_error(error), text);
         if (attempt_number(a) != f->allocation->attempt) {
                 drop(f, a);
                 return;
@@ -131,7 +131,7 @@ static void answer_failed(Flow *f, Attempt *a, int error, const char *text) {
                 return;
 
         if (ended)
-                attempt_refuse(f, handshake_error(error), text);
+                attempt_refuse(f, a->peer, handshake_error(error), text);
         else
                 attempt_give_up_layer(f, handshake_error(error), text);
 }
@@ -152,14 +152,14 @@ static void check_plain_answer(Flow *f, Attempt *a, const LayerMessage *message,
                 return;
         }
         if (a->handshake->policy.peer == PEER_O7S && !extension.present) {
-                attempt_refuse(f, -EKEYREJECTED, "The other host does not speak the o7s protocol, "
+                attempt_refuse(f, a->peer, -EKEYREJECTED, "The other host does not speak the o7s protocol, "
                                "and Peer=o7s of this one wants it");
                 return;
         }
 
         r = policy_check_call(f->manager, f->name, f->caller, &a->handshake->policy, text);
         if (r < 0) {
-                attempt_refuse(f, r, text);
+                attempt_refuse(f, a->peer, r, text);
                 return;
         }
 
@@ -193,7 +193,7 @@ static void response_checked(void *userdata, AuthSession session, AuthMessage *a
         /* The service goes by what it was told at first; this is the last moment to know better. */
         r = policy_check_call(f->manager, f->name, f->caller, &a->handshake->policy, text);
         if (r < 0) {
-                attempt_refuse(f, r, text);
+                attempt_refuse(f, a->peer, r, text);
                 return;
         }
 
@@ -220,7 +220,6 @@ static void check_answer(Flow *f, Attempt *a, const LayerMessage *message, int l
 
         a->lane = lane_fd;
         a->qos = message->qos;
-        (void) copy_string(a->peer, sizeof(a->peer), message->peer);
 
         r = ask_about_answer(f, a, message);
         if (r < 0)
@@ -253,6 +252,7 @@ void connect_reply(Flow *f, Layer *l, const LayerMessage *message, int lane_fd) 
         a->tokens = (CloseTokens) { .have_own = true };
         memcpy(a->tokens.own, a->request.token, CLOSE_TOKEN_BYTES);
         take_unchecked_token(message, &a->tokens);
+        (void) copy_string(a->peer, sizeof(a->peer), message->peer);
         if (a->handshake->plain)
                 check_plain_answer(f, a, message, TAKE_FD(lane));
         else

@@ -69,7 +69,7 @@ void attempt_give_up_layer(Flow *f, int error, const char *text) {
         connect_retract(f, allocation_refused_because(f->allocation, key, error, text, time_now()));
 }
 
-void attempt_report(const Flow *f, int error, const char *text) {
+void attempt_report(const Flow *f, const char *peer, int error, const char *text) {
         log_debug_errno(error, "Layer %s: flow %" PRIu64 " to '%s' is not good: %s: %m", f->layer->name, f->id,
                         f->name, text);
         audit_refused(f->manager->audit, &(AuditEvent) {
@@ -79,13 +79,13 @@ void attempt_report(const Flow *f, int error, const char *text) {
                 .text = text,
                 .name = f->name,
                 .layer = f->layer->name,
-                .peer = f->peer,
+                .peer = peer,
                 .flow_id = f->id,
                 .uid = f->caller->key.uid,
         }, time_now());
 }
 
-void attempt_refuse(Flow *f, int error, const char *text) {
-        attempt_report(f, error, text);
+void attempt_refuse(Flow *f, const char *peer, int error, const char *text) {
+        attempt_report(f, peer, error, text);
         attempt_give_up_layer(f, error, text);
 }

@@ -20,6 +20,6 @@ void attempts_abort(Flow *f, uint32_t keep);
 /* The turn of the current layer is over. */
 void attempt_give_up_layer(Flow *f, int error, const char *text);
 
-/* To the journal: who was refused, and why. The same, and the layer's turn is over. */
-void attempt_report(const Flow *f, int error, const char *text);
-void attempt_refuse(Flow *f, int error, const char *text);
+/* To the journal: who was refused (peer; "": nobody has answered), and why. The same, and the layer's turn is over. */
+void attempt_report(const Flow *f, const char *peer, int error, const char *text);
+void attempt_refuse(Flow *f, const char *peer, int error, const char *text);

@@ -115,7 +115,7 @@ void connect_request(Flow *f) {
         }
 
         if (r < 0 && text[0] != '\0')
-                attempt_refuse(f, r, text);
+                attempt_refuse(f, "", r, text);
         else if (r < 0)
                 attempt_give_up_layer(f, r, "");
         else
@@ -130,7 +130,7 @@ static void attempt_failed(Attempt *a, int error, const char *text) {
         uint32_t number = attempt_number(a);
 
         if (f->state == FLOW_REQUESTED && number == f->allocation->attempt)
-                attempt_refuse(f, handshake_error(error), text);
+                attempt_refuse(f, "", handshake_error(error), text);
 }
 
 static int send_built_request(Flow *f, Attempt *a, const AuthMessage *answer) {

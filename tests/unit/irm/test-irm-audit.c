@@ -85,6 +85,19 @@ static void test_one_line(void **state) {
         assert_non_null(strstr(text, "that of evil.example"));
 }
 
+/* Refused before anybody has answered. */
+static void test_nobody(void **state) {
+        AuditCounter counters[_AUDIT_KIND_MAX] = {};
+        AuditEvent e = event;
+        char text[1024];
+
+        e.peer = "";
+        assert_int_equal(lines_of(counters, &e, 1, USEC_PER_SEC, text), 1);
+        assert_null(strstr(text, " at "));
+        assert_null(strstr(text, " from "));
+        assert_non_null(strstr(text, "', layer "));
+}
+
 static bool has_field(const char *field) {
         for (unsigned i = 0; i < n_fields_written; i++)
                 if (streq(fields_written[i], field))
@@ -206,6 +219,7 @@ static void test_kinds(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_line),
+                cmocka_unit_test(test_nobody),
                 cmocka_unit_test(test_fields),
                 cmocka_unit_test(test_no_field_of_others),
                 cmocka_unit_test(test_rate),
