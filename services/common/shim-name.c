@@ -77,6 +77,7 @@ static int name_new(ShimNames *names, const uint8_t *hash, size_t hash_size, Shi
 static int start_asking(ShimNames *names, ShimName *name, usec_t now) {
         name->state = SHIM_NAME_ASKING;
         name->n_queries = 0;
+        name->was_stopped = false;
         name->asked = now;
         return expiry_set(&names->expiries, &name->expiry, now);
 }
@@ -171,6 +172,7 @@ ShimNameEvent shim_names_expire(ShimNames *names, usec_t now, const ShimName **r
 
         while ((expiry = expiry_pop(&names->expiries, now))) {
                 ShimName *name = container_of(expiry, ShimName, expiry);
+                bool was_stopped = now - expiry->when >= SHIM_NAME_STOPPED_USEC;
 
                 if (name->state != SHIM_NAME_ASKING) {
                         name_free(names, name);
@@ -183,6 +185,13 @@ ShimNameEvent shim_names_expire(ShimNames *names, usec_t now, const ShimName **r
                         (void) expiry_set(&names->expiries, expiry, usec_add(now, SHIM_NAME_INTERVAL_USEC));
                         *ret = name;
                         return SHIM_NAME_SEND;
+                }
+
+                /* Once, or a host that is always late would never say it. */
+                if (was_stopped && !name->was_stopped) {
+                        name->was_stopped = true;
+                        (void) expiry_set(&names->expiries, expiry, usec_add(now, SHIM_NAME_INTERVAL_USEC));
+                        continue;
                 }
 
                 name->state = SHIM_NAME_UNKNOWN;

@@ -3,7 +3,9 @@
 
 /*
  * Who serves a name: a cache from the name's hash to the address of a station, and the schedule of asking for it: three
- * queries within 600 ms, then "unknown". Answers count only while a query runs, so nobody fills the cache unasked.
+ * queries within 600 ms, then "unknown". Answers count only while a query runs, so nobody fills the cache unasked. Who
+ * was stopped himself when that time was over, as happens on a busy host, may have the answer in his socket, not yet
+ * read: he waits once more.
  *
  * An entry expires SHIM_NAME_KEEP_USEC after it was last confirmed (an answer, a flow that came up). A host that
  * moved is followed: shim_name_doubt() after a request without an answer makes the next look-up ask again.
@@ -18,6 +20,7 @@
 #define SHIM_NAME_ADDRESS_BYTES_MAX 28U         /* a socket address of IPv6 */
 #define SHIM_NAME_QUERIES 3U
 #define SHIM_NAME_INTERVAL_USEC (200 * USEC_PER_MSEC)
+#define SHIM_NAME_STOPPED_USEC (50 * USEC_PER_MSEC)      /* so late only comes who was stopped */
 #define SHIM_NAME_KEEP_USEC (60 * USEC_PER_SEC)
 
 typedef enum ShimNameState {
@@ -31,6 +34,7 @@ typedef struct ShimName {
         ListNode by_use;        /* ShimNames.by_use, least recently looked up first */
         ShimNameState state;
         unsigned n_queries;     /* sent in this round */
+        bool was_stopped;       /* we were, in this round, at its end */
         usec_t asked;           /* when the round began */
         size_t hash_size;
         uint8_t hash[SHIM_NAME_HASH_BYTES_MAX];

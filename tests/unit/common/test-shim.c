@@ -187,6 +187,44 @@ static void test_name_schedule(void **state) {
         shim_names_done(&names);
 }
 
+/* The round is over when nobody could look: an answer in the socket still counts, but not for ever. */
+static void test_name_stopped(void **state) {
+        static const struct {
+                const char *name;
+                usec_t late;                    /* than 600 ms */
+                bool waits;
+        } cases[] = {
+                { "in time",            0,                              false },
+                { "almost in time",     SHIM_NAME_STOPPED_USEC - 1,     false },
+                { "just stopped",       SHIM_NAME_STOPPED_USEC,         true },
+                { "stopped for long",   10 * USEC_PER_SEC,              true },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                usec_t now = T0 + 3 * SHIM_NAME_INTERVAL_USEC + cases[i].late;
+                const ShimName *name;
+
+                for (unsigned answered = 0; answered < 2; answered++) {
+                        ShimNames names;
+
+                        print_message("%s, %s\n", cases[i].name, answered ? "with an answer" : "without");
+                        assert_int_equal(shim_names_init(&names), 0);
+                        assert_int_equal(shim_name_look_up(&names, hash_n, 32, T0, &name), 0);
+                        for (unsigned k = 0; k < SHIM_NAME_QUERIES; k++)
+                                assert_int_equal(count_queries(&names, T0 + k * SHIM_NAME_INTERVAL_USEC), 1);
+
+                        assert_int_equal(shim_names_expire(&names, now, &name),
+                                         cases[i].waits ? SHIM_NAME_NOTHING : SHIM_NAME_GAVE_UP);
+                        if (cases[i].waits && answered)
+                                assert_int_equal(shim_name_answer(&names, hash_n, 32, here, 6, now, &name), 1);
+                        else if (cases[i].waits)        /* stopped again: that was it */
+                                assert_int_equal(shim_names_expire(&names, now + 10 * USEC_PER_SEC, &name),
+                                                 SHIM_NAME_GAVE_UP);
+                        shim_names_done(&names);
+                }
+        }
+}
+
 static void know(ShimNames *names, const uint8_t *hash, const uint8_t *address, usec_t now) {
         const ShimName *name;
 
@@ -289,6 +327,7 @@ int main(void) {
                 cmocka_unit_test(test_endpoints),
                 cmocka_unit_test(test_endpoint_tags),
                 cmocka_unit_test(test_name_schedule),
+                cmocka_unit_test(test_name_stopped),
                 cmocka_unit_test(test_name_cache),
                 cmocka_unit_test(test_name_limit),
                 cmocka_unit_test(test_limit),
