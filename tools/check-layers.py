@@ -81,7 +81,7 @@ Core = namedtuple('Core', 'files shell')
 CORES = [
     Core(['libo7s/frct*', 'libo7s/seal*'], []),
     Core(['services/common/' + name + suffix for suffix in ('.c', '.h') for name in
-          ('cep', 'cep-message', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'flow-binding',
+          ('cep', 'cep-message', 'cube', 'early-packets', 'enrollment', 'enrollment-message', 'expiry', 'flow-binding',
            'flow-control', 'flow-upkeep', 'fragment', 'histogram', 'layer-config', 'layer-flow', 'limit', 'liveness',
            'oap-extension', 'oap-header',
            'oap-replay', 'oap-request', 'pcapng', 'reassembly', 'shim-endpoint', 'shim-name')], []),

@@ -19,7 +19,7 @@
 #include "services/common/cep.h"
 #include "services/common/enrollment.h"
 #include "services/common/expiry.h"
-#include "services/ipcp-unicast/cube.h"
+#include "services/common/cube.h"
 #include "services/ipcp-unicast/hello.h"
 
 #define LOWER_FLOWS_MAX 4096U

@@ -38,7 +38,7 @@
 #include "services/common/reassembly.h"
 #include "services/ipcp-unicast/address.h"
 #include "services/ipcp-unicast/congestion.h"
-#include "services/ipcp-unicast/cube.h"
+#include "services/common/cube.h"
 #include "services/ipcp-unicast/directory.h"
 #include "services/ipcp-unicast/eid.h"
 #include "services/ipcp-unicast/forwarding.h"

@@ -2,7 +2,7 @@
 
 /* From a quality of service to one of three cubes, and what a cube stands for. */
 
-#include "services/ipcp-unicast/cube.h"
+#include "services/common/cube.h"
 
 static const char *const cube_table[_CUBE_MAX] = {
         [CUBE_BEST_EFFORT] = "best-effort",

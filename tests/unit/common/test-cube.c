@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "basic/macro.h"
-#include "services/ipcp-unicast/cube.h"
+#include "services/common/cube.h"
 
 static const struct {
         const char *name;
