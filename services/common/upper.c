@@ -6,6 +6,7 @@
 
 struct UpperFlow {
         Upper *upper;                   /* not owned */
+        UpperQueue *queue;              /* of its cube; upper's */
         LayerFlow *flow;                /* not owned, owns us */
         Endpoint *endpoint;
         sd_event_source *io;
@@ -52,15 +53,33 @@ void upper_reset_counters(Upper *upper) {
         counters_add(&upper->reset, &now);
 }
 
-static void turn_schedule(Upper *upper) {
-        bool on = !list_is_empty(&upper->ready) && !upper->blocked;
+/* -- whose turn it is -- */
 
-        (void) sd_event_source_set_enabled(upper->turn, on ? SD_EVENT_ON : SD_EVENT_OFF);
+static bool queue_waits(const UpperQueue *queue) {
+        return !queue->blocked && !list_is_empty(&queue->ready);
+}
+
+/* The highest that has something to do, and now and then the lowest. */
+static UpperQueue *next_queue(Upper *upper) {
+        bool lowest = upper->n_bursts % UPPER_LOWEST_EVERY == UPPER_LOWEST_EVERY - 1;
+
+        for (unsigned i = 0; i < _CUBE_MAX; i++) {
+                UpperQueue *queue = &upper->queues[lowest ? i : _CUBE_MAX - 1 - i];
+
+                if (queue_waits(queue))
+                        return queue;
+        }
+
+        return NULL;
+}
+
+static void turn_schedule(Upper *upper) {
+        (void) sd_event_source_set_enabled(upper->turn, next_queue(upper) ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 static void make_ready(UpperFlow *u) {
         if (!list_is_linked(&u->by_ready))
-                list_append(&u->upper->ready, &u->by_ready);
+                list_append(&u->queue->ready, &u->by_ready);
         turn_schedule(u->upper);
 }
 
@@ -70,8 +89,8 @@ void upper_flow_free(LayerFlow *flow) {
         if (!u)
                 return;
 
-        if (u->upper->held == u)
-                u->upper->held = NULL;
+        if (u->queue->held == u)
+                u->queue->held = NULL;
         list_unlink(&u->by_ready);
         list_unlink(&u->by_upper);
         u->upper->n_flows--;
@@ -138,18 +157,18 @@ void upper_flow_finish(LayerFlow *flow, CloseReason reason) {
 }
 
 static void burst_transmit(UpperFlow *u, unsigned first, unsigned n, usec_t now) {
-        Upper *upper = u->upper;
-        unsigned done = upper->transmit(upper->userdata, u->flow, upper->packets + first, n, now);
+        UpperQueue *queue = u->queue;
+        unsigned done = u->upper->transmit(u->upper->userdata, u->flow, queue->packets + first, n, now);
 
         if (done >= n) {
-                upper->n_held = 0;
+                queue->n_held = 0;
                 return;
         }
 
-        upper->blocked = true;
-        upper->held = u;
-        upper->held_first = first + done;
-        upper->n_held = n - done;
+        queue->blocked = true;
+        queue->held = u;
+        queue->held_first = first + done;
+        queue->n_held = n - done;
 }
 
 /* Takes nothing more from the application until the layer says so. */
@@ -176,7 +195,7 @@ static bool serve(UpperFlow *u, usec_t now) {
                 }
         }
 
-        n = endpoint_take(u->endpoint, upper->packets, max);
+        n = endpoint_take(u->endpoint, u->queue->packets, max);
         if (n > 0) {
                 burst_transmit(u, 0, (unsigned) n, now);
                 return true;
@@ -204,23 +223,50 @@ static bool serve(UpperFlow *u, usec_t now) {
         return r == 0;
 }
 
+static int turn_renew(Upper *upper);
+
 static int turn_now(sd_event_source *source, void *userdata) {
         Upper *upper = userdata;
         usec_t now = time_now();
 
-        for (unsigned i = 0; i < UPPER_BURSTS_PER_TURN && !upper->blocked; i++) {
-                UpperFlow *u = list_first(&upper->ready, UpperFlow, by_ready);
+        for (unsigned i = 0; i < UPPER_BURSTS_PER_TURN; i++) {
+                UpperQueue *queue = next_queue(upper);
+                UpperFlow *u;
 
-                if (!u)
+                if (!queue)
                         break;
 
+                u = list_first(&queue->ready, UpperFlow, by_ready);
                 list_unlink(&u->by_ready);
                 if (serve(u, now))
-                        list_append(&upper->ready, &u->by_ready);
+                        list_append(&queue->ready, &u->by_ready);
+                upper->n_bursts++;
         }
 
+        (void) turn_renew(upper);       /* without memory it is less fair, and goes on */
         turn_schedule(upper);
         return 0;
+}
+
+/* The event loop takes what has been pending for longest first, and a deferred source is pending from when it is made:
+ * the same one again and again would keep doorbells and the network waiting for as long as anybody has something to
+ * send. */
+static int turn_renew(Upper *upper) {
+        sd_event_source *turn;
+        int r;
+
+        r = sd_event_add_defer(upper->event, &turn, turn_now, upper);
+        if (r < 0)
+                return r;
+
+        sd_event_source_disable_unref(upper->turn);
+        upper->turn = turn;
+
+        r = sd_event_source_set_enabled(turn, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        return sd_event_source_set_priority(turn, DAEMON_PRIORITY_DATA);
 }
 
 static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -241,24 +287,29 @@ static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void
                 return 0;
 
         /* Straight on where nobody else waits: this is the short way of a single message. */
-        if (u->upper->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->upper->ready))
+        if (u->queue->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->queue->ready))
                 make_ready(u);
-        else if (serve(u, now) && (u->upper->blocked || serve(u, now)))
+        else if (serve(u, now) && (u->queue->blocked || serve(u, now)))
                 make_ready(u);
 
         return 0;
 }
 
-void upper_resume(Upper *upper) {
-        unsigned n = upper->n_held;
+static void queue_resume(UpperQueue *queue) {
+        unsigned n = queue->n_held;
 
-        if (!upper->blocked)
+        if (!queue->blocked)
                 return;
 
-        upper->blocked = false;
-        upper->n_held = 0;
-        if (upper->held && n > 0)
-                burst_transmit(TAKE_PTR(upper->held), upper->held_first, n, time_now());
+        queue->blocked = false;
+        queue->n_held = 0;
+        if (queue->held && n > 0)
+                burst_transmit(TAKE_PTR(queue->held), queue->held_first, n, time_now());
+}
+
+void upper_resume(Upper *upper) {
+        for (unsigned i = _CUBE_MAX; i > 0; i--)
+                queue_resume(&upper->queues[i - 1]);
         turn_schedule(upper);
 }
 
@@ -294,11 +345,12 @@ void upper_deliver(Upper *upper, LayerFlow *flow, Packet *const *packets, unsign
 int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         _cleanup_(endpoint_freep) Endpoint *endpoint = taken;
         _cleanup_free_ UpperFlow *u = NULL;
+        Cube cube = cube_from_qos(&flow->qos);
         int r;
 
         assert(!flow->upper);
 
-        if (!upper->packets[0])
+        if (!upper->queues[0].packets[0])
                 return -ENOBUFS;        /* there was no memory for them, or never a network */
 
         u = calloc(1, sizeof(*u));
@@ -309,13 +361,14 @@ int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         if (r < 0)
                 return r;
 
-        r = sd_event_source_set_priority(u->io, DAEMON_PRIORITY_DATA);
+        r = sd_event_source_set_priority(u->io, DAEMON_PRIORITY_DATA - (int64_t) cube);
         if (r < 0) {
                 sd_event_source_disable_unref(u->io);
                 return r;
         }
 
         u->upper = upper;
+        u->queue = &upper->queues[cube];
         u->flow = flow;
         u->endpoint = TAKE_PTR(endpoint);
         list_init(&u->by_ready);
@@ -328,34 +381,38 @@ int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         return 0;
 }
 
+static void free_packets(Packet **packets) {
+        for (unsigned i = 0; i < UPPER_BURST_MAX; i++)
+                packets[i] = packet_free(packets[i]);
+}
+
 int upper_set_packet_max(Upper *upper, size_t packet_max) {
-        Packet *packets[UPPER_BURST_MAX] = {};
+        Packet *packets[_CUBE_MAX][UPPER_BURST_MAX] = {};
         int r = 0;
 
-        for (unsigned i = 0; i < UPPER_BURST_MAX && r >= 0; i++)
-                r = packet_new(packet_max, &packets[i]);
+        for (unsigned i = 0; i < _CUBE_MAX * UPPER_BURST_MAX && r >= 0; i++)
+                r = packet_new(packet_max, &packets[i / UPPER_BURST_MAX][i % UPPER_BURST_MAX]);
 
-        if (r < 0) {
-                for (unsigned i = 0; i < UPPER_BURST_MAX; i++)
-                        packet_free(packets[i]);
-                return r;
+        for (unsigned i = 0; i < _CUBE_MAX; i++) {
+                UpperQueue *queue = &upper->queues[i];
+
+                if (r < 0) {
+                        free_packets(packets[i]);
+                        continue;
+                }
+
+                free_packets(queue->packets);
+                memcpy(queue->packets, packets[i], sizeof(queue->packets));
+
+                /* What was held was cut for the old size. */
+                queue->n_held = 0;
+                queue->held = NULL;
         }
 
-        /* What was held was cut for the old size. */
-        upper->n_held = 0;
-        upper->held = NULL;
-
-        for (unsigned i = 0; i < UPPER_BURST_MAX; i++) {
-                packet_free(upper->packets[i]);
-                upper->packets[i] = packets[i];
-        }
-
-        return 0;
+        return r;
 }
 
 int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_ended_t ended, void *userdata) {
-        int r;
-
         *upper = (Upper) {
                 .event = sd_event_ref(event),
                 .transmit = transmit,
@@ -363,18 +420,11 @@ int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_e
                 .userdata = userdata,
                 .ending_max_usec = UPPER_ENDING_MAX_USEC,
         };
-        list_init(&upper->ready);
+        for (unsigned i = 0; i < _CUBE_MAX; i++)
+                list_init(&upper->queues[i].ready);
         list_init(&upper->flows);
 
-        r = sd_event_add_defer(event, &upper->turn, turn_now, upper);
-        if (r < 0)
-                return r;
-
-        r = sd_event_source_set_enabled(upper->turn, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        return sd_event_source_set_priority(upper->turn, DAEMON_PRIORITY_DATA);
+        return turn_renew(upper);
 }
 
 void upper_set_budget(Upper *upper, upper_budget_t budget) {
@@ -383,8 +433,8 @@ void upper_set_budget(Upper *upper, upper_budget_t budget) {
 }
 
 void upper_done(Upper *upper) {
-        for (unsigned i = 0; i < UPPER_BURST_MAX; i++)
-                upper->packets[i] = packet_free(upper->packets[i]);
+        for (unsigned i = 0; i < _CUBE_MAX; i++)
+                free_packets(upper->queues[i].packets);
 
         upper->turn = sd_event_source_disable_unref(upper->turn);
         upper->event = sd_event_unref(upper->event);

@@ -5,25 +5,30 @@
  * The upper side of a layer: the flows of the applications above it, on an event loop. Step 5 of a packet's walk: a
  * doorbell rings, a burst is taken from the application's lane and handed to LayerOps.transmit.
  *
- * Flows take turns, one burst each, so that a busy one cannot starve the others; all of them run below the priority of
- * control. Where the network below is full, the rest of a burst is held, everybody waits, and lanes fill up behind it.
- * Where a layer has a budget for each flow, one that has used up its own waits alone.
+ * Flows of a cube take turns, one burst each, so that a busy one cannot starve the others. Voice goes before video, and
+ * video before the rest, but for every UPPER_LOWEST_EVERY'th burst, which is the lowest's: who asks for much voice slows
+ * the others down, and no more. All of them run below the priority of control. Where the network below is full for a
+ * cube, the rest of a burst is held, its flows wait, and lanes fill up behind it; other cubes go on. Where a layer has a
+ * budget for each flow, one that has used up its own waits alone.
  */
 
 #include <systemd/sd-event.h>
 
 #include "basic/list.h"
 #include "libo7s/endpoint.h"
+#include "services/common/cube.h"
 #include "services/common/layer-flow.h"
 
 #define UPPER_BURST_MAX 32U
-#define UPPER_BURSTS_PER_TURN 8U
+#define UPPER_BURSTS_PER_TURN 4U
+#define UPPER_LOWEST_EVERY 8U
 /* for what an application left behind, at the pace of its budget */
 #define UPPER_ENDING_MAX_USEC (5 * USEC_PER_SEC)
 
 typedef struct Upper Upper;
 
-/* Sends a burst. Returns: how many were dealt with; fewer than n: full, upper_resume() will follow. */
+/* Sends a burst. Returns: how many were dealt with; fewer than n: full for this flow's cube, upper_resume() will
+ * follow. */
 typedef unsigned (*upper_transmit_t)(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now);
 
 /* How many packets of this flow the layer takes now, at most max. 0: none, and upper_flow_resume() will follow. */
@@ -31,6 +36,16 @@ typedef unsigned (*upper_budget_t)(void *userdata, LayerFlow *flow, unsigned max
 
 /* The application's end is over, and what it had written is sent. The flow's upper side is gone already. */
 typedef void (*upper_ended_t)(void *userdata, LayerFlow *flow, CloseReason reason, usec_t now);
+
+/* The flows of one cube. */
+typedef struct UpperQueue {
+        List ready;                     /* UpperFlow.by_ready: have more, or are to be looked at */
+        Packet *packets[UPPER_BURST_MAX];
+        bool blocked;                   /* the network takes nothing of this cube at the moment */
+        UpperFlow *held;                /* whose packets are held; NULL: nobody's, or its flow is gone */
+        unsigned held_first;
+        unsigned n_held;
+} UpperQueue;
 
 struct Upper {
         sd_event *event;
@@ -40,14 +55,9 @@ struct Upper {
         void *userdata;
         usec_t ending_max_usec;         /* UPPER_ENDING_MAX_USEC, but for tests */
 
-        List ready;                     /* UpperFlow.by_ready: have more, or are to be looked at */
-        sd_event_source *turn;          /* on while ready is not empty */
-        Packet *packets[UPPER_BURST_MAX];
-
-        bool blocked;                   /* the network takes nothing at the moment */
-        UpperFlow *held;                /* whose packets are held; NULL: nobody's, or its flow is gone */
-        unsigned held_first;
-        unsigned n_held;
+        UpperQueue queues[_CUBE_MAX];
+        sd_event_source *turn;          /* on while a queue that is not blocked has somebody ready */
+        unsigned n_bursts;              /* counts up to UPPER_LOWEST_EVERY, and again */
 
         Counters past;                  /* of flows that are gone, and what came for those that have no upper side */
         Counters reset;                 /* the sum at the last reset: flows go on counting, it is taken off */
@@ -66,7 +76,7 @@ void upper_done(Upper *upper);
 /* Largest packet that the network below takes, for the buffers. Returns: 0; -ENOMEM: they stay as they were. */
 int upper_set_packet_max(Upper *upper, size_t packet_max);
 
-/* The network takes packets again. */
+/* The network takes packets again, of any cube or of all. */
 void upper_resume(Upper *upper);
 
 /* The flow's budget is no longer 0. One that does not wait for that, or has no upper side, is fine. */

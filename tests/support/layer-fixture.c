@@ -17,9 +17,12 @@ static unsigned op_transmit(void *userdata, LayerFlow *flow, Packet *const *pack
 
         if (flow == &f->other) {
                 f->n_transmitted_other += n;
+                f->n_before_other = f->n_transmitted;
                 return n;
         }
 
+        if (f->refill)
+                app_write(f->refill, 0, n);
         assert_true(n <= f->budget);
         if (f->budget != UINT32_MAX)
                 f->budget -= n;
@@ -32,10 +35,10 @@ static unsigned op_budget(void *userdata, LayerFlow *flow, unsigned max, usec_t 
         LayerFixture *f = userdata;
 
         if (flow == &f->other)
-                return max;
+                return MIN(max, f->burst_max);
 
         f->n_asked++;
-        return MIN(max, f->budget);
+        return MIN(MIN(max, f->burst_max), f->budget);
 }
 
 static void op_describe(void *userdata, LayerMessage *hello) {
@@ -163,6 +166,7 @@ int layer_fixture_set_up(void **state) {
 
         f->n_room = UINT32_MAX;
         f->budget = UINT32_MAX;
+        f->burst_max = UINT32_MAX;
         assert_int_equal(fake_irm_init(&f->irm, path), 0);
         assert_true(sd_event_new(&f->daemon.event) >= 0);
         assert_int_equal(layer_flows_init(&f->flows), 0);

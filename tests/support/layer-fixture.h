@@ -15,6 +15,9 @@ typedef struct LayerFixture {
         LayerFlow flow, other;
 
         unsigned budget, n_asked;               /* of flow; the other's is unlimited */
+        Channel *refill;                /* the application's end of flow: it never runs out of something to write */
+        unsigned burst_max;             /* of either */
+        unsigned n_before_other;        /* what flow had sent when the other one sent for the last time */
         unsigned n_transmitted_other;
         unsigned n_transmitted, n_room;         /* packets; how many more are taken */
         uint8_t transmitted[256];               /* the first byte of each */

@@ -61,6 +61,72 @@ static void test_back_pressure(void **state) {
                 assert_int_equal(f->transmitted[i], i);
 }
 
+/* The network takes no more bulk: voice goes on, and bulk when there is room again. */
+static void test_back_pressure_of_a_cube(void **state) {
+        LayerFixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
+
+        f->other.qos = O7S_QOS_VOICE;
+        layer_fixture_establish(f, &app);
+        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        f->n_room = 3;
+        app_write(app, 0, 60);
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted, 3);
+
+        app_write(other, 0, 60);
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted_other, 60);
+        assert_int_equal(f->n_transmitted, 3);
+
+        f->n_room = UINT32_MAX;
+        upper_resume(layer_upper(f->layer));
+        layer_fixture_pump(f);
+        for (unsigned i = 0; i < 60; i++)
+                assert_int_equal(f->transmitted[i], i);
+        assert_int_equal(f->n_transmitted, 60);
+}
+
+/* Both have more than they may send at a time: voice is done first, and bulk had its share by then. */
+static void test_cubes_take_turns(void **state) {
+        LayerFixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
+
+        f->other.qos = O7S_QOS_VOICE;
+        layer_fixture_establish(f, &app);
+        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        layer_fixture_pump(f);
+        f->burst_max = 1;
+        app_write(app, 0, 64);
+        app_write(other, 0, 64);
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted_other, 64);
+        assert_int_equal(f->n_transmitted, 64);
+        assert_in_range(f->n_before_other, 64 / UPPER_LOWEST_EVERY, 3 * 64 / UPPER_LOWEST_EVERY);
+}
+
+/* One flow always has something to write: the doorbell of another one is heard all the same. */
+static void test_busy_flow(void **state) {
+        LayerFixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
+
+        layer_fixture_establish(f, &app);
+        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        layer_fixture_pump(f);
+        app_write(app, 0, 32);
+        f->refill = app;
+        for (unsigned i = 0; i < 4; i++)
+                assert_true(sd_event_run(f->daemon.event, 0) >= 0);
+        assert_int_not_equal(f->n_transmitted, 0);
+        assert_int_equal(f->n_transmitted_other, 0);
+
+        app_write(other, 0, 5);
+        for (unsigned i = 0; i < 8; i++)
+                assert_true(sd_event_run(f->daemon.event, 0) >= 0);
+        assert_int_equal(f->n_transmitted_other, 5);
+        f->refill = NULL;
+}
+
 /* One flow has used up its budget: it waits, without being asked again and again, and the other goes on. */
 static void test_budget(void **state) {
         LayerFixture *f = *state;
@@ -280,6 +346,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_LAYER(test_data),
                 WITH_LAYER(test_back_pressure),
+                WITH_LAYER(test_back_pressure_of_a_cube),
+                WITH_LAYER(test_cubes_take_turns),
+                WITH_LAYER(test_busy_flow),
                 WITH_LAYER(test_budget),
                 WITH_LAYER(test_budget_at_end),
                 WITH_LAYER(test_budget_never),
