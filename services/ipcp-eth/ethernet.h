@@ -21,6 +21,7 @@
 
 #include "basic/map.h"
 #include "libo7s/drop.h"
+#include "services/common/cube.h"
 #include "services/common/flow-binding.h"
 #include "services/common/histogram.h"
 #include "services/common/layer-flow.h"
@@ -64,8 +65,9 @@ typedef struct Incoming Incoming;
 
 /* What the core wants done. None of these may call back into the core, except where it says so. */
 typedef struct EthernetEvents {
-        /* Frames, complete. The packets stay the caller's. Returns how many of them, from the first, were taken. */
-        unsigned (*send)(void *userdata, Packet *const *frames, unsigned n);
+        /* Frames of a cube, complete. The packets stay the caller's. Returns how many of them, from the first, were
+         * taken. */
+        unsigned (*send)(void *userdata, Cube cube, Packet *const *frames, unsigned n);
 
         /* Data for an established flow. The packets stay the caller's. */
         void (*deliver)(void *userdata, EthernetFlow *flow, Packet *const *packets, unsigned n);

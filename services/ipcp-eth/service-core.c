@@ -6,7 +6,7 @@
 #include "services/ipcp-eth/flow.h"
 #include "services/ipcp-eth/service.h"
 
-static unsigned core_send(void *userdata, Packet *const *frames, unsigned n) {
+static unsigned core_send(void *userdata, Cube cube, Packet *const *frames, unsigned n) {
         Service *s = userdata;
         unsigned n_failed, n_done;
 
@@ -15,7 +15,7 @@ static unsigned core_send(void *userdata, Packet *const *frames, unsigned n) {
                 return n;
         }
 
-        n_done = frame_socket_send(s->socket, frames, n, &n_failed);
+        n_done = frame_socket_send(s->socket, cube, frames, n, &n_failed);
         if (s->capture)
                 capture_packets(s->capture, 0, true, frames, n_done);
         s->ethernet.counters.drops[DROP_SEND_FAILED] += n_failed;

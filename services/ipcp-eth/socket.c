@@ -16,13 +16,29 @@
 #define RETRY_USEC USEC_PER_MSEC
 #define RETRY_ACCURACY_USEC 100U
 
-struct FrameSocket {
+/* Where frames of one cube leave. */
+typedef struct FrameQueue {
+        FrameSocket *socket;
         int fd;
-        sd_event_source *io;
+        sd_event_source *room;          /* on while the socket is full */
         sd_event_source *retry;         /* armed while the device takes nothing */
+} FrameQueue;
+
+struct FrameSocket {
+        int fd;                         /* frames come in here */
+        sd_event_source *io;
+        FrameQueue queues[_CUBE_MAX];
         const FrameSocketEvents *events;
         void *userdata;
         Packet *packets[FRAME_SOCKET_BURST_MAX];
+};
+
+/* As tc-prio(8) and the kernel's table of priorities to bands name them: best effort, interactive bulk, interactive. No
+ * privilege is needed for these. */
+static const int priority_table[_CUBE_MAX] = {
+        [CUBE_BEST_EFFORT] = 0,
+        [CUBE_VIDEO] = 4,
+        [CUBE_VOICE] = 6,
 };
 
 /* What a frame that is for us looks like to the kernel: sent to this host or to everybody. The hardware address is
@@ -59,14 +75,25 @@ static int attach_filter(int fd, Framing framing) {
         return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
-/* The filter stands before the socket is bound, so that nothing else ever gets in. */
-static int open_socket(int ifindex, Framing framing, uint16_t ether_type) {
-        _cleanup_close_ int fd = -1;
-        struct sockaddr_ll address = {
+static int bind_to(int fd, int ifindex, uint16_t protocol) {
+        const struct sockaddr_ll address = {
                 .sll_family = AF_PACKET,
-                .sll_protocol = htons(framing == FRAMING_LLC ? ETH_P_802_2 : ether_type),
+                .sll_protocol = htons(protocol),
                 .sll_ifindex = ifindex,
         };
+
+        return bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+/* As large as we may, beyond the system's limit where we have the right to. */
+static void set_buffer(int fd, int force, int option) {
+        if (set_option(fd, SOL_SOCKET, force, FRAME_SOCKET_BUFFER_BYTES) < 0)
+                (void) set_option(fd, SOL_SOCKET, option, FRAME_SOCKET_BUFFER_BYTES);
+}
+
+/* The filter stands before the socket is bound, so that nothing else ever gets in. */
+static int open_receiver(int ifindex, Framing framing, uint16_t ether_type) {
+        _cleanup_close_ int fd = -1;
         int r;
 
         fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -81,15 +108,32 @@ static int open_socket(int ifindex, Framing framing, uint16_t ether_type) {
         if (r < 0)
                 return r;
 
-        /* Faster where the device has no queue discipline of use to us; and buffers as large as we may. */
-        (void) set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-        if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, FRAME_SOCKET_BUFFER_BYTES) < 0)
-                (void) set_option(fd, SOL_SOCKET, SO_RCVBUF, FRAME_SOCKET_BUFFER_BYTES);
-        if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, FRAME_SOCKET_BUFFER_BYTES) < 0)
-                (void) set_option(fd, SOL_SOCKET, SO_SNDBUF, FRAME_SOCKET_BUFFER_BYTES);
+        set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 
-        if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+        r = bind_to(fd, ifindex, framing == FRAMING_LLC ? ETH_P_802_2 : ether_type);
+        if (r < 0)
+                return r;
+
+        return TAKE_FD(fd);
+}
+
+/* Bound to no protocol: nothing comes in here, and the frames say themselves what they are. Frames go through the
+ * queue discipline of the interface, which is the operator's, and which holds us back when the link is slower. */
+static int open_sender(int ifindex, Cube cube) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
                 return -errno;
+
+        r = set_option(fd, SOL_SOCKET, SO_PRIORITY, priority_table[cube]);
+        if (r < 0)
+                return r;
+
+        r = bind_to(fd, ifindex, 0);
+        if (r < 0)
+                return r;
 
         return TAKE_FD(fd);
 }
@@ -136,11 +180,6 @@ static unsigned receive_burst(FrameSocket *s) {
 static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         FrameSocket *s = userdata;
 
-        if (revents & EPOLLOUT) {
-                (void) sd_event_source_set_io_events(source, EPOLLIN);
-                s->events->writable(s->userdata);
-        }
-
         for (unsigned i = 0; i < FRAME_SOCKET_BURSTS_PER_TURN; i++)
                 if (receive_burst(s) < FRAME_SOCKET_BURST_MAX)
                         break;
@@ -155,25 +194,33 @@ static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void 
         return 0;
 }
 
-static int retry_elapsed(sd_event_source *source, uint64_t usec, void *userdata) {
-        FrameSocket *s = userdata;
+static int queue_has_room(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        FrameQueue *q = userdata;
 
-        s->events->writable(s->userdata);
+        q->socket->events->writable(q->socket->userdata);
+        return 0;
+}
+
+static int retry_elapsed(sd_event_source *source, uint64_t usec, void *userdata) {
+        FrameQueue *q = userdata;
+
+        q->socket->events->writable(q->socket->userdata);
         return 0;
 }
 
 /* Has writable() called when another try is worth it. */
-static void wait_for_room(FrameSocket *s, int error) {
+static void wait_for_room(FrameQueue *q, int error) {
         if (error == EAGAIN) {
-                (void) sd_event_source_set_io_events(s->io, EPOLLIN | EPOLLOUT);
+                (void) sd_event_source_set_enabled(q->room, SD_EVENT_ONESHOT);
                 return;
         }
 
-        (void) sd_event_source_set_time_relative(s->retry, RETRY_USEC);
-        (void) sd_event_source_set_enabled(s->retry, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_time_relative(q->retry, RETRY_USEC);
+        (void) sd_event_source_set_enabled(q->retry, SD_EVENT_ONESHOT);
 }
 
-unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned n, unsigned *ret_failed) {
+unsigned frame_socket_send(FrameSocket *socket, Cube cube, Packet *const *frames, unsigned n, unsigned *ret_failed) {
+        FrameQueue *q = &socket->queues[cube];
         struct mmsghdr messages[FRAME_SOCKET_BURST_MAX];
         struct iovec parts[FRAME_SOCKET_BURST_MAX];
         unsigned done = 0;
@@ -189,7 +236,7 @@ unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned 
         }
 
         while (done < n) {
-                int sent = sendmmsg(socket->fd, messages + done, n - done, MSG_DONTWAIT);
+                int sent = sendmmsg(q->fd, messages + done, n - done, MSG_DONTWAIT);
 
                 if (sent > 0) {
                         done += (unsigned) sent;
@@ -198,7 +245,7 @@ unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned 
                 if (errno == EINTR)
                         continue;
                 if (errno == EAGAIN || errno == ENOBUFS) {
-                        wait_for_room(socket, errno);
+                        wait_for_room(q, errno);
                         break;
                 }
 
@@ -225,10 +272,48 @@ FrameSocket *frame_socket_free(FrameSocket *socket) {
         for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++)
                 packet_free(socket->packets[i]);
 
-        sd_event_source_disable_unref(socket->retry);
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++) {
+                FrameQueue *q = &socket->queues[cube];
+
+                sd_event_source_disable_unref(q->retry);
+                sd_event_source_disable_unref(q->room);
+                (void) safe_close(q->fd);
+        }
+
         sd_event_source_disable_unref(socket->io);
         (void) safe_close(socket->fd);
         return mfree(socket);
+}
+
+static int queue_init(FrameQueue *q, FrameSocket *socket, sd_event *event, int ifindex, Cube cube) {
+        int r;
+
+        q->socket = socket;
+        q->fd = open_sender(ifindex, cube);
+        if (q->fd < 0)
+                return q->fd;
+
+        r = sd_event_add_io(event, &q->room, q->fd, EPOLLOUT, queue_has_room, q);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_enabled(q->room, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_priority(q->room, DAEMON_PRIORITY_DATA);
+        if (r < 0)
+                return r;
+
+        r = sd_event_add_time(event, &q->retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY_USEC, retry_elapsed, q);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_enabled(q->retry, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        return sd_event_source_set_priority(q->retry, DAEMON_PRIORITY_DATA);
 }
 
 int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t ether_type, size_t frame_max,
@@ -243,6 +328,8 @@ int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t eth
         s->events = events;
         s->userdata = userdata;
         s->fd = -1;
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++)
+                s->queues[cube].fd = -1;
 
         for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++) {
                 r = packet_new(frame_max, &s->packets[i]);
@@ -250,7 +337,13 @@ int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t eth
                         return r;
         }
 
-        s->fd = open_socket(ifindex, framing, ether_type);
+        for (Cube cube = 0; cube < _CUBE_MAX; cube++) {
+                r = queue_init(&s->queues[cube], s, event, ifindex, cube);
+                if (r < 0)
+                        return r;
+        }
+
+        s->fd = open_receiver(ifindex, framing, ether_type);
         if (s->fd < 0)
                 return s->fd;
 
@@ -259,18 +352,6 @@ int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t eth
                 return r;
 
         r = sd_event_source_set_priority(s->io, DAEMON_PRIORITY_DATA);
-        if (r < 0)
-                return r;
-
-        r = sd_event_add_time(event, &s->retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY_USEC, retry_elapsed, s);
-        if (r < 0)
-                return r;
-
-        r = sd_event_source_set_enabled(s->retry, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        r = sd_event_source_set_priority(s->retry, DAEMON_PRIORITY_DATA);
         if (r < 0)
                 return r;
 

@@ -5,11 +5,16 @@
  * The layer's packet socket: bound to one interface and one protocol, an EtherType or 802.2, so that the kernel hands
  * us no other traffic. A filter in the kernel drops what is addressed to other stations or groups, and of 802.2
  * everything but unnumbered information for individual SAPs. Bursts both ways, one system call each.
+ *
+ * Each cube has a socket to send by, since a frame takes its socket's priority: it chooses the band of a queue
+ * discipline (pfifo_fast, prio, mqprio) and the priority code point of a VLAN, so that voice waits behind bulk neither in
+ * the kernel nor in switches. What is in the queue of one cube is no reason for another one to wait.
  */
 
 #include <systemd/sd-event.h>
 
 #include "libo7s/packet.h"
+#include "services/common/cube.h"
 #include "services/common/layer-file.h"
 
 #define FRAME_SOCKET_BURST_MAX 32U
@@ -36,8 +41,8 @@ FrameSocket *frame_socket_free(FrameSocket *socket);
 DEFINE_CLEANUP(FrameSocket, frame_socket_free);
 
 /* Sends from the first on. *ret_failed counts those that the kernel refused for good. Returns: how many were dealt
- * with; fewer than n: there is no room, writable() will follow. */
-unsigned frame_socket_send(FrameSocket *socket, Packet *const *frames, unsigned n, unsigned *ret_failed);
+ * with; fewer than n: there is no room for this cube, writable() will follow. */
+unsigned frame_socket_send(FrameSocket *socket, Cube cube, Packet *const *frames, unsigned n, unsigned *ret_failed);
 
 /* Frames that the kernel dropped because we did not read fast enough. Since the last call. */
 uint32_t frame_socket_lost(FrameSocket *socket);

@@ -4,8 +4,8 @@
 
 #include "services/ipcp-eth/flow.h"
 
-static unsigned send_frames(Ethernet *e, Packet *const *frames, unsigned n) {
-        unsigned n_sent = e->events->send(e->userdata, frames, n);
+static unsigned send_frames(Ethernet *e, Cube cube, Packet *const *frames, unsigned n) {
+        unsigned n_sent = e->events->send(e->userdata, cube, frames, n);
 
         for (unsigned i = 0; i < n_sent; i++) {
                 e->counters.tx_packets++;
@@ -15,7 +15,7 @@ static unsigned send_frames(Ethernet *e, Packet *const *frames, unsigned n) {
         return n_sent;
 }
 
-static bool send_one(Ethernet *e, const Frame *frame, Packet *packet) {
+static bool send_one(Ethernet *e, Cube cube, const Frame *frame, Packet *packet) {
         int r;
 
         if (!e->link.up) {
@@ -29,12 +29,18 @@ static bool send_one(Ethernet *e, const Frame *frame, Packet *packet) {
                 return false;
         }
 
-        if (send_frames(e, &packet, 1) == 0) {
+        if (send_frames(e, cube, &packet, 1) == 0) {
                 counters_drop(&e->counters, DROP_SEND_FAILED);
                 return false;
         }
 
         return true;
+}
+
+/* Messages are few, and flows wait for them: they go ahead of bulk. But for the close, which is not to overtake what
+ * the flow sent before. */
+static Cube message_cube(const ManagementMessage *message) {
+        return message->code == MANAGEMENT_CLOSE ? CUBE_BEST_EFFORT : CUBE_VOICE;
 }
 
 bool eth_send_message(Ethernet *e, const FrameAddress *to, const FrameAddress *from,
@@ -50,7 +56,7 @@ bool eth_send_message(Ethernet *e, const FrameAddress *to, const FrameAddress *f
                 return false;
         }
 
-        return send_one(e, &frame, e->message);
+        return send_one(e, message_cube(message), &frame, e->message);
 }
 
 static Frame data_frame(const EthernetFlow *flow) {
@@ -69,7 +75,7 @@ bool eth_send_keepalive(Ethernet *e, EthernetFlow *flow, usec_t now) {
 
         /* Also where it could not be sent: the next one is due a quarter of the time-out later, not at once. */
         liveness_sent(&flow->liveness, now);
-        return send_one(e, &frame, e->message);
+        return send_one(e, cube_from_qos(&flow->layer.qos), &frame, e->message);
 }
 
 unsigned eth_transmit(Ethernet *e, EthernetFlow *flow, Packet *const *packets, unsigned n, usec_t now) {
@@ -99,7 +105,7 @@ unsigned eth_transmit(Ethernet *e, EthernetFlow *flow, Packet *const *packets, u
         if (n_frames == 0)
                 return n;
 
-        n_sent = send_frames(e, frames, n_frames);
+        n_sent = send_frames(e, cube_from_qos(&flow->layer.qos), frames, n_frames);
         if (n_sent > 0) {
                 liveness_sent(&flow->liveness, now);
                 flow_probe(flow, now);

@@ -109,7 +109,7 @@ void wire_run(Wire *wire, usec_t duration) {
 
 /* -- what a core reports -- */
 
-static unsigned event_send(void *userdata, Packet *const *frames, unsigned n) {
+static unsigned event_send(void *userdata, Cube cube, Packet *const *frames, unsigned n) {
         Station *s = userdata;
 
         if (s->full)
