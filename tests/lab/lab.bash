@@ -13,6 +13,7 @@
 #   lab_session NODE USER CMD...       in a real logind session of USER
 #   lab_unit NODE [systemd-run options] -- CMD   as a transient service, and waits for it
 #   lab_wire A:if B:if [mtu N]         veth pair between two nodes
+#   lab_rate RATE NODE:if...              a slower wire, from that end (tc-tbf(8))
 #   lab_emulate NAME A:if B:if [OPT=V...]   wire with delay, loss, ... (linkem); lab_emulate_set NAME OPT=V...
 #   lab_ip NODE ARGS...                ip(8) in the node's network namespace, before boot too
 #   lab_wait SECONDS CMD...            until CMD succeeds
@@ -318,6 +319,16 @@ lab_wire() { # A:if B:if [mtu N]
         ip link add "$a_interface" netns "$a" type veth peer name "$b_interface" netns "$b"
         _lab_interface_up "$a" "$a_interface" "$mtu"
         _lab_interface_up "$b" "$b_interface" "$mtu"
+}
+
+lab_rate() { # RATE NODE:if...: what the end of a wire sends in a second, as tc-tbf(8) has it; the queue is pfifo_fast's
+        local rate=$1 node interface end
+        shift
+        for end in "$@"; do
+                node=${end%%:*} interface=${end#*:}
+                tc -n "$node" qdisc add dev "$interface" root handle 1: tbf rate "$rate" burst 6000 latency 1s &&
+                        tc -n "$node" qdisc add dev "$interface" parent 1: pfifo_fast || return
+        done
 }
 
 lab_emulate() { # NAME A:if B:if [OPT=V...]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Classes of traffic in a routed layer: voice crosses two hops while a flood that takes all it can get crosses the same
-# ones. Round trips without and with the flood take turns, and what counts is the median of the rounds' 99th
-# percentiles.
+# Classes of traffic in a routed layer: voice crosses two wires of a hundred megabits while a flood that takes all that
+# they can carry crosses the same ones, and waits in every queue on the way. Round trips without and with the flood take
+# turns, and what counts is the median of the rounds' 99th percentiles.
 # buses: daemon
 # budget: 110
 set -uo pipefail
@@ -11,6 +11,7 @@ set -uo pipefail
 source "${LAB_HOME:?}/checks.bash"
 
 ROUNDS=7
+RATE=100mbit
 
 p99() { # of round trips to the far end, in microseconds
         lab_exec alpha o7s-ping --json -q --qos=voice -c 400 -i 2ms --timeout=8s echo.example |
@@ -64,6 +65,7 @@ granted() { # QOS KEY: what the layer says that it does for such a flow
 setup_nodes "${1:?build directory}" alpha beta gamma
 lab_wire alpha:eth0 beta:eth0
 lab_wire beta:eth1 gamma:eth0
+lab_rate "$RATE" alpha:eth0 beta:eth0 beta:eth1 gamma:eth0 || exit
 write_layer alpha lan1
 write_layer beta lan1
 write_layer beta lan2 Interface=eth1
