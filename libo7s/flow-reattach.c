@@ -171,7 +171,7 @@ static int attach(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
         flow->info.mtu = info->mtu;
         flow_set_message_max(flow);
         flow->suspended = false;
-        __atomic_store_n(&flow->changed_untold, true, __ATOMIC_RELAXED);
+        flow_change(flow);
         return 0;
 }
 

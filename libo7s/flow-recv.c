@@ -30,8 +30,10 @@ static int read_check(o7s_flow *flow) {
 static ssize_t read_finish(o7s_flow *flow, ssize_t r) {
         if (r == -EBADMSG)
                 flow_end(flow, CLOSE_VIOLATION);
-        if (r != -EBUSY && !flow->transfer)
+        if (r != -EBUSY && !flow->transfer) {
+                flow_note_read(flow, r);
                 flow_settle(flow);
+        }
 
         return r < 0 ? flow_fail(flow, (int) r, reading) : r;
 }

@@ -140,11 +140,9 @@ static ssize_t message_take(Transfer *t, const struct iovec *parts, unsigned n, 
         return size;
 }
 
-/* Every call of the reading side ends here. Who reads without ever asking for events must not be woken for one for
- * ever. */
-static void reading_done(Transfer *t) {
-        if (flow_get_flag(&t->flow->watched))
-                __atomic_store_n(&t->flow->changed_untold, false, __ATOMIC_RELAXED);
+/* Every call of the reading side ends here. */
+static void reading_done(Transfer *t, ssize_t r) {
+        flow_note_read(t->flow, r);
         transfer_unlock(t, true);
 }
 
@@ -176,7 +174,7 @@ ssize_t transfer_read(o7s_flow *flow, const struct iovec *parts, unsigned n) {
 
         transfer_lock(t);
         size = read_parts(t, parts, n);
-        reading_done(t);
+        reading_done(t, size);
         return size;
 }
 
@@ -212,7 +210,7 @@ int transfer_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n) {
                         break;
         }
 
-        reading_done(t);
+        reading_done(t, done == 0 ? r : 0);
         return done == 0 ? r : (int) done;
 }
 
@@ -260,7 +258,7 @@ int transfer_peek(o7s_flow *flow, const void **ret, size_t *ret_size) {
                 flow_count(&reader->n_bytes, reader->copy_size);
         }
 
-        reading_done(t);
+        reading_done(t, r);
         return r;
 }
 
@@ -270,5 +268,5 @@ void transfer_release(o7s_flow *flow) {
         transfer_lock(t);
         flow->reader.held = false;
         flow->reader.copy_size = 0;
-        reading_done(t);
+        reading_done(t, 0);
 }

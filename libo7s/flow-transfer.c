@@ -17,6 +17,7 @@ uint32_t transfer_events(o7s_flow *flow) {
                 transfer_drain(t);
         transfer_pump(t);
         transfer_settle(t, true);
+        transfer_look_at_path(t);
         events = transfer_events_now(t);
         transfer_unlock(t, false);
 
@@ -47,6 +48,7 @@ void transfer_stats(o7s_flow *flow, struct o7s_flow_stats *ret) {
         Transfer *t = flow->transfer;
 
         transfer_lock(t);
+        transfer_look_at_path(t);
         if (t->frct)
                 frct_count(t, ret);
         else

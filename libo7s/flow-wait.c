@@ -11,6 +11,7 @@
 #include "libo7s/transfer.h"
 
 #define ARM_TRIES_MAX 16U       /* while parts of a large message come in */
+#define IGNORED_MAX 2U          /* reads in vain: the first may end a series, the second was woken for nothing */
 
 /* -- the doorbell -- */
 
@@ -345,6 +346,20 @@ uint32_t flow_events(o7s_flow *flow) {
         return events;
 }
 
+void flow_change(o7s_flow *flow) {
+        __atomic_store_n(&flow->changed_ignored, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&flow->changed_untold, true, __ATOMIC_RELAXED);
+}
+
+void flow_note_read(o7s_flow *flow, ssize_t r) {
+        if ((r != -EAGAIN && r != -ETIMEDOUT) || !flow_get_flag(&flow->watched) ||
+            !flow_get_flag(&flow->changed_untold))
+                return;
+
+        if (__atomic_add_fetch(&flow->changed_ignored, 1, __ATOMIC_RELAXED) >= IGNORED_MAX)
+                __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
+}
+
 uint32_t flow_report_events(o7s_flow *flow) {
         uint32_t events = flow_events(flow);
 
@@ -357,8 +372,6 @@ void flow_settle(o7s_flow *flow) {
         if (!flow_get_flag(&flow->watched) || handle_is_foreign(&flow->handle))
                 return;
 
-        /* Who reads without ever asking for events must not be woken for one for ever. */
-        __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
         (void) flow_events(flow);
 }
 

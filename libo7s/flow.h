@@ -108,7 +108,8 @@ struct o7s_flow {
         Lane *own_lane;                 /* while pending or suspended */
         bool suspended;                 /* the layer's process was killed, see flow-reattach.c */
         unsigned n_asked;               /* the IRM about that */
-        bool changed_untold;            /* atomic; attached again, and nobody was told: O7S_CHANGED */
+        bool changed_untold;            /* atomic; something is new, and nobody was told: O7S_CHANGED */
+        unsigned changed_ignored;       /* atomic; reads since then that found nothing */
         bool up_untold;                 /* decided, and finish was not called since: O7S_UP */
         int error;                      /* FLOW_FAILED */
         char text[IRM_TEXT_BYTES_MAX];  /* what the IRM said of it */
@@ -228,6 +229,13 @@ uint32_t flow_events(o7s_flow *flow);
 
 /* The same for whoever asked for events: what is only told once is told now. */
 uint32_t flow_report_events(o7s_flow *flow);
+
+/* There is news for O7S_CHANGED. */
+void flow_change(o7s_flow *flow);
+
+/* What a read came to. Who reads whenever the descriptor says so, and never asks for events, must not be woken for
+ * news for ever; who reads until there is nothing, and then asks, must not miss them. */
+void flow_note_read(o7s_flow *flow, ssize_t r);
 
 /* Makes watchers look; nothing is left that they have not been told. Mutex held. */
 void flow_signal(o7s_flow *flow);

@@ -254,6 +254,10 @@ void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now) {
         frct_receiver_set_packet_max(f->receiver, &f->config);
 }
 
+size_t frct_path_max(const Frct *f) {
+        return frct_sender_packet_max(f->sender);
+}
+
 void frct_stats(const Frct *f, FrctStats *ret) {
         *ret = (FrctStats) { .malformed = f->malformed };
         frct_sender_stats(f->sender, ret);

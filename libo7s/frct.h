@@ -129,4 +129,7 @@ void frct_expire(Frct *f, nsec_t now);
 /* The layer's largest packet is now another one. */
 void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now);
 
+/* The largest packet that the path is known to take: packet_max of the stats. */
+size_t frct_path_max(const Frct *f);
+
 void frct_stats(const Frct *f, FrctStats *ret);

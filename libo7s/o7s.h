@@ -102,7 +102,8 @@ typedef struct o7s_qos {
 #define O7S_UP 8U               /* a pending allocation is decided: o7s_flow_alloc_finish() will not wait */
 /* with O7S_DOWN: the peer's process ended without closing, or was not heard of for too long */
 #define O7S_PEER_GONE 16U
-/* o7s_flow_info() may say something new, such as the mtu: its layer was restarted; told once */
+/* o7s_flow_info() (.mtu) or o7s_flow_stats() (.packet_max) may say something new: the path was found to take packets of
+ * another size, or the layer was restarted; told once */
 #define O7S_CHANGED 32U
 
 /* For o7s_flow_set_timeout(). */

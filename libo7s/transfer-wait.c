@@ -137,16 +137,6 @@ void transfer_settle(Transfer *t, bool drain) {
                 tell_engine(t, time_now_nsec() + SLACK);
 }
 
-/* The path takes packets of another size: that is news where it was told before. */
-static void look_at_path(Transfer *t) {
-        FrctStats stats;
-
-        frct_stats(t->frct, &stats);
-        if (t->packet_max_told != 0 && t->packet_max_told != stats.packet_max)
-                __atomic_store_n(&t->flow->changed_untold, true, __ATOMIC_RELAXED);
-        t->packet_max_told = (uint32_t) stats.packet_max;
-}
-
 static void tell_watchers(Transfer *t) {
         o7s_flow *flow = t->flow;
         uint32_t events;
@@ -154,9 +144,7 @@ static void tell_watchers(Transfer *t) {
         if (!flow_get_flag(&flow->watched) || flow_state(flow) != FLOW_UP)
                 return;
 
-        if (t->frct && t->moved)
-                look_at_path(t);
-
+        transfer_look_at_path(t);
         events = transfer_events_now(t);
         if ((events != 0) == flow_get_flag(&flow->signalled))
                 return;

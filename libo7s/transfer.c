@@ -482,6 +482,14 @@ static bool is_writable(Transfer *t) {
         return !t->lane_full;
 }
 
+void transfer_look_at_path(Transfer *t) {
+        size_t packet_max = t->frct ? frct_path_max(t->frct) : 0;
+
+        if (t->packet_max_told != 0 && t->packet_max_told != packet_max)
+                flow_change(t->flow);
+        t->packet_max_told = packet_max;
+}
+
 uint32_t transfer_events_now(Transfer *t) {
         const o7s_flow *flow = t->flow;
         uint32_t ended = flow_ended(flow), events = 0;

@@ -87,7 +87,7 @@ struct Transfer {
         uint64_t n_unchecked;           /* packets whose checksum was wrong or missing */
         uint64_t n_too_large;           /* that cannot be any of ours */
         uint64_t n_unread;              /* that had to make way for new keys */
-        uint32_t packet_max_told;       /* of the path, to those who watch */
+        size_t packet_max_told;         /* of the path, to the program; 0: none yet */
 };
 
 /* Whether a flow like this needs one. */
@@ -136,6 +136,9 @@ bool transfer_is_flushed(Transfer *t);
 
 /* Whether it is worth coming back to a side that waits. wanted: bytes to be written; 0: until all is acknowledged. */
 bool transfer_is_ready(Transfer *t, FlowSide side, size_t wanted);
+
+/* Whether the path takes packets of another size: news to who was told of one. */
+void transfer_look_at_path(Transfer *t);
 
 /* What watchers should see. */
 uint32_t transfer_events_now(Transfer *t);
