@@ -29,6 +29,20 @@ static usec_t query_deadline(const Allocation *a) {
         return usec_add(a->asked, ALLOCATION_QUERY_USEC);
 }
 
+/* The time in which we could not run is not the layers': all since the last look, as who was stopped knows no better. */
+static void look_at_clock(Allocation *a, usec_t now) {
+        if (now < a->look_at)
+                return;
+
+        if (now - a->look_at >= ALLOCATION_LATE_USEC) {
+                usec_t lost = MIN(now - a->look_at + ALLOCATION_LOOK_USEC, ALLOCATION_LOST_USEC_MAX - a->lost);
+
+                a->lost += lost;
+                a->asked = usec_add(a->asked, lost);
+        }
+        a->look_at = usec_add(now, ALLOCATION_LOOK_USEC);
+}
+
 static AllocationStep fail(Allocation *a, int error) {
         a->error = error;
         return ALLOCATION_FAIL;
@@ -102,6 +116,8 @@ int allocation_add_layer(Allocation *a, uint64_t key, const char *name, usec_t n
         if (a->n_layers >= ALLOCATION_LAYERS_MAX)
                 return -ENOSPC;
 
+        if (!allocation_is_asking(a))
+                a->look_at = usec_add(now, ALLOCATION_LOOK_USEC);
         a->layers[a->n_layers] = (AllocationLayer) {
                 .key = key,
                 .verdict = ALLOCATION_ASKED,
@@ -201,6 +217,7 @@ AllocationStep allocation_elapsed(Allocation *a, usec_t now) {
                 a->patient_until = USEC_INFINITY;
         }
 
+        look_at_clock(a, now);
         if (now >= query_deadline(a))
                 for (unsigned i = 0; i < a->n_layers; i++)
                         if (a->layers[i].verdict == ALLOCATION_ASKED)
@@ -222,8 +239,8 @@ bool allocation_is_asking(const Allocation *a) {
 usec_t allocation_next(const Allocation *a) {
         usec_t next = MIN(MIN(a->deadline, a->patient_until), MIN(a->answer_by, a->retry_at));
 
-        if (find_verdict(a, ALLOCATION_ASKED) >= 0)
-                next = MIN(next, query_deadline(a));
+        if (allocation_is_asking(a))
+                next = MIN(next, MIN(query_deadline(a), a->look_at));
 
         return next;
 }

@@ -13,6 +13,10 @@
  * repeated after 3 s, at most twice; one that failed goes on to the next layer that said yes. A name that is
  * known on this host (somebody may listen on it yet) waits as long as the caller does; any other fails as
  * soon as everybody has said no, in any case before a second has gone.
+ *
+ * That second is one in which we ran. A host that stands still, as one of several on the same processors does now and
+ * then, stops the layers with us, and the answer that they had no time for is no answer that nobody knows the name. So
+ * the clock is looked at a few times while layers are asked: a look that comes late tells what was lost.
  */
 
 #include "basic/string.h"
@@ -21,6 +25,9 @@
 #define ALLOCATION_LAYERS_MAX 32U
 #define ALLOCATION_ATTEMPTS_MAX 3U
 #define ALLOCATION_QUERY_USEC (900 * USEC_PER_MSEC)     /* a layer that has said nothing by then does not know */
+#define ALLOCATION_LOOK_USEC (100 * USEC_PER_MSEC)      /* at the clock, meanwhile */
+#define ALLOCATION_LATE_USEC (20 * USEC_PER_MSEC)       /* so late a look comes only where we were stopped */
+#define ALLOCATION_LOST_USEC_MAX (5 * USEC_PER_SEC)     /* in all: a host that is always late has to fail, too */
 #define ALLOCATION_PATIENCE_USEC (100 * USEC_PER_MSEC)  /* with a listener, before layers are asked too */
 #define ALLOCATION_RETRY_USEC (3 * USEC_PER_SEC)
 /* how long the other host keeps a request that nobody accepts */
@@ -54,7 +61,9 @@ typedef enum AllocationStep {
 
 typedef struct Allocation {
         usec_t started;
-        usec_t asked;           /* since when the layers have time to answer */
+        usec_t asked;           /* since when the layers have time to answer, later by what was lost of it */
+        usec_t look_at;         /* when to look whether some was lost */
+        usec_t lost;            /* so far */
         usec_t deadline;        /* of the caller */
         usec_t answer_by;       /* no answer to a request will come after this; USEC_INFINITY: none is out */
         usec_t retry_at;        /* USEC_INFINITY: no (further) attempt */

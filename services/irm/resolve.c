@@ -142,6 +142,11 @@ static int time_is_over(sd_event_source *s, uint64_t usec, void *userdata) {
         Resolve *resolve = userdata;
 
         (void) allocation_elapsed(&resolve->asked, MAX((usec_t) usec, time_now()));
+        if (allocation_is_asking(&resolve->asked)) {
+                (void) sd_event_source_set_time(s, allocation_next(&resolve->asked));
+                return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        }
+
         finish_if_over(resolve);
         return 0;
 }

@@ -26,7 +26,8 @@ typedef enum What {
         GONE,           /* the layer went away */
         HOLD,           /* a listener of this host has the offer */
         RELEASED,
-        CLOCK,          /* the time that allocation_next() named */
+        CLOCK,          /* the time that allocation_next() named, after looks at the clock that changed nothing */
+        STOPPED,        /* whatever that was: we were stopped until now */
         _STOP,
 } What;
 
@@ -61,6 +62,37 @@ static const Story stories[] = {
                 { BEGIN, 0, 0, ALLOCATION_WAIT },
                 { NO, LAN, 5 * MS, ALLOCATION_WAIT },
                 { CLOCK, 0, 900 * MS, ALLOCATION_FAIL, 0, 0, -ENOENT },
+                { .what = _STOP } } },
+        { "stopped for two seconds: layers have the time that is left of theirs", USEC_INFINITY, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { STOPPED, 0, 2100 * MS, ALLOCATION_WAIT },
+                { YES, LAN, 2999 * MS, ALLOCATION_REQUEST, LAN, 0 },
+                { .what = _STOP } } },
+        { "stopped: and then nobody answers", USEC_INFINITY, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { STOPPED, 0, 2100 * MS, ALLOCATION_WAIT },
+                { CLOCK, 0, 3000 * MS, ALLOCATION_FAIL, 0, 0, -ENOENT },
+                { .what = _STOP } } },
+        { "stopped at the last moment", USEC_INFINITY, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { CLOCK, 0, 800 * MS, ALLOCATION_WAIT },
+                { STOPPED, 0, 960 * MS, ALLOCATION_WAIT },
+                { YES, LAN, 1059 * MS, ALLOCATION_REQUEST, LAN, 0 },
+                { .what = _STOP } } },
+        { "a little late is not stopped", USEC_INFINITY, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { STOPPED, 0, 119 * MS, ALLOCATION_WAIT },
+                { CLOCK, 0, 900 * MS, ALLOCATION_FAIL, 0, 0, -ENOENT },
+                { .what = _STOP } } },
+        { "stopped again and again: five seconds are given, and no more", USEC_INFINITY, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { STOPPED, 0, 3100 * MS, ALLOCATION_WAIT },
+                { STOPPED, 0, 5600 * MS, ALLOCATION_WAIT },
+                { STOPPED, 0, 8 * SEC, ALLOCATION_FAIL, 0, 0, -ENOENT },
+                { .what = _STOP } } },
+        { "stopped, but the caller's time is his own", 2 * SEC, false, 1, {
+                { BEGIN, 0, 0, ALLOCATION_WAIT },
+                { STOPPED, 0, 2100 * MS, ALLOCATION_FAIL, 0, 0, -ETIMEDOUT },
                 { .what = _STOP } } },
         { "the first that can", 20 * SEC, false, 2, {
                 { BEGIN, 0, 0, ALLOCATION_WAIT },
@@ -184,6 +216,12 @@ static const Story stories[] = {
                 { .what = _STOP } } },
 };
 
+/* The looks at the clock before that time, none of which comes late. */
+static void look_until(Allocation *a, usec_t at) {
+        while (allocation_next(a) < at)
+                assert_int_equal(allocation_elapsed(a, allocation_next(a)), ALLOCATION_WAIT);
+}
+
 static AllocationStep apply(Allocation *a, const Event *e) {
         switch (e->what) {
         case BEGIN:
@@ -206,7 +244,10 @@ static AllocationStep apply(Allocation *a, const Event *e) {
         case HOLD:
                 allocation_hold(a, usec_add(e->at, ALLOCATION_PATIENCE_USEC));
                 return ALLOCATION_WAIT;
+        case STOPPED:
+                return allocation_elapsed(a, e->at);
         case CLOCK:
+                look_until(a, e->at);
                 assert_int_equal(allocation_next(a), e->at);
                 return allocation_elapsed(a, e->at);
         case _STOP:
@@ -249,8 +290,8 @@ static void test_early_clock(void **state) {
         allocation_init(&a, 0, 20 * SEC, false);
         assert_int_equal(allocation_add_layer(&a, LAN, "lan", 0), 0);
         assert_int_equal(allocation_proceed(&a, 0), ALLOCATION_WAIT);
-        assert_int_equal(allocation_elapsed(&a, 100 * MS), ALLOCATION_WAIT);
-        assert_int_equal(allocation_next(&a), 900 * MS);
+        assert_int_equal(allocation_elapsed(&a, 50 * MS), ALLOCATION_WAIT);
+        assert_int_equal(allocation_next(&a), ALLOCATION_LOOK_USEC);
 }
 
 static void test_layers(void **state) {
@@ -274,6 +315,7 @@ static void test_sentence(void **state) {
         assert_int_equal(allocation_add_layer(&a, WAN, "wan", 0), 0);
         (void) allocation_proceed(&a, 0);
         (void) allocation_answered(&a, LAN, -ENOENT, 5 * MS);
+        look_until(&a, 900 * MS);
         assert_int_equal(allocation_elapsed(&a, 900 * MS), ALLOCATION_FAIL);
 
         allocation_explain(&a, "web.example", 900 * MS, text);
