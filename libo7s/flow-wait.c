@@ -225,7 +225,8 @@ static uint32_t flow_events_known(o7s_flow *flow) {
 
         if (!flow->reader.held && !channel_readable(flow->reader.channel))
                 (void) flow_reader_follow(flow);
-        if (flow->reader.end_pending || flow->reader.held || flow_is_readable(flow))
+        if (!flow_get_flag(&flow->read_unarmed) &&
+            (flow->reader.end_pending || flow->reader.held || flow_is_readable(flow)))
                 events |= O7S_READABLE;
         if (flow_get_flag(&flow->changed_untold))
                 events |= O7S_CHANGED;
@@ -277,7 +278,7 @@ static uint32_t flow_events_fresh(o7s_flow *flow) {
         (void) pthread_mutex_unlock(&flow->mutex);
 
         events = flow_events_known(flow);
-        if (events != 0)
+        if (events != 0 || flow_get_flag(&flow->read_unarmed))
                 channel_disarm_read(flow->reader.channel);      /* its ring may be among what was drained */
         else if (!flow_arm_read(flow))
                 events |= O7S_READABLE;
@@ -393,6 +394,18 @@ int o7s_flow_arm_write(o7s_flow *flow, bool on) {
         if (!on && !flow->transfer)
                 channel_disarm_write(flow->writer.channel);
 
+        flow_settle(flow);
+        return 0;
+}
+
+int o7s_flow_arm_read(o7s_flow *flow, bool on) {
+        int r;
+
+        r = flow_check(flow, -ENOTCONN);
+        if (r < 0)
+                return flow_fail(flow, r, "Watching the flow");
+
+        __atomic_store_n(&flow->read_unarmed, !on, __ATOMIC_RELAXED);
         flow_settle(flow);
         return 0;
 }

@@ -21,7 +21,8 @@
  *
  * "watched" says that an event loop relies on us: then every call of the reading side ends in
  * flow_settle(), which keeps this true: messages left => the descriptor is readable; none left => the peer
- * will ring.
+ * will ring. Where the program has no use for messages (read_unarmed) neither is, and only what ends or changes the
+ * flow rings.
  */
 
 #include <pthread.h>
@@ -117,6 +118,7 @@ struct o7s_flow {
 
         bool watched;                   /* atomic; by an event loop through .pollable, or by a set */
         bool signalled;                 /* atomic; all of the watchers have been told that something is left */
+        bool read_unarmed;              /* atomic; O7S_READABLE is not reported */
         bool write_armed;               /* atomic; O7S_WRITABLE is reported */
         Pollable pollable;
         SetMember *member;              /* of the set that we are in; not owned, the set's */

@@ -96,7 +96,8 @@ typedef struct o7s_qos {
 #define O7S_THIN 16U            /* short queues, little memory: 16 packets; at allocation */
 
 /* What may be the case at a flow or listener. */
-#define O7S_READABLE 1U         /* a message is there to be read, or a flow to be accepted */
+/* a message is there to be read, or a flow to be accepted; of flows only while armed, see o7s_flow_arm_read() */
+#define O7S_READABLE 1U
 #define O7S_WRITABLE 2U         /* a write would not wait; reported only while armed, see o7s_flow_arm_write() */
 #define O7S_DOWN 4U             /* the flow has ended; what arrived before can still be read */
 #define O7S_UP 8U               /* a pending allocation is decided: o7s_flow_alloc_finish() will not wait */
@@ -359,6 +360,12 @@ int o7s_flow_events(o7s_flow *flow);
  * thread. Returns: 0; -EPIPE, -EINPROGRESS. */
 int o7s_flow_arm_write(o7s_flow *flow, bool on);
 
+/* Whether O7S_READABLE is reported. On at first. Off is for programs that have no place for more just now: messages that
+ * wait then no longer keep the flow's descriptor readable or its set awake, and all other events are told as ever. The
+ * messages stay where they are, which in time holds the peer up, and reads find them. Counts as reading.
+ * Returns: 0; -ENOTCONN: it was closed; -EINPROGRESS. */
+int o7s_flow_arm_read(o7s_flow *flow, bool on);
+
 /* -- settings and facts -- */
 
 /* Sets how long reads (O7S_TIMEOUT_READ) or writes (O7S_TIMEOUT_WRITE) wait; 0 makes them non-blocking.
@@ -417,8 +424,8 @@ int o7s_set_remove(o7s_set *set, void *handle);
 int o7s_set_fd(o7s_set *set);
 
 /* Waits until something is the case at a member of the set. Level-triggered: what is not dealt with is
- * reported again; members take turns where there are more than n. Returns: entries filled; -EAGAIN,
- * -ETIMEDOUT; -EINTR: a signal. */
+ * reported again, but for messages of flows that are not armed for them, see o7s_flow_arm_read(); members take turns
+ * where there are more than n. Returns: entries filled; -EAGAIN, -ETIMEDOUT; -EINTR: a signal. */
 int o7s_set_wait(o7s_set *set, o7s_event *events, unsigned n, uint64_t timeout_usec);
 
 /* -- errors -- */

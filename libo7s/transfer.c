@@ -494,7 +494,8 @@ uint32_t transfer_events_now(Transfer *t) {
         const o7s_flow *flow = t->flow;
         uint32_t ended = flow_ended(flow), events = 0;
 
-        if (flow->reader.end_pending || flow->reader.held || transfer_is_readable(t))
+        if (!flow_get_flag(&flow->read_unarmed) &&
+            (flow->reader.end_pending || flow->reader.held || transfer_is_readable(t)))
                 events |= O7S_READABLE;
         if (flow_get_flag(&flow->changed_untold))
                 events |= O7S_CHANGED;
