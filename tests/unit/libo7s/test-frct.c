@@ -24,6 +24,7 @@ typedef struct Datagram {
         ListNode by_path;
         nsec_t at;
         size_t size;
+        bool marked;
         uint8_t bytes[];
 } Datagram;
 
@@ -37,6 +38,8 @@ typedef struct Path {
         size_t queue_max;               /* bytes that wait for the rate */
         size_t packet_max;              /* larger ones vanish; 0: none do */
         bool dark;                      /* nothing passes */
+        bool silent[2];                 /* nothing of this end does */
+        bool marked;                    /* all that passes is */
 } Path;
 
 typedef struct End {
@@ -66,12 +69,12 @@ static bool chance(World *w, unsigned per_mille) {
         return per_mille > 0 && world_random(w) % 1000 < per_mille;
 }
 
-static void end_deliver_later(World *w, End *to, const uint8_t *bytes, size_t size, nsec_t at) {
+static void end_deliver_later(End *to, const uint8_t *bytes, size_t size, bool marked, nsec_t at) {
         Datagram *d = malloc(sizeof(*d) + size), *other;
         ListNode *where = to->towards.previous;
 
         assert_non_null(d);
-        *d = (Datagram) { .at = at, .size = size };
+        *d = (Datagram) { .at = at, .size = size, .marked = marked };
         memcpy(d->bytes, bytes, size);
 
         while (where != &to->towards) {
@@ -81,7 +84,6 @@ static void end_deliver_later(World *w, End *to, const uint8_t *bytes, size_t si
                 where = where->previous;
         }
         list_insert_after(where, &d->by_path);
-        (void) w;
 }
 
 static void path_send(World *w, unsigned from, const uint8_t *bytes, size_t size) {
@@ -92,7 +94,7 @@ static void path_send(World *w, unsigned from, const uint8_t *bytes, size_t size
         w->ends[from].n_sent_bytes += size;
         if (w->path.each > 0 && ++w->n_sent % w->path.each == 0)
                 return;
-        if (w->path.dark || chance(w, w->path.loss) || (w->path.packet_max > 0 && size > w->path.packet_max))
+        if (w->path.dark || w->path.silent[from] || chance(w, w->path.loss) || (w->path.packet_max > 0 && size > w->path.packet_max))
                 return;
 
         if (w->path.rate > 0) {
@@ -105,7 +107,7 @@ static void path_send(World *w, unsigned from, const uint8_t *bytes, size_t size
         }
 
         for (unsigned n = chance(w, w->path.doubled) ? 2 : 1; n > 0; n--)
-                end_deliver_later(w, to, bytes, size,
+                end_deliver_later(to, bytes, size, w->path.marked,
                         at + w->path.delay + (w->path.jitter > 0 ? world_random(w) % w->path.jitter : 0));
 }
 
@@ -161,7 +163,7 @@ static void world_settle(World *w) {
 
                         while ((d = list_first(&w->ends[i].towards, Datagram, by_path)) && d->at <= w->now) {
                                 list_unlink(&d->by_path);
-                                frct_receive(w->ends[i].frct, d->bytes, d->size, false, w->now);
+                                frct_receive(w->ends[i].frct, d->bytes, d->size, d->marked, w->now);
                                 free(d);
                                 moved = true;
                         }
@@ -488,6 +490,130 @@ static void test_blackouts(void **state) {
         }
 }
 
+/* Who gets no answer, whatever the reason, knows that nothing of what was written last is certain, at R and no later:
+ * also who goes on writing, and whose peer goes on. */
+static void test_silence(void **state) {
+        static const struct {
+                const char *name;
+                bool dark, silent;      /* the whole path; or only what end 1 says */
+                bool writes[2];
+                bool go_on;             /* a message a second */
+        } rows[] = {
+                { "nothing passes, one writes",            true,  false, { true,  false }, false },
+                { "nothing passes, both write",            true,  false, { true,  true  }, false },
+                { "nothing passes, both write on",         true,  false, { true,  true  }, true  },
+                { "the peer is silent, one writes",        false, true,  { true,  false }, false },
+                { "the peer is silent, one writes on",     false, true,  { true,  false }, true  },
+                { "the peer is not heard, and writes",     false, true,  { false, true  }, false },
+                { "the peer is not heard, both write on",  false, true,  { true,  true  }, true  },
+        };
+
+        for (size_t i = 0; i < 2 * ELEMENTSOF(rows); i++) {
+                FrctConfig config = { .reliable = true, .extended = i % 2, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
+                Path path = { .delay = 10 * MSEC };
+                uint8_t message[1000] = {};
+                nsec_t ended_at[2] = {};
+                bool more;
+                World w;
+
+                print_message("%s, %s\n", rows[i / 2].name, config.extended ? "extended" : "12 bytes");
+                world_setup(&w, &config, &path);
+
+                /* They know each other. */
+                for (unsigned k = 0; k < 2; k++)
+                        assert_int_equal(say(&w, k, message, sizeof(message)), sizeof(message));
+                world_settle(&w);
+                while (world_step(&w, EPOCH + SEC))
+                        ;
+                for (unsigned k = 0; k < 2; k++) {
+                        assert_true(frct_is_flushed(w.ends[k].frct));
+                        assert_int_equal(frct_read(w.ends[k].frct, message, sizeof(message), &more, w.now), sizeof(message));
+                }
+
+                w.now = EPOCH + SEC;
+                w.path.dark = rows[i / 2].dark;
+                w.path.silent[1] = rows[i / 2].silent;
+                for (nsec_t second = 0; second <= 140; second++) {
+                        for (unsigned k = 0; k < 2; k++)
+                                if (rows[i / 2].writes[k] && (second == 0 || rows[i / 2].go_on))
+                                        (void) say(&w, k, message, sizeof(message));
+                        world_settle(&w);
+                        while (w.now < EPOCH + (second + 2) * SEC) {
+                                (void) world_step(&w, EPOCH + (second + 2) * SEC);
+                                for (unsigned k = 0; k < 2; k++)
+                                        if (ended_at[k] == 0 && frct_ended(w.ends[k].frct) < 0)
+                                                ended_at[k] = w.now;
+                        }
+                }
+
+                for (unsigned k = 0; k < 2; k++) {
+                        if (!rows[i / 2].writes[k]) {           /* nothing of its own is in doubt: the layer tells it */
+                                assert_int_equal(frct_ended(w.ends[k].frct), 0);
+                                continue;
+                        }
+                        assert_int_equal(frct_ended(w.ends[k].frct), -ETIMEDOUT);
+                        assert_in_range(ended_at[k] - (EPOCH + SEC), FRCT_RETRANSMIT_MAX, FRCT_RETRANSMIT_MAX + 5 * SEC);
+                        assert_int_equal(say(&w, k, message, sizeof(message)), -EPIPE);
+                        while (frct_read(w.ends[k].frct, message, sizeof(message), &more, w.now) > 0)
+                                ;
+                        assert_int_equal(frct_read(w.ends[k].frct, message, sizeof(message), &more, w.now), -ETIMEDOUT);
+                }
+                world_teardown(&w);
+        }
+}
+
+/* One end sends as much as it may, until then. Returns how much the other has got meanwhile. */
+static uint64_t send_until(World *w, nsec_t until) {
+        static uint8_t message[1300];
+        uint64_t size = 0;
+
+        while (w->now < until) {
+                ssize_t n;
+                bool more;
+
+                while (say(w, 0, message, sizeof(message)) > 0)
+                        ;
+                world_settle(w);
+                while ((n = frct_read(w->ends[1].frct, message, sizeof(message), &more, w->now)) > 0)
+                        size += (uint64_t) n;
+                (void) world_step(w, until);
+        }
+
+        return size;
+}
+
+/* What the layer marks slows the sender down, by way of the other end's acknowledgements, and without a loss; that ends
+ * with the marks. */
+static void test_marks(void **state) {
+        FrctConfig config = { .reliable = true, .extended = true, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
+        Path path = { .delay = 10 * MSEC, .rate = 1250000, .queue_max = 1250000 };
+        uint64_t before, marked, after;
+        FrctStats sender, receiver;
+        World w;
+
+        world_setup(&w, &config, &path);
+        (void) send_until(&w, EPOCH + 5 * SEC);
+        before = send_until(&w, EPOCH + 10 * SEC);
+
+        w.path.marked = true;
+        (void) send_until(&w, EPOCH + 12 * SEC);
+        marked = send_until(&w, EPOCH + 17 * SEC);
+
+        w.path.marked = false;
+        (void) send_until(&w, EPOCH + 25 * SEC);
+        after = send_until(&w, EPOCH + 30 * SEC);
+
+        frct_stats(w.ends[0].frct, &sender);
+        frct_stats(w.ends[1].frct, &receiver);
+        print_message("%" PRIu64 " bytes, marked %" PRIu64 ", then %" PRIu64 "\n", before, marked, after);
+        assert_true(receiver.marked > 0);
+        assert_int_equal(sender.lost, 0);
+        assert_true(before * 10 > path.rate * 5 * 9);
+        assert_in_range(marked, before / 100, before / 2);      /* slow, and it goes on */
+        assert_true(after * 10 > before * 9);
+        world_teardown(&w);
+}
+
 static void test_finish(void **state) {
         FrctConfig config = { .reliable = true, .extended = true, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
         Path path = { .delay = 10 * MSEC, .loss = 200 };
@@ -619,6 +745,8 @@ int main(void) {
                 cmocka_unit_test(test_transfers),
                 cmocka_unit_test(test_rhythm),
                 cmocka_unit_test(test_blackouts),
+                cmocka_unit_test(test_silence),
+                cmocka_unit_test(test_marks),
                 cmocka_unit_test(test_finish),
                 cmocka_unit_test(test_slow_reader),
                 cmocka_unit_test(test_lossy),
