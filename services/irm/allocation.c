@@ -29,7 +29,7 @@ static usec_t query_deadline(const Allocation *a) {
         return usec_add(a->asked, ALLOCATION_QUERY_USEC);
 }
 
-/* The time in which we could not run is not the layers': all since the last look, as who was stopped knows no better. */
+/* The time in which we could not run is not the layers': all since the last look; who was stopped knows no better. */
 static void look_at_clock(Allocation *a, usec_t now) {
         if (now < a->look_at)
                 return;
