@@ -16,7 +16,8 @@
 #   lab_rate RATE NODE:if...              a slower wire, from that end (tc-tbf(8))
 #   lab_emulate NAME A:if B:if [OPT=V...]   wire with delay, loss, ... (linkem); lab_emulate_set NAME OPT=V...
 #   lab_ip NODE ARGS...                ip(8) in the node's network namespace, before boot too
-#   lab_wait SECONDS CMD...            until CMD succeeds
+#   lab_wait SECONDS CMD...            until CMD succeeds; on a busy host for longer than that, and it says so
+#   lab_wait_no_longer SECONDS CMD...  the same where the time is what is claimed
 #   lab_down                           journals to $LAB_OUT, everything stopped; "lab run" does it at the end
 #
 # Exit status, stdin, stdout and stderr of commands pass through. Never a bare "wait" in a script: the nodes
@@ -30,6 +31,7 @@
 
 : "${LAB_BOOT_TIMEOUT:=60}"     # seconds until a node must have settled
 : "${LAB_STOP_TIMEOUT:=15}"     # seconds for an orderly stop
+: "${LAB_PATIENCE:=5}"          # how much slower than a host of our own a shared one may be
 : "${LAB_CAPABILITIES:=CAP_NET_ADMIN,CAP_NET_RAW,CAP_IPC_LOCK,CAP_SYS_NICE,CAP_BPF,CAP_PERFMON}"
 # nspawn's list is that of a cautious container; units in a node shall see what they see on a host.
 : "${LAB_SYSCALLS:=@keyring @pkey bpf pidfd_getfd perf_event_open landlock_create_ruleset landlock_add_rule landlock_restrict_self}"
@@ -63,13 +65,20 @@ _lab_cgroup_roots() {
         done
 }
 
-lab_wait() { # SECONDS CMD...
+lab_wait_no_longer() { # SECONDS CMD...
         local end=$((SECONDS + $1 + 1))
         shift
         until "$@"; do
                 ((SECONDS < end)) || return 1
                 sleep 0.1
         done
+}
+
+lab_wait() { # SECONDS CMD...: what that takes on a host of our own; whether it is late shows in the log, and in TAP
+        local seconds=$1 begun=$SECONDS
+        shift
+        lab_wait_no_longer $((seconds * LAB_PATIENCE)) "$@" || return
+        ((SECONDS - begun <= seconds + 1)) || echo "late: after $((SECONDS - begun)) s, not $seconds s" >&2
 }
 
 # ------------------------------------------------------------------------------------------- layers ---

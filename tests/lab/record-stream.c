@@ -9,7 +9,7 @@
  *
  *     --records=N     so many (1000)               --size=BYTES    the largest record (4096; up to 1 MiB)
  *     --stream        as bytes, not as messages    --qos=data|best-effort|raw
- *     --rest=MS       after the last write do nothing at all for so long: no call into the library
+ *     --rest=MS       after the last write do nothing at all for so long, or until SIGUSR1: no call into the library
  *     --gap=MS        between records               --wait=MS       between opening and the first record
  *     --close=MS      how long closing may take (150000)
  *     --pause=MS      between reads                --whole         each read has to be one record, else it counts as
@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,15 @@ static int send_records(o7s_flow *flow, const Options *options, uint64_t *ret_by
         return r;
 }
 
+static void rest(uint64_t ms) {
+        const struct timespec patience = { .tv_sec = (time_t) (ms / 1000), .tv_nsec = (long) (ms % 1000 * 1000000) };
+        sigset_t signals;
+
+        (void) sigemptyset(&signals);
+        (void) sigaddset(&signals, SIGUSR1);
+        (void) sigtimedwait(&signals, NULL, &patience);
+}
+
 static int send_all(const Options *options) {
         struct o7s_flow_stats stats = { .size = sizeof(stats) };
         uint64_t n_bytes = 0, begin;
@@ -293,7 +303,7 @@ static int send_all(const Options *options) {
         (void) printf("written %" PRIu64 " usec %" PRIu64 "\n", n_bytes, now_usec() - begin);
         (void) fflush(stdout);
 
-        sleep_ms(options->rest_ms);
+        rest(options->rest_ms);
         if (r >= 0) {
                 r = o7s_flow_close(flow, options->close_usec);
                 if (r < 0)
@@ -363,6 +373,12 @@ int main(int argc, char *argv[]) {
                 .close_usec = UINT64_C(150000000),
         };
         bool good = argc >= 3;
+        sigset_t signals;
+
+        /* Of all threads, those of the library too: rest() takes it. */
+        (void) sigemptyset(&signals);
+        (void) sigaddset(&signals, SIGUSR1);
+        (void) sigprocmask(SIG_BLOCK, &signals, NULL);
 
         for (int i = 2; i < argc; i++)
                 good = good && option_take(&options, argv[i]);

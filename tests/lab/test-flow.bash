@@ -37,16 +37,16 @@ check 'ping reaches a name on the other host' ping alpha far.example
 check '... and says through which layer' says 'via lan' ping alpha far.example
 check '... with messages as large as the layer takes' lab_exec alpha o7s-ping -c 2 -i 10ms -s 1400 far.example
 serve beta fast.example lan o7s-perf --serve
-check 'perf moves data across' perf_moves alpha fast.example
-check '... and measures round trips' round_trips alpha fast.example
+check 'perf moves data across' one_of_three perf_moves alpha fast.example
+check '... and measures round trips' one_of_three round_trips alpha fast.example
 check 'ordinary users may open flows' ping alpha -u alice far.example
 check 'a second name is registered in the LLC layer only' serve beta llc.example campus
 check 'ping reaches it' ping alpha llc.example
 check '... through that layer' says 'via campus' ping alpha llc.example
 check '... with messages as large as the layer takes' lab_exec alpha o7s-ping -c 2 -i 10ms -s 1400 llc.example
 serve beta llcfast.example campus o7s-perf --serve
-check 'perf moves data across with LLC framing' perf_moves alpha llcfast.example
-check '... and measures round trips' round_trips alpha llcfast.example
+check 'perf moves data across with LLC framing' one_of_three perf_moves alpha llcfast.example
+check '... and measures round trips' one_of_three round_trips alpha llcfast.example
 serve alpha back.example lan
 check 'both directions: a name on alpha is reached from beta' ping beta back.example
 
@@ -61,19 +61,19 @@ check 'another user may not serve it' exits 4 lab_exec beta -u bob timeout 3 o7s
 check '... and is told why' says 'alice.local' lab_exec beta -u bob timeout 3 o7s-echo alice.local
 
 # names that nobody knows
-check 'an unknown name fails in less than a second' within 1 exits 3 ping alpha nosuch.example
+check 'an unknown name fails in less than a second' one_of_three within 1 exits 3 ping alpha nosuch.example
 check '... with its cause' says 'o layer' ping alpha nosuch.example
 lab_exec beta o7sctl name gone.example --user=alice --layer=lan
 lab_exec beta o7sctl unname gone.example
-check 'a name that was taken back is unknown' within 1 exits 3 ping alpha gone.example
+check 'a name that was taken back is unknown' one_of_three within 1 exits 3 ping alpha gone.example
 
 # a name that exists, and nobody accepts
 lab_exec beta o7sctl name sleepy.example --user=alice --layer=lan
-check 'a name that nobody serves yet is waited for as long as the caller says' within 2.5 \
+check 'a name that nobody serves yet is waited for as long as the caller says' one_of_three within 2.5 \
         exits 5 lab_exec alpha o7s-ping -c 1 --timeout=1500ms sleepy.example
-check '... and not less' fails within 1.2 exits 5 lab_exec alpha o7s-ping -c 1 --timeout=1500ms sleepy.example
-run_in_background alpha waiting o7s-ping -c 3 -i 10ms --timeout=10s sleepy.example
-check '... nor does it delay others' within 1 ping alpha far.example
+check '... and not less' lasts 1.4 exits 5 lab_exec alpha o7s-ping -c 1 --timeout=1500ms sleepy.example
+run_in_background alpha waiting o7s-ping -c 3 -i 10ms --timeout=60s sleepy.example
+check '... nor does it delay others' one_of_three within 1 ping alpha far.example
 run_in_background beta sleepy -p User=alice o7s-echo sleepy.example
 check 'who waits is served when somebody comes to accept' lab_wait 5 output_has alpha waiting '3 received'
 

@@ -14,7 +14,7 @@ FILE_BYTES=10485760
 over_flow() { # COMMAND ARGS...: ssh or scp, from alpha
         local command=$1
         shift
-        lab_exec alpha timeout 40 "$command" -o ProxyCommand='o7s-nc -w 5s shell.beta' -o BatchMode=yes \
+        lab_exec alpha timeout 120 "$command" -o ProxyCommand='o7s-nc -w 20s shell.beta' -o BatchMode=yes \
                 -o UserKnownHostsFile=/root/known_hosts -o StrictHostKeyChecking=accept-new -o LogLevel=ERROR "$@"
 }
 

@@ -9,13 +9,15 @@
  *
  *   serving                                    the name is served
  *   up USEC                                    the flow is there
- *   down USEC gone|closed sent N received N longest-gap-usec N
+ *   down USEC gone|closed sent N received N longest-gap-usec N third-gap-usec N
  *                                              it has ended, without or with a word of the other side
- *   end USEC sent N received N longest-gap-usec N      SIGTERM came
+ *   end USEC sent N received N longest-gap-usec N third-gap-usec N     SIGTERM came
  *
  * After SIGTERM nothing more is sent, and answers that are still under way are waited for, for up to a second: so that
  * fewer received than sent means that some were lost. The longest gap is the longest time between two messages
- * received.
+ * received; the third is the third longest, for who causes many and grants the host two of its own. Where a host stops,
+ * as shared ones do, the watch is stopped with it: who asks every few milliseconds knows how late he is woken, and
+ * what that took is nobody's gap.
  */
 
 #include <inttypes.h>
@@ -32,18 +34,21 @@
 #define ALLOC_TIMEOUT_USEC UINT64_C(10000000)
 #define INTERVAL_MS_DEFAULT 20U
 #define DRAIN_USEC UINT64_C(1000000)    /* for answers under way, once told to end */
+#define STOPPED_USEC UINT64_C(20000)    /* no scheduler takes so long to wake who sleeps, unless the host stands still */
 
 typedef struct Watch {
         o7s_flow *flow;
         int signal_fd;
         bool echo;                      /* answer instead of asking */
         bool ending;                    /* SIGTERM came */
-        uint64_t ended_usec;
+        uint64_t ended_usec, drained_usec;
         uint64_t interval_usec;
         uint64_t next_usec;
         uint64_t sent, received;
         uint64_t last_received_usec;
-        uint64_t longest_gap_usec;
+        uint64_t awake_usec;            /* until then all is well: we run, or sleep because we want to */
+        uint64_t stopped_usec;          /* since the last one received: beyond that */
+        uint64_t gaps_usec[3];          /* the longest ones, longest first */
 } Watch;
 
 static uint64_t now_usec(void) {
@@ -67,8 +72,8 @@ static int complain(int error, const char *what) {
 }
 
 static void say_totals(const Watch *w) {
-        (void) printf(" sent %" PRIu64 " received %" PRIu64 " longest-gap-usec %" PRIu64 "\n", w->sent, w->received,
-                      w->longest_gap_usec);
+        (void) printf(" sent %" PRIu64 " received %" PRIu64 " longest-gap-usec %" PRIu64 " third-gap-usec %" PRIu64 "\n",
+                      w->sent, w->received, w->gaps_usec[0], w->gaps_usec[2]);
         (void) fflush(stdout);
 }
 
@@ -81,6 +86,24 @@ static int watch_send(Watch *w) {
 
         w->sent++;
         return 0;
+}
+
+/* Looks whether we were stopped since we last looked. */
+static void watch_wake(Watch *w, uint64_t now) {
+        if (now > w->awake_usec + STOPPED_USEC) {
+                w->stopped_usec += now - w->awake_usec;
+                w->drained_usec += now - w->awake_usec;         /* so were those who answer */
+        }
+        w->awake_usec = now;
+}
+
+static void watch_add_gap(Watch *w, uint64_t gap) {
+        for (size_t i = 0; i < ELEMENTSOF(w->gaps_usec); i++) {
+                uint64_t shorter = MIN(gap, w->gaps_usec[i]);
+
+                w->gaps_usec[i] = MAX(gap, w->gaps_usec[i]);
+                gap = shorter;
+        }
 }
 
 /* Takes all messages that wait; answers them where we are the server. */
@@ -97,8 +120,10 @@ static int watch_receive(Watch *w) {
                         return (int) size;
 
                 now = now_usec();
-                w->longest_gap_usec = MAX(w->longest_gap_usec, now - w->last_received_usec);
+                watch_wake(w, now);
+                watch_add_gap(w, now - w->last_received_usec - MIN(w->stopped_usec, now - w->last_received_usec));
                 w->last_received_usec = now;
+                w->stopped_usec = 0;
                 w->received++;
                 if (w->echo && o7s_flow_write(w->flow, message, (size_t) size) > 0)
                         w->sent++;
@@ -107,7 +132,7 @@ static int watch_receive(Watch *w) {
 
 /* How long to wait for something to happen, in milliseconds; -1: for ever. Asks where it is time to. */
 static int watch_turn(Watch *w, uint64_t now) {
-        uint64_t next = w->ended_usec + DRAIN_USEC;
+        uint64_t next = w->drained_usec;
 
         if (w->echo)
                 return -1;
@@ -124,7 +149,7 @@ static int watch_turn(Watch *w, uint64_t now) {
 }
 
 static bool watch_is_over(const Watch *w, uint64_t now) {
-        return w->ending && (w->echo || w->received >= w->sent || now >= w->ended_usec + DRAIN_USEC);
+        return w->ending && (w->echo || w->received >= w->sent || now >= w->drained_usec);
 }
 
 /* Until the flow ends or a signal comes. Returns: 0; a negative errno where waiting itself fails. */
@@ -137,16 +162,22 @@ static int watch_run(Watch *w) {
         if (polled[0].fd < 0)
                 return complain(polled[0].fd, "wait for the flow");
 
-        w->last_received_usec = w->next_usec = now_usec();
+        w->last_received_usec = w->next_usec = w->awake_usec = now_usec();
         for (;;) {
-                int events;
+                int events, patience_ms;
 
-                if (poll(polled, w->ending ? 1 : ELEMENTSOF(polled), watch_turn(w, now_usec())) < 0 && errno != EINTR)
+                watch_wake(w, now_usec());
+                patience_ms = watch_turn(w, w->awake_usec);
+                if (poll(polled, w->ending ? 1 : ELEMENTSOF(polled), patience_ms) < 0 && errno != EINTR)
                         return -errno;
+
+                w->awake_usec = patience_ms < 0 ? now_usec() : w->awake_usec + (uint64_t) patience_ms * 1000;
+                watch_wake(w, now_usec());
 
                 if (polled[1].revents != 0 && !w->ending) {
                         w->ending = true;
                         w->ended_usec = now_usec();
+                        w->drained_usec = w->ended_usec + DRAIN_USEC;
                 }
 
                 events = o7s_flow_events(w->flow);
