@@ -200,8 +200,8 @@ int resolve_start(Manager *m, sd_bus_message *message, const char *name, uid_t u
                 return r;
 
         ask_layers(resolve);
-        r = sd_event_add_time(m->event, &resolve->timer, CLOCK_MONOTONIC, allocation_next(&resolve->asked), 0,
-                              time_is_over, resolve);
+        r = sd_event_add_time(m->event, &resolve->timer, CLOCK_MONOTONIC, allocation_next(&resolve->asked),
+                              USEC_PER_MSEC, time_is_over, resolve);
         if (r < 0)
                 return r;
 
