@@ -40,6 +40,7 @@
  *   still has (REPLY: 0 or -ESTALE, the flow goes on either way), and LISTEN for each listener.
  */
 
+#include "basic/record.h"
 #include "basic/string.h"
 #include "libo7s/lane.h"
 #include "libo7s/o7s.h"
@@ -118,7 +119,7 @@ int irm_message_parse(const void *data, size_t size, IrmMessage *ret);
 /* One record with up to n_fds descriptors (the caller's, not closed). Returns: 0; -EAGAIN; -EPIPE; other errno. */
 int irm_message_send(int socket_fd, const IrmMessage *message, const int *fds, unsigned n_fds);
 
-#define IRM_FDS_MAX 2U
+#define IRM_FDS_MAX RECORD_FDS_MAX
 
 /* One record. Descriptors beyond those that the type allows are closed and make the message bad. *ret_fds are
  * the caller's to close; unused entries are -1. Returns: 0; -EAGAIN; -EPIPE: end; -EBADMSG, -EPROTO. */

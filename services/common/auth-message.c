@@ -6,8 +6,7 @@
  * passed through is wiped: the buffer of the record here, what protobuf allocates in wiped_free().
  */
 
-#include <sys/socket.h>
-
+#include "basic/record.h"
 #include "basic/wiped.h"
 #include "services/common/auth-message-internal.h"
 
@@ -311,33 +310,6 @@ int auth_message_parse(const void *data, size_t size, AuthMessage *ret) {
 
 /* -- on a socket -- */
 
-static int send_record(int socket_fd, const void *record, size_t size, int fd) {
-        union {
-                struct cmsghdr header;
-                uint8_t bytes[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        struct iovec part = { .iov_base = (void *) record, .iov_len = size };
-        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
-
-        if (fd >= 0) {
-                header.msg_control = &control;
-                header.msg_controllen = sizeof(control);
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-        }
-
-        for (;;) {
-                if (sendmsg(socket_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-                        return 0;
-                if (errno == ECONNRESET)
-                        return -EPIPE;
-                if (errno != EINTR)
-                        return -errno;
-        }
-}
-
 int auth_message_send(int socket_fd, const AuthMessage *message, int fd) {
         uint8_t buffer[AUTH_MESSAGE_BYTES_MAX];
         ssize_t n;
@@ -349,89 +321,31 @@ int auth_message_send(int socket_fd, const AuthMessage *message, int fd) {
         if (n < 0)
                 return (int) n;
 
-        r = send_record(socket_fd, buffer, (size_t) n, fd);
+        r = record_send(socket_fd, buffer, (size_t) n, &fd, fd >= 0);
         explicit_bzero(buffer, (size_t) n);
         return r;
-}
-
-/* Every descriptor that came is put away: the first stays, others are closed. Returns how many came. */
-static unsigned take_fds(struct msghdr *header, int *ret_fd) {
-        unsigned n = 0;
-
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-                size_t n_here;
-
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
-                        continue;
-
-                n_here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                for (size_t i = 0; i < n_here; i++, n++) {
-                        int fd;
-
-                        memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-                        if (n == 0)
-                                *ret_fd = fd;
-                        else
-                                (void) safe_close(fd);
-                }
-        }
-
-        return n;
-}
-
-static int receive_record(int socket_fd, void *buffer, size_t size, int *ret_fd, unsigned *ret_n_fds,
-                          size_t *ret_size) {
-        /* More room than we accept: what is sent on top is then ours to close and to complain about. */
-        union {
-                struct cmsghdr header;
-                uint8_t bytes[CMSG_SPACE(sizeof(int) * 3) + CMSG_SPACE(sizeof(struct ucred))];
-        } control;
-        struct iovec part = { .iov_base = buffer, .iov_len = size };
-        struct msghdr header = {
-                .msg_iov = &part,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t n;
-
-        /* ECONNRESET: the other end closed with records of ours unread. It is said once, before what it sent. */
-        do
-                n = recvmsg(socket_fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
-        if (n < 0)
-                return -errno;
-
-        *ret_n_fds = take_fds(&header, ret_fd);
-        *ret_size = (size_t) n;
-        if (n == 0)
-                return -EPIPE;
-
-        return header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EBADMSG : 0;
 }
 
 int auth_message_receive(int socket_fd, AuthMessage *ret, int *ret_fd) {
         _cleanup_(auth_message_done) AuthMessage message = {};
         uint8_t buffer[AUTH_MESSAGE_BYTES_MAX];
-        _cleanup_close_ int fd = -1;
-        unsigned n_fds = 0;
-        size_t size = 0;
+        _cleanup_(record_fds_close) RecordFds fds = RECORD_FDS_INIT;
+        ssize_t n;
         int r;
 
         assert(ret);
         assert(ret_fd);
 
-        r = receive_record(socket_fd, buffer, sizeof(buffer), &fd, &n_fds, &size);
-        if (r >= 0)
-                r = auth_message_parse(buffer, size, &message);
-        explicit_bzero(buffer, size);
+        n = record_receive(socket_fd, buffer, sizeof(buffer), &fds);
+        r = n < 0 ? (int) n : auth_message_parse(buffer, (size_t) n, &message);
+        explicit_bzero(buffer, n < 0 ? sizeof(buffer) : (size_t) n);
         if (r < 0)
                 return r;
-        if (n_fds != (message.type == AUTH_KEYS ? 1 : 0))
+        if (fds.n != (message.type == AUTH_KEYS ? 1 : 0))
                 return -EBADMSG;
 
         *ret = message;
-        *ret_fd = TAKE_FD(fd);
+        *ret_fd = TAKE_FD(fds.fds[0]);
         explicit_bzero(&message, sizeof(message));      /* handed over */
         return 0;
 }

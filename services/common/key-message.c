@@ -6,8 +6,7 @@
  * there is no field for bytes that are to be signed: that is the point of this channel.
  */
 
-#include <sys/socket.h>
-
+#include "basic/record.h"
 #include "services/common/key-message.h"
 #include "key.pb-c.h"
 
@@ -233,7 +232,7 @@ int key_message_parse(const void *data, size_t size, KeyMessage *ret) {
 
 int key_message_send(int socket_fd, const KeyMessage *message) {
         _cleanup_free_ uint8_t *buffer = NULL;
-        ssize_t size, n;
+        ssize_t size;
 
         buffer = malloc(KEY_MESSAGE_BYTES_MAX);
         if (!buffer)
@@ -243,37 +242,23 @@ int key_message_send(int socket_fd, const KeyMessage *message) {
         if (size < 0)
                 return (int) size;
 
-        do
-                n = send(socket_fd, buffer, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        while (n < 0 && errno == EINTR);
-
-        if (n < 0)
-                return errno == ECONNRESET ? -EPIPE : -errno;
-
-        return 0;
+        return record_send(socket_fd, buffer, (size_t) size, NULL, 0);
 }
 
 int key_message_receive(int socket_fd, KeyMessage *ret) {
+        _cleanup_(record_fds_close) RecordFds fds = RECORD_FDS_INIT;
         _cleanup_free_ uint8_t *buffer = NULL;
-        struct iovec part;
-        struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
-        ssize_t n;
+        ssize_t size;
 
         buffer = malloc(KEY_MESSAGE_BYTES_MAX);
         if (!buffer)
                 return -ENOMEM;
-        part = (struct iovec) { .iov_base = buffer, .iov_len = KEY_MESSAGE_BYTES_MAX };
 
-        do
-                n = recvmsg(socket_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        while (n < 0 && errno == EINTR);
+        size = record_receive(socket_fd, buffer, KEY_MESSAGE_BYTES_MAX, &fds);
+        if (size < 0)
+                return (int) size;
+        if (fds.n > 0)
+                return -EBADMSG;        /* no message has one */
 
-        if (n < 0)
-                return errno == ECONNRESET ? -EPIPE : -errno;
-        if (n == 0)
-                return -EPIPE;
-        if (header.msg_flags & MSG_TRUNC)
-                return -EBADMSG;
-
-        return key_message_parse(buffer, (size_t) n, ret);
+        return key_message_parse(buffer, (size_t) size, ret);
 }

@@ -72,6 +72,7 @@
  *                NEIGHBOUR(name, lower, neighbour, text)  ->  at each change, and now and then for its counters
  */
 
+#include "basic/record.h"
 #include "basic/string.h"
 #include "libo7s/lane.h"
 #include "libo7s/o7s.h"
@@ -243,5 +244,5 @@ ssize_t layer_message_pack(const LayerMessage *message, void *buffer, size_t siz
 int layer_message_parse(const void *data, size_t size, LayerMessage *ret);
 int layer_message_send(int socket_fd, const LayerMessage *message, const int *fds, unsigned n_fds);
 
-#define LAYER_FDS_MAX 2U
+#define LAYER_FDS_MAX RECORD_FDS_MAX
 int layer_message_receive(int socket_fd, LayerMessage *ret, int ret_fds[LAYER_FDS_MAX]);
