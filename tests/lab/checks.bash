@@ -308,7 +308,7 @@ check_nothing_left() { # NODE...
                 # what run_in_background started, and the layers
                 # shellcheck disable=SC2016  # the node expands it
                 lab_exec "$node" bash -c 'shopt -s nullglob
-                        cd /run/systemd/transient && units=(*.service) && ((${#units[@]})) &&
+                        cd /run/systemd/transient 2>/dev/null && units=(*.service) && ((${#units[@]})) &&
                         systemctl stop "${units[@]}"' || :
                 lab_exec "$node" systemctl stop 'o7s-ipcp@*.service' || :
                 check "$node: no flow is left" lab_wait 3 no_flows "$node"
