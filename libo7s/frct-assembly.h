@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "basic/list.h"
+#include "basic/time.h"
 #include "libo7s/frct-header.h"
 
 /* What a chunk costs beside its content, roughly, the allocator's share included: tiny ones must not be free. */
@@ -19,6 +20,8 @@ typedef struct FrctChunk {
         ListNode by_assembly;
         size_t size;
         size_t offset;                  /* bytes read already */
+        nsec_t arrived_at;              /* these two only of what waits in an FrctHold, which by_assembly is for then */
+        uint32_t sequence;
         uint8_t flags;                  /* FIRST, MORE; while it waits for its turn: FINISH */
         uint8_t content[];
 } FrctChunk;

@@ -105,14 +105,20 @@ void frct_receiver_hurry(FrctReceiver *r, nsec_t now) {
                 frct_receiver_speak_by(r, now);
 }
 
-nsec_t frct_receiver_next(const FrctReceiver *r, nsec_t now) {
-        assert(r);
-
+static nsec_t speak_next(const FrctReceiver *r) {
         return r->error < 0 ? NSEC_INFINITY : MIN(r->speak_at, r->repeat_at);
 }
 
+nsec_t frct_receiver_next(const FrctReceiver *r, nsec_t now) {
+        assert(r);
+
+        return MIN(speak_next(r), frct_hold_due(&r->hold, now));
+}
+
 bool frct_receiver_must_speak(const FrctReceiver *r, nsec_t now) {
-        return frct_receiver_next(r, now) <= now;
+        assert(r);
+
+        return speak_next(r) <= now;
 }
 
 static void speak_plain(const FrctReceiver *r, FrctHeader *header, bool with_data, nsec_t now) {

@@ -34,13 +34,8 @@
 #define OPEN_MAX (2 * FRCT_MESSAGE_MAX) /* memory of a message in fragments of some 64 bytes */
 #define ROUND_MAX (500 * NSEC_PER_MSEC)
 
-/* Numbers that are that close belong to the same run. */
-#define RUN_REACH (UINT32_C(1) << 24)
 #define QUIET_MIN NSEC_PER_SEC
 #define QUIET_OPEN FRCT_ACKNOWLEDGE_MAX
-
-/* Messages of a lossy flow that nobody reads are soon worth nothing. */
-#define LOSSY_MESSAGES_MAX 256U
 
 #define FLAGS_OF_CHUNK (FRCT_FIRST | FRCT_MORE | FRCT_FINISH)
 
@@ -87,6 +82,7 @@ int frct_receiver_new(const FrctConfig *config, nsec_t now, FrctReceiver **ret) 
                 .repeat_at = NSEC_INFINITY,
         };
         frct_assembly_init(&r->assembly, config->stream);
+        frct_hold_init(&r->hold, config->extended ? config->hold_max : 0, now);
         limits_set(r, config);
         r->window = window_first(r);
 
@@ -119,7 +115,7 @@ static void run_open(FrctReceiver *r, uint32_t sequence, nsec_t now) {
 }
 
 static bool run_is_near(const FrctReceiver *r, uint32_t sequence) {
-        return sequence - r->expected + RUN_REACH <= 2 * RUN_REACH;
+        return sequence - r->expected + FRCT_RUN_REACH <= 2 * FRCT_RUN_REACH;
 }
 
 static void run_start(FrctReceiver *r, uint32_t sequence, nsec_t now) {
@@ -131,6 +127,7 @@ static void run_start(FrctReceiver *r, uint32_t sequence, nsec_t now) {
         if (!over && (run_is_near(r, sequence) || quiet < (r->assembly.open ? QUIET_OPEN : MAX(2 * r->mpl, QUIET_MIN))))
                 return;
 
+        frct_receiver_release(r, now);
         if (frct_order_is_empty(&r->order))
                 run_open(r, sequence, now);
         else if (over)
@@ -163,7 +160,7 @@ static size_t memory_needed(const FrctReceiver *r, const FrctHeader *header, siz
         return frct_pieces_cost_with(pieces, header, size) - before;
 }
 
-static bool memory_fits(const FrctReceiver *r, const FrctHeader *header, size_t size) {
+bool frct_receiver_has_memory(const FrctReceiver *r, const FrctHeader *header, size_t size) {
         size_t missing = frct_order_missing(&r->order, r->expected, header->sequence) * r->packet_cost;
         size_t needed = r->assembly.cost + r->order.cost + memory_needed(r, header, size) + missing;
 
@@ -173,7 +170,7 @@ static bool memory_fits(const FrctReceiver *r, const FrctHeader *header, size_t 
         return needed <= r->receive_max;
 }
 
-static uint8_t chunk_flags(const FrctReceiver *r, const FrctHeader *header) {
+uint8_t frct_receiver_chunk_flags(const FrctReceiver *r, const FrctHeader *header) {
         return r->extended ? header->flags & FLAGS_OF_CHUNK : FRCT_FIRST;
 }
 
@@ -190,8 +187,7 @@ static void finish(FrctReceiver *r) {
         r->finished = true;
 }
 
-/* The next one in order. Consumes the chunk. */
-static void deliver(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
+void frct_receiver_deliver(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
         _cleanup_(frct_chunk_freep) FrctChunk *owned = chunk;
         bool last = chunk->flags & FRCT_FINISH;
         int k;
@@ -218,7 +214,7 @@ static void deliver(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
 
 static void deliver_all(FrctReceiver *r, FrctChunk *chunk, nsec_t now) {
         for (; chunk && r->error == 0; chunk = frct_order_take(&r->order, r->expected))
-                deliver(r, chunk, now);
+                frct_receiver_deliver(r, chunk, now);
 
         frct_chunk_free(chunk);
 }
@@ -229,7 +225,7 @@ static FrctChunk *segment_of(FrctReceiver *r, const FrctHeader *header, const ui
 
         if (!(header->extension & FRCT_X_PIECE)) {
                 frct_order_drop_pieces(&r->order, header->sequence);
-                return frct_chunk_new(content, size, chunk_flags(r, header));
+                return frct_chunk_new(content, size, frct_receiver_chunk_flags(r, header));
         }
 
         if (frct_order_put_piece(&r->order, header, content, size, &chunk) == -EPROTO)
@@ -271,7 +267,7 @@ static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8
         }
 
         outside = header->sequence - r->expected >= frct_receiver_right_edge(r) - r->expected;
-        if (outside || !memory_fits(r, header, size)) {
+        if (outside || !frct_receiver_has_memory(r, header, size)) {
                 refuse(r, header, outside, now);
                 return;
         }
@@ -288,46 +284,6 @@ static void take_reliable(FrctReceiver *r, const FrctHeader *header, const uint8
                 r->moved_at = now;
 
         frct_receiver_speak_taken(r, urgent || (r->extended && (!in_order || holes)), now);
-}
-
-static void take_lossy(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool urgent,
-                       nsec_t now) {
-        uint32_t missing = header->sequence - r->expected;
-        FrctChunk *chunk = NULL;
-
-        if (frct_before(header->sequence, r->expected)) {
-                r->duplicates++;
-                return;
-        }
-        if (missing > RUN_REACH) {
-                r->out_of_window++;
-                return;
-        }
-        if (r->finished || header->extension & FRCT_X_PIECE) {          /* pieces are repetitions, and there are none */
-                r->malformed++;
-                return;
-        }
-
-        r->lost += missing;
-        r->gap = r->gap || missing > 0;
-        r->expected = header->sequence;         /* what is missing is gone for good */
-
-        if (r->assembly.n_messages >= LOSSY_MESSAGES_MAX || !memory_fits(r, header, size))
-                r->out_of_window++;
-        else
-                chunk = frct_chunk_new(content, size, chunk_flags(r, header));
-
-        if (chunk)
-                deliver(r, chunk, now);
-        else {
-                r->expected++;
-                r->moved_at = now;
-                r->fresh = false;
-                r->gap = true;
-                r->finished = header->flags & FRCT_FINISH && r->extended;
-        }
-
-        frct_receiver_speak_taken(r, urgent, now);
 }
 
 static void probe_heard(FrctReceiver *r, const FrctHeader *header, size_t size, nsec_t now) {
@@ -363,7 +319,7 @@ static void numbered_heard(FrctReceiver *r, const FrctHeader *header, const uint
         if (r->reliable)
                 take_reliable(r, header, content, size, urgent, now);
         else
-                take_lossy(r, header, content, size, urgent, now);
+                frct_receiver_take_lossy(r, header, content, size, urgent, now);
 }
 
 void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_t *content, size_t size, bool marked,
@@ -396,6 +352,13 @@ void frct_receiver_heard(FrctReceiver *r, const FrctHeader *header, const uint8_
                 probe_heard(r, header, size, now);
         else if (header->flags & (FRCT_DATA | FRCT_FINISH))
                 numbered_heard(r, header, content, size, marked, now);
+}
+
+void frct_receiver_expire(FrctReceiver *r, nsec_t now) {
+        assert(r);
+
+        if (!r->reliable)
+                frct_receiver_expire_lossy(r, now);
 }
 
 void frct_receiver_set_packet_max(FrctReceiver *r, const FrctConfig *config) {
@@ -474,6 +437,7 @@ void frct_receiver_stats(const FrctReceiver *r, FrctStats *ret) {
 
         ret->lost += r->lost;
         ret->duplicates = r->duplicates;
+        ret->reordered = r->reordered;
         ret->out_of_window = r->out_of_window;
         ret->malformed += r->malformed;
         ret->marked = r->marked;

@@ -28,8 +28,13 @@ bool frct_receiver_readable(const FrctReceiver *r);
 bool frct_receiver_finished(const FrctReceiver *r);     /* FINISH has arrived, and everything before it */
 int frct_receiver_error(const FrctReceiver *r);         /* -EPROTO */
 
+/* Lossy: what waits for others that are late does so until then; and no longer where nothing else will arrive. */
+void frct_receiver_expire(FrctReceiver *r, nsec_t now);
+void frct_receiver_release(FrctReceiver *r, nsec_t now);
+
 /* Something must be said now, even without data: an acknowledgement that is due, a window that opened, an answer. */
 bool frct_receiver_must_speak(const FrctReceiver *r, nsec_t now);
+/* When it must be, or frct_receiver_expire() be called. */
 nsec_t frct_receiver_next(const FrctReceiver *r, nsec_t now);
 
 /* What goes with any packet that leaves now: ACKNOWLEDGE, WINDOW, the echo, ranges, the probe's answer. Call it

@@ -12,6 +12,7 @@
 
 #include "libo7s/frct-backlog.h"
 #include "libo7s/frct-loss.h"
+#include "libo7s/frct-pacer.h"
 #include "libo7s/frct-sender.h"
 
 typedef enum FrctPending {
@@ -34,6 +35,7 @@ struct FrctSender {
         FrctRtt rtt;
         FrctMtu mtu;                    /* extended only */
         FrctCongestion *congestion;     /* extended and reliable, else NULL */
+        FrctPacer pacer;                /* of lossy ones */
 
         /* What frct_sender_next_packet() returned and frct_sender_sent() has not confirmed */
         FrctPending pending;

@@ -59,6 +59,7 @@ int frct_sender_new(const FrctConfig *config, nsec_t now, FrctSender **ret) {
         frct_loss_init(&s->loss, config->extended);
         frct_rtt_init(&s->rtt);
         frct_mtu_init(&s->mtu, config->packet_max, now);
+        frct_pacer_init(&s->pacer, config->extended && !config->reliable ? config->spread : 0, config->rate, now);
         choose_run(s);
 
         if (config->extended && config->reliable) {
@@ -185,8 +186,10 @@ static nsec_t segment_at(const FrctSender *s, nsec_t now) {
 
         if (list_is_empty(&s->due) && !may_cut(s, now))
                 return frct_sender_has_more(s) && s->memory_at > now ? s->memory_at : NSEC_INFINITY;
-        if (!s->congestion || s->probe_allowed)
+        if (s->probe_allowed)
                 return now;
+        if (!s->congestion)                             /* nobody waits who wants to leave */
+                return s->finishing ? now : frct_pacer_at(&s->pacer, now);
 
         return frct_congestion_may_send(s->congestion, in_flight, now, &at) ? MAX(at, now) : NSEC_INFINITY;
 }
@@ -375,6 +378,7 @@ static void segment_sent(FrctSender *s, FrctSegment *segment, size_t wire_size, 
 
         if (!s->config.reliable) {
                 s->in_flight -= segment->wire_size;
+                frct_pacer_sent(&s->pacer, segment->size, s->n_bytes - segment->size, now);
                 frct_sender_release(s, segment);
                 frct_segments_advance(&s->segments, s->segments.next);
                 return;

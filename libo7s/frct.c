@@ -245,6 +245,12 @@ nsec_t frct_next(const Frct *f, nsec_t now) {
 void frct_expire(Frct *f, nsec_t now) {
         settle(f);
         frct_sender_expire(f->sender, now);
+        frct_receiver_expire(f->receiver, now);
+}
+
+void frct_hang_up(Frct *f, nsec_t now) {
+        settle(f);
+        frct_receiver_release(f->receiver, now);
 }
 
 void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now) {

@@ -13,7 +13,7 @@
  *      frct_read() ◄── assembly (messages) ◄── receiver (run, reorder, acknowledge) ◄── frct_receive() ◄── packets in
  *
  * The nouns, a file each: frct-header (bytes), frct-rtt, frct-congestion, frct-mtu, frct-sender, frct-receiver,
- * frct-assembly; frct.c puts them together (frct-internal.h).
+ * frct-assembly; of lossy flows frct-hold (who waits for whom) and frct-pacer; frct.c puts them together.
  *
  * Towards a peer of the 0.23.0 protocol it speaks 12-byte headers; messages are one packet, numbers stay within a
  * window of 256. Towards another o7s (.extended, agreed at allocation) headers are 20 bytes and messages up to
@@ -43,6 +43,9 @@ typedef struct FrctConfig {
         bool stream;                    /* bytes without boundaries: a read may return any number of them */
         size_t packet_max;              /* largest packet that the layer takes, header included; for a new flow */
         nsec_t mpl;                     /* longest life of a packet in the layer */
+        nsec_t hold_max;                /* lossy, extended: how long a packet waits at most for those that are late */
+        nsec_t spread;                  /* lossy: what is written at once leaves within that; 0: all at once */
+        uint64_t rate;                  /* bytes per second, and faster than that if it may; 0: it may not */
         size_t send_max;                /* bytes kept at most for the peer; 0: FRCT_BUFFER_MAX */
         size_t receive_max;             /* bytes kept at most for the application; 0: FRCT_BUFFER_MAX */
         uint32_t (*random)(void *userdata);     /* first numbers of runs; unpredictable */
@@ -58,7 +61,8 @@ typedef struct FrctStats {
         uint64_t segments_sent;         /* first transmissions */
         uint64_t retransmitted;         /* segments sent again */
         uint64_t lost;                  /* segments that were declared lost; lossy flows: gaps seen by the receiver */
-        uint64_t duplicates;            /* received twice, or behind the window */
+        uint64_t duplicates;            /* received twice, or behind the window; lossy: or too late */
+        uint64_t reordered;             /* lossy: received late, and put where they belong */
         uint64_t out_of_window;
         uint64_t malformed;             /* headers and fragments that make no sense */
         uint64_t marked;                /* received with a congestion mark */
@@ -125,6 +129,9 @@ void frct_untransmit(Frct *f, nsec_t now);
  * flow. */
 nsec_t frct_next(const Frct *f, nsec_t now);
 void frct_expire(Frct *f, nsec_t now);
+
+/* Nothing will arrive any more: what waits for packets that are late can be read. */
+void frct_hang_up(Frct *f, nsec_t now);
 
 /* The layer's largest packet is now another one. */
 void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now);

@@ -72,6 +72,10 @@ static nsec_t due_time(const Transfer *t, nsec_t now) {
         if (t->frct && t->lane_full)
                 return MAX(now, t->take_over_from);     /* to take over: nobody has asked to be rung */
 
+        /* A lossy flow has few times of its own: of packets that wait for others, or for the pace. They are kept. */
+        if (t->frct && !t->reliable)
+                return MIN(next, look);
+
         return next < now + SOON ? next : look;
 }
 

@@ -12,6 +12,10 @@
 #define RECEIVE_BURST 256U              /* packets per pump: others want the mutex too */
 #define PUBLISH_BURST 16U               /* packets that the layer may begin with while we make the next */
 
+/* However patient the application is: others wait behind those that do. */
+#define HOLD_MAX (50 * NSEC_PER_MSEC)
+#define SPREAD_MAX (10 * NSEC_PER_MSEC)
+
 /* -- lifecycle -- */
 
 bool transfer_is_needed(const IrmFlowInfo *info, const SealKeys *keys) {
@@ -38,6 +42,17 @@ static size_t layer_packet_max(const Transfer *t, size_t layer_max) {
         return layer_max > overhead(t) ? layer_max - overhead(t) : 0;
 }
 
+/* Of a lossy flow: how late it may make packets, to have them in order and to send them evenly. Half of what the
+ * application grants, and an eighth; nothing of that is a promise that the layer would have to keep. */
+static void timing_of(const o7s_qos *qos, FrctConfig *config) {
+        nsec_t least = MIN(qos->delay_ms, qos->max_gap_ms) * NSEC_PER_MSEC;
+
+        config->hold_max = MIN(least / 2, HOLD_MAX);
+        config->rate = qos->bandwidth_bps < UINT64_MAX ? qos->bandwidth_bps / 8 : 0;
+        if (qos->delay_ms < UINT32_MAX || qos->bandwidth_bps > 0)
+                config->spread = MIN(qos->delay_ms * NSEC_PER_MSEC / 8, SPREAD_MAX);
+}
+
 static int frct_make(Transfer *t, const IrmFlowInfo *info) {
         uint32_t mpl_msec = info->mpl_ms > 0 ? info->mpl_ms : MPL_DEFAULT_MSEC;
         size_t max = t->packet_size;
@@ -54,6 +69,7 @@ static int frct_make(Transfer *t, const IrmFlowInfo *info) {
                 .mpl = mpl_msec * NSEC_PER_MSEC,
                 .random = random_number,
         };
+        timing_of(&info->qos, &config);
 
         return frct_new(&config, time_now_nsec(), &t->frct);
 }
@@ -350,6 +366,20 @@ static void transmit(Transfer *t, nsec_t now) {
                 publish(t);
 }
 
+/* What has its time. What is readable by that, nobody has been told. */
+static void expire(Transfer *t, nsec_t now) {
+        bool readable = frct_readable(t->frct);
+
+        frct_expire(t->frct, now);
+        t->moved = t->moved || readable != frct_readable(t->frct);
+}
+
+/* Nothing follows what is in the lane. */
+static void hang_up(Transfer *t) {
+        if (!channel_readable(t->flow->reader.channel))
+                frct_hang_up(t->frct, time_now_nsec());
+}
+
 /* From where it is into our lane, with its trailer. */
 static int parts_push(Transfer *t, const struct iovec *parts, unsigned n_parts) {
         struct iovec all[FLOW_PARTS_MAX + 1];
@@ -425,12 +455,14 @@ void transfer_pump(Transfer *t) {
                 publish(t);
                 return;
         }
-        if (transfer_has_ended(t))
+        if (transfer_has_ended(t)) {
+                hang_up(t);
                 return;
+        }
 
         seal_speak(t);
         now = time_now_nsec();
-        frct_expire(t->frct, now);
+        expire(t, now);
         transmit(t, now);
 
         r = frct_ended(t->frct);
@@ -454,6 +486,9 @@ static bool lane_has_room(Transfer *t, size_t wanted) {
 bool transfer_is_flushed(Transfer *t) {
         if (t->reliable)
                 return frct_is_flushed(t->frct);
+
+        if (t->frct && !frct_is_flushed(t->frct))
+                return false;
 
         return !t->lane_full && channel_queued(t->flow->writer.channel) == 0;
 }

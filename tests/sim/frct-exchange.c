@@ -110,6 +110,11 @@ void frct_exchange_options(uint64_t seed, FrctRunOptions *ret) {
                 ret->paths[1].black_from = ret->paths[0].black_from;
                 ret->paths[1].black_to = ret->paths[0].black_to;
         }
+        for (unsigned i = 0; i < 2 && !config.reliable; i++) {
+                ret->ends[i].config.hold_max = dice_chance(&d, 0.7) ? dice_below(&d, 60 * NSEC_PER_MSEC) : 0;
+                ret->ends[i].config.spread = dice_chance(&d, 0.7) ? dice_below(&d, 10 * NSEC_PER_MSEC) : 0;
+                ret->ends[i].config.rate = dice_chance(&d, 0.3) ? spread(&d, 1000, 10000000) : 0;
+        }
 }
 
 int frct_exchanges_run(uint64_t seed, uint64_t n, Verdict *verdict, FrctExchanges *ret) {

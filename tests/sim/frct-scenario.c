@@ -15,7 +15,15 @@
         .config = { .reliable = true, .extended = true, .stream = true, .packet_max = 1400, .mpl = MS(100) },     \
         .timeout_ms = 120000
 #define TWELVE .config = { .reliable = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
-#define VOICE .config = { .extended = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
+#define VOICE                                                                                                     \
+        .config = { .extended = true, .packet_max = 1400, .mpl = MS(100), .hold_max = MS(25),                     \
+                    .spread = US(6250), .rate = 12500 },                                                          \
+        .timeout_ms = 120000
+#define VOICE_HASTY .config = { .extended = true, .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
+#define VIDEO                                                                                                     \
+        .config = { .extended = true, .packet_max = 1400, .mpl = MS(100), .hold_max = MS(50), .spread = MS(10) }, \
+        .timeout_ms = 120000
+#define VIDEO_HASTY VOICE_HASTY
 #define VOICE_TWELVE .config = { .packet_max = 1400, .mpl = MS(100) }, .timeout_ms = 120000
 #define NARROW                                                                                                    \
         .config = { .reliable = true, .extended = true, .packet_max = 1400, .mpl = MS(100),                       \
@@ -26,6 +34,7 @@
 #define BULK .n_messages = UINT64_MAX, .message_min = 16000, .message_max = 64000
 #define SILENT .message_min = 1, .message_max = 1
 #define CALL(n) .n_messages = (n), .message_min = 160, .message_max = 160, .gap = MS(20)
+#define PICTURES(n) .n_messages = (n), .message_min = 20000, .message_max = 60000, .gap = MS(40)
 #define SOME(n, size) .n_messages = (n), .message_min = (size) / 2, .message_max = (size), .finish = true
 
 /* A link in both directions, with a queue in the first. */
@@ -140,6 +149,30 @@ static const FrctScenario frct_scenarios[] = {
         { "voice", { ONE, .span = S(200), .ends = { { VOICE, CALL(3000) }, { VOICE, CALL(3000) } },
                      BOTH(.delay = MS(30), .jitter = MS(10), .loss = 0.05, .reorder = 0.05, .duplicate = 0.05) },
           FRCT_OUTCOME_WHOLE, .least_got = 0.85 },
+        { "voice-hasty", { ONE, .span = S(200), .ends = { { VOICE_HASTY, CALL(3000) }, { VOICE_HASTY, CALL(3000) } },
+                           BOTH(.delay = MS(30), .jitter = MS(10), .loss = 0.05, .reorder = 0.05, .duplicate = 0.05) },
+          FRCT_OUTCOME_WHOLE, .least_got = 0.85 },
+        { "voice-reordered", { ONE, .span = S(200), .ends = { { VOICE, CALL(3000) }, { VOICE, CALL(3000) } },
+                               BOTH(.delay = MS(40), .jitter = MS(10), .reorder = 0.10) },
+          FRCT_OUTCOME_WHOLE, .least_got = 0.99 },
+        { "voice-reordered-hasty", { ONE, .span = S(200),
+                                     .ends = { { VOICE_HASTY, CALL(3000) }, { VOICE_HASTY, CALL(3000) } },
+                                     BOTH(.delay = MS(40), .jitter = MS(10), .reorder = 0.10) },
+          FRCT_OUTCOME_WHOLE, .least_got = 0.8 },
+        { "video-reordered", { ONE, .span = S(200), .ends = { { VIDEO, PICTURES(1000) }, { VIDEO, SILENT } },
+                               BOTH(.delay = MS(20), .jitter = MS(5), .reorder = 0.02) },
+          FRCT_OUTCOME_WHOLE, .least_got = 0.98 },
+        { "video-reordered-hasty", { ONE, .span = S(200),
+                                     .ends = { { VIDEO_HASTY, PICTURES(1000) }, { VIDEO_HASTY, SILENT } },
+                                     BOTH(.delay = MS(20), .jitter = MS(5), .reorder = 0.02) },
+          FRCT_OUTCOME_WHOLE },
+        { "video-short-queue", { ONE, .span = S(200), .ends = { { VIDEO, PICTURES(1000) }, { VIDEO, SILENT } },
+                                 LINK(50, MS(10), 20000) },
+          FRCT_OUTCOME_WHOLE, .least_got = 0.95 },
+        { "video-short-queue-hasty", { ONE, .span = S(200),
+                                       .ends = { { VIDEO_HASTY, PICTURES(1000) }, { VIDEO_HASTY, SILENT } },
+                                       LINK(50, MS(10), 20000) },
+          FRCT_OUTCOME_WHOLE },
         { "voice-twelve", { ONE, .span = S(200), .ends = { { VOICE_TWELVE, CALL(3000) }, { VOICE_TWELVE, CALL(3000) } },
                             BOTH(.delay = MS(30), .jitter = MS(10), .loss = 0.05, .reorder = 0.05, .duplicate = 0.05) },
           FRCT_OUTCOME_WHOLE, .least_got = 0.85 },

@@ -441,6 +441,8 @@ static void game_start(Game *g, Cursor *c) {
                 .stream = (kind & 7) == 7,
                 .packet_max = kind & 8 ? PACKET_MAX : 300,
                 .mpl = MPL,
+                .hold_max = 40 * NSEC_PER_MSEC,
+                .spread = 5 * NSEC_PER_MSEC,
                 .send_max = 1,
                 .receive_max = 1,
                 .random = next_number,

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "libo7s/checksum.h"
+#include "libo7s/frct-header.h"
 #include "libo7s/frct.h"
 #include "libo7s/o7s.h"
 #include "libo7s/seal.h"
@@ -429,6 +430,78 @@ static void test_made_up(void **state) {
         assert_true(stats.drops[has_trailers() ? O7S_DROP_MALFORMED : O7S_DROP_FORGED] >= 50);
 }
 
+/* Packets of the peer as the layer brings them: of so many, in this order. */
+static void peer_brings(Test *t, const unsigned *order, unsigned n) {
+        uint8_t packets[8][PACKET_MAX], content;
+        struct iovec part = { .iov_base = &content, .iov_len = 1 };
+        size_t sizes[8], room = PACKET_MAX - irm_thread_overhead(true);
+
+        for (unsigned i = 0; i < ELEMENTSOF(packets); i++) {
+                content = (uint8_t) ('a' + i);
+                assert_int_equal(frct_write(t->peer, &part, 1, time_now_nsec()), 1);
+                do
+                        sizes[i] = frct_transmit(t->peer, packets[i], room, time_now_nsec());
+                while (sizes[i] > 0 && !(packets[i][0] & FRCT_DATA));           /* a probe of the path */
+                assert_true(sizes[i] > 0);
+                sizes[i] = peer_wrap(t, packets[i], sizes[i], false);
+        }
+        for (unsigned i = 0; i < n; i++)
+                layer_deliver(t, packets[order[i]], sizes[order[i]]);
+        (void) channel_publish(t->channel);
+}
+
+/* What the flow is for decides how long packets wait for others; when the flow ends they do not. */
+static void test_overtaken(void **state) {
+        static const struct {
+                const char *name;
+                unsigned order[8], n;
+                bool ends;
+                const char *read;
+        } rows[] = {
+                { "in order",      { 0, 1, 2, 3, 4, 5, 6, 7 }, 8, false, "abcdefgh" },
+                { "another order", { 0, 3, 2, 1, 7, 4, 6, 5 }, 8, false, "abcdefgh" },
+                { "one is lost",   { 0, 1, 3, 4 }, 4, false, "abde" },
+                { "the end",       { 0, 1, 3, 5, 4 }, 5, true, "abdef" },
+        };
+
+        for (size_t k = 0; k < ELEMENTSOF(rows); k++) {
+                const o7s_qos voice = O7S_QOS_VOICE;
+                _cleanup_test_ Test t;
+                char got[16] = "";
+
+                print_message("%s\n", rows[k].name);
+                test_open(&t, EXTENDED, &voice);
+                assert_int_equal(o7s_flow_set_timeout(t.flow, O7S_TIMEOUT_READ, TIMEOUT_USEC), 0);
+                peer_brings(&t, rows[k].order, rows[k].n);
+                if (rows[k].ends)
+                        channel_close(t.channel, CLOSE_NORMAL);
+                for (size_t i = 0; i < strlen(rows[k].read); i++) {
+                        assert_int_equal(o7s_flow_read(t.flow, got + i, 2), 1);
+                        got[i + 1] = '\0';
+                }
+                assert_string_equal(got, rows[k].read);
+        }
+}
+
+/* What is sent at a pace is sent all the same, when the flow is closed. */
+static void test_paced_to_the_end(void **state) {
+        const o7s_qos voice = O7S_QOS_VOICE;
+        uint8_t message[100] = {};
+        unsigned n_read = 0;
+        _cleanup_test_ Test t;
+        bool more;
+
+        test_open(&t, EXTENDED, &voice);
+        for (unsigned i = 0; i < 30; i++)
+                assert_int_equal(o7s_flow_write(t.flow, message, sizeof(message)), sizeof(message));
+        t.flow = o7s_flow_unref(t.flow);
+
+        peer_hear(&t);
+        while (frct_read(t.peer, message, sizeof(message), &more, time_now_nsec()) == sizeof(message))
+                n_read++;
+        assert_int_equal(n_read, 30);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_faults),
@@ -437,6 +510,8 @@ int main(void) {
                 cmocka_unit_test(test_cut_off),
                 cmocka_unit_test(test_orderly),
                 cmocka_unit_test(test_made_up),
+                cmocka_unit_test(test_overtaken),
+                cmocka_unit_test(test_paced_to_the_end),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
