@@ -103,7 +103,7 @@ int asking_ask(AskingHost *host, const char *name) {
 
         (void) snprintf(message.info.name, sizeof(message.info.name), "%s", name);
         assert_int_equal(irm_message_send(host->client, &message, NULL, 0), 0);
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         assert_int_equal(irm_message_receive(host->client, &message, fds), 0);
         assert_int_equal(message.type, IRM_REPLY);
         assert_int_equal(message.result, 0);

@@ -40,6 +40,7 @@ static void start_child(const PairedHost *host, const char *program, const char 
                         HostChild *child) {
         const struct passwd *user = getpwuid(geteuid());
         char option[128], pid[16];
+        sigset_t signals;
 
         assert_non_null(user);
         (void) snprintf(option, sizeof(option), "--user=%s", user->pw_name);
@@ -49,6 +50,10 @@ static void start_child(const PairedHost *host, const char *program, const char 
         if (child->pid > 0)
                 return;
 
+        /* One that is stopped before it has begun takes the signal then. */
+        (void) sigemptyset(&signals);
+        (void) sigaddset(&signals, SIGTERM);
+        (void) sigprocmask(SIG_BLOCK, &signals, NULL);
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);      /* a test that fails leaves nobody behind */
         (void) snprintf(pid, sizeof(pid), "%d", (int) getpid());
         (void) setenv("LISTEN_FDS", "1", 1);

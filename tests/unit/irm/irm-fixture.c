@@ -21,7 +21,7 @@
 #include "basic/time.h"
 #include "tests/unit/irm/irm-fixture.h"
 
-#define WAIT_MSEC 5000
+#define WAIT_MSEC 60000
 #define QUIET_MSEC 50
 
 static int bound_socket(const IrmFixture *f, const char *name, int type) {

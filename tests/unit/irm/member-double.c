@@ -68,7 +68,7 @@ static void get_text(BusFixture *f, const char *path, const char *interface, con
 
 void member_wait_for(BusFixture *f, const char *path, const char *interface, const char *property,
                      const char *expected) {
-        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        usec_t deadline = usec_add(time_now(), 60 * USEC_PER_SEC);
         char text[MEMBER_TEXT_MAX] = "";
 
         while (!streq(text, expected) && time_now() < deadline)

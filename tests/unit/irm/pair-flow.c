@@ -74,7 +74,7 @@ static bool begins(HostPair *pair, int doorbell, LayerMessage *ret_prepare) {
         int fds[LAYER_FDS_MAX];
 
         for (;;) {
-                assert_true(poll(pfds, ELEMENTSOF(pfds), 10000) > 0);
+                assert_true(poll(pfds, ELEMENTSOF(pfds), 60000) > 0);
                 if (pfds[0].revents)
                         return false;
                 assert_int_equal(layer_message_receive(pair->asking.layer, ret_prepare, fds), 0);
@@ -116,7 +116,7 @@ static bool is_offered(HostPair *pair, FlowOutcome *outcome) {
         LayerMessage refusal;
         int fd;
 
-        assert_true(poll(pfds, ELEMENTSOF(pfds), 5000) > 0);
+        assert_true(poll(pfds, ELEMENTSOF(pfds), 60000) > 0);
         if (pfds[1].revents) {
                 layer_hear(pair->asked.layer, LAYER_REFUSE, &refusal, NULL);
                 outcome->refusal = refusal.result;
@@ -140,7 +140,7 @@ static void carry_reply(HostPair *pair, Tamper tamper, const LayerMessage *reque
         int lane = fixture_make_lane(), fds[LAYER_FDS_MAX], client_fds[IRM_FDS_MAX];
         struct pollfd pfd = { .fd = pair->asked.layer, .events = POLLIN };
 
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         assert_int_equal(layer_message_receive(pair->asked.layer, &message, fds), 0);
         if (message.type == LAYER_PREPARE) {            /* a plain request has no such step */
                 say_prepared(pair->asked.layer, &message, "reply", true);

@@ -272,7 +272,7 @@ static void test_no_room(void **state) {
                 memcpy(random, &i, sizeof(i));
                 n = oap_request_build(random, time_realtime_nsec(), 0, NULL, oap, sizeof(oap), &request);
                 assert_true(n > 0);
-                assert_int_equal(poll(&(struct pollfd) { .fd = host->layer, .events = POLLOUT }, 1, 5000), 1);
+                assert_int_equal(poll(&(struct pollfd) { .fd = host->layer, .events = POLLOUT }, 1, 60000), 1);
                 serving_say_incoming(host, "plain", i, oap, (size_t) n);
         }
         serving_hear_refusal(host, MAX + 1, 0);

@@ -41,7 +41,7 @@ static const char *neighbours(BusFixture *f, char text[MEMBER_TEXT_MAX]) {
 }
 
 static void wait_for_neighbours(BusFixture *f, const char *expected) {
-        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        usec_t deadline = usec_add(time_now(), 60 * USEC_PER_SEC);
         char text[MEMBER_TEXT_MAX] = "";
 
         while (!streq(neighbours(f, text), expected) && time_now() < deadline)
@@ -60,7 +60,7 @@ static int keep_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 static void wait_for_signals(BusFixture *f, const char *text, const char *expected) {
-        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        usec_t deadline = usec_add(time_now(), 60 * USEC_PER_SEC);
 
         while (!streq(text, expected) && time_now() < deadline)
                 if (sd_bus_process(f->bus, NULL) == 0)
@@ -151,7 +151,7 @@ static bool describe_shows(BusFixture *f, const char *what) {
 }
 
 static void wait_for_changes(BusFixture *f, const unsigned *n, unsigned expected) {
-        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        usec_t deadline = usec_add(time_now(), 60 * USEC_PER_SEC);
 
         while (*n < expected && time_now() < deadline)
                 if (sd_bus_process(f->bus, NULL) == 0)

@@ -38,7 +38,7 @@ static void write_names(IrmFixture *irm) {
 
 static int set_up(void **state) {
         static World w;
-        usec_t deadline = usec_add(time_now(), 5 * USEC_PER_SEC);
+        usec_t deadline = usec_add(time_now(), 60 * USEC_PER_SEC);
         LayerMessage message;
 
         if (bus_fixture_set_up(state) != 0)
@@ -104,7 +104,7 @@ static bool is_let_in(World *w, uint64_t reference, const char *name, const char
         auth_hear_forget(&host->auth, SERVING_SESSION + reference);
 
         p.fd = host->layer;
-        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         assert_int_equal(layer_message_receive(host->layer, &outcome, fds), 0);
         assert_int_equal(outcome.reference, reference);
         assert_true(outcome.type == LAYER_ACCEPT || outcome.type == LAYER_REFUSE);

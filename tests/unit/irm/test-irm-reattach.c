@@ -41,7 +41,7 @@ static int client_ask(int fd, const IrmMessage *request, IrmMessage *ret) {
         int fds[IRM_FDS_MAX];
 
         assert_int_equal(irm_message_send(fd, request, NULL, 0), 0);
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         assert_int_equal(irm_message_receive(fd, ret, fds), 0);
         assert_int_equal(ret->type, IRM_REPLY);
         return fds[0];
@@ -70,7 +70,7 @@ static int hear_outcome(int doorbell, int expected) {
         IrmMessage outcome;
         int lane = -1;
 
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         assert_int_equal(irm_message_receive_outcome(doorbell, &outcome, &lane), 0);
         assert_int_equal(outcome.result, expected);
         assert_int_equal(lane >= 0, expected == 0);
@@ -146,7 +146,7 @@ static void is_attached(Scene *s) {
         lane_free(mapped);
 
         assert_int_equal(doorbell_ring(fds[1]), 0);
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         (void) close(lane);
         (void) close(fds[0]);
         (void) close(fds[1]);

@@ -86,7 +86,7 @@ static int hear_outcome(int doorbell, IrmMessage *ret) {
         struct pollfd pfd = { .fd = doorbell, .events = POLLIN };
         int lane = -1;
 
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         assert_int_equal(irm_message_receive_outcome(doorbell, ret, &lane), 0);
         (void) safe_close(lane);
         return ret->result;

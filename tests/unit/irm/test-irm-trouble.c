@@ -64,7 +64,7 @@ static int client_allocate(int fd, const char *name, IrmMessage *ret) {
 static void hear_outcome(int doorbell, IrmMessage *ret, int *ret_lane) {
         struct pollfd pfd = { .fd = doorbell, .events = POLLIN };
 
-        assert_int_equal(poll(&pfd, 1, 5000), 1);
+        assert_int_equal(poll(&pfd, 1, 60000), 1);
         assert_int_equal(irm_message_receive_outcome(doorbell, ret, ret_lane), 0);
 }
 
@@ -183,7 +183,7 @@ static void test_offer_moves_on(void **state) {
                 pfds[i].fd = fixture_client_listen("here");
 
         layer_asks(layer, 1);
-        assert_int_equal(poll(pfds, ELEMENTSOF(pfds), 5000), 1);
+        assert_int_equal(poll(pfds, ELEMENTSOF(pfds), 60000), 1);
         first = pfds[0].revents ? 0 : 1;
         fixture_client_hear(pfds[first].fd, IRM_OFFER, &message, NULL);
         (void) close(pfds[first].fd);
