@@ -68,7 +68,7 @@ def ping(host, options):
         for number in range(options.count):
             sent = os.urandom(options.size - 1) + bytes([number & 0xFF])
             flow.send(sent)
-            if not host.condition.wait_for(lambda: flow.inbox, 1) or flow.inbox.popleft() != sent:
+            if not host.condition.wait_for(lambda: flow.inbox, 5) or flow.inbox.popleft() != sent:
                 lost += 1
             host.condition.wait(options.interval)
         print(f"{options.count} sent, {options.count - lost} received", flush=True)

@@ -217,7 +217,7 @@ class Member:
         for sequence in range(3):
             sent = os.urandom(16) + bytes([sequence]) * 48
             end.send(sent)
-            if not self.condition.wait_for(lambda: end.inbox, 1) or end.inbox.popleft() != sent:
+            if not self.condition.wait_for(lambda: end.inbox, 5) or end.inbox.popleft() != sent:
                 raise Failed(f"no echo of message {sequence}")
         self.allocator.forget(end)
         return "3 received"

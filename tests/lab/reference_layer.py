@@ -19,7 +19,7 @@ EID_FIRST = 64
 EID_UNSET = 0xFFFF
 QUERY_SECONDS = 2
 ALLOCATION_SECONDS = 20
-EXCHANGE_SECONDS = 1            # a message of CEP or of an enrollment
+EXCHANGE_SECONDS = 5            # a message of CEP or of an enrollment
 
 
 class Failed(Exception):

@@ -60,7 +60,7 @@ check 'nothing of ours runs before it is asked for' no_processes alpha 'o7s-'
 check 'a call on the bus starts the IRM' lab_exec alpha busctl call org.o7s.irm1 /org/o7s/irm1 \
         org.freedesktop.DBus.Peer Ping
 check '... which is now active' prints active lab_exec alpha systemctl is-active o7s-irm.service
-check 'a client of its socket starts it too' within 1 exits 3 ping beta nosuch.example
+check 'a client of its socket starts it too' one_of_three within 1 exits 3 ping beta nosuch.example
 start_layer lan alpha beta
 lab_wait 5 layer_is_online alpha lan
 serve alpha web.example lan
@@ -115,13 +115,14 @@ check '... and the layer is online' lab_wait 5 layer_is_online alpha lan
 check 'o7sctl new writes a layer file' lab_exec alpha o7sctl new campus --eth=eth0
 check '... that is whole' lab_exec alpha o7sctl verify campus
 lab_exec beta systemctl stop watch.service
+monitor_shows() { # a layer that stops and starts; it may not have been listening yet
+        lab_exec alpha o7sctl down lan
+        start_layer lan alpha
+        output_has alpha monitor lan
+}
 run_in_background alpha monitor o7sctl monitor
-sleep 0.3
-ping beta web.example >/dev/null || :
-lab_exec alpha o7sctl down lan
-check 'o7sctl monitor shows what happens' lab_wait 3 output_has alpha monitor lan
+check 'o7sctl monitor shows what happens' lab_wait 3 monitor_shows
 lab_exec alpha systemctl stop monitor.service
-start_layer lan alpha
 
 # the sandboxes
 check 'the IRM: exposure 2.0 or less' score_at_most 20 o7s-irm.service

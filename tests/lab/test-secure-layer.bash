@@ -46,7 +46,7 @@ both_joined() {
 }
 
 stays_out() { # beta, for as long as it would have needed
-        fails lab_wait 4 layer_is_online beta home
+        fails lab_wait_no_longer 4 layer_is_online beta home
 }
 
 carry() { # FROM PATH TO PATH
@@ -77,7 +77,7 @@ check 'the layer starts as before' restart_home
 check '... and has both members' both_joined
 check '... and carries flows to who can prove his name' \
         lab_wait 5 says 'o7s:name:known.example (authenticated)' ping alpha known.example
-check '... and none to who cannot' says certificate exits 5 ping alpha unknown.example
+check '... and none to who cannot' fails_saying certificate ping alpha unknown.example
 
 # -- a layer that asks --
 

@@ -17,7 +17,7 @@ KINDS=(rsa p256 p384 ed25519 ed448)
 CERTIFICATES=$LAB_DIR/certificates
 
 reference() { # ARGUMENT...
-        ip netns exec peer timeout 20 /usr/bin/python3 -B "$LAB_HOME/reference-host.py" "$@"
+        ip netns exec peer timeout 60 /usr/bin/python3 -B "$LAB_HOME/reference-host.py" "$@"
 }
 
 start_server() { # NAME OPTION...
@@ -48,7 +48,7 @@ refused_there() { # TEXT NAME OPTION...: we do not take their answer, and say wh
         local text=$1 status=0
         shift
         start_server "$@" || status=1
-        says "$text" fails ping alpha "$1" || status=1
+        fails_saying "${text:-Cannot reach}" ping alpha "$1" || status=1
         kill "$(<"$LAB_DIR/server.pid")"
         return "$status"
 }

@@ -336,9 +336,12 @@ check '... not by another user' says 'org.o7s.irm1.capture' as_alice alpha busct
         org.o7s.irm1.Layer Capture 'a{sv}t' 0 0
 
 # counters begin anew
+reset_shows_in() { # FUNCTION ARGUMENT...: at once; what is counted a moment later is another matter
+        layer_call alpha ResetStatistics && prints 0 "$@"
+}
 check 'statistics are reset' layer_call alpha ResetStatistics
-check '... lookups' prints 0 counted_lookups alpha
-check '... histograms' prints 0 histogram_total alpha allocation
+check '... lookups' one_of_three reset_shows_in counted_lookups alpha
+check '... histograms' one_of_three reset_shows_in histogram_total alpha allocation
 check '... not by another user' says 'org.o7s.irm1.manage-layer' as_alice alpha busctl call org.o7s.irm1 "$home" \
         org.o7s.irm1.Layer ResetStatistics
 check 'who asked is in the journal' says 'ordered by user 0: reset-statistics' lab_exec alpha journalctl -b -u o7s-irm
