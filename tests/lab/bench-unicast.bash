@@ -72,6 +72,20 @@ round_trip() { # microseconds of one ping to it, with its wake-ups
         lab_exec alpha o7s-ping --json -c 5 -i 20ms beta-echo-home.example | grep '"summary"' | json 'd["rtt_usec"]["p50"]'
 }
 
+# 99th percentile of round trips over two hops, in microseconds
+voice() {
+        lab_exec alpha o7s-ping --json -q --qos=voice -c 400 -i 2ms gamma-echo-home.example |
+                grep '"summary"' | json 'd["rtt_usec"]["p99"]'
+}
+
+# wires without a rate: processors are what the flood uses up, test-qos.bash has the wires
+voice_under_flood() {
+        run_in_background alpha flood o7s-perf -q -t 60s gamma-home.example
+        sleep 0.5
+        voice
+        lab_exec alpha systemctl stop flood.service
+}
+
 setup_nodes "${1:?build directory}" alpha beta gamma >/dev/null
 lab_add "$1/tests/lab/baseline" "$BASELINE"
 lab_wire alpha:eth0 beta:eth0
@@ -85,7 +99,7 @@ write_unicast alpha home lan1 '[Bootstrap]' Bootstrap=yes "${PLAIN[@]}"
 write_unicast beta home 'lan1 lan2' "${PLAIN[@]}"
 write_unicast gamma home lan2 "${PLAIN[@]}"
 for node in alpha beta gamma; do
-        for name in beta-eth beta-home gamma-home beta-echo-eth beta-echo-home; do
+        for name in beta-eth beta-home gamma-home beta-echo-eth beta-echo-home gamma-echo-home; do
                 write_plain "$node" "$name.example"
         done
 done
@@ -99,6 +113,7 @@ serve beta beta-home.example home o7s-perf --serve
 serve gamma gamma-home.example home o7s-perf --serve
 serve beta beta-echo-eth.example lan1
 serve beta beta-echo-home.example home
+serve gamma gamma-echo-home.example home
 run_in_background gamma packet-serve "$BASELINE" packet-serve eth0
 run_in_background beta relay "$BASELINE" packet-relay eth0 eth1
 for name in beta-eth beta-home gamma-home; do
@@ -109,6 +124,7 @@ alternate unicast.flow.pps.1400 pps eth.flow.pps.1400 one_hop_rate ethernet_rate
 alternate unicast.flow.pps.1400.two-hops pps eth.flow.pps.1400 two_hops_rate ethernet_rate
 alternate unicast.flow.rtt ns eth.flow.rtt one_hop_rtt ethernet_rtt
 alternate unicast.flow.rtt.two-hops ns eth.flow.rtt two_hops_rtt ethernet_rtt
+alternate unicast.voice.p99 us voice-alone voice_under_flood voice
 alternate unicast.forward.pps pps/core AF_PACKET-relay forwarded_per_core relayed_per_core
 alternate unicast.forward.cost ns/packet AF_PACKET-relay forwarded_cost relayed_cost
 alternate unicast.forward.layer.cost ns/packet AF_PACKET-relay layer_cost relayed_cost
