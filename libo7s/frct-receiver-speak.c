@@ -6,10 +6,10 @@
  *
  * 12 bytes, reliable: a second packet is acknowledged at once, a first one within 10 ms, a duplicate again at once.
  *
- * Extended, reliable: at once what the peer waits for: out of order, a hole filled, duplicates, marks, the first of a
- * run, FINISH, probes. Otherwise every second packet, a single one within 5 ms; but acknowledgements of a fast flow
- * are at least half a millisecond apart, unless eight packets wait. So a slow flow has an acknowledgement per two
- * packets, a fast one per eight.
+ * Extended, reliable: at once what the peer waits for: a new hole, a hole filled, duplicates, marks, the first of a
+ * run, FINISH, probes. Otherwise, and that is also behind a hole that was told, every second packet, a single one
+ * within 5 ms; but acknowledgements of a fast flow are at least half a millisecond apart, unless eight packets wait.
+ * So a slow flow has an acknowledgement per two packets, a fast one per eight.
  *
  * Lossy: windows only. The peer begins with 64 packets, and one of 0.23.0 never asks for more, so it is told whenever
  * a quarter of the window is used up. Such a peer is also told again (three times in growing intervals) when it falls

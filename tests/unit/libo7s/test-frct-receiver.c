@@ -542,6 +542,43 @@ static void test_extended_acknowledgements(void **state) {
         assert_int_equal(speak(&g).extension & FRCT_X_ECHO, 0);         /* nothing new to echo */
 }
 
+/* A hole is told at once, and that it is filled. What only goes on behind it is told as if there were none. */
+static void test_acknowledgements_behind_a_hole(void **state) {
+        _game_ Game g = game_new(true, true, false);
+
+        data(&g, 0);
+        (void) speak(&g);
+        g.now += SEC;
+        data(&g, 2);
+        assert_true(must_speak(&g));
+        assert_int_equal(speak(&g).n_ranges, 1);
+
+        for (uint32_t i = 3; i < 10; i++) {
+                data(&g, i);
+                assert_false(must_speak(&g));
+        }
+        assert_int_equal(frct_receiver_next(g.receiver, g.now), g.now + 500 * NSEC_PER_USEC);
+        data(&g, 10);
+        assert_true(must_speak(&g));
+        assert_int_equal(speak(&g).ranges[0].end, FIRST_NUMBER + 11);
+
+        /* slow: one within 5 ms */
+        g.now += SEC;
+        data(&g, 11);
+        assert_int_equal(frct_receiver_next(g.receiver, g.now), g.now + 5 * MSEC);
+
+        /* another hole, part of it, and all of the first */
+        data(&g, 14);
+        assert_true(must_speak(&g));
+        assert_int_equal(speak(&g).n_ranges, 2);
+        data(&g, 12);
+        assert_true(must_speak(&g));
+        (void) speak(&g);
+        data(&g, 1);
+        assert_true(must_speak(&g));
+        assert_int_equal(speak(&g).acknowledgement, FIRST_NUMBER + 13);
+}
+
 static void test_marks(void **state) {
         const FrctHeader header = { .flags = FRCT_DATA | FRCT_FIRST, .sequence = FIRST_NUMBER + 1 };
         _game_ Game g = game_new(true, true, false);
@@ -901,6 +938,7 @@ int main(void) {
                 cmocka_unit_test(test_ranges),
                 cmocka_unit_test(test_ranges_have_room),
                 cmocka_unit_test(test_extended_acknowledgements),
+                cmocka_unit_test(test_acknowledgements_behind_a_hole),
                 cmocka_unit_test(test_marks),
                 cmocka_unit_test(test_probe),
                 cmocka_unit_test(test_finish),
