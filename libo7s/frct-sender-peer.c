@@ -59,7 +59,11 @@ static unsigned heard_acknowledgement(FrctSender *s, const FrctHeader *header, n
                 n += acknowledge(s, s->segments.left, left, before, now);
                 frct_segments_advance(&s->segments, left);
                 s->alive_at = now;
-                frct_rtt_recover(&s->rtt);
+
+                /* Of 12 bytes it says nothing about time: what arrives may be the copy that was sent too early, and a
+                 * queue grows with each of those. There a sample ends the back-off (RFC 6298, end of section 5). */
+                if (s->config.extended)
+                        frct_rtt_recover(&s->rtt);
         }
 
         if (s->timing && frct_before(s->timing_number, left)) {

@@ -614,6 +614,28 @@ static void test_marks(void **state) {
         world_teardown(&w);
 }
 
+/* A queue that takes far longer than the path itself: whoever believes that what waits in it is lost, fills it with
+ * copies. Towards 0.23.0, too, which has no model of the path. */
+static void test_long_queue(void **state) {
+        for (unsigned extended = 0; extended < 2; extended++) {
+                FrctConfig config = { .reliable = true, .extended = extended, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
+                Path path = { .delay = 10 * MSEC, .rate = 1250000, .queue_max = 1250000 };
+                FrctStats sender;
+                uint64_t n;
+                World w;
+
+                world_setup(&w, &config, &path);
+                (void) send_until(&w, EPOCH + 5 * SEC);
+                n = send_until(&w, EPOCH + 10 * SEC);
+                frct_stats(w.ends[0].frct, &sender);
+                print_message("%s: %" PRIu64 " bytes in 5 s, %" PRIu64 " packets believed lost\n",
+                              extended ? "extended" : "12 bytes", n, (uint64_t) sender.lost);
+                assert_true(n * 10 > path.rate * 5 * 9);
+                assert_in_range(sender.lost, 0, 2000);
+                world_teardown(&w);
+        }
+}
+
 static void test_finish(void **state) {
         FrctConfig config = { .reliable = true, .extended = true, .packet_max = PACKET_MAX, .mpl = 100 * MSEC };
         Path path = { .delay = 10 * MSEC, .loss = 200 };
@@ -747,6 +769,7 @@ int main(void) {
                 cmocka_unit_test(test_blackouts),
                 cmocka_unit_test(test_silence),
                 cmocka_unit_test(test_marks),
+                cmocka_unit_test(test_long_queue),
                 cmocka_unit_test(test_finish),
                 cmocka_unit_test(test_slow_reader),
                 cmocka_unit_test(test_lossy),
