@@ -2,8 +2,12 @@
 #pragma once
 
 /*
- * QoS cubes: the classes of traffic that a layer keeps apart, each with a queue, a forwarding table and, towards
- * neighbours that know how, a lower flow of its own. The numbers are on the wire (qc of the PCI).
+ * QoS cubes: the classes of traffic that a layer keeps apart. In every layer each has a queue of flows that want to
+ * send (upper.h); in an Ethernet layer a socket with its priority; in a unicast layer a forwarding table and, towards
+ * neighbours that know how, a lower flow of its own. The numbers are on the wire of the latter (qc of the PCI).
+ *
+ * A cube follows from what was asked for, and nothing holds a flow to that: voice is a place ahead of others, which
+ * whoever may open flows may take, with as much traffic as he likes.
  */
 
 #include "basic/enum.h"

@@ -13,7 +13,7 @@
 #   lab_session NODE USER CMD...       in a real logind session of USER
 #   lab_unit NODE [systemd-run options] -- CMD   as a transient service, and waits for it
 #   lab_wire A:if B:if [mtu N]         veth pair between two nodes
-#   lab_rate RATE NODE:if...              a slower wire, from that end (tc-tbf(8))
+#   lab_rate RATE NODE:if...           a slower wire, from that end (tc-tbf(8))
 #   lab_emulate NAME A:if B:if [OPT=V...]   wire with delay, loss, ... (linkem); lab_emulate_set NAME OPT=V...
 #   lab_ip NODE ARGS...                ip(8) in the node's network namespace, before boot too
 #   lab_wait SECONDS CMD...            until CMD succeeds; on a busy host for longer than that, and it says so

@@ -61,14 +61,18 @@ static void test_back_pressure(void **state) {
                 assert_int_equal(f->transmitted[i], i);
 }
 
+static void establish_bulk_and_voice(LayerFixture *f, Channel **ret_bulk, Channel **ret_voice) {
+        f->other.qos = O7S_QOS_VOICE;
+        layer_fixture_establish(f, ret_bulk);
+        layer_fixture_establish_flow(f, &f->other, 8, ret_voice);
+}
+
 /* The network takes no more bulk: voice goes on, and bulk when there is room again. */
 static void test_back_pressure_of_a_cube(void **state) {
         LayerFixture *f = *state;
         _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
 
-        f->other.qos = O7S_QOS_VOICE;
-        layer_fixture_establish(f, &app);
-        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        establish_bulk_and_voice(f, &app, &other);
         f->n_room = 3;
         app_write(app, 0, 60);
         layer_fixture_pump(f);
@@ -92,9 +96,7 @@ static void test_cubes_take_turns(void **state) {
         LayerFixture *f = *state;
         _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
 
-        f->other.qos = O7S_QOS_VOICE;
-        layer_fixture_establish(f, &app);
-        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        establish_bulk_and_voice(f, &app, &other);
         layer_fixture_pump(f);
         f->burst_max = 1;
         app_write(app, 0, 64);
