@@ -61,6 +61,7 @@ struct Channel {
         uint32_t n_slots;
         uint32_t mask;
         uint32_t message_max;
+        bool peer_knows_path;   /* it said so when we began; a lie harms nobody but the liar */
         int fd;
         uint32_t epoch;         /* of our last sleep; atomic: reader and writer both sleep */
         uint32_t n_rings;       /* taken off the doorbell; atomic: either side may drain it */

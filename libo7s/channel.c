@@ -27,6 +27,7 @@ int channel_new(LaneClass class, Lane *own, Lane *peer, int doorbell_fd, Channel
                 .n_slots = lane_class_slots(class),
                 .mask = lane_class_slots(class) - 1,
                 .message_max = (uint32_t) lane_class_message_max(class),
+                .peer_knows_path = lane_load(&peer->memory->known) & LANE_KNOWS_PATH,
                 .fd = TAKE_FD(fd),
         };
 
@@ -96,11 +97,11 @@ int channel_condemn(Channel *channel) {
         return -EBADMSG;
 }
 
-int channel_drain_counted(Channel *channel, unsigned *ret_rings, CloseReason *ret_reason) {
+static int drain(Channel *channel, unsigned *ret_rings, PathState *path, CloseReason *ret_reason) {
         unsigned rings = 0;
         int r;
 
-        r = doorbell_drain_counted(channel->fd, &rings, ret_reason);
+        r = doorbell_drain_path(channel->fd, &rings, path, ret_reason);
         if (rings > 0)
                 (void) __atomic_add_fetch(&channel->n_rings, rings, __ATOMIC_RELEASE);
         if (ret_rings)
@@ -109,8 +110,23 @@ int channel_drain_counted(Channel *channel, unsigned *ret_rings, CloseReason *re
         return r == -EBADMSG ? channel_condemn(channel) : r;
 }
 
+int channel_drain_counted(Channel *channel, unsigned *ret_rings, CloseReason *ret_reason) {
+        return drain(channel, ret_rings, NULL, ret_reason);
+}
+
+int channel_drain_path(Channel *channel, PathState *path, CloseReason *ret_reason) {
+        return drain(channel, NULL, path, ret_reason);
+}
+
 int channel_drain(Channel *channel, CloseReason *ret_reason) {
-        return channel_drain_counted(channel, NULL, ret_reason);
+        return drain(channel, NULL, NULL, ret_reason);
+}
+
+int channel_tell_path(Channel *channel, const PathState *path) {
+        if (!channel->peer_knows_path)
+                return -EOPNOTSUPP;
+
+        return doorbell_tell_path(channel->fd, path);
 }
 
 void channel_close(Channel *channel, CloseReason reason) {

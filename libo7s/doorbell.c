@@ -9,13 +9,16 @@
 
 #include <sys/socket.h>
 
+#include "basic/cursor.h"
 #include "basic/record.h"
 #include "libo7s/doorbell.h"
 
-/* An honest peer has at most one ring per direction and the closed record under way. */
+/* An honest peer has at most one ring per direction and the closed record under way, and what a layer had to say of the
+ * path since we last looked. */
 #define DRAIN_RECORDS_MAX 32U
 
 #define CLOSED_RECORD_BYTES 3U
+#define PATH_RECORD_BYTES 6U
 
 static const char *const close_reason_table[_CLOSE_REASON_MAX] = {
         [CLOSE_NORMAL] = "normal",
@@ -56,6 +59,18 @@ int doorbell_ring(int fd) {
         return r == -EAGAIN ? 0 : r;
 }
 
+int doorbell_tell_path(int fd, const PathState *path) {
+        uint8_t record[PATH_RECORD_BYTES];
+        Writer w = writer_to(record, sizeof(record));
+
+        writer_u8(&w, DOORBELL_PATH);
+        writer_u8(&w, path->down);
+        writer_be32(&w, MIN(path->packet_max, DOORBELL_PACKET_MAX));
+        assert(!w.bad);
+
+        return record_send(fd, record, sizeof(record), NULL, 0);
+}
+
 void doorbell_close(int fd, CloseReason reason) {
         uint8_t record[CLOSED_RECORD_BYTES] = { DOORBELL_CLOSED, (uint8_t) (reason >> 8), (uint8_t) reason };
 
@@ -91,9 +106,39 @@ static int closed_parse(const uint8_t *record, ssize_t size, CloseReason *ret_re
         return 1;
 }
 
-int doorbell_drain_counted(int fd, unsigned *ret_rings, CloseReason *ret_reason) {
+static int path_parse(const uint8_t *record, size_t size, PathState *path) {
+        Cursor c = cursor_from(record, size);
+        uint32_t packet_max;
+        uint8_t down;
+
+        (void) cursor_u8(&c);
+        down = cursor_u8(&c);
+        packet_max = cursor_be32(&c);
+
+        if (c.bad || size != PATH_RECORD_BYTES || down > 1 || packet_max > DOORBELL_PACKET_MAX)
+                return -EBADMSG;
+
+        *path = (PathState) { .down = down == 1, .packet_max = packet_max };
+        return 0;
+}
+
+/* path NULL: the other side has no business to speak of one. Returns: 0; 1: closed; -EBADMSG. */
+static int record_parse(const uint8_t *record, ssize_t size, PathState *path, CloseReason *ret_reason) {
+        switch (record[0]) {
+        case DOORBELL_RING:
+                return size == 1 ? 0 : -EBADMSG;
+        case DOORBELL_CLOSED:
+                return closed_parse(record, size, ret_reason);
+        case DOORBELL_PATH:
+                return path ? path_parse(record, (size_t) size, path) : -EBADMSG;
+        default:
+                return -EBADMSG;
+        }
+}
+
+int doorbell_drain_path(int fd, unsigned *ret_rings, PathState *path, CloseReason *ret_reason) {
         /* One byte more than the longest record, to see what is too long. */
-        uint8_t record[CLOSED_RECORD_BYTES + 1];
+        uint8_t record[PATH_RECORD_BYTES + 1];
         unsigned rings = 0;
         int r = 0;
 
@@ -103,23 +148,20 @@ int doorbell_drain_counted(int fd, unsigned *ret_rings, CloseReason *ret_reason)
                 n = receive(fd, record, sizeof(record));
                 if (n == -EAGAIN)
                         break;
-                if (n < 0) {
-                        r = (int) n;
+
+                r = n < 0 ? (int) n : record_parse(record, n, path, ret_reason);
+                if (r != 0)
                         break;
-                }
-
-                if (record[0] == DOORBELL_RING && n == 1) {
-                        rings++;
-                        continue;
-                }
-
-                r = record[0] == DOORBELL_CLOSED ? closed_parse(record, n, ret_reason) : -EBADMSG;
-                break;
+                rings++;
         }
 
         if (ret_rings)
                 *ret_rings = rings;
         return r;
+}
+
+int doorbell_drain_counted(int fd, unsigned *ret_rings, CloseReason *ret_reason) {
+        return doorbell_drain_path(fd, ret_rings, NULL, ret_reason);
 }
 
 int doorbell_drain(int fd, CloseReason *ret_reason) {

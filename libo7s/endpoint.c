@@ -8,6 +8,7 @@ struct Endpoint {
         Channel *channel;
         Counters counters;
         bool hostile;                   /* the violation is counted */
+        PathState told;                 /* to the application */
 
         usec_t rings_since;             /* when n_spurious_rings started from 0 */
         uint64_t n_spurious_rings;      /* rings less messages since then: an honest application rings at most once
@@ -175,6 +176,20 @@ int endpoint_drain(Endpoint *endpoint, usec_t now, CloseReason *ret_reason) {
         if (endpoint->n_spurious_rings > ENDPOINT_SPURIOUS_RINGS_MAX)
                 return endpoint_result(endpoint, channel_condemn(endpoint->channel));
 
+        return 0;
+}
+
+int endpoint_tell_path(Endpoint *endpoint, const PathState *path) {
+        int r;
+
+        if (path->down == endpoint->told.down && path->packet_max == endpoint->told.packet_max)
+                return 0;
+
+        r = channel_tell_path(endpoint->channel, path);
+        if (r == -EAGAIN)
+                return r;
+
+        endpoint->told = *path;         /* who does not understand, or is not there, need not be asked again */
         return 0;
 }
 

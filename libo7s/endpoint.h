@@ -62,6 +62,10 @@ int endpoint_arm(Endpoint *endpoint);
  * includes rings for nothing at a rate that only serves to keep us busy. */
 int endpoint_drain(Endpoint *endpoint, usec_t now, CloseReason *ret_reason);
 
+/* Tells the application of the path below, where it does not know that already and understands it. Returns: 0; -EAGAIN:
+ * its doorbell is full: again once endpoint_fd() is writable. */
+int endpoint_tell_path(Endpoint *endpoint, const PathState *path);
+
 /* Tells the application that this is the end. */
 void endpoint_close(Endpoint *endpoint, CloseReason reason);
 

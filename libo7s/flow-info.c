@@ -11,6 +11,9 @@ _Static_assert(O7S_DROP_FLOW_CLOSED == (int) DROP_FLOW_CLOSED, "drop reasons");
 _Static_assert(O7S_DROP_HOSTILE == (int) DROP_HOSTILE, "drop reasons");
 _Static_assert(O7S_DROP_TTL == (int) DROP_TTL, "drop reasons");
 _Static_assert(O7S_DROP_REPLAYED == (int) DROP_REPLAYED, "drop reasons");
+/* Programs that were built when .link_down was padding go on as they are. */
+_Static_assert(sizeof(struct o7s_flow_info) == offsetof(struct o7s_flow_info, link_down) + sizeof(uint32_t),
+               "size of o7s_flow_info");
 _Static_assert(O7S_DROP_REASONS >= (int) _DROP_REASON_MAX, "drop reasons");
 
 int o7s_flow_set_timeout(o7s_flow *flow, int which, uint64_t usec) {
@@ -71,6 +74,7 @@ int o7s_flow_info(o7s_flow *flow, struct o7s_flow_info *ret) {
                 .mtu = (uint32_t) flow_message_max(flow),
                 .slots = lane_class_slots(flow->lane_class),
                 .is_stream = (info->transfer & IRM_TRANSFER_STREAM) != 0,
+                .link_down = flow_get_flag(&flow->link_down),
         };
         (void) copy_string(ret->name, sizeof(ret->name), info->name);
         (void) copy_string(ret->layer, sizeof(ret->layer), info->layer);

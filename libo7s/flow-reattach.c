@@ -167,8 +167,11 @@ static int attach(o7s_flow *flow, int lane_fd, const IrmFlowInfo *info) {
         if (r < 0)
                 return r;
 
-        /* Names and what both ends agreed on do not change; threads read them without the mutex. */
-        flow->info.mtu = info->mtu;
+        /* Names and what both ends agreed on do not change; threads read them without the mutex. The next process
+         * says so anew where the link is down, and what packets it takes where it does not know that yet. */
+        __atomic_store_n(&flow->link_down, false, __ATOMIC_RELAXED);
+        if (info->mtu > 0)
+                flow->info.mtu = info->mtu;
         flow_set_message_max(flow);
         flow->suspended = false;
         flow_change(flow);

@@ -25,12 +25,33 @@ void flow_signal(o7s_flow *flow) {
         __atomic_store_n(&flow->signalled, true, __ATOMIC_RELAXED);
 }
 
-/* What the channel's doorbell says. Mutex held. */
+/* What the layer said of the path. One that is told of packets' size alone may have nothing to change: FRCT looks for
+ * itself how much of it is good for, and that is told by transfer_look_at_path(). Mutex held. */
+static void path_heard(o7s_flow *flow, const PathState *path) {
+        bool changed = path->down != flow_get_flag(&flow->link_down);
+
+        __atomic_store_n(&flow->link_down, path->down, __ATOMIC_RELAXED);
+
+        if (path->packet_max > 0 && path->packet_max != flow->info.mtu) {
+                size_t before = flow_message_max(flow);
+
+                flow->info.mtu = path->packet_max;
+                flow_set_message_max(flow);
+                changed = changed || flow_message_max(flow) != before;
+        }
+
+        if (changed)
+                flow_change(flow);
+}
+
+/* What the channel's doorbell says. Between two programs nobody has anything to say of a path. Mutex held. */
 static void channel_heard(o7s_flow *flow) {
+        PathState path = { .down = flow_get_flag(&flow->link_down) };
         CloseReason reason = CLOSE_NORMAL;
         int r;
 
-        r = channel_drain(flow->channel, &reason);
+        r = channel_drain_path(flow->channel, flow->info.local ? NULL : &path, &reason);
+        path_heard(flow, &path);
         if (r == 1)
                 flow_end(flow, reason);
         else if (r == -EPIPE && flow_may_reattach(flow))
@@ -357,8 +378,12 @@ void flow_note_read(o7s_flow *flow, ssize_t r) {
             !flow_get_flag(&flow->changed_untold))
                 return;
 
-        if (__atomic_add_fetch(&flow->changed_ignored, 1, __ATOMIC_RELAXED) >= IGNORED_MAX)
-                __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
+        if (__atomic_add_fetch(&flow->changed_ignored, 1, __ATOMIC_RELAXED) < IGNORED_MAX)
+                return;
+
+        /* Nobody is woken for it any more; who asks is told all the same. */
+        __atomic_store_n(&flow->changed_owed, true, __ATOMIC_RELAXED);
+        __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
 }
 
 uint32_t flow_report_events(o7s_flow *flow) {
@@ -366,6 +391,8 @@ uint32_t flow_report_events(o7s_flow *flow) {
 
         if (events & O7S_CHANGED)
                 __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
+        if (__atomic_exchange_n(&flow->changed_owed, false, __ATOMIC_RELAXED))
+                events |= O7S_CHANGED;
         return events;
 }
 

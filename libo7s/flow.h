@@ -110,7 +110,9 @@ struct o7s_flow {
         bool suspended;                 /* the layer's process was killed, see flow-reattach.c */
         unsigned n_asked;               /* the IRM about that */
         bool changed_untold;            /* atomic; something is new, and nobody was told: O7S_CHANGED */
+        bool changed_owed;              /* atomic; the same, and watchers are no longer woken for it */
         unsigned changed_ignored;       /* atomic; reads since then that found nothing */
+        bool link_down;                 /* atomic; the layer says that nothing gets through now */
         bool up_untold;                 /* decided, and finish was not called since: O7S_UP */
         int error;                      /* FLOW_FAILED */
         char text[IRM_TEXT_BYTES_MAX];  /* what the IRM said of it */

@@ -17,6 +17,9 @@
 #define LANE_MAGIC 0x656e616cU          /* "lane" */
 #define LANE_VERSION 1U
 
+/* Of .known, which was 0 once. */
+#define LANE_KNOWS_PATH 0x00000001U     /* as an application: DOORBELL_PATH */
+
 #define LANE_DESCRIPTOR_LENGTH_MASK UINT64_C(0x0000000000ffffff)
 #define LANE_DESCRIPTOR_MORE UINT64_C(0x0000000001000000)       /* the message goes on in the next slot */
 
@@ -32,6 +35,7 @@ typedef struct LaneMemory {
         uint32_t version;
         uint32_t n_slots;
         uint32_t slot_size;
+        uint32_t known;
 
         uint32_t head __attribute__((aligned(LANE_WORD_ALIGN)));
         uint32_t tail __attribute__((aligned(LANE_WORD_ALIGN)));
@@ -42,6 +46,7 @@ typedef struct LaneMemory {
         uint8_t slots[][LANE_SLOT_BYTES] __attribute__((aligned(4096)));
 } LaneMemory;
 
+_Static_assert(offsetof(LaneMemory, known) == 16, "known");
 _Static_assert(offsetof(LaneMemory, head) == 128, "head");
 _Static_assert(offsetof(LaneMemory, tail) == 256, "tail");
 _Static_assert(offsetof(LaneMemory, armed_read) == 384, "armed_read");

@@ -181,6 +181,7 @@ int lane_new(LaneClass class, Lane **ret, int *ret_fd) {
         lane->memory->version = LANE_VERSION;
         lane->memory->n_slots = lane_class_slots(class);
         lane->memory->slot_size = LANE_SLOT_BYTES;
+        lane->memory->known = LANE_KNOWS_PATH;
 
         *ret = TAKE_PTR(lane);
         *ret_fd = TAKE_FD(fd);

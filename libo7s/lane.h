@@ -9,6 +9,7 @@
  * Layout, for a lane of n slots:
  *
  *      0  magic, version, n_slots, slot_size    for debuggers; never read by us
+ *     16  known       u32  what the owner understands of what came later than version 1 (lane-internal.h)
  *    128  head        u32  messages published so far, in slots (free running)
  *    256  tail        u32  how far the owner consumed the *peer's* lane
  *    384  armed_read  u32  0: awake; else the epoch in which the owner sleeps until the peer's head moves

@@ -29,6 +29,9 @@
  * be lost, but on a reliable flow is sent again. Where no process comes back, the flow ends after some seconds. It
  * happens inside calls: a flow that nobody looks at waits, unless it is ordered.
  *
+ * It outlives a link that is down, too, for as long as its timeout_ms or, where it is reliable, the 120 seconds below
+ * allow: O7S_CHANGED tells when a link goes down or comes back, o7s_flow_info.link_down how it is.
+ *
  * A reliable flow (in_order, loss == 0) delivers every byte that a write accepted once, in order and unmodified, or
  * says that it did not: where nothing of what was sent is acknowledged for 120 seconds it ends, with O7S_DOWN and
  * O7S_PEER_GONE; writes then return -EPIPE, reads what had arrived and then -ECONNRESET, and o7s_last_error() says
@@ -103,8 +106,8 @@ typedef struct o7s_qos {
 #define O7S_UP 8U               /* a pending allocation is decided: o7s_flow_alloc_finish() will not wait */
 /* with O7S_DOWN: the peer's process ended without closing, or was not heard of for too long */
 #define O7S_PEER_GONE 16U
-/* o7s_flow_info() (.mtu) or o7s_flow_stats() (.packet_max) may say something new: the path was found to take packets of
- * another size, or the layer was restarted; told once */
+/* o7s_flow_info() (.mtu, .link_down) or o7s_flow_stats() (.packet_max) may say something new: the path takes packets of
+ * another size, the network below went down or came back, or the layer was restarted; told once */
 #define O7S_CHANGED 32U
 
 /* For o7s_flow_set_timeout(). */
@@ -175,6 +178,9 @@ struct o7s_flow_info {
         uint32_t slots;                 /* length of the queue towards the peer, in packets of up to 2048 bytes */
         uint32_t is_stream;             /* 1: bytes without boundaries, as the asking side wanted (O7S_STREAM) */
         char key_exchange[32];          /* what the keys come from, such as "X25519"; "" where there are none */
+        uint32_t link_down;             /* 1: the layer cannot send now, as where a cable is pulled or no way to the peer
+                                         * is known; the flow goes on, and once that is over so do its messages, but
+                                         * for those that an unreliable flow lost */
 };
 
 /* Counters of one end of a flow, from its beginning. Set size to sizeof(struct o7s_flow_stats) before the

@@ -57,6 +57,8 @@ typedef struct LayerFlow {
         bool have_lock;
         uint8_t lock[FLOW_RESET_BYTES]; /* the peer's: the reset token that fits ends the flow */
         Lane *lane;                     /* ours, until both lanes are joined in the upper side; owned */
+        uint32_t packet_max;            /* that the IRM knew of when it got our lane: the application begins with it */
+        bool down;                      /* there is no way to the peer, though there may be to others */
         UpperFlow *upper;               /* while established; owned. NULL: the application has yet to attach again */
         StateStore *store;              /* not owned; where it is kept for our next life, see layer-restore.h; NULL:
                                          * it is not */

@@ -103,6 +103,7 @@ int layer_reply(Layer *layer, LayerFlow *flow, int32_t result, const uint8_t *oa
         }
 
         assert(!flow->lane);
+        flow->packet_max = layer->mtu;
         r = lane_new(flow->lane_class, &flow->lane, &fd);
         if (r < 0) {
                 log_warning_errno(r, "Failed to make a lane for flow %" PRIu64 ": %m", flow->key.flow_id);
@@ -178,6 +179,7 @@ void layer_send_flow(Layer *layer, LayerFlow *flow) {
 
         /* Not told, it is over for the IRM, and its CLOSE ends it here. */
         flow->lane = lane_free(flow->lane);
+        flow->packet_max = layer->mtu;
         r = lane_new(flow->lane_class, &flow->lane, &fd);
         if (r < 0) {
                 log_warning_errno(r, "Failed to make a lane for flow %" PRIu64 ": %m", flow->key.flow_id);

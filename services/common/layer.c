@@ -246,6 +246,13 @@ void layer_set_state(Layer *layer, LayerState state, const char *format, ...) {
         layer_send_state(layer);
 }
 
+static void tell_path(Layer *layer, bool down) {
+        const PathState path = { .down = down, .packet_max = layer->mtu };
+
+        if (path.down != layer->upper.path.down || path.packet_max != layer->upper.path.packet_max)
+                upper_set_path(&layer->upper, &path);
+}
+
 int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
         int r;
 
@@ -261,7 +268,12 @@ int layer_set_packet_max(Layer *layer, uint32_t packet_max) {
 
         layer->mtu = packet_max;
         layer_send_state(layer);
+        tell_path(layer, layer->upper.path.down);
         return 0;
+}
+
+void layer_set_down(Layer *layer, bool down) {
+        tell_path(layer, down);
 }
 
 void layer_set_member(Layer *layer, uint64_t address, const uint8_t id[LAYER_ID_BYTES]) {

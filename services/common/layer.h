@@ -134,9 +134,12 @@ const char *layer_state_reason(const Layer *layer);
 bool layer_is_connected(const Layer *layer);
 Upper *layer_upper(Layer *layer);
 
-/* The largest packet of a flow changed: buffers follow, then the IRM hears of it. 0: there is no network. Returns: 0;
- * -ENOMEM: all is as it was, and may be tried again. */
+/* The largest packet of a flow changed: buffers follow, then the IRM and the applications hear of it. 0: there is no
+ * network. Returns: 0; -ENOMEM: all is as it was, and may be tried again. */
 int layer_set_packet_max(Layer *layer, uint32_t packet_max);
+
+/* Whether the network below takes packets at all: what applications are told. It does until this says otherwise. */
+void layer_set_down(Layer *layer, bool down);
 
 /* Our address in the layer, 0: we are no member (any more), and which layer it is (NULL: that is not known). Told to
  * the IRM where it is new. */

@@ -269,11 +269,45 @@ static int turn_renew(Upper *upper) {
         return sd_event_source_set_priority(turn, DAEMON_PRIORITY_DATA);
 }
 
+/* -- the path -- */
+
+/* An application that has not looked at its doorbell for long is told what counts then, once there is room. */
+static void tell_path(UpperFlow *u) {
+        PathState path = u->upper->path;
+        int r;
+
+        if (u->ending)
+                return;
+
+        path.down = path.down || u->flow->down;
+        r = endpoint_tell_path(u->endpoint, &path);
+        (void) sd_event_source_set_io_events(u->io, r == -EAGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void upper_set_path(Upper *upper, const PathState *path) {
+        UpperFlow *u;
+
+        upper->path = *path;
+        list_for_each(u, &upper->flows, by_upper)
+                tell_path(u);
+}
+
+void upper_flow_set_down(LayerFlow *flow, bool down) {
+        flow->down = down;
+        if (flow->upper)
+                tell_path(flow->upper);
+}
+
+/* -- doorbells -- */
+
 static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         UpperFlow *u = userdata;
         CloseReason reason = CLOSE_NORMAL;
         usec_t now = time_now();
         int r;
+
+        if (revents & EPOLLOUT)
+                tell_path(u);
 
         r = endpoint_drain(u->endpoint, now, &reason);
         if (r > 0)
@@ -378,6 +412,8 @@ int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         /* Arms the lane, and takes what the application wrote before we looked. */
         flow->upper = TAKE_PTR(u);
         make_ready(flow->upper);
+        if (flow->down || upper->path.down || upper->path.packet_max != flow->packet_max)
+                tell_path(flow->upper);
         return 0;
 }
 

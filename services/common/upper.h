@@ -55,6 +55,7 @@ struct Upper {
         void *userdata;
         usec_t ending_max_usec;         /* UPPER_ENDING_MAX_USEC, but for tests */
 
+        PathState path;                 /* of the network below, as every flow is told */
         UpperQueue queues[_CUBE_MAX];
         sd_event_source *turn;          /* on while a queue that is not blocked has somebody ready */
         unsigned n_bursts;              /* counts up to UPPER_LOWEST_EVERY, and again */
@@ -75,6 +76,12 @@ void upper_done(Upper *upper);
 
 /* Largest packet that the network below takes, for the buffers. Returns: 0; -ENOMEM: they stay as they were. */
 int upper_set_packet_max(Upper *upper, size_t packet_max);
+
+/* What applications are told of the network below, each where it is news to it. */
+void upper_set_path(Upper *upper, const PathState *path);
+
+/* The same for one flow, whose peer alone may be out of reach. One without an upper side is told with the next. */
+void upper_flow_set_down(LayerFlow *flow, bool down);
 
 /* The network takes packets again, of any cube or of all. */
 void upper_resume(Upper *upper);

@@ -104,6 +104,7 @@ void service_link_changed(void *userdata, const LinkInfo *info) {
         r = layer_set_packet_max(s->layer, ethernet_packet_max(&s->ethernet));
         if (r < 0)
                 log_warning_errno(r, "Failed to follow the MTU of %s: %m", s->file->interface);
+        layer_set_down(s->layer, !s->ethernet.link.up);
 
         say_state(s, socket_error < 0 ? socket_error : r);
         daemon_ready(s->daemon);

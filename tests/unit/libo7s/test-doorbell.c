@@ -32,7 +32,8 @@ static void test_records(void **state) {
                 { "closed, short",       "\x02\x00",         2, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "closed, long",        "\x02\x00\x00\x00", 4, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "ring, long",          "\x01\x00",         2, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
-                { "unknown record",      "\x04",             1, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
+                { "unknown record",      "\x05",             1, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
+                { "path, of no layer",   "\x04\x00\x00\x00\x05\xdc", 6, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "zero",                "\x00",             1, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "outcome comes late",  "\x03xyz",          4, -EBADMSG, _CLOSE_REASON_INVALID, 0 },
                 { "far too long",        "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01", 12, -EBADMSG,
@@ -55,6 +56,72 @@ static void test_records(void **state) {
                 assert_int_equal(rings, cases[i].rings);
                 assert_int_equal(close(fds[0]), 0);
         }
+}
+
+/* What a layer says of the path, behind a ring. What was known before is 1000 bytes, up. */
+static void test_path_records(void **state) {
+        static const struct {
+                const char *name;
+                const char *record;
+                size_t size;
+                int r;
+                PathState path;
+        } cases[] = {
+                { "up, 1500 bytes",      "\x04\x00\x00\x00\x05\xdc",     6, 0,        { false, 1500 } },
+                { "down, size not known", "\x04\x01\x00\x00\x00\x00",    6, 0,        { true, 0 } },
+                { "down, one byte",      "\x04\x01\x00\x00\x00\x01",     6, 0,        { true, 1 } },
+                { "largest",             "\x04\x00\x00\x01\x00\x00",     6, 0,        { false, DOORBELL_PACKET_MAX } },
+                { "larger than any",     "\x04\x00\x00\x01\x00\x01",     6, -EBADMSG, { false, 1000 } },
+                { "far larger",          "\x04\x00\xff\xff\xff\xff",     6, -EBADMSG, { false, 1000 } },
+                { "neither up nor down", "\x04\x02\x00\x00\x05\xdc",     6, -EBADMSG, { false, 1000 } },
+                { "short",               "\x04\x00\x00\x00\x05",         5, -EBADMSG, { false, 1000 } },
+                { "its type alone",      "\x04",                         1, -EBADMSG, { false, 1000 } },
+                { "long",                "\x04\x00\x00\x00\x05\xdc\x00", 7, -EBADMSG, { false, 1000 } },
+                { "ring",                "\x01",                         1, 0,        { false, 1000 } },
+                { "unknown",             "\x05\x00\x00\x00\x05\xdc",     6, -EBADMSG, { false, 1000 } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                PathState path = { .packet_max = 1000 };
+                unsigned rings;
+                int fds[2];
+
+                print_message("%s\n", cases[i].name);
+                assert_int_equal(doorbell_pair(fds), 0);
+                assert_int_equal(doorbell_ring(fds[1]), 0);
+                assert_int_equal(send(fds[1], cases[i].record, cases[i].size, 0), cases[i].size);
+                assert_int_equal(doorbell_drain_path(fds[0], &rings, &path, NULL), cases[i].r);
+                assert_int_equal(rings, cases[i].r == 0 ? 2 : 1);       /* each is a reason to look at the lanes */
+                assert_int_equal(path.down, cases[i].path.down);
+                assert_int_equal(path.packet_max, cases[i].path.packet_max);
+                assert_int_equal(close(fds[0]), 0);
+                assert_int_equal(close(fds[1]), 0);
+        }
+}
+
+/* However much a layer had to say, the newest counts, also when it closes behind that. */
+static void test_path_newest(void **state) {
+        CloseReason reason = _CLOSE_REASON_INVALID;
+        PathState path = {};
+        int fds[2], r;
+
+        assert_int_equal(doorbell_pair(fds), 0);
+        for (uint32_t i = 1; i <= 100; i++)
+                assert_int_equal(doorbell_tell_path(fds[1], &(PathState) { .down = i % 2, .packet_max = i }), 0);
+        assert_int_equal(doorbell_tell_path(fds[1], &(PathState) { .packet_max = UINT32_MAX }), 0);
+        doorbell_close(fds[1], CLOSE_LAYER_DOWN);
+
+        do
+                r = doorbell_drain_path(fds[0], NULL, &path, &reason);
+        while (r == 0);
+        assert_int_equal(r, 1);
+        assert_int_equal(reason, CLOSE_LAYER_DOWN);
+        assert_false(path.down);
+        assert_int_equal(path.packet_max, DOORBELL_PACKET_MAX);
+
+        assert_int_equal(close(fds[0]), 0);
+        assert_int_equal(doorbell_tell_path(fds[1], &path), -EPIPE);
+        assert_int_equal(close(fds[1]), 0);
 }
 
 static void test_ring(void **state) {
@@ -163,6 +230,7 @@ static void test_descriptors(void **state) {
                 { "in a ring",             "\x01",         1, 1 },
                 { "in a closed record",    "\x02\x00\x00", 3, 1 },
                 { "with an outcome",       "\x03xyz",      4, 1 },
+                { "with a path",           "\x04\x00\x00\x00\x05\xdc", 6, 1 },
                 { "as many as we look at", "\x01",         1, 16 },
                 { "more than we look at",  "\x01",         1, 17 },
                 { "as many as there can be", "\x01",       1, 253 },
@@ -197,6 +265,8 @@ static void test_descriptors(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_records),
+                cmocka_unit_test(test_path_records),
+                cmocka_unit_test(test_path_newest),
                 cmocka_unit_test(test_ring),
                 cmocka_unit_test(test_close),
                 cmocka_unit_test(test_closed_with_rings_unread),

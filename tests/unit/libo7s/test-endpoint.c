@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "libo7s/endpoint.h"
+#include "libo7s/lane-internal.h"
 #include "tests/support/channel-pair.h"
 
 #define N_PACKETS 64U
@@ -283,6 +284,82 @@ static void test_descriptor_in_a_ring(void **state) {
         assert_int_equal(endpoint_deliver(f->endpoint, f->packets, 0, false), -EBADMSG);
 }
 
+static unsigned path_of(Fixture *f, PathState *path) {
+        unsigned rings;
+
+        assert_int_equal(doorbell_drain_path(channel_fd(f->app), &rings, path, NULL), 0);
+        return rings;
+}
+
+/* What it was told last is not told again. */
+static void test_path(void **state) {
+        Fixture *f = *state;
+        PathState path = {};
+
+        assert_int_equal(endpoint_tell_path(f->endpoint, &(PathState) {}), 0);
+        assert_int_equal(path_of(f, &path), 0);
+
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(endpoint_tell_path(f->endpoint, &(PathState) { true, 1500 }), 0);
+                assert_int_equal(path_of(f, &path), i == 0 ? 1 : 0);
+                assert_true(path.down);
+                assert_int_equal(path.packet_max, 1500);
+        }
+        assert_int_equal(endpoint_tell_path(f->endpoint, &(PathState) { true, 1000 }), 0);
+        assert_int_equal(endpoint_tell_path(f->endpoint, &(PathState) { false, 1000 }), 0);
+        assert_int_equal(path_of(f, &path), 2);
+        assert_false(path.down);
+        assert_int_equal(path.packet_max, 1000);
+}
+
+/* Its doorbell is full: what was not told is still to be. */
+static void test_path_full(void **state) {
+        Fixture *f = *state;
+        PathState path = { .packet_max = 1 };
+        int r;
+
+        do {
+                path.packet_max++;
+                r = endpoint_tell_path(f->endpoint, &path);
+        } while (r == 0 && path.packet_max < 10000);
+        assert_int_equal(r, -EAGAIN);
+        assert_int_equal(endpoint_tell_path(f->endpoint, &path), -EAGAIN);
+
+        (void) path_of(f, &(PathState) {});
+        assert_int_equal(endpoint_tell_path(f->endpoint, &path), 0);
+        assert_int_equal(endpoint_tell_path(f->endpoint, &path), 0);
+}
+
+/* A program with an older library, which would end the flow over a record that it does not know. */
+static void test_path_unknown(void **state) {
+        Endpoint *endpoint;
+        uint8_t record[8];
+        RawPeer raw;
+        Lane *own, *peer;
+        int doorbell;
+
+        assert_int_equal(raw_peer_new(LANE_THIN, &raw, &own, &peer, &doorbell), 0);
+        raw.own->memory->known = 0;
+        assert_int_equal(endpoint_new(LANE_THIN, own, peer, doorbell, &endpoint), 0);
+        raw.own->memory->known = UINT32_MAX;            /* too late: it was asked */
+        assert_int_equal(endpoint_tell_path(endpoint, &(PathState) { true, 1500 }), 0);
+        assert_int_equal(recv(raw.doorbell, record, sizeof(record), MSG_DONTWAIT), -1);
+        assert_int_equal(errno, EAGAIN);
+
+        endpoint_free(endpoint);
+        raw_peer_done(&raw);
+}
+
+/* An application knows nothing of paths that a layer could want to hear. */
+static void test_path_of_an_application(void **state) {
+        Fixture *f = *state;
+        CloseReason reason;
+
+        assert_int_equal(doorbell_tell_path(channel_fd(f->app), &(PathState) { true, 1500 }), 0);
+        assert_int_equal(endpoint_drain(f->endpoint, 1, &reason), -EBADMSG);
+        assert_int_equal(endpoint_counters(f->endpoint)->drops[DROP_HOSTILE], 1);
+}
+
 static void test_ends(void **state) {
         Fixture *f = *state;
         CloseReason reason = _CLOSE_REASON_INVALID;
@@ -321,6 +398,10 @@ int main(void) {
                 ENDPOINT_TEST(test_take_too_large),
                 ENDPOINT_TEST(test_rings_for_nothing),
                 ENDPOINT_TEST(test_descriptor_in_a_ring),
+                ENDPOINT_TEST(test_path),
+                ENDPOINT_TEST(test_path_full),
+                cmocka_unit_test(test_path_unknown),
+                ENDPOINT_TEST(test_path_of_an_application),
                 ENDPOINT_TEST(test_ends),
         };
 
