@@ -113,6 +113,7 @@ typedef struct Descriptor {
         pthread_cond_t writer_left;     /* on the monotonic clock */
         bool has_writer;
         fset_t *set;                    /* that we are in; not owned; changes with .reading held */
+        bool told_down;                 /* FLOW_DOWN was the last to be told of the link. Locked for reading */
 } Descriptor;
 
 /* Enters a flow under the lowest free number. Takes the flow, also on failure. Returns: the number; -EBADF: all are
@@ -155,6 +156,12 @@ int descriptor_down_fd(Descriptor *d);
 int descriptor_begin_write(Descriptor *d, nsec_t until);
 void descriptor_end_write(Descriptor *d);
 
+/* o7s_flow_events(); what that tells only once is kept for the set. Locked for reading. */
+int descriptor_events(Descriptor *d);
+
+/* Whether nothing gets through at the moment, though the flow goes on: the link below is down. */
+bool descriptor_link_is_down(const Descriptor *d);
+
 /* What a call says when the flow has ended: -ENOTALLOC: we ended it; -EFLOWPEER, -EFLOWDOWN. Locked for reading. */
 int descriptor_end(Descriptor *d);
 
@@ -184,6 +191,7 @@ struct flow_set {
         unsigned generation;            /* of the process that made it */
         pthread_mutex_t mutex;          /* held by who asks the members for events, or one of them for messages */
         void *members;                  /* tree of Descriptors by their flow; each has a reference */
+        bool changed;                   /* somebody else was told that a member has changed: all are to be looked at */
 };
 
 /* Whether it is of this process. */

@@ -279,13 +279,28 @@ void descriptor_end_write(Descriptor *d) {
         (void) pthread_mutex_unlock(&d->writing);
 }
 
+int descriptor_events(Descriptor *d) {
+        int events = o7s_flow_events(d->flow);
+
+        if (events > 0 && (events & O7S_CHANGED) && d->set)
+                d->set->changed = true;
+
+        return events;
+}
+
+bool descriptor_link_is_down(const Descriptor *d) {
+        struct o7s_flow_info info = { .size = sizeof(info) };
+
+        return o7s_flow_info(d->flow, &info) >= 0 && info.link_down;
+}
+
 int descriptor_end(Descriptor *d) {
         int events;
 
         if (__atomic_load_n(&d->deallocated, __ATOMIC_ACQUIRE))
                 return -ENOTALLOC;
 
-        events = o7s_flow_events(d->flow);
+        events = descriptor_events(d);
         if (events == -ECHILD)
                 return -ENOTALLOC;
 

@@ -7,17 +7,24 @@
  * is left both get everything.
  *
  * The end of a flow is told once, when everything was read: by FLOW_DEALLOC or FLOW_PEER, which say how, and by
- * FLOW_DOWN. A flow that is down does not come up again, so there is no FLOW_UP: one whose layer is restarted was
- * never down.
+ * FLOW_DOWN. That alone, and later FLOW_UP, is a link below that went down and came back: what is the case, not what
+ * was, so that of a cable pulled and plugged in again between two looks nothing is told. One whose layer is restarted
+ * was never down.
+ *
+ * <o7s.h> tells once that something has changed, perhaps to who writes. Then the set notes it, and looks at all of its
+ * members.
  */
+
+#include <search.h>
 
 #include "libo7s-compat/compat.h"
 
 #define EVENTS_MAX 1024U
 #define EVENTS_PER_FLOW 2U
 #define FLOWS_PER_LOOK 256U
+#define LINKS_PER_LOOK 512U
 
-_Static_assert(FLOWS_PER_LOOK * EVENTS_PER_FLOW <= EVENTS_MAX, "what is found has room");
+_Static_assert(LINKS_PER_LOOK + FLOWS_PER_LOOK * EVENTS_PER_FLOW <= EVENTS_MAX, "what is found has room");
 
 typedef struct Event {
         uint64_t serial;                /* of the descriptor, as the number may be another flow's by now */
@@ -44,8 +51,35 @@ static void push(fqueue_t *fq, const Descriptor *d, enum fqtype type) {
         fq->events[fq->n++] = (Event) { .serial = d->serial, .number = d->number, .type = type };
 }
 
+/* The link of one flow, where that is news. The set's mutex is held. */
+static void push_link(fqueue_t *fq, Descriptor *d) {
+        bool down = descriptor_link_is_down(d);
+
+        if (down != d->told_down)
+                push(fq, d, down ? FLOW_DOWN : FLOW_UP);
+        d->told_down = down;
+}
+
+/* What there is no room for is told another time. */
+static void push_link_of(const void *node, VISIT visit, void *userdata) {
+        fqueue_t *fq = userdata;
+
+        if ((visit == postorder || visit == leaf) && fq->n < LINKS_PER_LOOK)
+                push_link(fq, *(Descriptor *const *) node);
+}
+
+static void push_links(fqueue_t *fq, fset_t *set) {
+        if (!set->changed)
+                return;
+
+        twalk_r(set->members, push_link_of, fq);
+        set->changed = fq->n >= LINKS_PER_LOOK;
+}
+
 /* Of one flow. The set's mutex is held. */
-static void push_events(fqueue_t *fq, fset_t *set, const Descriptor *d, uint32_t events) {
+static void push_events(fqueue_t *fq, fset_t *set, Descriptor *d, uint32_t events) {
+        if ((events & O7S_CHANGED) && !(events & O7S_DOWN))
+                push_link(fq, d);
         if (events & O7S_READABLE)
                 push(fq, d, FLOW_PKT);
         else if (events & O7S_DOWN) {
@@ -55,7 +89,7 @@ static void push_events(fqueue_t *fq, fset_t *set, const Descriptor *d, uint32_t
         }
 }
 
-/* Returns: whether there is anything now. That a flow has changed, in its MTU for one, is no event here. */
+/* Returns: whether there is anything now. That a flow has changed in another way, in its MTU for one, is no event here. */
 static bool fill(fqueue_t *fq, fset_t *set) {
         o7s_event events[FLOWS_PER_LOOK];
         int n;
@@ -64,9 +98,10 @@ static bool fill(fqueue_t *fq, fset_t *set) {
         fq->told.number = 0;
 
         (void) pthread_mutex_lock(&set->mutex);
+        push_links(fq, set);
         n = o7s_set_wait(set->set, events, FLOWS_PER_LOOK, 0);
         for (int i = 0; i < n; i++) {
-                const Descriptor *d = fset_find(set, events[i].handle);
+                Descriptor *d = fset_find(set, events[i].handle);
 
                 if (d)
                         push_events(fq, set, d, events[i].events);

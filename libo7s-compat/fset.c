@@ -58,6 +58,8 @@ static int join(fset_t *set, Descriptor *d) {
                 r = o7s_set_add(set->set, O7S_KIND_FLOW, d->flow);
                 if (r < 0)
                         (void) tdelete(d, &set->members, compare_flows);
+                else
+                        set->changed = set->changed || descriptor_link_is_down(d) != d->told_down;
         }
         (void) pthread_mutex_unlock(&set->mutex);
         if (r < 0)

@@ -48,7 +48,7 @@ static ssize_t read_locked(Descriptor *d, void *buf, size_t count, uint32_t flag
         size = flags & FLOWFRNOPART ? read_whole(d->flow, buf, count) : o7s_flow_read(d->flow, buf, count);
         if (ended((int) size))
                 return descriptor_end(d);
-        if (size == -EAGAIN && (flags_of(d) & FLOWFDOWN))
+        if (size == -EAGAIN && ((flags_of(d) & FLOWFDOWN) || descriptor_link_is_down(d)))
                 return -EFLOWDOWN;
 
         return size;
@@ -144,7 +144,7 @@ static int write_look(Descriptor *d) {
         int r = 0;
 
         descriptor_lock(d);
-        if (__atomic_load_n(&d->deallocated, __ATOMIC_ACQUIRE) || (o7s_flow_events(d->flow) & O7S_DOWN))
+        if (__atomic_load_n(&d->deallocated, __ATOMIC_ACQUIRE) || (descriptor_events(d) & O7S_DOWN))
                 r = descriptor_end(d);
         descriptor_unlock(d);
 

@@ -11,7 +11,7 @@
 #define EIRMD 1002              /* the resource manager does not answer */
 #define EIPCP 1003              /* no layer can do it */
 #define EIPCPSTATE 1004         /* the layer is in the wrong state */
-#define EFLOWDOWN 1005          /* the flow has ended */
+#define EFLOWDOWN 1005          /* the flow has ended, or its link is down */
 #define EFLOWPEER 1006          /* the other side is gone */
 #define ENAME 1007              /* no such name */
 #define ECRYPT 1008             /* no agreement on encryption */

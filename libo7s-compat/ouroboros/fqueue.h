@@ -14,8 +14,8 @@ extern "C" {
 
 enum fqtype {
         FLOW_PKT = 1 << 0,              /* there is something to read */
-        FLOW_DOWN = 1 << 1,             /* the flow has ended */
-        FLOW_UP = 1 << 2,               /* never: a flow that has ended stays so */
+        FLOW_DOWN = 1 << 1,             /* the flow has ended, or the link below it is down */
+        FLOW_UP = 1 << 2,               /* that link is back */
         FLOW_ALLOC = 1 << 3,            /* never */
         FLOW_DEALLOC = 1 << 4,          /* the other side released it */
         FLOW_PEER = 1 << 5              /* the other side is gone */
