@@ -89,7 +89,7 @@ static void push_events(fqueue_t *fq, fset_t *set, Descriptor *d, uint32_t event
         }
 }
 
-/* Returns: whether there is anything now. That a flow has changed in another way, in its MTU for one, is no event here. */
+/* Returns: whether there is anything now. That a flow has changed in another way, in its MTU for one, is no event. */
 static bool fill(fqueue_t *fq, fset_t *set) {
         o7s_event events[FLOWS_PER_LOOK];
         int n;

@@ -128,7 +128,8 @@ int channel_drain_counted(Channel *channel, unsigned *ret_rings, CloseReason *re
 /* The same for who has a layer at the other end: doorbell_drain_path(). */
 int channel_drain_path(Channel *channel, PathState *path, CloseReason *ret_reason);
 
-/* For a layer: doorbell_tell_path(), where the application knows what that is. Returns also: -EOPNOTSUPP: it does not. */
+/* For a layer: doorbell_tell_path(), where the application knows what that is. Returns also: -EOPNOTSUPP: it does
+ * not. */
 int channel_tell_path(Channel *channel, const PathState *path);
 
 /* For rules that the owner enforces: the channel is dead from now on. Returns -EBADMSG. */

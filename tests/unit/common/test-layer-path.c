@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What applications are told of the network below their flows: what is news, to everybody, and what counts last. The test
- * plays the IRM and the applications. */
+/* What applications are told of the network below their flows: what is news, to everybody, and what counts last. The
+ * test plays the IRM and the applications. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -266,8 +266,8 @@ static void await_read(LayeredFlow *l, uint64_t bytes) {
         assert_int_equal(l->n_read, bytes);
 }
 
-/* The way below takes less from one moment to the next, which the layer says: what is queued and what was on its way goes
- * out in smaller packets at once, none of it larger, and nothing is lost. More is looked for, and found. */
+/* The way below takes less from one moment to the next, which the layer says: what is queued and what was on its way
+ * goes out in smaller packets at once, none of it larger, and nothing is lost. More is looked for, and found. */
 static void test_size_reliable(void **state) {
         struct o7s_flow_stats stats;
         uint64_t written = 0;
