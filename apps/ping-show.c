@@ -2,6 +2,7 @@
 
 /* What o7s-ping prints: for people, or as one JSON object per line. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -84,6 +85,40 @@ void ping_show_answer(const PingOptions *o, PingAnswer answer, const PingMessage
                 (void) printf("%zu B seq=%llu again\n", size, (unsigned long long) message->sequence);
         else
                 (void) printf("%zu B that answer nothing of ours\n", size);
+        (void) fflush(stdout);
+}
+
+void ping_show_link(const PingOptions *o, bool down) {
+        if (o->quiet)
+                return;
+
+        if (o->json) {
+                json_object *line = show_event("link");
+
+                show_add(line, "down", json_object_new_boolean(down));
+                finish_line(o, line);
+                return;
+        }
+
+        print_timestamp(o);
+        (void) printf("the link below is %s\n", down ? "down" : "up again");
+        (void) fflush(stdout);
+}
+
+void ping_show_mtu(const PingOptions *o, uint32_t mtu) {
+        if (o->quiet)
+                return;
+
+        if (o->json) {
+                json_object *line = show_event("mtu");
+
+                show_add(line, "bytes", json_object_new_uint64(mtu));
+                finish_line(o, line);
+                return;
+        }
+
+        print_timestamp(o);
+        (void) printf("messages of up to %" PRIu32 " B fit from now on\n", mtu);
         (void) fflush(stdout);
 }
 

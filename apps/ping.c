@@ -29,6 +29,8 @@ typedef struct Ping {
         int signal_fd;                  /* not owned */
         bool reliable;
         bool interrupted;
+        bool link_down;                 /* as was shown last */
+        uint32_t mtu;                   /* likewise */
         uint64_t allocated_in_nsec;
         uint64_t ends_nsec;             /* no more messages from then on; UINT64_MAX: no limit */
         uint64_t next_nsec;             /* when the next message is due */
@@ -86,6 +88,7 @@ static int ping_fit(Ping *p) {
                 return complain_error(r, "Cannot use the flow to '%s'", p->options.name);
 
         p->reliable = preset_is_reliable(&info.qos_granted);
+        p->mtu = info.mtu;
         if (p->options.size_is_mtu)
                 p->options.size = info.mtu < PING_MESSAGE_BYTES_MAX ? info.mtu : PING_MESSAGE_BYTES_MAX;
         if (p->options.size <= info.mtu && p->options.size >= PING_BYTES_MIN)
@@ -115,9 +118,25 @@ static int ping_send(Ping *p, uint64_t now) {
         return n < 0 && n != -EAGAIN ? (int) n : 0;
 }
 
-/* Reads until nothing is left. Returns: 0; a negative errno: the flow is no more. */
+/* The descriptor was readable, and nothing is there to be read: what else is new? */
+static void ping_look(Ping *p) {
+        struct o7s_flow_info info = { .size = sizeof(info) };
+        int events = o7s_flow_events(p->flow);
+
+        if (events < 0 || !(events & O7S_CHANGED) || o7s_flow_info(p->flow, &info) < 0)
+                return;
+
+        if ((info.link_down != 0) != p->link_down)
+                ping_show_link(&p->options, !p->link_down);
+        if (info.mtu != p->mtu)
+                ping_show_mtu(&p->options, info.mtu);
+        p->link_down = info.link_down != 0;
+        p->mtu = info.mtu;
+}
+
+/* Reads until nothing is left. Returns: how many there were; a negative errno: the flow is no more. */
 static int ping_receive(Ping *p) {
-        for (;;) {
+        for (int n_read = 0;; n_read++) {
                 PingMessage message = {};
                 PingAnswer answer;
                 uint64_t rtt_nsec = 0, now;
@@ -125,7 +144,7 @@ static int ping_receive(Ping *p) {
 
                 n = o7s_flow_read(p->flow, p->message, sizeof(p->message));
                 if (n == -EAGAIN)
-                        return 0;
+                        return n_read;
                 if (n < 0)
                         return (int) n;
                 if (n == 0)             /* the end of a message that filled the whole buffer */
@@ -197,6 +216,8 @@ static int ping_run(Ping *p) {
                 r = ping_receive(p);
                 if (r < 0)
                         return r;
+                if (r == 0 && polled[0].revents != 0)
+                        ping_look(p);
         }
 }
 

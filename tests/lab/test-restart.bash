@@ -46,6 +46,10 @@ kill_at() { # NODE UNIT: prints when that was, in microseconds of CLOCK_MONOTONI
         lab_exec "$1" sh -c "read -r up _ </proc/uptime && kill -KILL $pid && echo \$up" | awk '{ printf "%.0f\n", $1 * 1000000 }'
 }
 
+answered_after() { # TEXT: of the flow that is told of the link
+        lab_exec alpha sed "1,/$1/d" /run/told.out | grep -q seq=
+}
+
 begin_pair() { # a program on beta, and a flow to it from alpha
         lab_exec alpha systemctl stop watch.service
         lab_exec beta systemctl stop short.service
@@ -147,13 +151,24 @@ lab_exec alpha systemctl stop watch.service || :
 lab_exec alpha systemctl reset-failed
 
 # the link
+run_in_background alpha told o7s-ping -i 100ms far.example
+lab_wait 5 output_has alpha told 'seq='
 lab_emulate_set ab carrier=0
 check 'without a carrier the layer is not online' lab_wait 3 layer_is_not_online alpha lan
+check '... a program with a flow is told' lab_wait 3 output_has alpha told 'link below is down'
 check '... and says why' says eth0 layer_property alpha lan reason
 check '... a name across it cannot be reached' fails ping alpha far.example
 lab_emulate_set ab carrier=1
 check 'with the carrier back it is online' lab_wait 5 layer_is_online alpha lan
 check '... and the name is reached' lab_wait 5 ping alpha far.example
+check '... a program with a flow is told' lab_wait 3 output_has alpha told 'link below is up again'
+check '... and its flow goes on' lab_wait 5 answered_after 'up again'
+lab_ip alpha link set eth0 mtu 1300
+check 'a smaller MTU is told' lab_wait 3 output_has alpha told 'messages of up to 12[0-9][0-9] B fit'
+lab_ip alpha link set eth0 mtu 1500
+check '... and one that is as before' lab_wait 3 output_has alpha told 'messages of up to 14[0-9][0-9] B fit'
+check '... and the flow goes on' lab_wait 5 answered_after 'up to 14'
+lab_exec alpha systemctl stop told.service
 
 # single frames
 lab_emulate_set ab drop=2
