@@ -9,6 +9,7 @@
 #include "basic/log.h"
 #include "basic/time.h"
 #include "services/common/daemon.h"
+#include "services/ipcp-eth/frame-ring.h"
 #include "services/ipcp-eth/socket.h"
 
 /* A device that takes nothing (its queue is full, it has no carrier) says so for the frame, while the socket itself has
@@ -25,7 +26,8 @@ typedef struct FrameQueue {
 } FrameQueue;
 
 struct FrameSocket {
-        int fd;                         /* frames come in here */
+        int fd;                         /* frames come in here, */
+        FrameRing *ring;                /* into this */
         sd_event_source *io;
         FrameQueue queues[_CUBE_MAX];
         const FrameSocketEvents *events;
@@ -85,14 +87,8 @@ static int bind_to(int fd, int ifindex, uint16_t protocol) {
         return bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-/* As large as we may, beyond the system's limit where we have the right to. */
-static void set_buffer(int fd, int force, int option) {
-        if (set_option(fd, SOL_SOCKET, force, FRAME_SOCKET_BUFFER_BYTES) < 0)
-                (void) set_option(fd, SOL_SOCKET, option, FRAME_SOCKET_BUFFER_BYTES);
-}
-
 /* The filter stands before the socket is bound, so that nothing else ever gets in. */
-static int open_receiver(int ifindex, Framing framing, uint16_t ether_type) {
+static int open_receiver(FrameSocket *s, int ifindex, Framing framing, uint16_t ether_type, size_t frame_max) {
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -108,13 +104,16 @@ static int open_receiver(int ifindex, Framing framing, uint16_t ether_type) {
         if (r < 0)
                 return r;
 
-        set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+        r = frame_ring_new(fd, frame_max, &s->ring);
+        if (r < 0)
+                return r;
 
         r = bind_to(fd, ifindex, framing == FRAMING_LLC ? ETH_P_802_2 : ether_type);
         if (r < 0)
                 return r;
 
-        return TAKE_FD(fd);
+        s->fd = TAKE_FD(fd);
+        return 0;
 }
 
 /* Bound to no protocol: nothing comes in here, and the frames say themselves what they are. Frames go through the
@@ -138,43 +137,20 @@ static int open_sender(int ifindex, Cube cube) {
         return TAKE_FD(fd);
 }
 
+/* Returns how many frames were taken out of the ring. */
 static unsigned receive_burst(FrameSocket *s) {
-        struct mmsghdr messages[FRAME_SOCKET_BURST_MAX];
-        struct iovec parts[FRAME_SOCKET_BURST_MAX];
-        unsigned n_good = 0, n_cut = 0;
-        int n;
+        unsigned n, n_cut;
 
-        memset(messages, 0, sizeof(messages));
-        for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++) {
+        for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++)
                 packet_reset(s->packets[i]);
-                parts[i] = (struct iovec) { .iov_base = s->packets[i]->head, .iov_len = packet_room(s->packets[i]) };
-                messages[i].msg_hdr.msg_iov = &parts[i];
-                messages[i].msg_hdr.msg_iovlen = 1;
-        }
 
-        n = recvmmsg(s->fd, messages, FRAME_SOCKET_BURST_MAX, MSG_DONTWAIT, NULL);
-        if (n <= 0)
-                return 0;               /* nothing, or the interface went down: rtnetlink tells */
-
-        for (unsigned i = 0; i < (unsigned) n; i++) {
-                Packet *p = s->packets[i];
-
-                if (messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
-                        n_cut++;
-                        continue;
-                }
-
-                p->tail = p->head + messages[i].msg_len;
-                s->packets[i] = s->packets[n_good];
-                s->packets[n_good++] = p;
-        }
-
-        if (n_good > 0)
-                s->events->received(s->userdata, s->packets, n_good);
+        n = frame_ring_read(s->ring, s->packets, FRAME_SOCKET_BURST_MAX, &n_cut);
+        if (n > 0)
+                s->events->received(s->userdata, s->packets, n);
         if (n_cut > 0)
                 s->events->cut(s->userdata, n_cut);
 
-        return (unsigned) n;
+        return n + n_cut;
 }
 
 static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -281,6 +257,7 @@ FrameSocket *frame_socket_free(FrameSocket *socket) {
         }
 
         sd_event_source_disable_unref(socket->io);
+        frame_ring_free(socket->ring);
         (void) safe_close(socket->fd);
         return mfree(socket);
 }
@@ -343,9 +320,9 @@ int frame_socket_new(sd_event *event, int ifindex, Framing framing, uint16_t eth
                         return r;
         }
 
-        s->fd = open_receiver(ifindex, framing, ether_type);
-        if (s->fd < 0)
-                return s->fd;
+        r = open_receiver(s, ifindex, framing, ether_type, frame_max);
+        if (r < 0)
+                return r;
 
         r = sd_event_add_io(event, &s->io, s->fd, EPOLLIN, socket_ready, s);
         if (r < 0)

@@ -19,7 +19,6 @@
 
 #define FRAME_SOCKET_BURST_MAX 32U
 #define FRAME_SOCKET_BURSTS_PER_TURN 4U
-#define FRAME_SOCKET_BUFFER_BYTES (8 * 1024 * 1024)     /* asked for; the system's limit decides */
 
 typedef struct FrameSocket FrameSocket;
 
