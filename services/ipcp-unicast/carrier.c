@@ -161,12 +161,22 @@ static void carrier_read_all(Carrier *c, int events, usec_t now) {
         }
 }
 
+/* The layer below takes packets of another size. Without memory for larger ones they are not asked for. */
+static void carrier_changed(Carrier *c, usec_t now) {
+        struct o7s_flow_info info = { .size = sizeof(info) };
+
+        if (o7s_flow_info(c->o7s, &info) >= 0 && lower_make_room(c->lower, info.mtu) >= 0)
+                unicast_lower_resized(c->flow, info.mtu, now);
+}
+
 static void carrier_look(Carrier *c, usec_t now) {
         int events;
 
         events = o7s_flow_events(c->o7s);
         if (events < 0)
                 return carrier_ended(c, 0, events, now);
+        if (events & O7S_CHANGED)
+                carrier_changed(c, now);
 
         if (c->armed && events & (O7S_WRITABLE | O7S_DOWN)) {
                 c->armed = false;

@@ -160,6 +160,7 @@ static void learn(UnicastFlow *flow, FlowNews news, uint64_t value) {
 
         case FLOW_NEWS_ADDRESS:
                 flow->peer_address = value;
+                unicast_ways_changed(flow->unicast);
                 flow->unicast->upkeep_counters.followed++;
                 return;
         }

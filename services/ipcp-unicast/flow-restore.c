@@ -119,6 +119,7 @@ int unicast_flow_restore(Unicast *u, const LayerFlowRecord *record, usec_t now, 
         if (r < 0)
                 return r;
 
+        flow_way_begin(flow, now);
         *ret = TAKE_PTR(flow);
         return 0;
 }

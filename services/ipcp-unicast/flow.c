@@ -218,6 +218,7 @@ void unicast_established(Unicast *u, LayerFlow *layer_flow, const CloseTokens *t
         flow_upkeep_begin(flow, now);
         (void) unicast_flow_watch(flow, liveness_next(&flow->liveness));
 
+        flow_way_begin(flow, now);
         flow_deliver_early(flow);
 
         if (flow->peer_closed)

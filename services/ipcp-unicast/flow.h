@@ -16,6 +16,7 @@
  *   flow-peer.c       what ends a flow at the peer's word, or slows it down: close, update, reset
  *   flow-notice.c     other endpoint ids and addresses, and silence: rotate, move
  *   flow-restore.c    what outlives our process
+ *   flow-way.c        whether there is a way to their peers
  *   flow-data.c       what arrives for it
  *   flow-request.c    outgoing: from the IRM's order to the peer's reply
  *   incoming.c        requests of others that the IRM thinks about
@@ -50,6 +51,8 @@ struct UnicastFlow {
         uint64_t own_address;           /* ours, as the peer knows it */
         Cube cube;                      /* from its QoS */
         Congestion congestion;
+        bool has_no_way;                /* as the application was told */
+        usec_t no_way_since;            /* 0: there is one */
         bool waiting;                   /* budget said 0: the event resume is owed */
         usec_t budget_again;            /* when congestion allows more: flow_expire() raises resume then; 0: not that */
         ListNode by_waiting;            /* of the neighbour's queue that is full */
@@ -219,6 +222,12 @@ void flow_ask(UnicastFlow *flow, usec_t now);
 /* flow-data.c: what was held for the application; and what a peer hears that goes on after the end. */
 void flow_deliver_early(UnicastFlow *flow);
 void flow_answer_after_close(UnicastFlow *flow, usec_t now);
+
+/* flow-way.c: of all flows, once neighbours or routes have changed. */
+void flow_ways_expire(Unicast *u, usec_t now);
+
+/* Of one that is new. */
+void flow_way_begin(UnicastFlow *flow, usec_t now);
 
 /* flow-restore.c: whether a member could have this address. */
 bool unicast_address_fits(const Unicast *u, uint64_t address);

@@ -244,6 +244,20 @@ void unicast_lower_allocated(LowerFlow *flow, uint32_t packet_max, usec_t now) {
         lower_greeting_begin(flow, now);
 }
 
+void unicast_lower_resized(LowerFlow *flow, uint32_t packet_max, usec_t now) {
+        Unicast *u = flow->unicast;
+
+        /* One without room for anything behind our header is of no use, and neither is a size like that: what does not
+         * fit is lost below, until that changes again. */
+        if (packet_max == flow->packet_max || packet_max <= unicast_pci_bytes(u))
+                return;
+
+        u->now = now;
+        flow->packet_max = packet_max;
+        if (flow->neighbour && flow->purpose == LOWER_DATA)
+                neighbours_update_packet_max(u);
+}
+
 void unicast_lower_failed(LowerFlow *flow, int error, const char *text, usec_t now) {
         flow->unicast->now = now;
         flow_end(flow, isempty(text) ? error_row(error)->sentence : text, now);

@@ -35,6 +35,7 @@ static void routing_routes_changed(void *userdata, const Route *routes, size_t n
                 if (forwarding_replace(u->forwarding[cube], routes, n_routes) < 0)
                         unicast_log(u, LOG_WARNING, "No memory for %zu routes: the old ones stay.", n_routes);
 
+        unicast_ways_changed(u);
         u->events->routes(u->userdata, ++u->routing_version, n_added, n_removed, n_changed);
 }
 

@@ -34,7 +34,7 @@ static bool has_any_flow(const Neighbour *n) {
 
 /* The largest packet of a flow of ours, whichever neighbour it takes. Layers that are down for the moment count: a
  * flow's buffers are not made anew for every flap. */
-static void update_packet_max(Unicast *u) {
+void neighbours_update_packet_max(Unicast *u) {
         size_t header = unicast_pci_bytes(u);
         uint32_t packet_max = UINT32_MAX;
         const LowerFlow *flow;
@@ -56,13 +56,14 @@ static void update_packet_max(Unicast *u) {
 
 void unicast_want_packet_max(Unicast *u, uint32_t packet_max) {
         u->config.packet_max = packet_max;
-        update_packet_max(u);
+        neighbours_update_packet_max(u);
 }
 
 static void set_hop(Unicast *u, const Neighbour *n, uint32_t hop) {
         for (Cube cube = 0; u->is_member && cube < _CUBE_MAX; cube++)
                 if (forwarding_set_neighbour(u->forwarding[cube], n->address, hop) < 0)
                         unicast_log_remote(u, LOG_WARNING, "No memory for a neighbour's place in a forwarding table.");
+        unicast_ways_changed(u);
 }
 
 static void link_up(Neighbour *n, usec_t now) {
@@ -246,7 +247,7 @@ int neighbour_attach(Unicast *u, LowerFlow *flow, usec_t now) {
         (void) snprintf(reason, sizeof(reason), "%s flow %s over %s is open", lower_purpose_to_string(flow->purpose),
                         flow->outgoing ? "to it" : "from it", lower_flow_layer(flow));
         if (flow->purpose == LOWER_DATA)
-                update_packet_max(u);
+                neighbours_update_packet_max(u);
         neighbour_update(n, reason, now);
 
         if (flow->purpose == LOWER_DATA) {
@@ -274,7 +275,7 @@ void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now) {
                 unicast_drain_queues(u, n, now);        /* another flow may take what this one did not */
 
         if (flow->purpose == LOWER_DATA)
-                update_packet_max(u);
+                neighbours_update_packet_max(u);
         unicast_update_state(u, now);
 }
 

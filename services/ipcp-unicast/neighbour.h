@@ -60,6 +60,9 @@ void neighbour_detach(LowerFlow *flow, const char *reason, usec_t now);
 /* Something arrived on this management flow: it is used from now on, if it is the newer one. */
 void neighbour_heard(LowerFlow *flow, usec_t now);
 
+/* Packets of some data transfer flow have another size: that of our own follows. */
+void neighbours_update_packet_max(Unicast *u);
+
 /* A layer below came or went: its flows carry packets (again), or not. */
 void neighbours_lower_changed(Unicast *u, unsigned lower, usec_t now);
 

@@ -94,6 +94,10 @@ static void core_changed(void *userdata, LayerFlow *flow) {
         layer_keep_flow(s->layer, flow);
 }
 
+static void core_way(void *userdata, UnicastFlow *flow, bool there) {
+        upper_flow_set_down(&flow->layer, !there);
+}
+
 static void core_resume(void *userdata, UnicastFlow *flow) {
         upper_flow_resume(&flow->layer);
 }
@@ -178,6 +182,7 @@ const UnicastEvents service_core_events = {
         .query_done = core_query_done,
         .down = core_down,
         .changed = core_changed,
+        .way = core_way,
         .resume = core_resume,
         .state = core_state,
         .packet_max = core_packet_max,

@@ -49,6 +49,7 @@ void unicast_expire(Unicast *u, usec_t now) {
                 routing_expire(u->routing, now);
                 directory_expire(u->directory, now);
         }
+        flow_ways_expire(u, now);
         if (u->has_conflict && join_give_way(&u->join, now))
                 unicast_address_conflict(u, "link-state messages", now);
 }
@@ -64,6 +65,7 @@ usec_t unicast_next(const Unicast *u) {
         next = MIN(next, join_next(&u->join));
         next = MIN(next, hello_next(u));
         next = MIN(next, echo_next(u));
+        next = MIN(next, u->ways_at);
         if (!u->is_member)
                 return next;
 
@@ -126,6 +128,7 @@ int unicast_init(Unicast *u, const UnicastConfig *config, const UnicastEvents *e
                 .now = now,
                 .state = _LAYER_STATE_INVALID,
                 .hello = { .send = USEC_INFINITY, .judge = USEC_INFINITY },
+                .ways_at = USEC_INFINITY,
         };
 
         list_init(&u->lower_flows);

@@ -64,6 +64,9 @@
 #define UNICAST_TOTAL_RATE 8000U
 #define UNICAST_TOTAL_BURST 16000U
 
+/* Without a way to its peer for so long, a flow's application is told. */
+#define UNICAST_NO_WAY_USEC USEC_PER_SEC
+
 /* Resets that we answer with, per second. */
 #define UNICAST_RESET_RATE 100U
 #define UNICAST_RESET_BURST 1000U
@@ -116,6 +119,10 @@ typedef struct UnicastEvents {
 
         /* What is to outlive our process of an established flow changed: it is kept before this returns. */
         void (*changed)(void *userdata, LayerFlow *flow);
+
+        /* There is a way to the flow's peer (again), or there has been none for UNICAST_NO_WAY_USEC. NULL: nobody
+         * wants to know. */
+        void (*way)(void *userdata, UnicastFlow *flow, bool there);
 
         /* unicast_budget() of this flow said 0, and would say more now. */
         void (*resume)(void *userdata, UnicastFlow *flow);
@@ -269,6 +276,7 @@ struct Unicast {
         uint64_t n_scans;               /* of endpoint ids, by neighbours or through them */
         FlowUpkeepCounters upkeep_counters;
         Durations allocation_usec;      /* from our request to the reply */
+        usec_t ways_at;                 /* when to look for the ways of all flows; USEC_INFINITY: nothing changed */
         UnicastLogLimit log_limit;
         Packet *message;                /* being built */
 };
@@ -302,6 +310,9 @@ void unicast_want_packet_max(Unicast *u, uint32_t packet_max);
 /* A layer below can be used (again), or cannot. */
 void unicast_lower_changed(Unicast *u, unsigned lower, bool up, usec_t now);
 
+/* The largest packet of a flow of a layer below is another one. */
+void unicast_lower_resized(LowerFlow *flow, uint32_t packet_max, usec_t now);
+
 void unicast_lower_allocated(LowerFlow *flow, uint32_t packet_max, usec_t now);
 void unicast_lower_failed(LowerFlow *flow, int error, const char *text, usec_t now);
 
@@ -318,6 +329,9 @@ void unicast_lower_down(LowerFlow *flow, const char *reason, usec_t now);
 void unicast_lower_writable(LowerFlow *flow, usec_t now);
 
 /* -- the packet's walk -- */
+
+/* flow-way.c: neighbours or routes did; what that is to flows is seen to in unicast_expire(). */
+void unicast_ways_changed(Unicast *u);
 
 /* transmit.c: how many packets of this flow would be taken now, at most max. 0: none; the event resume follows. */
 unsigned unicast_budget(Unicast *u, UnicastFlow *flow, unsigned max, usec_t now);

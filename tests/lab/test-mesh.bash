@@ -108,6 +108,7 @@ check '... and the flow goes on' lab_wait 3 received_more
 set_wire down alpha eth0
 sleep 2
 check 'alpha is cut off, and says so' lab_wait 5 fails layer_is_online alpha home
+check '... its flow is told' lab_wait 5 output_has alpha long 'link below is down'
 check '... the others know each other still' lab_wait 5 prints 2 n_rows beta routes
 set_wire up alpha eth0 eth1 eth2
 set_wire up beta eth2
@@ -115,6 +116,12 @@ check 'all wires are back: one hop' lab_wait 20 prints 1 hops_to_delta
 check '... everybody has everybody as neighbour' lab_wait 20 everywhere neighbours 3
 check '... and the flow goes on' lab_wait 5 received_more
 check '... the same one' prints "$id" flow_id
+check '... and is told' lab_wait 5 output_has alpha long 'link below is up again'
+lab_exec alpha ip link set eth0 mtu 1300
+check 'a wire takes smaller packets: it is told' lab_wait 5 output_has alpha long 'messages of up to 1[12][0-9][0-9] B'
+lab_exec alpha ip link set eth0 mtu 1500
+check '... and when it does no longer' lab_wait 5 output_has alpha long 'messages of up to 14[0-9][0-9] B'
+check '... and goes on' lab_wait 5 received_more
 check 'new flows too' lab_wait 5 ping alpha far.example
 
 check_nothing_left "${NODES[@]}"

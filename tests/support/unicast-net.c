@@ -249,6 +249,15 @@ static void ended(void *userdata, LayerFlow *flow, CloseReason reason) {
 static void resume(void *userdata, UnicastFlow *flow) {
 }
 
+static void way(void *userdata, UnicastFlow *flow, bool there) {
+        NetMember *m = userdata;
+
+        if (there)
+                m->n_way++;
+        else
+                m->n_no_way++;
+}
+
 static const UnicastEvents events = {
         .lower_allocate = lower_allocate,
         .lower_release = lower_release,
@@ -264,6 +273,7 @@ static const UnicastEvents events = {
         .query_done = query_done,
         .down = ended,
         .resume = resume,
+        .way = way,
         .state = state,
         .packet_max = packet_max,
         .neighbour = neighbour,

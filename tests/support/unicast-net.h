@@ -52,6 +52,7 @@ typedef struct NetMember {
 
         /* what its IRM and its applications heard */
         uint64_t incoming;              /* reference of the last request */
+        unsigned n_way, n_no_way;       /* of its flows */
         unsigned n_incoming, n_gone, n_replies, n_failed, n_ended, n_delivered;
         int32_t result;                 /* of the last reply */
         Prepared prepared;           /* the last */
