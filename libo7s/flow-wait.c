@@ -31,6 +31,8 @@ static void path_heard(o7s_flow *flow, const PathState *path) {
         bool changed = path->down != flow_get_flag(&flow->link_down);
 
         __atomic_store_n(&flow->link_down, path->down, __ATOMIC_RELAXED);
+        if (changed && !path->down && flow->transfer)
+                transfer_link_is_back(flow->transfer);
 
         if (path->packet_max > 0 && path->packet_max != flow->info.mtu) {
                 size_t before = flow_message_max(flow);

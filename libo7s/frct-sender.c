@@ -459,6 +459,11 @@ void frct_sender_set_packet_max(FrctSender *s, size_t packet_max, nsec_t now) {
                 frct_congestion_set_packet_max(s->congestion, s->mtu.current);
 }
 
+/* How long the path takes is what it was; the time-out begins to double anew. */
+void frct_sender_path_is_back(FrctSender *s) {
+        frct_rtt_recover(&s->rtt);
+}
+
 size_t frct_sender_packet_max(const FrctSender *s) {
         return s->config.extended ? s->mtu.current : s->config.packet_max;
 }

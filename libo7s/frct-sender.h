@@ -55,5 +55,6 @@ nsec_t frct_sender_next(const FrctSender *s, nsec_t now);
 int frct_sender_error(const FrctSender *s);             /* -ETIMEDOUT: R is over */
 
 void frct_sender_set_packet_max(FrctSender *s, size_t packet_max, nsec_t now);
+void frct_sender_path_is_back(FrctSender *s);
 size_t frct_sender_packet_max(const FrctSender *s);     /* as now known of the path */
 void frct_sender_stats(const FrctSender *s, FrctStats *ret);    /* its part */

@@ -260,6 +260,10 @@ void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now) {
         frct_receiver_set_packet_max(f->receiver, &f->config);
 }
 
+void frct_path_is_back(Frct *f) {
+        frct_sender_path_is_back(f->sender);
+}
+
 size_t frct_path_max(const Frct *f) {
         return frct_sender_packet_max(f->sender);
 }

@@ -136,6 +136,9 @@ void frct_hang_up(Frct *f, nsec_t now);
 /* The layer's largest packet is now another one. */
 void frct_set_packet_max(Frct *f, size_t packet_max, nsec_t now);
 
+/* Packets get through again, which for a while none did: what waits for a time-out that has grown long is tried now. */
+void frct_path_is_back(Frct *f);
+
 /* The largest packet that the path is known to take: packet_max of the stats. */
 size_t frct_path_max(const Frct *f);
 

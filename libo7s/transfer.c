@@ -183,6 +183,11 @@ size_t transfer_set_packet_max(Transfer *t, size_t layer_max) {
         return frct_message_max(t->frct);
 }
 
+void transfer_link_is_back(Transfer *t) {
+        if (t->frct)
+                frct_path_is_back(t->frct);
+}
+
 /* -- in -- */
 
 /* Returns the packet's size without its trailer; 0: that is wrong. */

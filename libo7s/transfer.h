@@ -106,6 +106,9 @@ void transfer_begin(Transfer *t);
 /* The largest message where packets of the layer have this size; tells FRCT. Mutex held, or not yet shared. */
 size_t transfer_set_packet_max(Transfer *t, size_t layer_max);
 
+/* The link below is up again. Mutex held. */
+void transfer_link_is_back(Transfer *t);
+
 void transfer_lock(Transfer *t);
 
 /* Every call ends here: the engine, event loops and sleeping threads know what they have to. drain: also the doorbell

@@ -295,6 +295,31 @@ static void test_silence(void **state) {
         frct_sender_free(f.s);
 }
 
+/* The link was down for a while and is back: nobody waits for a time-out that has grown to seconds. */
+static void test_path_is_back(void **state) {
+        for (unsigned extended = 0; extended < 2; extended++) {
+                uint32_t last = 0;
+                Fixture f;
+
+                fixture_setup(&f, true, extended);
+                assert_int_equal(put(&f, 100), 100);
+                (void) get_all(&f, &last);
+                for (unsigned i = 0; i < 8; i++) {
+                        f.now = frct_sender_next(f.s, f.now);
+                        (void) get_all(&f, &last);
+                }
+                assert_true(frct_sender_next(f.s, f.now) >= f.now + 3 * SEC);
+
+                f.now += 2 * SEC;
+                assert_int_equal(get_all(&f, &last), 0);
+                frct_sender_path_is_back(f.s);
+                assert_true(frct_sender_next(f.s, f.now) <= f.now);
+                assert_int_equal(get_all(&f, &last), 1);
+                assert_int_equal(last, FIRST);
+                f.s = frct_sender_free(f.s);
+        }
+}
+
 /* Karn: what was sent twice says nothing about the round trip. */
 static void test_measurement(void **state) {
         FrctHeader h;
@@ -539,6 +564,7 @@ int main(void) {
                 cmocka_unit_test(test_window),
                 cmocka_unit_test(test_hostile),
                 cmocka_unit_test(test_silence),
+                cmocka_unit_test(test_path_is_back),
                 cmocka_unit_test(test_measurement),
                 cmocka_unit_test(test_lossy),
                 cmocka_unit_test(test_unsent),
