@@ -134,6 +134,8 @@ static ssize_t write_message(o7s_flow *flow, const struct iovec *parts, unsigned
                 }
                 if (r == -EAGAIN)
                         r = write_wait(flow, size, &deadline);
+                if (r >= 0)
+                        r = parts_check(flow, parts, n, &size);         /* the layer may take less by now */
                 if (r < 0)
                         break;
         }

@@ -35,7 +35,7 @@ static ssize_t push(Transfer *t, const struct iovec *parts, unsigned n, size_t s
         if (t->frct)
                 return frct_write(t->frct, parts, n, time_now_nsec());
 
-        r = transfer_push(t, parts, n);
+        r = size > flow_message_max(t->flow) ? -EMSGSIZE : transfer_push(t, parts, n);
         return r < 0 ? r : (ssize_t) size;
 }
 

@@ -6,6 +6,7 @@
  */
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -247,6 +248,30 @@ static void test_size_raw(void **state) {
         expect_quiet(&t);
 }
 
+static void *write_blocked(void *userdata) {
+        static const uint8_t message[1400];
+        const Test *t = userdata;
+
+        return (void *) (intptr_t) o7s_flow_write(t->flow, message, sizeof(message));
+}
+
+/* One that waits for room hears of it, too, whether it sleeps already or not. */
+static void test_size_while_waiting(void **state) {
+        static const uint8_t message[1400];
+        _cleanup_test_ Test t;
+        pthread_t thread;
+        void *r;
+
+        test_open(&t, false, WAY_ASK, false);
+        while (o7s_flow_write(t.flow, message, sizeof(message)) > 0)
+                ;
+        assert_int_equal(o7s_flow_set_timeout(t.flow, O7S_TIMEOUT_WRITE, O7S_FOREVER), 0);
+        assert_int_equal(pthread_create(&thread, NULL, write_blocked, &t), 0);
+        tell(&t, false, 1000);
+        assert_int_equal(pthread_join(thread, &r), 0);
+        assert_int_equal((intptr_t) r, -EMSGSIZE);
+}
+
 static uint64_t write_all(LayeredFlow *l, uint64_t bytes) {
         static const uint8_t message[10000];
         uint64_t n = 0;
@@ -354,6 +379,7 @@ int main(void) {
                 cmocka_unit_test(test_flood),
                 cmocka_unit_test(test_read_in_vain),
                 cmocka_unit_test(test_size_raw),
+                cmocka_unit_test(test_size_while_waiting),
                 cmocka_unit_test(test_size_reliable),
                 cmocka_unit_test(test_size_absurd),
                 cmocka_unit_test(test_reattach),
