@@ -393,7 +393,7 @@ uint32_t flow_report_events(o7s_flow *flow) {
 
         if (events & O7S_CHANGED)
                 __atomic_store_n(&flow->changed_untold, false, __ATOMIC_RELAXED);
-        if (__atomic_exchange_n(&flow->changed_owed, false, __ATOMIC_RELAXED))
+        if (flow_get_flag(&flow->changed_owed) && __atomic_exchange_n(&flow->changed_owed, false, __ATOMIC_RELAXED))
                 events |= O7S_CHANGED;
         return events;
 }
