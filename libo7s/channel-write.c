@@ -4,6 +4,10 @@
 
 #include "libo7s/channel-internal.h"
 
+/* How many slots ahead our stores are prepared. */
+#define OWN_AHEAD_SLOTS 8U
+#define CACHE_LINE_BYTES 64U
+
 static uint32_t slots_free(const Channel *c) {
         return c->n_slots - (c->writer.head - c->writer.tail);
 }
@@ -35,9 +39,27 @@ static int slots_need(Channel *c, uint32_t n) {
         return slots_free(c) >= n ? 0 : -EAGAIN;
 }
 
+/* Asks for the lines of a slot that is filled soon, to be written. The peer has read it, so its processor holds them,
+ * and a store to each would wait until they are given up; asked for early they come while we are at other things. Only
+ * of what is free: from under a peer that still reads they would have to come back. How much of it will be filled is
+ * guessed: as much as of the one before. x86-64 processors without the instruction pass over it. */
+#if defined(__x86_64__)
+__attribute__((target("prfchw")))
+#endif
+static void own_ahead(const Channel *c, uint32_t size) {
+        const uint8_t *slot = c->own->slots[(c->writer.head + OWN_AHEAD_SLOTS) & c->mask];
+
+        if (slots_free(c) <= OWN_AHEAD_SLOTS)
+                return;
+
+        for (uint32_t at = 0; at < size; at += CACHE_LINE_BYTES)
+                __builtin_prefetch(slot + at, 1);
+}
+
 static void slot_finish(Channel *c, uint32_t size, uint64_t flags) {
         lane_store_descriptor(&c->own->descriptors[c->writer.head & c->mask], size | flags);
         c->writer.head++;
+        own_ahead(c, size);
 }
 
 /* Adds up the parts. Returns: 0; -EINVAL: nothing in them; -EMSGSIZE. */
