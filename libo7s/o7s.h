@@ -66,7 +66,9 @@ typedef struct o7s_set o7s_set;
 /* What a flow should be like. The asking side decides; the accepting side gets exactly that. */
 typedef struct o7s_qos {
         uint32_t delay_ms;              /* wanted at most; UINT32_MAX: any */
-        uint64_t bandwidth_bps;         /* wanted at least, bits per second; 0: none, UINT64_MAX: all there is */
+        /* wanted at least, bits per second; 0: none, UINT64_MAX: all there is. Voice and video go ahead of others for
+         * no more than that, see o7s.layer(5) */
+        uint64_t bandwidth_bps;
         uint8_t availability_nines;     /* 3: 99.9 % */
         uint32_t loss;                  /* 0: nothing may be lost; 1: best effort */
         uint32_t ber;                   /* 0: no bit errors (checksum); 1: as the network does */

@@ -18,12 +18,13 @@ typedef struct CubeBounds {
         uint64_t bandwidth_bps;         /* at most; UINT64_MAX: any */
         uint8_t availability_nines;     /* at least */
         uint32_t max_gap_ms;
+        uint64_t rate_max_bps;          /* of what a flow sends */
 } CubeBounds;
 
 static const CubeBounds cube_bounds[_CUBE_MAX] = {
-        [CUBE_BEST_EFFORT] = { UINT32_MAX, UINT64_MAX, 0, UINT32_MAX },
-        [CUBE_VIDEO] = { 100, UINT64_MAX, 3, 100 },
-        [CUBE_VOICE] = { 50, 100000, 5, 50 },
+        [CUBE_BEST_EFFORT] = { UINT32_MAX, UINT64_MAX, 0, UINT32_MAX, 0 },
+        [CUBE_VIDEO] = { 100, UINT64_MAX, 3, 100, 25000000 },           /* a film in 4K */
+        [CUBE_VOICE] = { 50, 100000, 5, 50, 100000 },
 };
 
 static bool is_within(const o7s_qos *qos, const CubeBounds *bounds) {
@@ -64,4 +65,10 @@ o7s_qos cube_granted_qos(const o7s_qos *asked) {
         granted.bandwidth_bps = cube == CUBE_VOICE ? asked->bandwidth_bps : 0;
         granted.loss = MAX(asked->loss, 1U);
         return granted;
+}
+
+uint64_t cube_rate_bps(const o7s_qos *qos) {
+        uint64_t rate_max = cube_bounds[cube_from_qos(qos)].rate_max_bps;
+
+        return qos->bandwidth_bps == 0 ? rate_max : MIN(qos->bandwidth_bps, rate_max);
 }

@@ -6,8 +6,9 @@
  * send (upper.h); in an Ethernet layer a socket with its priority; in a unicast layer a forwarding table and, towards
  * neighbours that know how, a lower flow of its own. The numbers are on the wire of the latter (qc of the PCI).
  *
- * A cube follows from what was asked for, and nothing holds a flow to that: voice is a place ahead of others, which
- * whoever may open flows may take, with as much traffic as he likes.
+ * A cube follows from what was asked for, and a flow keeps it for as long as it sends no more than that: beyond its
+ * rate (cube_rate_bps(), policer.h) it goes with best effort. Only the flows of layers are not held to theirs: they
+ * carry what the members of these have held to its own already.
  */
 
 #include "basic/enum.h"
@@ -34,3 +35,7 @@ o7s_qos cube_lower_qos(Cube cube);
 /* What a flow that was asked for with this QoS is granted: what the layer does for its cube, never more than asked
  * for. */
 o7s_qos cube_granted_qos(const o7s_qos *asked);
+
+/* What a flow that was asked for with this QoS may send in its cube: the bandwidth that it asked for; where that is
+ * none, or more than this, 100 kbit/s of voice or 25 Mbit/s of video. Best effort: 0, nobody counts. */
+uint64_t cube_rate_bps(const o7s_qos *qos);

@@ -45,6 +45,7 @@ static void established(Layer *layer, const LayerMessage *message, int fds[LAYER
         if (!flow || flow->upper || !flow->lane)
                 return log_debug("Flow %" PRIu64 " is not waiting to be established.", message->flow_id);
 
+        flow->of_layer = message->of_layer;
         r = establish(layer, flow, fds[0], &fds[1]);
         if (r < 0) {
                 CloseReason reason = r == -EBADMSG ? CLOSE_VIOLATION : CLOSE_LAYER_DOWN;

@@ -17,6 +17,7 @@
 #include "basic/map.h"
 #include "libo7s/doorbell.h"
 #include "libo7s/drop.h"
+#include "services/common/cube.h"
 #include "services/common/flow-control.h"
 #include "services/common/layer-message.h"
 #include "services/common/state-store.h"
@@ -50,6 +51,8 @@ typedef struct LayerFlow {
         LayerFlowState state;
         LaneClass lane_class;
         uint32_t uid;                   /* of the application, once established */
+        bool of_layer;                  /* the application is a layer: nobody holds it to what it asked for */
+        bool demoted;                   /* it sends more than it asked for, see upper.h; says layer_flow_cube() */
         o7s_qos qos;                    /* as asked for; what counts on the wire */
         o7s_qos granted;                /* what the layer does for it, for the IRM's answer */
         CloseTokens tokens;
@@ -93,6 +96,11 @@ bool layer_flow_state_may_follow(LayerFlowState from, LayerFlowState to);
 /* The one place where a flow's state changes. One that is closed is no longer kept, and its keys are gone: what is to
  * be said with them about its end is made before. */
 void layer_flow_set_state(LayerFlow *flow, LayerFlowState state);
+
+/* Where its packets go: the cube of its QoS, or best effort. */
+static inline Cube layer_flow_cube(const LayerFlow *flow) {
+        return flow->demoted ? CUBE_BEST_EFFORT : cube_from_qos(&flow->qos);
+}
 
 /* Compares in constant time. Returns whether the peer showed our token. */
 bool layer_flow_token_matches(const LayerFlow *flow, const uint8_t token[CLOSE_TOKEN_BYTES]);

@@ -37,6 +37,7 @@ enum {
         BINDING = 1U << 27,     /* may be empty */
         CONTROL = 1U << 28,     /* may be absent */
         RESET = 1U << 29,       /* may be absent */
+        OF_LAYER = 1U << 30,
 };
 
 /* Fields of this type; 0: it is not one. */

@@ -133,6 +133,8 @@ static void numbers_from_record(const O7s__Layer__Record *record, uint32_t field
                 m->lane_class = (LaneClass) enum_from_record(record->lane_class);
         if (fields & UID)
                 m->uid = record->uid;
+        if (fields & OF_LAYER)
+                m->of_layer = record->of_layer;
         if (fields & ADDRESS)
                 m->address = record->address;
         if (fields & ORDER) {

@@ -60,7 +60,7 @@ static const uint32_t fields_of[_LAYER_MESSAGE_TYPE_MAX] = {
         [LAYER_ABORT] = FLOW | ATTEMPT | TOKENS,
         [LAYER_ACCEPT] = REFERENCE | FLOW | OAP | TOKENS | LANE | CONTROL,
         [LAYER_REFUSE] = REFERENCE | RESULT | OAP,
-        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID | CONTROL | RESET,
+        [LAYER_ESTABLISHED] = FLOW | ATTEMPT | TOKENS | QOS | PEER | UID | OF_LAYER | CONTROL | RESET,
         [LAYER_CLOSE] = FLOW | REASON,
         [LAYER_LOWER] = LAYER | LAYER_TYPE | STATE | TEXT,
         [LAYER_ORDER] = QUERY | ORDER | NAME | LOWER | MTU | TEXT,
@@ -170,6 +170,8 @@ static void numbers_to_record(const LayerMessage *m, uint32_t fields, O7s__Layer
                 record->lane_class = (uint32_t) m->lane_class;
         if (fields & UID)
                 record->uid = m->uid;
+        if (fields & OF_LAYER)
+                record->of_layer = m->of_layer;
         if (fields & ADDRESS)
                 record->address = m->address;
         if (fields & ORDER) {

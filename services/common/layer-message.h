@@ -105,8 +105,8 @@ typedef enum LayerMessageType {
         LAYER_ABORT,            /* flow_id, attempt, tokens */
         LAYER_ACCEPT,           /* reference, flow_id, oap, tokens, lane_class */
         LAYER_REFUSE,           /* reference, result, oap */
-        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application; two descriptors: the
-                                 * application's lane, the doorbell */
+        LAYER_ESTABLISHED,      /* flow_id, attempt, tokens, qos, uid of the application, of_layer: it is a layer
+                                 * itself; two descriptors: the application's lane, the doorbell */
         LAYER_CLOSE,            /* flow_id, close_reason */
         LAYER_LOWER,            /* layer, layer_type, state, text: of a layer below */
         LAYER_ORDER,            /* query_id, order, name, lower, components, mtu, text: see LayerOrder; one descriptor
@@ -214,6 +214,7 @@ typedef struct LayerMessage {
         uint32_t close_reason;
         LaneClass lane_class;
         uint32_t uid;
+        bool of_layer;
         uint64_t address;                               /* of the member; 0: it is none */
         bool have_layer_id;
         uint8_t layer_id[LAYER_ID_BYTES];               /* see LayerConfig */

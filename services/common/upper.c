@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <inttypes.h>
+
 #include "basic/log.h"
 #include "services/common/daemon.h"
 #include "services/common/upper.h"
 
 struct UpperFlow {
         Upper *upper;                   /* not owned */
-        UpperQueue *queue;              /* of its cube; upper's */
+        UpperQueue *queue;              /* of layer_flow_cube(); upper's */
         LayerFlow *flow;                /* not owned, owns us */
         Endpoint *endpoint;
         sd_event_source *io;
         ListNode by_ready;
         ListNode by_upper;
+        Policer policer;
         bool paused;                    /* its budget is used up; the layer will resume it */
         bool ending;                    /* the application's end is over; what it wrote is still to be sent */
         CloseReason reason;
@@ -51,6 +54,7 @@ void upper_reset_counters(Upper *upper) {
 
         upper_sum_counters(upper, &now);
         counters_add(&upper->reset, &now);
+        upper->n_demoted = 0;
 }
 
 /* -- whose turn it is -- */
@@ -105,6 +109,51 @@ void upper_flow_close(LayerFlow *flow, CloseReason reason) {
         if (flow->upper)
                 endpoint_close(flow->upper->endpoint, reason);
         upper_flow_free(flow);
+}
+
+/* -- who sends more than was asked for -- */
+
+static void set_demoted(UpperFlow *u, bool demoted) {
+        bool ready = list_is_linked(&u->by_ready);
+        Cube cube;
+
+        log_debug("Flow %" PRIu64 " sends %s.", u->flow->key.flow_id,
+                  demoted ? "more than it asked for, and waits with best effort" : "no more than it asked for again");
+        u->flow->demoted = demoted;
+        cube = layer_flow_cube(u->flow);
+
+        list_unlink(&u->by_ready);
+        u->queue = &u->upper->queues[cube];
+        if (ready)
+                list_append(&u->queue->ready, &u->by_ready);
+        (void) sd_event_source_set_priority(u->io, DAEMON_PRIORITY_DATA - (int64_t) cube);
+}
+
+/* Returns whether the flow changed its queue. Not while packets of it are held in one: those that follow may overtake
+ * them in the other. What is still in its lane stays in order wherever it is taken from. */
+static bool police(UpperFlow *u, usec_t now) {
+        bool over;
+
+        if (u->queue->held == u)
+                return false;
+
+        over = policer_is_over(&u->policer, now);
+        if (over == u->flow->demoted)
+                return false;
+
+        set_demoted(u, over);
+        return true;
+}
+
+static void charge(UpperFlow *u, unsigned n, usec_t now) {
+        size_t cost = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                cost += policer_cost(packet_size(u->queue->packets[i]));
+
+        policer_charge(&u->policer, cost, now);
+        if (u->flow->demoted)
+                u->upper->n_demoted += n;
 }
 
 /* -- down -- */
@@ -187,6 +236,9 @@ static bool serve(UpperFlow *u, usec_t now) {
         int n, r;
 
         u->paused = false;
+        if (police(u, now))
+                return true;            /* its turn comes in the other queue */
+
         if (upper->budget && endpoint_readable(u->endpoint)) {
                 max = upper->budget(upper->userdata, u->flow, UPPER_BURST_MAX, now);
                 if (max == 0) {
@@ -197,6 +249,7 @@ static bool serve(UpperFlow *u, usec_t now) {
 
         n = endpoint_take(u->endpoint, u->queue->packets, max);
         if (n > 0) {
+                charge(u, (unsigned) n, now);
                 burst_transmit(u, 0, (unsigned) n, now);
                 return true;
         }
@@ -239,7 +292,7 @@ static int turn_now(sd_event_source *source, void *userdata) {
                 u = list_first(&queue->ready, UpperFlow, by_ready);
                 list_unlink(&u->by_ready);
                 if (serve(u, now))
-                        list_append(&queue->ready, &u->by_ready);
+                        list_append(&u->queue->ready, &u->by_ready);
                 upper->n_bursts++;
         }
 
@@ -320,6 +373,8 @@ static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void
         if (u->paused && !u->ending)
                 return 0;
 
+        (void) police(u, now);
+
         /* Straight on where nobody else waits: this is the short way of a single message. */
         if (u->queue->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->queue->ready))
                 make_ready(u);
@@ -379,7 +434,6 @@ void upper_deliver(Upper *upper, LayerFlow *flow, Packet *const *packets, unsign
 int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         _cleanup_(endpoint_freep) Endpoint *endpoint = taken;
         _cleanup_free_ UpperFlow *u = NULL;
-        Cube cube = cube_from_qos(&flow->qos);
         int r;
 
         assert(!flow->upper);
@@ -395,14 +449,16 @@ int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         if (r < 0)
                 return r;
 
-        r = sd_event_source_set_priority(u->io, DAEMON_PRIORITY_DATA - (int64_t) cube);
+        r = sd_event_source_set_priority(u->io, DAEMON_PRIORITY_DATA - (int64_t) cube_from_qos(&flow->qos));
         if (r < 0) {
                 sd_event_source_disable_unref(u->io);
                 return r;
         }
 
+        flow->demoted = false;
+        policer_init(&u->policer, flow->of_layer ? 0 : cube_rate_bps(&flow->qos), time_now());
         u->upper = upper;
-        u->queue = &upper->queues[cube];
+        u->queue = &upper->queues[layer_flow_cube(flow)];
         u->flow = flow;
         u->endpoint = TAKE_PTR(endpoint);
         list_init(&u->by_ready);

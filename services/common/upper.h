@@ -6,10 +6,17 @@
  * doorbell rings, a burst is taken from the application's lane and handed to LayerOps.transmit.
  *
  * Flows of a cube take turns, one burst each, so that a busy one cannot starve the others. Voice goes before video, and
- * video before the rest, but for every UPPER_LOWEST_EVERY'th burst, which is the lowest's: who asks for much voice slows
- * the others down, and no more. All of them run below the priority of control. Where the network below is full for a
- * cube, the rest of a burst is held, its flows wait, and lanes fill up behind it; other cubes go on. Where a layer has a
- * budget for each flow, one that has used up its own waits alone.
+ * video before the rest, but for every UPPER_LOWEST_EVERY'th burst, which is the lowest's. All of them run below the
+ * priority of control. Where the network below is full for a cube, the rest of a burst is held, its flows wait, and
+ * lanes fill up behind it; other cubes go on. Where a layer has a budget for each flow, one that has used up its own
+ * waits alone.
+ *
+ * A flow of voice or video that sends more than it asked for (policer.h) is demoted: as a whole, from one burst to the
+ * next, it takes its turns with best effort, and layer_flow_cube() tells the layer to treat its packets so, until it has
+ * recovered. Nothing of it is dropped for that, and nothing overtakes in here: packets leave its lane in their order,
+ * and it changes queues only while none of its packets is held. Past the layer (in the kernel's queues and at other
+ * hosts) the one that is first in the better queue after a recovery may overtake, as it may whenever a way changes; the
+ * silence that a recovery takes makes that rare. What the layer itself has to say is not counted.
  */
 
 #include <systemd/sd-event.h>
@@ -18,6 +25,7 @@
 #include "libo7s/endpoint.h"
 #include "services/common/cube.h"
 #include "services/common/layer-flow.h"
+#include "services/common/policer.h"
 
 #define UPPER_BURST_MAX 32U
 #define UPPER_BURSTS_PER_TURN 4U
@@ -61,6 +69,7 @@ struct Upper {
         unsigned n_bursts;              /* counts up to UPPER_LOWEST_EVERY, and again */
 
         Counters past;                  /* of flows that are gone, and what came for those that have no upper side */
+        uint64_t n_demoted;             /* packets of flows beyond what these asked for, since the last reset */
         Counters reset;                 /* the sum at the last reset: flows go on counting, it is taken off */
         List flows;                     /* UpperFlow.by_upper */
         unsigned n_flows;

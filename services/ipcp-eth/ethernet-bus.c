@@ -129,6 +129,10 @@ static int method_get_all(sd_bus_message *message, void *userdata, sd_bus_error 
         if (r < 0)
                 return r;
 
+        r = statistics_append(reply, "flows-", "demoted", layer_upper(s->layer)->n_demoted);
+        if (r < 0)
+                return r;
+
         r = append_values(reply, s);
         if (r < 0)
                 return r;

@@ -105,7 +105,7 @@ unsigned eth_transmit(Ethernet *e, EthernetFlow *flow, Packet *const *packets, u
         if (n_frames == 0)
                 return n;
 
-        n_sent = send_frames(e, cube_from_qos(&flow->layer.qos), frames, n_frames);
+        n_sent = send_frames(e, layer_flow_cube(&flow->layer), frames, n_frames);
         if (n_sent > 0) {
                 liveness_sent(&flow->liveness, now);
                 flow_probe(flow, now);

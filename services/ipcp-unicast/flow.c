@@ -81,7 +81,6 @@ int unicast_flow_new_bare(Unicast *u, uint64_t flow_id, uint32_t attempt, const 
 
         flow->layer.qos = *qos;
         flow->layer.granted = cube_granted_qos(qos);
-        flow->cube = cube_from_qos(qos);
         congestion_init(&flow->congestion, (CongestionPolicy) u->layer.congestion, now);
         liveness_init(&flow->liveness, qos->timeout_ms, now);
 

@@ -49,7 +49,6 @@ struct UnicastFlow {
         uint64_t peer_eid;              /* 0: not known (yet) */
         uint64_t peer_address;
         uint64_t own_address;           /* ours, as the peer knows it */
-        Cube cube;                      /* from its QoS */
         Congestion congestion;
         bool has_no_way;                /* as the application was told */
         usec_t no_way_since;            /* 0: there is one */

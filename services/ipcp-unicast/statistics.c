@@ -78,6 +78,8 @@ static int append_all(sd_bus_message *reply, Service *s) {
         if (r >= 0)
                 r = statistics_append_counters(reply, "flows-", &flows);
         if (r >= 0)
+                r = statistics_append(reply, "flows-", "demoted", layer_upper(s->layer)->n_demoted);
+        if (r >= 0)
                 r = append_values(reply, "", values, ELEMENTSOF(values));
         if (r >= 0 && u->is_member)
                 r = append_routing(reply, routing_statistics(u->routing));

@@ -222,7 +222,7 @@ bool unicast_has_way(const Unicast *u, uint64_t destination) {
 static Pci flow_pci(const Unicast *u, const UnicastFlow *flow) {
         return (Pci) {
                 .destination = flow->peer_address,
-                .cube = (uint8_t) flow->cube,
+                .cube = (uint8_t) layer_flow_cube(&flow->layer),
                 .ttl = u->format.ttl_max,
                 .eid = flow->peer_eid,
         };

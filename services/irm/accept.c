@@ -13,6 +13,7 @@
 #include "basic/log.h"
 #include "services/irm/audit.h"
 #include "services/irm/flow.h"
+#include "services/irm/layer-names.h"
 #include "services/irm/policy.h"
 
 #define CONFIRM_USEC (10 * USEC_PER_SEC)        /* a layer that was told to answer has done so by then, or is stuck */
@@ -252,6 +253,7 @@ void accept_establish(Flow *f) {
                 .qos = f->qos,
                 .lane_class = f->lane_class,
                 .uid = f->acceptor->key.uid,
+                .of_layer = layer_of_process(f->acceptor) != NULL,
         };
         IrmMessage to_client = { .type = IRM_ESTABLISHED, .flow_id = f->id, .lane_class = f->lane_class };
         int ends[2], r;

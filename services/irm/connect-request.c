@@ -16,6 +16,7 @@
 
 #include "basic/random.h"
 #include "services/irm/connect-attempt.h"
+#include "services/irm/layer-names.h"
 #include "services/irm/policy.h"
 
 /* -- asking -- */
@@ -221,6 +222,7 @@ void connect_establish_request(Flow *f) {
                 .qos = terms_wire_qos(&f->qos),
                 .lane_class = f->lane_class,
                 .uid = f->caller->key.uid,
+                .of_layer = layer_of_process(f->caller) != NULL,
                 .control = f->handshake->control,
                 .have_reset = f->handshake->have_reset,
         };

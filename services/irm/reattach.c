@@ -3,6 +3,7 @@
 /* Flows that change the process of their layer, see reattach.h. */
 
 #include "basic/log.h"
+#include "services/irm/layer-names.h"
 #include "services/irm/reattach.h"
 
 static bool is_attached_or_waits(const Flow *f) {
@@ -141,12 +142,14 @@ static IrmMessage outcome_of(const Flow *f, int result) {
 
 void reattach_complete(Flow *f) {
         IrmMessage outcome = outcome_of(f, 0);
+        const Process *application = f->caller ? f->caller : f->acceptor;
         LayerMessage message = {
                 .type = LAYER_ESTABLISHED,
                 .flow_id = f->id,
                 .qos = f->qos,
                 .lane_class = f->lane_class,
-                .uid = f->caller ? f->caller->key.uid : f->acceptor->key.uid,
+                .uid = application->key.uid,
+                .of_layer = layer_of_process(application) != NULL,
         };
         int fds[] = { f->caller_lane, f->doorbell }, r;
 

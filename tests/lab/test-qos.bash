@@ -13,8 +13,8 @@ source "${LAB_HOME:?}/checks.bash"
 ROUNDS=7
 RATE=100mbit
 
-p99() { # of round trips to the far end, in microseconds
-        lab_exec alpha o7s-ping --json -q --qos=voice -c 400 -i 2ms --timeout=8s echo.example |
+p99() { # of round trips to the far end, in microseconds; 64 kbit/s, less than such a flow asks for
+        lab_exec alpha o7s-ping --json -q --qos=voice -c 400 -s 32 -i 4ms --timeout=8s echo.example |
                 grep '"summary"' | json 'd["rtt_usec"]["p99"]'
 }
 
@@ -61,6 +61,24 @@ granted() { # QOS KEY: what the layer says that it does for such a flow
         lab_exec alpha o7s-ping --json -q "--qos=$1" -c 1 echo.example | grep '"connected"' | json "d['granted']['$2']"
 }
 
+demoted() { # LAYER: packets of flows of alpha that sent more than they had asked for
+        lab_exec alpha busctl --json=short call "org.o7s.ipcp1.$1" /org/o7s/ipcp1 org.o7s.ipcp1.Statistics GetAll |
+                json "d['data'][0]['flows-demoted']"
+}
+
+several_voices() { # at once, of which each keeps to what it asked for, and all together do not
+        local i
+        for i in 1 2 3; do
+                run_in_background alpha "voice$i" o7s-ping -q --qos=voice -s 32 -i 4ms -c 5000 echo.example
+        done
+        sleep 3
+        lab_exec alpha systemctl stop voice{1,2,3}.service
+}
+
+greedy() { # a flood that calls itself voice
+        lab_exec alpha o7s-perf -q -t 500ms --qos=voice perf.example && [[ $(demoted home) -gt 100 ]]
+}
+
 # alpha -lan1- beta -lan2- gamma
 setup_nodes "${1:?build directory}" alpha beta gamma
 lab_wire alpha:eth0 beta:eth0
@@ -95,6 +113,11 @@ done >"$LAB_OUT/log/rounds"
 check 'every round had its flood' flood_was_one
 check 'every round was measured' test "$(grep -cE '^[0-9.]+ [0-9.]+$' "$LAB_OUT/log/rounds")" -eq "$ROUNDS"
 check 'under a flood the 99th percentile of voice stays within twice what it is alone' median_is_within 2
+
+check 'several voices speak at once' several_voices
+check '... which keep to what they asked for, and keep their place' prints 0 demoted home
+check '... and together do not cost the layer its place below' prints 0 demoted lan1
+check 'a flood that says it is voice loses it' greedy
 
 check_nothing_left alpha beta gamma
 done_checking

@@ -99,6 +99,7 @@ int fake_irm_establish(FakeIrm *irm, const LayerMessage *reply, int lane_fd, Lan
                 .attempt = reply->attempt,
                 .tokens = *tokens,
                 .uid = FAKE_IRM_UID,
+                .of_layer = irm->of_layer,
         };
         int pair[2], fds[2], r;
 

@@ -13,6 +13,7 @@ typedef struct FakeIrm {
         int listener;
         int fd;                         /* -1: no layer is connected */
         char path[108];
+        bool of_layer;                  /* whose application fake_irm_establish() says that it is */
 } FakeIrm;
 
 /* Listens at path; an older socket there goes. Returns: 0; -errno. */

@@ -15,6 +15,7 @@ static unsigned op_transmit(void *userdata, LayerFlow *flow, Packet *const *pack
         LayerFixture *f = userdata;
         unsigned done = 0;
 
+        f->n_demoted += flow->demoted ? MIN(n, flow == &f->other ? n : f->n_room) : 0;
         if (flow == &f->other) {
                 f->n_transmitted_other += n;
                 f->n_before_other = f->n_transmitted;
@@ -227,14 +228,24 @@ void layer_fixture_establish(LayerFixture *f, Channel **ret) {
         layer_fixture_establish_flow(f, &f->flow, 7, ret);
 }
 
-void app_write(Channel *channel, uint8_t first, unsigned n) {
-        for (unsigned i = 0; i < n; i++) {
-                uint8_t byte = (uint8_t) (first + i);
-                struct iovec part = { .iov_base = &byte, .iov_len = 1 };
+static void app_write_bytes(Channel *channel, uint8_t first, unsigned n, size_t size) {
+        uint8_t bytes[1400] = {};
 
+        assert_true(size <= sizeof(bytes));
+        for (unsigned i = 0; i < n; i++) {
+                struct iovec part = { .iov_base = bytes, .iov_len = size };
+
+                bytes[0] = (uint8_t) (first + i);
                 assert_int_equal(channel_push(channel, &part, 1), 0);
         }
 
         assert_true(channel_publish(channel) >= 0);
 }
 
+void app_write(Channel *channel, uint8_t first, unsigned n) {
+        app_write_bytes(channel, first, n, 1);
+}
+
+void app_write_large(Channel *channel, uint8_t first, unsigned n) {
+        app_write_bytes(channel, first, n, 1400);
+}

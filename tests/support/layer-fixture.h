@@ -19,6 +19,7 @@ typedef struct LayerFixture {
         unsigned burst_max;             /* of either */
         unsigned n_before_other;        /* what flow had sent when the other one sent for the last time */
         unsigned n_transmitted_other;
+        unsigned n_demoted;             /* of both, what was sent with best effort though it asked for better */
         unsigned n_transmitted, n_room;         /* packets; how many more are taken */
         uint8_t transmitted[256];               /* the first byte of each */
         unsigned n_registered, n_closed, n_lost, n_welcomed, n_established, n_lower;
@@ -45,3 +46,6 @@ void layer_fixture_establish(LayerFixture *f, Channel **ret);
 
 /* n messages of one byte: first, first + 1, ... */
 void app_write(Channel *channel, uint8_t first, unsigned n);
+
+/* The same, of 1400 bytes each, which begin with it. */
+void app_write_large(Channel *channel, uint8_t first, unsigned n);

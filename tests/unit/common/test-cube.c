@@ -82,11 +82,40 @@ static void test_granted(void **state) {
         assert_true(granted.delay_ms == UINT32_MAX);
 }
 
+/* What is held against a flow: what it asked for, and never more than its cube is for. */
+static const struct {
+        const char *name;
+        o7s_qos qos;
+        uint64_t asked_bps;
+        uint64_t rate_bps;
+} rates[] = {
+        { "voice, as the preset", O7S_QOS_VOICE, 100000, 100000 },
+        { "voice that asks for less", O7S_QOS_VOICE, 13200, 13200 },
+        { "voice that asks for nothing", O7S_QOS_VOICE, 0, 100000 },
+        { "more than voice, which is video", O7S_QOS_VOICE, 100001, 100001 },
+        { "video, as the preset: all there is", O7S_QOS_VIDEO, UINT64_MAX, 25000000 },
+        { "video that asks for less", O7S_QOS_VIDEO, 4000000, 4000000 },
+        { "video that asks for nothing", O7S_QOS_VIDEO, 0, 25000000 },
+        { "best effort", O7S_QOS_BEST_EFFORT, 0, 0 },
+        { "best effort that asks for much", O7S_QOS_RAW, 1000000, 0 },
+};
+
+static void test_rate(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(rates); i++) {
+                o7s_qos qos = rates[i].qos;
+
+                print_message("%s\n", rates[i].name);
+                qos.bandwidth_bps = rates[i].asked_bps;
+                assert_true(cube_rate_bps(&qos) == rates[i].rate_bps);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_from_qos),
                 cmocka_unit_test(test_lower_qos),
                 cmocka_unit_test(test_granted),
+                cmocka_unit_test(test_rate),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

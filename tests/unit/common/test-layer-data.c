@@ -61,52 +61,6 @@ static void test_back_pressure(void **state) {
                 assert_int_equal(f->transmitted[i], i);
 }
 
-static void establish_bulk_and_voice(LayerFixture *f, Channel **ret_bulk, Channel **ret_voice) {
-        f->other.qos = O7S_QOS_VOICE;
-        layer_fixture_establish(f, ret_bulk);
-        layer_fixture_establish_flow(f, &f->other, 8, ret_voice);
-}
-
-/* The network takes no more bulk: voice goes on, and bulk when there is room again. */
-static void test_back_pressure_of_a_cube(void **state) {
-        LayerFixture *f = *state;
-        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
-
-        establish_bulk_and_voice(f, &app, &other);
-        f->n_room = 3;
-        app_write(app, 0, 60);
-        layer_fixture_pump(f);
-        assert_int_equal(f->n_transmitted, 3);
-
-        app_write(other, 0, 60);
-        layer_fixture_pump(f);
-        assert_int_equal(f->n_transmitted_other, 60);
-        assert_int_equal(f->n_transmitted, 3);
-
-        f->n_room = UINT32_MAX;
-        upper_resume(layer_upper(f->layer));
-        layer_fixture_pump(f);
-        for (unsigned i = 0; i < 60; i++)
-                assert_int_equal(f->transmitted[i], i);
-        assert_int_equal(f->n_transmitted, 60);
-}
-
-/* Both have more than they may send at a time: voice is done first, and bulk had its share by then. */
-static void test_cubes_take_turns(void **state) {
-        LayerFixture *f = *state;
-        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
-
-        establish_bulk_and_voice(f, &app, &other);
-        layer_fixture_pump(f);
-        f->burst_max = 1;
-        app_write(app, 0, 64);
-        app_write(other, 0, 64);
-        layer_fixture_pump(f);
-        assert_int_equal(f->n_transmitted_other, 64);
-        assert_int_equal(f->n_transmitted, 64);
-        assert_in_range(f->n_before_other, 64 / UPPER_LOWEST_EVERY, 3 * 64 / UPPER_LOWEST_EVERY);
-}
-
 /* One flow always has something to write: the doorbell of another one is heard all the same. */
 static void test_busy_flow(void **state) {
         LayerFixture *f = *state;
@@ -348,8 +302,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_LAYER(test_data),
                 WITH_LAYER(test_back_pressure),
-                WITH_LAYER(test_back_pressure_of_a_cube),
-                WITH_LAYER(test_cubes_take_turns),
                 WITH_LAYER(test_busy_flow),
                 WITH_LAYER(test_budget),
                 WITH_LAYER(test_budget_at_end),

@@ -27,6 +27,7 @@ static void fill(LayerMessage *m, LayerMessageType type) {
                 .close_reason = CLOSE_PEER_TIMEOUT,
                 .lane_class = LANE_BULK,
                 .uid = 0xfffffffe,
+                .of_layer = true,
                 .address = 0xfedcba9876543210,
                 .have_layer_id = true,
                 .layer_id = { 5, 6 },
