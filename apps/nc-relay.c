@@ -12,7 +12,6 @@
 #include "apps/wait.h"
 
 #define BUFFER_BYTES 65536U
-#define RETRY_NSEC (5ULL * NSEC_PER_MSEC)
 #define FLUSH_USEC 20000U
 #define CLOSE_USEC (5 * USEC_PER_SEC)
 
@@ -149,40 +148,54 @@ static int give_output(NcRelay *r) {
 
 /* -- both -- */
 
-static int arm(NcRelay *r, bool on) {
-        int error;
+/* What the flow's descriptor is to tell of: that there is something to read while there is a place for it, that it can
+ * be written while something waits for that. Its end shows otherwise, too: -EPIPE. */
+static int arm(NcRelay *r, bool reads, bool writes) {
+        int error = 0;
 
-        if (r->armed == on)
-                return 0;
+        if (r->read_unarmed == reads) {
+                error = o7s_flow_arm_read(r->flow, reads);
+                if (error >= 0)
+                        r->read_unarmed = !reads;
+        }
+        if (error >= 0 && r->write_armed != writes) {
+                error = o7s_flow_arm_write(r->flow, writes);
+                if (error >= 0)
+                        r->write_armed = writes;
+        }
 
-        error = o7s_flow_arm_write(r->flow, on);
-        if (error < 0)
-                return error;
+        return error == -EPIPE ? 0 : error;
+}
 
-        r->armed = on;
+/* While out_fd holds us up nobody reads the flow, which is how else it would be seen why its descriptor woke us. */
+static int look_at_flow(NcRelay *r) {
+        int events = o7s_flow_events(r->flow);
+
+        if (events < 0)
+                return events;
+
+        r->flow_down = events & O7S_DOWN;
         return 0;
 }
 
-/* Sleeps until something can be done. The flow's descriptor also says that there is something to read, which we do not
- * want while out_fd holds us up: then a blocked write is tried again from time to time. */
+/* Sleeps until something can be done. Once the flow is down its descriptor is readable for good: while out_fd holds us
+ * up there is nothing more to learn from it then. */
 static int relay_wait(NcRelay *r, bool blocked) {
         bool holding = r->out_start < r->out_end;
         struct pollfd polled[] = {
                 { .fd = r->signal_fd, .events = POLLIN },
                 { .fd = r->in_ended || blocked || r->in_size == r->capacity ? -1 : r->in_fd, .events = POLLIN },
                 { .fd = holding ? r->out_fd : -1, .events = POLLOUT },
-                { .fd = holding || r->flow_ended ? -1 : r->flow_fd, .events = POLLIN },
+                { .fd = r->flow_ended || (holding && r->flow_down) ? -1 : r->flow_fd, .events = POLLIN },
         };
-        uint64_t deadline = r->in_size == 0 ? r->close_nsec : UINT64_MAX;
-        int error;
+        int error = 0;
 
-        error = arm(r, blocked && !holding);
-        if (error < 0 && error != -EPIPE)
+        if (!r->flow_ended)
+                error = arm(r, !holding, blocked);
+        if (error < 0)
                 return error;
-        if (holding && blocked && !r->flow_ended)
-                deadline = clock_nsec() + RETRY_NSEC;
 
-        error = wait_until(polled, ELEMENTSOF(polled), deadline);
+        error = wait_until(polled, ELEMENTSOF(polled), r->in_size == 0 ? r->close_nsec : UINT64_MAX);
         if (error < 0)
                 return error;
         if (polled[0].revents != 0)
@@ -191,6 +204,8 @@ static int relay_wait(NcRelay *r, bool blocked) {
                 error = take_input(r);
         if (error >= 0 && polled[2].revents != 0)
                 error = give_output(r);
+        if (error >= 0 && holding && polled[3].revents != 0)
+                error = look_at_flow(r);
         return error;
 }
 

@@ -23,7 +23,9 @@ typedef struct NcRelay {
         int flow_fd;            /* the flow's */
         bool in_ended;
         bool flow_ended;
-        bool armed;             /* the flow tells when it can be written */
+        bool flow_down;         /* it has ended, and may still have something to read */
+        bool read_unarmed;      /* the flow does not tell when it can be read, as there is no place for more */
+        bool write_armed;       /* it tells when it can be written */
         bool cut;               /* input was left over when the flow ended */
         uint64_t close_nsec;    /* when quit_usec is over; UINT64_MAX: not yet known */
         size_t chunk_bytes;     /* largest message */

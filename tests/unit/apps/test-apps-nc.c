@@ -2,6 +2,8 @@
 
 /* o7s-nc as a whole program: bytes and lines over flows of this host, and the ways in which it ends. */
 
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -183,6 +186,111 @@ static void test_quit(void **state) {
         assert_int_equal(program_wait(server), 0);
 }
 
+#define PIPE_LINES 600                  /* which a pipe that is full has at least */
+#define LINE_BYTES 101                  /* a message of short-mtu, and the end of the line */
+
+static void numbered_line(char line[LINE_BYTES + 1], unsigned number) {
+        (void) snprintf(line, LINE_BYTES + 1, "%0*u\n", LINE_BYTES - 1, number);
+}
+
+/* Writes lines from number *n on until there has been no place for another for a moment, and reads nothing. */
+static void fill(Program *p, unsigned *n) {
+        int flags = fcntl(p->in, F_GETFL);
+        struct pollfd pfd = { .fd = p->in, .events = POLLOUT };
+        char line[LINE_BYTES + 1];
+
+        assert_int_equal(fcntl(p->in, F_SETFL, flags | O_NONBLOCK), 0);
+        while (poll(&pfd, 1, 100) > 0) {
+                numbered_line(line, *n);
+                if (write(p->in, line, LINE_BYTES) == LINE_BYTES)       /* all of it, or nothing */
+                        (*n)++;
+        }
+        assert_int_equal(fcntl(p->in, F_SETFL, flags), 0);
+}
+
+/* How often its main thread has slept so far. */
+static unsigned n_sleeps(const Program *p) {
+        char path[64], line[128];
+        unsigned n = 0;
+        FILE *file;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int) p->pid, (int) p->pid);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file))
+                (void) sscanf(line, "voluntary_ctxt_switches: %u", &n);
+        fclose(file);
+        return n;
+}
+
+/* Once it has nothing to do it wakes up no more. How soon that is depends on the machine. */
+static void expect_asleep(const Program *p) {
+        for (unsigned i = 0; i < 200; i++) {
+                unsigned before = n_sleeps(p);
+
+                (void) poll(NULL, 0, 100);
+                if (n_sleeps(p) - before <= 2)
+                        return;
+        }
+
+        fail_msg("it woke up all the time");
+}
+
+/* Nobody reads what comes out at either end, and both have more to say than there is place for: they sleep, and go on
+ * once somebody reads, first at one end, then at the other. */
+static void test_both_held_up(void **state) {
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
+        _cleanup_program_ Program *server = NULL, *client = NULL;
+        unsigned n_server = 0, n_client = 0;
+        char line[LINE_BYTES + 1];
+
+        assert_int_equal(irm_thread_start(&irm), 0);
+        server = listener_start("o7s-nc -v -l -m short-mtu");
+        client = program_start("o7s-nc -N -m --qos=raw short-mtu");
+        for (unsigned i = 0; i < 3; i++) {
+                fill(server, &n_server);
+                fill(client, &n_client);
+        }
+        assert_in_range(n_server, 1000, PROGRAM_TEXT_BYTES / LINE_BYTES);
+        assert_in_range(n_client, 1000, PROGRAM_TEXT_BYTES / LINE_BYTES);
+        expect_asleep(server);
+        expect_asleep(client);
+
+        numbered_line(line, n_server - 1);
+        program_expect(client, line);
+        numbered_line(line, n_client - 1);
+        program_expect(server, line);
+        assert_int_equal(client->out.size, n_server * LINE_BYTES);
+        assert_int_equal(server->out.size, n_client * LINE_BYTES);
+
+        program_close_input(client);
+        assert_int_equal(program_wait(client), 0);
+        assert_int_equal(program_wait(server), 0);
+}
+
+/* The other end is killed while nobody reads what came from it: the rest of that is not lost, and nobody turns in
+ * circles until somebody does. */
+static void test_killed_while_held_up(void **state) {
+        _cleanup_(irm_thread_freep) IrmThread *irm = NULL;
+        _cleanup_program_ Program *server = NULL, *client = NULL;
+        char line[LINE_BYTES + 1];
+        unsigned n = 0, n_client = 0;
+
+        assert_int_equal(irm_thread_start(&irm), 0);
+        server = listener_start("o7s-nc -v -l -m short-mtu");
+        client = program_start("o7s-nc -m --qos=raw short-mtu");
+        fill(server, &n);
+        fill(client, &n_client);
+        expect_asleep(server);
+        expect_asleep(client);
+        assert_int_equal(program_stop(server, SIGKILL), -1);
+        expect_asleep(client);
+
+        numbered_line(line, PIPE_LINES);
+        program_expect(client, line);
+        assert_int_equal(program_wait(client), 3);
+}
+
 static void test_failures(void **state) {
         static const ProgramFailure rows[] = {
                 { "o7s-nc nosuch", 3, "Cannot reach 'nosuch'" },
@@ -261,6 +369,8 @@ int main(void) {
                 cmocka_unit_test(test_plain),
                 cmocka_unit_test(test_keep_open),
                 cmocka_unit_test(test_quit),
+                cmocka_unit_test(test_both_held_up),
+                cmocka_unit_test(test_killed_while_held_up),
                 cmocka_unit_test(test_failures),
                 cmocka_unit_test(test_long_line),
                 cmocka_unit_test(test_killed),
