@@ -3,7 +3,6 @@
 /* Sleeping until the other side did something, and telling event loops. flow.h has the rules. */
 
 #include <poll.h>
-#include <sched.h>
 
 #include "libo7s/flow-local.h"
 #include "libo7s/flow-set.h"
@@ -162,14 +161,14 @@ static bool flow_is_ready(o7s_flow *flow, FlowSide side) {
         return n_slots - channel_queued(flow->writer.channel) >= MAX(flow->writer.slots_wanted, n_slots / 4);
 }
 
-static bool flow_spin(o7s_flow *flow, FlowSide side, uint64_t begin, uint32_t budget_nsec) {
+static bool flow_spin(o7s_flow *flow, FlowSide side, Spin *spin, uint64_t begin, uint32_t budget_nsec) {
         do {
-                for (unsigned i = 0; i < 32; i++) {
+                for (unsigned i = spin_looks(spin); i > 0; i--) {
                         if (flow_is_ready(flow, side))
                                 return true;
                         spin_pause();
                 }
-                (void) sched_yield();
+                spin_offer(spin);
         } while (spin_now() - begin < budget_nsec);
 
         return flow_is_ready(flow, side);
@@ -216,7 +215,7 @@ int flow_wait(o7s_flow *flow, FlowSide side, usec_t timeout, usec_t *deadline) {
 
         begin = spin_now();
         budget_nsec = spin_begin(spin);
-        found = budget_nsec > 0 && flow_spin(flow, side, begin, budget_nsec);
+        found = budget_nsec > 0 && flow_spin(flow, side, spin, begin, budget_nsec);
         if (!found)
                 r = flow_wait_asleep(flow, side, *deadline);
         spin_end(spin, budget_nsec, spin_now() - begin, found);

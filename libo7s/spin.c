@@ -9,6 +9,10 @@
 
 #define BUDGET_NSEC_MIN 3000U
 #define PENALTY_MAX 256U
+#define LOOKS 32U
+
+/* An offer that nobody takes costs half of that; who takes it keeps the CPU for longer. */
+#define TAKEN_NSEC_MIN 1000U
 
 uint64_t spin_now(void) {
         return time_now_nsec();
@@ -55,4 +59,19 @@ void spin_end(Spin *spin, uint32_t budget_nsec, uint64_t waited_nsec, bool found
                 spin->penalty = spin->penalty == 0 ? 1 : MIN(2 * spin->penalty, PENALTY_MAX);
                 spin->skip = spin->penalty;
         }
+}
+
+unsigned spin_looks(const Spin *spin) {
+        return spin->shared ? 1 : LOOKS;
+}
+
+void spin_offered(Spin *spin, uint64_t nsec) {
+        spin->shared = nsec >= TAKEN_NSEC_MIN;
+}
+
+void spin_offer(Spin *spin) {
+        uint64_t begin = spin_now();
+
+        (void) sched_yield();
+        spin_offered(spin, spin_now() - begin);
 }

@@ -8,8 +8,9 @@
  * all where waits are longer.
  *
  * Between looks the CPU is offered to others: where the other side is on the same one, that is what lets it
- * answer, and changing over to it that way costs less than a wake-up. Looking in vain means that somebody
- * else has the CPU; each vain look doubles the number of waits that go straight to sleep.
+ * answer, and changing over to it that way costs less than a wake-up. Where it was taken it is offered after each
+ * single look: whoever is to answer cannot while we go on looking. Looking in vain means that somebody else has the
+ * CPU; each vain look doubles the number of waits that go straight to sleep.
  */
 
 #include "basic/macro.h"
@@ -22,6 +23,7 @@ typedef struct Spin {
         uint32_t penalty;       /* how many, after the next look in vain */
         bool begun;
         bool alone;             /* there is one CPU: who looks keeps the other side from running */
+        bool shared;            /* when the CPU was last offered, somebody took it */
 } Spin;
 
 #define SPIN_INIT                                                                                                 \
@@ -38,6 +40,15 @@ uint32_t spin_begin(Spin *spin);
 /* The wait is over: how long it took in all, and whether looking found what it wanted (false also where
  * none was done). */
 void spin_end(Spin *spin, uint32_t budget_nsec, uint64_t waited_nsec, bool found);
+
+/* How often to look before the CPU is offered to others. */
+unsigned spin_looks(const Spin *spin);
+
+/* Offers it. */
+void spin_offer(Spin *spin);
+
+/* It was offered, and came back after this long. */
+void spin_offered(Spin *spin, uint64_t nsec);
 
 static inline void spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -4,7 +4,6 @@
  * loop's bell. */
 
 #include <poll.h>
-#include <sched.h>
 
 #include "libo7s/irm-client.h"
 #include "libo7s/transfer.h"
@@ -13,7 +12,6 @@
 #define ARM_ATTEMPTS 8U
 #define SOON ((nsec_t) 250 * NSEC_PER_USEC)     /* no time-out is that short: what is due by then is sent at a pace */
 #define SLACK ((nsec_t) 50 * NSEC_PER_USEC)     /* what a thread oversleeps anyway */
-#define LOOKS 32U                       /* between two offers of the CPU */
 
 /* Beyond R, after which FRCT itself gives up. */
 #define AFTERLIFE_MAX (FRCT_RETRANSMIT_MAX + (nsec_t) 5 * NSEC_PER_SEC)
@@ -189,9 +187,9 @@ void transfer_unlock(Transfer *t, bool drain) {
 /* -- waiting -- */
 
 /* Looks for a while, letting others in between. Returns whether that was worth it. */
-static bool look(Transfer *t, FlowSide side, size_t wanted, uint64_t begin, uint32_t budget_nsec) {
+static bool look(Transfer *t, FlowSide side, size_t wanted, Spin *spin, uint64_t begin, uint32_t budget_nsec) {
         do {
-                for (unsigned i = 0; i < LOOKS; i++) {
+                for (unsigned i = spin_looks(spin); i > 0; i--) {
                         (void) pthread_mutex_unlock(&t->mutex);
                         spin_pause();
                         (void) pthread_mutex_lock(&t->mutex);
@@ -207,7 +205,7 @@ static bool look(Transfer *t, FlowSide side, size_t wanted, uint64_t begin, uint
                         return true;
 
                 (void) pthread_mutex_unlock(&t->mutex);
-                (void) sched_yield();
+                spin_offer(spin);
                 (void) pthread_mutex_lock(&t->mutex);
         } while (spin_now() - begin < budget_nsec);
 
@@ -296,7 +294,7 @@ int transfer_wait(Transfer *t, FlowSide side, size_t wanted, usec_t timeout, use
 
         begin = spin_now();
         budget_nsec = spin_begin(spin);
-        found = budget_nsec > 0 && look(t, side, wanted, begin, budget_nsec);
+        found = budget_nsec > 0 && look(t, side, wanted, spin, begin, budget_nsec);
         if (!found)
                 r = t->polling ? sleep_beside_poller(t, side, wanted, *deadline) : poll_for_all(t, side, *deadline);
         spin_end(spin, budget_nsec, spin_now() - begin, found);

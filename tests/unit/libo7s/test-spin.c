@@ -94,10 +94,34 @@ static void test_one_cpu(void **state) {
         assert_int_equal(spin_begin(&spin), 0);
 }
 
+/* Who took the CPU may be who is to answer: it is offered sooner, until nobody takes it any more. */
+static void test_offers(void **state) {
+        static const struct {
+                const char *name;
+                uint64_t nsec;
+                unsigned least, most;
+        } cases[] = {
+                { "nobody took it",     300,   8, 64 },
+                { "somebody did",       2000,  1, 1 },
+                { "for long",           90000, 1, 1 },
+                { "nobody any more",    600,   8, 64 },
+        };
+        Spin spin = spin_on_many_cpus();
+
+        assert_in_range(spin_looks(&spin), 8, 64);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                print_message("%s\n", cases[i].name);
+                spin_offered(&spin, cases[i].nsec);
+                assert_in_range(spin_looks(&spin), cases[i].least, cases[i].most);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_learns),
                 cmocka_unit_test(test_forgets),
+                cmocka_unit_test(test_offers),
                 cmocka_unit_test(test_gives_up),
                 cmocka_unit_test(test_one_cpu),
         };
