@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <net/if.h>
+
+#include "basic/string.h"
 #include "services/ipcp-eth/service.h"
 #include "tests/support/layer-fixture.h"
 
@@ -18,6 +21,7 @@
 typedef struct Test {
         LayerFixture *f;
         LayerFile file;
+        char interface[IFNAMSIZ];
         Service service;
         Channel *app;
 } Test;
@@ -50,7 +54,8 @@ static int set_up(void **state) {
                 return -1;
 
         t->f = fixture;
-        t->file = (LayerFile) { .interface = (char[]) { "eth0" }, .framing = FRAMING_DIX, .ethertype = 0xa000 };
+        (void) copy_string(t->interface, sizeof(t->interface), "eth0");
+        t->file = (LayerFile) { .interface = t->interface, .framing = FRAMING_DIX, .ethertype = 0xa000 };
         t->service = (Service) { .daemon = &t->f->daemon, .file = &t->file, .layer = t->f->layer };
         assert_int_equal(ethernet_init(&t->service.ethernet, &config, &service_core_events, &t->service, time_now()), 0);
         layer_fixture_establish(t->f, &t->app);
