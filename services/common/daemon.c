@@ -6,6 +6,7 @@
  *   daemon.c            the frame: daemon_init(), daemon_connect_bus(), daemon_loop(), daemon_done(). What the
  *                       service manager passes in (descriptors) and wants to hear (READY=, STATUS=, WATCHDOG=,
  *                       STOPPING=), here and nowhere else
+ *   daemon-loop.c       how it waits
  *   daemon-log.c        level and target of the log on the bus
  *   bus.c bus-error.c   names and paths; errors from the one table
  *   polkit.c            may the caller do this? asked without waiting, the call is replayed
@@ -224,17 +225,4 @@ void daemon_ready(Daemon *daemon) {
 
         daemon->ready = true;
         (void) sd_notify(false, "READY=1");
-}
-
-int daemon_loop(Daemon *daemon) {
-        int r;
-
-        r = sd_event_loop(daemon->event);
-        (void) sd_notify(false, "STOPPING=1");
-        if (r < 0) {
-                (void) log_error_errno(r, "The event loop failed: %m");
-                return EXIT_FAILURE;
-        }
-
-        return r;
 }

@@ -14,6 +14,15 @@
 
 #include "basic/macro.h"
 
+/* What a daemon on the packet path does before it sleeps, see daemon-loop.c. */
+typedef struct DaemonIdle {
+        /* Attends to what comes without a bell while we are awake, in a bounded burst. Returns whether there was any. */
+        bool (*look)(void *userdata);
+
+        /* From now on bells are needed. Returns whether we may sleep: nothing came meanwhile. */
+        bool (*sleep)(void *userdata);
+} DaemonIdle;
+
 #define DAEMON_PRIORITY_CONTROL SD_EVENT_PRIORITY_NORMAL
 #define DAEMON_PRIORITY_DATA (SD_EVENT_PRIORITY_NORMAL + 10)
 
@@ -30,6 +39,8 @@ typedef struct Daemon {
         char **fd_names;
         size_t n_fds;
         bool ready;
+        const DaemonIdle *idle; /* NULL: sleeps at once */
+        void *idle_userdata;
 } Daemon;
 
 /* Opens the log, makes the loop, SIGTERM and SIGINT end it, the watchdog is fed by it; collects passed descriptors. */
@@ -52,6 +63,9 @@ void daemon_status(Daemon *daemon, const char *format, ...) _printf_(2, 3);
 
 /* READY=1, once. */
 void daemon_ready(Daemon *daemon);
+
+/* Before the loop runs. */
+void daemon_set_idle(Daemon *daemon, const DaemonIdle *idle, void *userdata);
 
 /* Runs until the end. Returns the exit status for main(). */
 int daemon_loop(Daemon *daemon);

@@ -62,6 +62,28 @@ static void ended(void *userdata, LayerFlow *flow, CloseReason reason, usec_t no
         layer_send_down(layer, flow_id, reason);
 }
 
+/* -- waiting -- */
+
+static bool look(void *userdata) {
+        Layer *layer = userdata;
+        bool received = layer->ops->look && layer->ops->look(layer->userdata);
+
+        return upper_look(&layer->upper) || received;
+}
+
+static bool go_to_sleep(void *userdata) {
+        Layer *layer = userdata;
+
+        return upper_sleep(&layer->upper);
+}
+
+void layer_look_before_sleep(Layer *layer) {
+        static const DaemonIdle idle = { .look = look, .sleep = go_to_sleep };
+
+        upper_set_looks(&layer->upper);
+        daemon_set_idle(layer->daemon, &idle, layer);
+}
+
 /* -- the object -- */
 
 Layer *layer_free(Layer *layer) {

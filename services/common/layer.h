@@ -25,6 +25,10 @@ typedef struct LayerOps {
         /* Down, on the packet's walk; see upper.h. */
         upper_transmit_t transmit;
 
+        /* Takes a burst of what came from the network and rings no bell. Returns whether there was any. NULL: all of it
+         * rings. Called where the loop looks before it sleeps. */
+        bool (*look)(void *userdata);
+
         /* How much of a flow is taken now; NULL: always all there is. Called before transmit. */
         upper_budget_t budget;
 
@@ -123,6 +127,9 @@ void layer_keep_flow(Layer *layer, LayerFlow *flow);
 /* Bytes of the layer itself for a process after us; they replace those of before. size 0: nothing. Kept once this
  * returns, if layer_restore() was called before. Returns: 0; -EMSGSIZE: more than LAYER_BLOCK_BYTES_MAX. */
 int layer_keep_block(Layer *layer, const void *bytes, size_t size);
+
+/* Has the daemon's loop look for what the network and applications bring before it sleeps. */
+void layer_look_before_sleep(Layer *layer);
 
 /* Connects, or begins to try. */
 int layer_start(Layer *layer);

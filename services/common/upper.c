@@ -13,6 +13,7 @@ struct UpperFlow {
         Endpoint *endpoint;
         sd_event_source *io;
         ListNode by_ready;
+        ListNode by_warm;
         ListNode by_upper;
         Policer policer;
         bool paused;                    /* its budget is used up; the layer will resume it */
@@ -87,6 +88,19 @@ static void make_ready(UpperFlow *u) {
         turn_schedule(u->upper);
 }
 
+static void make_warm(UpperFlow *u) {
+        list_append(&u->upper->warm, &u->by_warm);
+        u->upper->n_warm++;
+}
+
+static void make_cold(UpperFlow *u) {
+        if (!list_is_linked(&u->by_warm))
+                return;
+
+        list_unlink(&u->by_warm);
+        u->upper->n_warm--;
+}
+
 void upper_flow_free(LayerFlow *flow) {
         UpperFlow *u = TAKE_PTR(flow->upper);
 
@@ -96,6 +110,7 @@ void upper_flow_free(LayerFlow *flow) {
         if (u->queue->held == u)
                 u->queue->held = NULL;
         list_unlink(&u->by_ready);
+        make_cold(u);
         list_unlink(&u->by_upper);
         u->upper->n_flows--;
         counters_add(&u->upper->past, endpoint_counters(u->endpoint));
@@ -229,13 +244,26 @@ static void pause_flow(UpperFlow *u, usec_t now) {
                 end(u, now);
 }
 
+/* Returns whether there is something already. The flow may be gone afterwards. */
+static bool arm(UpperFlow *u, usec_t now) {
+        int r = endpoint_arm(u->endpoint);
+
+        if (r < 0) {
+                u->reason = CLOSE_VIOLATION;
+                end(u, now);
+        }
+
+        return r == 0;
+}
+
 /* One burst of one flow. Returns whether there is more to do. The flow may be gone afterwards. */
 static bool serve(UpperFlow *u, usec_t now) {
         Upper *upper = u->upper;
         unsigned max = UPPER_BURST_MAX;
-        int n, r;
+        int n;
 
         u->paused = false;
+        make_cold(u);
         if (police(u, now))
                 return true;            /* its turn comes in the other queue */
 
@@ -266,14 +294,12 @@ static bool serve(UpperFlow *u, usec_t now) {
                 return false;
         }
 
-        r = endpoint_arm(u->endpoint);
-        if (r < 0) {
-                u->reason = CLOSE_VIOLATION;
-                end(u, now);
+        if (upper->n_warm < upper->n_warm_max) {
+                make_warm(u);
                 return false;
         }
 
-        return r == 0;
+        return arm(u, now);
 }
 
 static int turn_renew(Upper *upper);
@@ -353,6 +379,16 @@ void upper_flow_set_down(LayerFlow *flow, bool down) {
 
 /* -- doorbells -- */
 
+/* Straight on where nobody else waits: this is the short way of a single message. */
+static void attend(UpperFlow *u, usec_t now) {
+        (void) police(u, now);
+
+        if (u->queue->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->queue->ready))
+                make_ready(u);
+        else if (serve(u, now) && (u->queue->blocked || serve(u, now)))
+                make_ready(u);
+}
+
 static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         UpperFlow *u = userdata;
         CloseReason reason = CLOSE_NORMAL;
@@ -373,15 +409,39 @@ static int doorbell_rang(sd_event_source *source, int fd, uint32_t revents, void
         if (u->paused && !u->ending)
                 return 0;
 
-        (void) police(u, now);
-
-        /* Straight on where nobody else waits: this is the short way of a single message. */
-        if (u->queue->blocked || list_is_linked(&u->by_ready) || !list_is_empty(&u->queue->ready))
-                make_ready(u);
-        else if (serve(u, now) && (u->queue->blocked || serve(u, now)))
-                make_ready(u);
-
+        attend(u, now);
         return 0;
+}
+
+bool upper_look(Upper *upper) {
+        bool found = false;
+
+        /* Who is served comes back behind those that are still to be looked at. */
+        for (unsigned n = upper->n_warm; n > 0 && upper->n_warm > 0; n--) {
+                UpperFlow *u = list_first(&upper->warm, UpperFlow, by_warm);
+
+                make_cold(u);
+                if (endpoint_readable(u->endpoint)) {
+                        attend(u, time_now());
+                        found = true;
+                } else {
+                        make_warm(u);
+                }
+        }
+
+        return found;
+}
+
+bool upper_sleep(Upper *upper) {
+        while (upper->n_warm > 0) {
+                UpperFlow *u = list_first(&upper->warm, UpperFlow, by_warm);
+
+                make_cold(u);
+                if (arm(u, time_now()))
+                        make_ready(u);
+        }
+
+        return !next_queue(upper);
 }
 
 static void queue_resume(UpperQueue *queue) {
@@ -462,6 +522,7 @@ int upper_flow_new(Upper *upper, LayerFlow *flow, Endpoint *taken) {
         u->flow = flow;
         u->endpoint = TAKE_PTR(endpoint);
         list_init(&u->by_ready);
+        list_init(&u->by_warm);
         list_append(&upper->flows, &u->by_upper);
         upper->n_flows++;
 
@@ -515,8 +576,13 @@ int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_e
         for (unsigned i = 0; i < _CUBE_MAX; i++)
                 list_init(&upper->queues[i].ready);
         list_init(&upper->flows);
+        list_init(&upper->warm);
 
         return turn_renew(upper);
+}
+
+void upper_set_looks(Upper *upper) {
+        upper->n_warm_max = UPPER_WARM_MAX;
 }
 
 void upper_set_budget(Upper *upper, upper_budget_t budget) {

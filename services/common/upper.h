@@ -17,6 +17,9 @@
  * and it changes queues only while none of its packets is held. Past the layer (in the kernel's queues and at other
  * hosts) the one that is first in the better queue after a recovery may overtake, as it may whenever a way changes; the
  * silence that a recovery takes makes that rare. What the layer itself has to say is not counted.
+ *
+ * A flow that has nothing more is asked to ring. Where the loop says that it looks before it sleeps (upper_look(),
+ * upper_sleep()), the last few flows that were served are asked only when it goes to sleep.
  */
 
 #include <systemd/sd-event.h>
@@ -30,6 +33,7 @@
 #define UPPER_BURST_MAX 32U
 #define UPPER_BURSTS_PER_TURN 4U
 #define UPPER_LOWEST_EVERY 8U
+#define UPPER_WARM_MAX 8U
 /* for what an application left behind, at the pace of its budget */
 #define UPPER_ENDING_MAX_USEC (5 * USEC_PER_SEC)
 
@@ -67,6 +71,8 @@ struct Upper {
         UpperQueue queues[_CUBE_MAX];
         sd_event_source *turn;          /* on while a queue that is not blocked has somebody ready */
         unsigned n_bursts;              /* counts up to UPPER_LOWEST_EVERY, and again */
+        List warm;                      /* UpperFlow.by_warm: had nothing more, and will not ring */
+        unsigned n_warm, n_warm_max;
 
         Counters past;                  /* of flows that are gone, and what came for those that have no upper side */
         uint64_t n_demoted;             /* packets of flows beyond what these asked for, since the last reset */
@@ -79,6 +85,15 @@ int upper_init(Upper *upper, sd_event *event, upper_transmit_t transmit, upper_e
 
 /* Flows get no further than this allows. Before there are any. */
 void upper_set_budget(Upper *upper, upper_budget_t budget);
+
+/* From now on somebody calls upper_look() and upper_sleep(). */
+void upper_set_looks(Upper *upper);
+
+/* Serves flows that would not ring, one burst each. Returns whether one had something. */
+bool upper_look(Upper *upper);
+
+/* All flows ring from now on. Returns whether none of them has anything. */
+bool upper_sleep(Upper *upper);
 
 /* All flows must be gone. */
 void upper_done(Upper *upper);

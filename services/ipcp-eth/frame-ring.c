@@ -38,6 +38,7 @@ static bool copy_frame(const FrameRing *ring, const struct tpacket2_hdr *slot, P
         if (slot->tp_len > size || offset > ring->slot_bytes || size > ring->slot_bytes - offset)
                 return false;
 
+        packet_reset(packet);
         to = packet_append(packet, size);
         if (!to)
                 return false;

@@ -29,6 +29,7 @@ int frame_ring_new(int fd, size_t frame_max, FrameRing **ret);
 FrameRing *frame_ring_free(FrameRing *ring);
 DEFINE_CLEANUP(FrameRing, frame_ring_free);
 
-/* Copies the frames that wait into empty packets, n of them at most, and gives their slots back. Frames that are larger
- * than a packet or a slot takes are passed over; *ret_cut says how many. Returns: how many packets are filled. */
+/* Copies the frames that wait into packets, in place of what was in them, n frames at most, and gives their slots back.
+ * Frames that are larger than a packet or a slot takes are passed over; *ret_cut says how many. Returns: how many
+ * packets are filled. */
 unsigned frame_ring_read(FrameRing *ring, Packet *const *packets, unsigned n, unsigned *ret_cut);

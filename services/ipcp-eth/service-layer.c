@@ -6,6 +6,12 @@
 #include "services/ipcp-eth/flow.h"
 #include "services/ipcp-eth/service.h"
 
+static bool layer_look(void *userdata) {
+        Service *s = userdata;
+
+        return s->socket && frame_socket_look(s->socket);
+}
+
 static unsigned layer_transmit(void *userdata, LayerFlow *flow, Packet *const *packets, unsigned n, usec_t now) {
         Service *s = userdata;
 
@@ -146,6 +152,7 @@ const LayerOps service_layer_ops = {
         .reset_statistics = layer_reset_statistics,
         .want_packet_max = layer_want_packet_max,
         .transmit = layer_transmit,
+        .look = layer_look,
         .describe = layer_describe,
         .welcome = layer_welcome,
         .register_name = layer_register,

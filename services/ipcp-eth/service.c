@@ -84,5 +84,7 @@ int service_init(Service *s, Daemon *daemon, LayerFile *file) {
         if (r < 0)
                 return log_error_errno(r, "Failed to connect to the IRM: %m");
 
+        layer_look_before_sleep(s->layer);
+
         return 0;
 }

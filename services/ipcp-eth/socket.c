@@ -139,18 +139,18 @@ static int open_sender(int ifindex, Cube cube) {
 
 /* Returns how many frames were taken out of the ring. */
 static unsigned receive_burst(FrameSocket *s) {
-        unsigned n, n_cut;
+        unsigned n_cut, n = frame_ring_read(s->ring, s->packets, FRAME_SOCKET_BURST_MAX, &n_cut);
 
-        for (unsigned i = 0; i < FRAME_SOCKET_BURST_MAX; i++)
-                packet_reset(s->packets[i]);
-
-        n = frame_ring_read(s->ring, s->packets, FRAME_SOCKET_BURST_MAX, &n_cut);
         if (n > 0)
                 s->events->received(s->userdata, s->packets, n);
         if (n_cut > 0)
                 s->events->cut(s->userdata, n_cut);
 
         return n + n_cut;
+}
+
+bool frame_socket_look(FrameSocket *socket) {
+        return receive_burst(socket) > 0;
 }
 
 static int socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

@@ -43,5 +43,8 @@ DEFINE_CLEANUP(FrameSocket, frame_socket_free);
  * with; fewer than n: there is no room for this cube, writable() will follow. */
 unsigned frame_socket_send(FrameSocket *socket, Cube cube, Packet *const *frames, unsigned n, unsigned *ret_failed);
 
+/* Takes frames that wait, without a system call. Returns whether there were any. */
+bool frame_socket_look(FrameSocket *socket);
+
 /* Frames that the kernel dropped because we did not read fast enough. Since the last call. */
 uint32_t frame_socket_lost(FrameSocket *socket);

@@ -97,6 +97,7 @@ int service_init(Service *s, Daemon *daemon, LayerFile *file) {
         r = layer_new(daemon, file->name, &service_layer_ops, s, &s->unicast.flows, &s->layer);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the layer: %m");
+        layer_look_before_sleep(s->layer);
 
         r = loop_timer_new(daemon->event, core_next, core_expire, s, &s->timer);
         if (r >= 0)

@@ -83,6 +83,64 @@ static void test_busy_flow(void **state) {
         f->refill = NULL;
 }
 
+/* While the loop looks by itself nobody rings; when it goes to sleep everybody does. */
+static void test_looks(void **state) {
+        LayerFixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
+        Upper *upper = layer_upper(f->layer);
+
+        upper_set_looks(upper);
+        layer_fixture_establish(f, &app);
+        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        layer_fixture_pump(f);
+        assert_false(upper_look(upper));
+
+        app_write(app, 0, 5);
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted, 0);
+        assert_true(upper_look(upper));
+        assert_int_equal(f->n_transmitted, 5);
+        assert_false(upper_look(upper));
+
+        /* What comes before it sleeps keeps it awake. */
+        app_write(other, 0, 7);
+        assert_false(upper_sleep(upper));
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted_other, 7);
+
+        assert_true(upper_sleep(upper));
+        assert_false(upper_look(upper));
+        app_write(app, 0, 3);
+        app_write(other, 0, 2);
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted, 8);
+        assert_int_equal(f->n_transmitted_other, 9);
+}
+
+/* A flow can end while nobody listens for its bell. */
+static void test_looks_at_end(void **state) {
+        LayerFixture *f = *state;
+        _cleanup_(channel_freep) Channel *other = NULL;
+        Upper *upper = layer_upper(f->layer);
+        Channel *app;
+
+        upper_set_looks(upper);
+        layer_fixture_establish(f, &app);
+        layer_fixture_establish_flow(f, &f->other, 8, &other);
+        layer_fixture_pump(f);
+        assert_int_equal(upper->n_warm, 2);
+
+        app_write(app, 0, 5);
+        channel_close(app, CLOSE_NORMAL);
+        channel_free(app);
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted, 5);
+        assert_null(f->flow.upper);
+        assert_int_equal(upper->n_warm, 1);
+        assert_true(upper_sleep(upper));
+        assert_int_equal(upper->n_warm, 0);
+}
+
 /* One flow has used up its budget: it waits, without being asked again and again, and the other goes on. */
 static void test_budget(void **state) {
         LayerFixture *f = *state;
@@ -303,6 +361,8 @@ int main(void) {
                 WITH_LAYER(test_data),
                 WITH_LAYER(test_back_pressure),
                 WITH_LAYER(test_busy_flow),
+                WITH_LAYER(test_looks),
+                WITH_LAYER(test_looks_at_end),
                 WITH_LAYER(test_budget),
                 WITH_LAYER(test_budget_at_end),
                 WITH_LAYER(test_budget_never),

@@ -133,9 +133,6 @@ static void settle(Fixture *f) {
 
 static unsigned read_frames(Fixture *f, unsigned n, unsigned *ret_cut) {
         settle(f);
-        for (unsigned i = 0; i < BURST; i++)
-                packet_reset(f->packets[i]);
-
         return frame_ring_read(f->ring, f->packets, n, ret_cut);
 }
 
