@@ -321,7 +321,7 @@ static void test_path_full(void **state) {
         do {
                 path.packet_max++;
                 r = endpoint_tell_path(f->endpoint, &path);
-        } while (r == 0 && path.packet_max < 10000);
+        } while (r == 0 && path.packet_max < DOORBELL_PACKET_MAX);
         assert_int_equal(r, -EAGAIN);
         assert_int_equal(endpoint_tell_path(f->endpoint, &path), -EAGAIN);
 
