@@ -10,55 +10,10 @@
  * "U:uri|D:dns|E:mail|I:address|N:directory|R:number|O:other|X:no such kind". "\xNN" is a byte.
  */
 
-#include <gnutls/abstract.h>
-
-#include "basic/macro.h"
+#include "tests/unit/auth/maker-key.h"
 
 #define MAKER_NOW INT64_C(1780272000)   /* 2026-06-01 00:00:00 UTC */
 #define DAYS(n) ((n) * INT64_C(86400))
-
-typedef struct Blob {
-        uint8_t *data;
-        size_t size;
-} Blob;
-
-void blob_done(Blob *blob);
-void blob_add(Blob *blob, const void *data, size_t size);
-void blob_wrap(Blob *blob, uint8_t tag);        /* all of it becomes the content of one element */
-
-typedef enum MakerKey {
-        MAKER_P256,
-        MAKER_P384,
-        MAKER_P521,
-        MAKER_P192,
-        MAKER_P224,
-        MAKER_ED25519,
-        MAKER_ED448,
-        MAKER_RSA_1024,
-        MAKER_RSA_2047,
-        MAKER_RSA_2048,
-        MAKER_RSA_3072,
-        MAKER_DSA,
-        _MAKER_KEY_MAX,
-} MakerKey;
-
-/* One key of a kind and number; made at its first use, and kept until maker_done(). */
-gnutls_privkey_t maker_key(MakerKey kind, unsigned number);
-void maker_done(void);
-
-/* As DER SubjectPublicKeyInfo. */
-void maker_public_key(MakerKey kind, unsigned number, Blob *ret);
-
-typedef enum MakerSignature {
-        SIGNED_AS_USUAL,                /* SHA-256, or what the key brings */
-        SIGNED_SHA384,
-        SIGNED_SHA512,
-        SIGNED_SHA1,
-        SIGNED_MD5,
-        SIGNED_BADLY,                   /* one bit is wrong */
-        SIGNED_NOT,                     /* no bits */
-        SIGNED_AS_ANOTHER,              /* inside another algorithm is named than outside */
-} MakerSignature;
 
 typedef enum MakerConstraints {
         CONSTRAINTS_NONE,
@@ -116,9 +71,6 @@ typedef struct ListRecipe {
 
 /* signer: whose key it is signed with, if not the issuer's. */
 void maker_list(const ListRecipe *recipe, const Recipe *issuer, const Recipe *signer, Blob *ret);
-
-/* Signs as OAP does. */
-void maker_sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, const void *data, size_t size, Blob *ret);
 
 /* PEM of DER. */
 void maker_pem(const char *label, const Blob *der, Blob *ret);
