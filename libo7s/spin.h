@@ -15,7 +15,10 @@
 
 #include "basic/macro.h"
 
-#define SPIN_NSEC_MAX 50000U
+/* What a round trip takes where both sides sleep. It has to be that much: a wait that was slept through contains both
+ * wake-ups, and with a limit below that a pair that has begun to sleep never learns that looking would have found the
+ * answer in half the time. */
+#define SPIN_NSEC_MAX 100000U
 
 typedef struct Spin {
         uint32_t average_nsec;  /* of past waits, an eighth each; SPIN_NSEC_MAX and above: long */

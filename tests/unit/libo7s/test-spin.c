@@ -35,8 +35,9 @@ static void test_learns(void **state) {
         } cases[] = {
                 { "an answer at once",   200,        3000,  3000 },
                 { "a wake-up's time",    15000,      29000, 34000 },
-                { "just short",          40000,      50000, 50000 },
-                { "long",                100000,     0,     0 },
+                { "a sleep there",       45000,      89000, 92000 },
+                { "a sleep on each side", 90000,    100000, 100000 },
+                { "long",                150000,     0,     0 },
                 { "very long",           10000000000, 0,    0 },
         };
 
