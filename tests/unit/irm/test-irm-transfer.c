@@ -291,6 +291,7 @@ static void test_answering(void **state) {
                 (void) close(fds[0]);
                 (void) close(fds[1]);
                 layer_hear(layer, LAYER_ESTABLISHED, &message, fds);
+                assert_false(message.of_layer);
                 (void) close(fds[0]);
                 (void) close(fds[1]);
         }
@@ -299,15 +300,16 @@ static void test_answering(void **state) {
         (void) close(layer);
 }
 
-/* Members of layers get raw flows, whatever a stranger asks for. */
+/* Members of layers get raw flows, whatever a stranger asks for, and the layer below hears that it is a member. */
 static void test_asking_a_layer(void **state) {
         static const o7s_qos refused[] = { O7S_QOS_DATA, O7S_QOS_BEST_EFFORT, O7S_QOS_RAW_SAFE }, raw = O7S_QOS_RAW;
         const LayerMessage hello = { .type = LAYER_HELLO, .version = LAYER_PROTOCOL_VERSION, .layer = "home",
                                      .layer_type = LAYER_UNICAST,
                                      .hash_algorithm = 1, .mtu = 1400, .oap_max = 1300 };
         int layer = fixture_online_layer(*state, 1), member = fixture_connect_layer(*state), listener, fds[IRM_FDS_MAX];
-        LayerMessage message;
-        IrmMessage offer;
+        LayerMessage message, reply = { .type = LAYER_REPLY, .qos = raw };
+        IrmMessage offer, established;
+        int lane;
 
         layer_say(member, &hello, NULL, 0);
         layer_hear(member, LAYER_WELCOME, &message, NULL);
@@ -321,6 +323,19 @@ static void test_asking_a_layer(void **state) {
 
         ask_from_afar(layer, 100, &raw, FRCT);
         fixture_client_hear(listener, IRM_OFFER, &offer, fds);
+        hand_in_lane(listener, offer.flow_id, offer.lane_class);
+        layer_hear(layer, LAYER_ACCEPT, &message, NULL);
+        reply.flow_id = message.flow_id;
+        lane = fixture_make_lane_of(message.lane_class);
+        layer_say(layer, &reply, &lane, 1);
+        (void) close(lane);
+        fixture_client_hear(listener, IRM_ESTABLISHED, &established, fds);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+        layer_hear(layer, LAYER_ESTABLISHED, &message, fds);
+        assert_true(message.of_layer);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
         (void) close(listener);
         (void) close(member);
         (void) close(layer);
