@@ -6,8 +6,11 @@
  * One that is looks for a while first, as the library does in applications (libo7s/spin.h): being woken costs more than
  * all else that it does for a packet, on both sides, and in a stream or a conversation the next one is a few
  * microseconds away. While it looks it asks nobody to ring, so that a program that writes to it makes no system call
- * either. Between looks the processor is offered to others. Where waits are long it does not look at all, and costs
- * nothing.
+ * either. Where waits are long it does not look at all, and costs nothing.
+ *
+ * Before each look the processor is offered to others. Where several of the programs that a packet passes share one,
+ * that is what makes bursts of packets that come one by one: who takes it does what is there to be done, and
+ * meanwhile more comes for us.
  */
 
 #include <sched.h>
@@ -24,8 +27,11 @@ static bool is_finished(const Daemon *daemon) {
 /* Returns: 1: there was something, and it is attended to; 0: the time is over; what sd_event_run() says. */
 static int look(Daemon *daemon, uint64_t begin_nsec, uint32_t budget_nsec) {
         do {
-                bool found = daemon->idle->look(daemon->idle_userdata);
+                bool found;
                 int r;
+
+                (void) sched_yield();
+                found = daemon->idle->look(daemon->idle_userdata);
 
                 /* Each time, too: who always has something to send must not keep all others waiting. */
                 r = sd_event_run(daemon->event, 0);
@@ -33,8 +39,6 @@ static int look(Daemon *daemon, uint64_t begin_nsec, uint32_t budget_nsec) {
                         return r;
                 if (r > 0 || found || is_finished(daemon))
                         return 1;
-
-                (void) sched_yield();
         } while (spin_now() - begin_nsec < budget_nsec);
 
         return 0;

@@ -9,7 +9,7 @@
 #include "basic/log.h"
 #include "basic/time.h"
 #include "services/common/daemon.h"
-#include "services/ipcp-eth/frame-ring.h"
+#include "services/ipcp-eth/socket-ring.h"
 #include "services/ipcp-eth/socket.h"
 
 /* A device that takes nothing (its queue is full, it has no carrier) says so for the frame, while the socket itself has

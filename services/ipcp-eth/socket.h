@@ -4,7 +4,8 @@
 /*
  * The layer's packet socket: bound to one interface and one protocol, an EtherType or 802.2, so that the kernel hands
  * us no other traffic. A filter in the kernel drops what is addressed to other stations or groups, and of 802.2
- * everything but unnumbered information for individual SAPs. Bursts both ways, one system call each.
+ * everything but unnumbered information for individual SAPs. A burst goes out with one system call, and comes in by a
+ * ring that the kernel fills (socket-ring.h).
  *
  * Each cube has a socket to send by, since a frame takes its socket's priority: it chooses the band of a queue
  * discipline (pfifo_fast, prio, mqprio) and the priority code point of a VLAN, so that voice waits behind bulk neither in

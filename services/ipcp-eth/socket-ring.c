@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "services/ipcp-eth/frame-ring.h"
+#include "services/ipcp-eth/socket-ring.h"
 
 /* The kernel puts the frame behind its own header and the sender's address, such that what follows the Ethernet header
  * is aligned. */

@@ -17,7 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "services/ipcp-eth/frame-ring.h"
+#include "services/ipcp-eth/socket-ring.h"
 
 #define ETHER_TYPE 0x88B5U              /* which IEEE leaves to experiments */
 #define FRAME_MAX 1514U
