@@ -219,7 +219,7 @@ static void round_and_round(void **state) {
         }
 }
 
-/* While nobody reads, nine hundred frames wait; what finds no slot is counted by the kernel, and reading goes on behind. */
+/* While nobody reads, 900 frames wait; what finds no slot is counted by the kernel, and reading goes on behind. */
 static void more_than_fit(void **state) {
         Fixture *f = fixture(state);
         uint32_t n_read = 0;
