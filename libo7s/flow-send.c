@@ -231,6 +231,8 @@ ssize_t o7s_flow_commit(o7s_flow *flow, size_t size) {
                 return flow_fail(flow, r, writing);
         if (flow->writer.reserved == 0 || size > flow->writer.reserved)
                 return flow_fail(flow, -EINVAL, writing);
+        if (size > flow_message_max(flow))
+                return flow_fail(flow, -EMSGSIZE, writing);     /* the path takes less than when it was reserved */
 
         flow->writer.reserved = 0;
         if (size == 0)

@@ -334,7 +334,7 @@ int o7s_flow_read_batch(o7s_flow *flow, o7s_msg *msgs, unsigned n);
 int o7s_flow_reserve(o7s_flow *flow, size_t size, void **ret);
 
 /* Sends the first size bytes of what was reserved; 0 gives the room back. Returns: size; -EINVAL: nothing is
- * reserved, or less; -EPIPE. */
+ * reserved, or less; -EMSGSIZE: the path has come to take less, and the room stays reserved; -EPIPE. */
 ssize_t o7s_flow_commit(o7s_flow *flow, size_t size);
 
 /* The next message in place, read-only, until o7s_flow_release(); reads are refused with -EBUSY until then.

@@ -5,8 +5,8 @@
  *
  * One that is looks for a while first, as the library does in applications (libo7s/spin.h): being woken costs more than
  * all else that it does for a packet, on both sides, and in a stream or a conversation the next one is a few
- * microseconds away. While it looks it asks nobody to ring, so that a program that writes to it makes no system call
- * either. Where waits are long it does not look at all, and costs nothing.
+ * microseconds away. Those whom it serves need not ring meanwhile (DaemonIdle), and a program that writes then makes no
+ * system call either. Where waits are long it does not look at all, and costs nothing.
  *
  * Before each look the processor is offered to others. Where several of the programs that a packet passes share one,
  * that is what makes bursts of packets that come one by one: who takes it does what is there to be done, and
@@ -51,7 +51,7 @@ static int look(Daemon *daemon, uint64_t begin_nsec, uint32_t budget_nsec) {
 static int wait_once(Daemon *daemon, Spin *spin) {
         uint64_t begin_nsec = spin_now();
         uint32_t budget_nsec = spin->average_nsec < LOOK_NSEC_MAX ? MIN(spin_begin(spin), LOOK_NSEC_MAX) : 0;
-        int found = 0, r = 0;
+        int found = 0, r;
 
         if (budget_nsec > 0) {
                 found = look(daemon, begin_nsec, budget_nsec);
@@ -59,10 +59,17 @@ static int wait_once(Daemon *daemon, Spin *spin) {
                         return found;
         }
 
-        if (!found && daemon->idle->sleep(daemon->idle_userdata))
-                r = sd_event_run(daemon->event, UINT64_MAX);
+        if (found) {
+                spin_end(spin, budget_nsec, spin_now() - begin_nsec, true);
+                return 0;
+        }
 
-        spin_end(spin, budget_nsec, spin_now() - begin_nsec, found);
+        /* Who may not sleep has events all the same, and has not waited: of that nothing is learnt. */
+        if (!daemon->idle->sleep(daemon->idle_userdata))
+                return sd_event_run(daemon->event, 0);
+
+        r = sd_event_run(daemon->event, UINT64_MAX);
+        spin_end(spin, budget_nsec, spin_now() - begin_nsec, false);
         return r;
 }
 

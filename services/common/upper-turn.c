@@ -263,21 +263,36 @@ int upper_turn_rang(sd_event_source *source, int fd, uint32_t revents, void *use
         return 0;
 }
 
-bool upper_look(Upper *upper) {
+/* Who is served comes back behind those that are still to be looked at. */
+static bool look_at(Upper *upper, const UpperQueue *queue) {
         bool found = false;
 
-        /* Who is served comes back behind those that are still to be looked at. */
         for (unsigned n = upper->n_warm; n > 0 && upper->n_warm > 0; n--) {
                 UpperFlow *u = list_first(&upper->warm, UpperFlow, by_warm);
 
                 upper_turn_forget_warm(u);
-                if (endpoint_readable(u->endpoint)) {
-                        attend(u, time_now());
-                        found = true;
-                } else {
+                if (u->queue != queue || !endpoint_readable(u->endpoint)) {
                         make_warm(u);
+                        continue;
                 }
+
+                /* Where anybody waits for a turn, of whatever cube, it is the turns that decide. */
+                if (next_queue(upper))
+                        upper_turn_wanted(u);
+                else
+                        attend(u, time_now());
+                found = true;
         }
+
+        return found;
+}
+
+bool upper_look(Upper *upper) {
+        bool found = false;
+
+        for (unsigned i = _CUBE_MAX; i > 0; i--)
+                if (look_at(upper, &upper->queues[i - 1]))
+                        found = true;
 
         return found;
 }

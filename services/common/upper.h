@@ -19,7 +19,7 @@
  * silence that a recovery takes makes that rare. What the layer itself has to say is not counted.
  *
  * A flow that has nothing more is asked to ring. Where the loop says that it looks before it sleeps (upper_look(),
- * upper_sleep()), the last few flows that were served are asked only when it goes to sleep.
+ * upper_sleep()), up to UPPER_WARM_MAX flows that were served are asked only when it goes to sleep.
  */
 
 #include <systemd/sd-event.h>

@@ -160,7 +160,7 @@ static void learn(UnicastFlow *flow, FlowNews news, uint64_t value) {
 
         case FLOW_NEWS_ADDRESS:
                 flow->peer_address = value;
-                unicast_ways_changed(flow->unicast);
+                flow_way_begin(flow, flow->unicast->now);
                 flow->unicast->upkeep_counters.followed++;
                 return;
         }

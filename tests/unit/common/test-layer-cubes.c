@@ -207,8 +207,29 @@ static void test_recovers(void **state) {
         assert_int_equal(layer_flow_cube(&f->flow), CUBE_VOICE);
 }
 
+/* Bulk was served last and is looked at first, and voice goes first all the same. */
+static void test_looks_for_voice_first(void **state) {
+        LayerFixture *f = *state;
+        _cleanup_(channel_freep) Channel *app = NULL, *other = NULL;
+        Upper *upper = layer_upper(f->layer);
+
+        upper_set_looks(upper);
+        establish_bulk_and_voice(f, &app, &other);
+        layer_fixture_pump(f);
+        assert_int_equal(upper->n_warm, 2);
+
+        app_write(app, 0, 5);
+        app_write(other, 0, 5);
+        assert_true(upper_look(upper));
+        layer_fixture_pump(f);
+        assert_int_equal(f->n_transmitted, 5);
+        assert_int_equal(f->n_transmitted_other, 5);
+        assert_int_equal(f->n_before_other, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                WITH_LAYER(test_looks_for_voice_first),
                 WITH_LAYER(test_back_pressure_of_a_cube),
                 WITH_LAYER(test_cubes_take_turns),
                 WITH_LAYER(test_greedy_voice),

@@ -216,6 +216,7 @@ static void test_read_in_vain(void **state) {
 static void test_size_raw(void **state) {
         static const uint8_t message[3000];
         _cleanup_test_ Test t;
+        void *room;
 
         test_open(&t, false, WAY_ASK, false);
         tell(&t, false, 1400);
@@ -224,8 +225,13 @@ static void test_size_raw(void **state) {
         assert_int_equal(o7s_flow_write(t.flow, message, 1400), 1400);
         assert_int_equal(o7s_flow_write(t.flow, message, 1401), -EMSGSIZE);
 
+        /* What was reserved before counts as what it is now. */
+        assert_int_equal(o7s_flow_reserve(t.flow, 1400, &room), 0);
         tell(&t, false, 1000);
         expect_told(&t);
+        assert_int_equal(o7s_flow_commit(t.flow, 1400), -EMSGSIZE);
+        memset(room, 0, 1000);
+        assert_int_equal(o7s_flow_commit(t.flow, 1000), 1000);
         assert_int_equal(o7s_flow_write(t.flow, message, 1000), 1000);
         assert_int_equal(o7s_flow_write(t.flow, message, 1001), -EMSGSIZE);
 
