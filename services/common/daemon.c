@@ -14,6 +14,7 @@
  *   file-check.c layer-file.c name-file.c       NAME.layer and NAME.name, for everybody who reads them
  *   layer-message.c layer-socket.c layer-state.c        what IPCPs and the resource manager say to each other
  *   hash.c oap*.c       digests; flow allocation between hosts, pure
+ *   cube.c policer.c    what goes before what, and how much of it
  *   layer*.c upper*.c   an IPCP around its layer: connection to the resource manager, flows of applications
  *   shim*.c             flow allocation of layers that use the host's own networks
  */

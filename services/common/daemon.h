@@ -16,7 +16,7 @@
 
 /* What a daemon on the packet path does before it sleeps, see daemon-loop.c. */
 typedef struct DaemonIdle {
-        /* Attends to what comes without a bell while we are awake, in a bounded burst. Returns whether there was any. */
+        /* Attends to what comes without a bell while we are awake, in bounded bursts. Returns whether there was any. */
         bool (*look)(void *userdata);
 
         /* From now on bells are needed. Returns whether we may sleep: nothing came meanwhile. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whose turn it is, and what a flow does with it: it takes a burst from its lane, for LayerOps.transmit. upper.h has the
- * rules.
+ * Whose turn it is, and what a flow does with it: it takes a burst from its lane, for LayerOps.transmit. The rules are
+ * in upper.h.
  */
 
 #include <inttypes.h>

@@ -12,7 +12,7 @@
  * waits alone.
  *
  * A flow of voice or video that sends more than it asked for (policer.h) is demoted: as a whole, from one burst to the
- * next, it takes its turns with best effort, and layer_flow_cube() tells the layer to treat its packets so, until it has
+ * next, it takes its turns with best effort, and layer_flow_cube() has the layer treat its packets so, until it has
  * recovered. Nothing of it is dropped for that, and nothing overtakes in here: packets leave its lane in their order,
  * and it changes queues only while none of its packets is held. Past the layer (in the kernel's queues and at other
  * hosts) the one that is first in the better queue after a recovery may overtake, as it may whenever a way changes; the

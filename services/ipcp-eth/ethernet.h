@@ -15,7 +15,7 @@
  *   incoming.c       requests that the IRM thinks about        pieces.c       requests and replies that fit no frame
  *   name-query.c     who serves a name                         ethernet.c     the layer's object, link, expiry
  *
- * Around the core, and the only files with descriptors: socket.c (frames), link.c (rtnetlink), service*.c (join
+ * Around the core, and the only files with descriptors: socket*.c (frames), link.c (rtnetlink), service*.c (join
  * the core with these and with the IRM), ethernet-bus.c (D-Bus), main.c.
  */
 
