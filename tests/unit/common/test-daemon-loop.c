@@ -128,7 +128,8 @@ static bool comes_late(void *userdata) {
         if (f->n_refusals > 0)
                 return go_to_sleep(f);
 
-        assert_return_code(sd_event_add_defer(f->daemon.event, &f->source, exit_now, f), 0);
+        if (!f->source)
+                assert_return_code(sd_event_add_defer(f->daemon.event, &f->source, exit_now, f), 0);
         return false;
 }
 
