@@ -123,3 +123,19 @@ void layered_flow_stats(const LayeredFlow *l, struct o7s_flow_stats *ret) {
         *ret = (struct o7s_flow_stats) { .size = sizeof(*ret) };
         assert_int_equal(o7s_flow_stats(l->flow, ret), 0);
 }
+
+uint32_t layered_flow_look(o7s_flow *flow, o7s_set *set, Way way) {
+        struct pollfd p = { .fd = way == WAY_DESCRIPTOR ? o7s_flow_fd(flow) : -1, .events = POLLIN };
+        o7s_event event;
+        int n;
+
+        if (way == WAY_SET) {
+                n = o7s_set_wait(set, &event, 1, 0);
+                assert_true(n == 1 || n == -EAGAIN);
+                return n == 1 ? event.events : 0;
+        }
+        if (way == WAY_DESCRIPTOR && poll(&p, 1, 0) == 0)
+                return 0;
+
+        return (uint32_t) o7s_flow_events(flow);
+}

@@ -14,6 +14,13 @@
 #define LAYERED_FLOW_MTU 1400U
 #define LAYERED_FLOW_PATIENCE (60 * NSEC_PER_SEC)
 
+/* How a program learns of events. */
+typedef enum Way {
+        WAY_ASK,                        /* o7s_flow_events(), whenever it likes */
+        WAY_DESCRIPTOR,                 /* the same, but only when the descriptor says so */
+        WAY_SET,
+} Way;
+
 typedef struct LayeredFlow {
         IrmThread *irm;
         IrmLayer *layer;
@@ -38,3 +45,7 @@ bool layered_flow_restarts(LayeredFlow *l);
 void layered_flow_run(LayeredFlow *l);
 
 void layered_flow_stats(const LayeredFlow *l, struct o7s_flow_stats *ret);
+
+/* Looks once, without waiting, as a program of that kind does; set: what the flow is in, for WAY_SET. Returns: the
+ * events. */
+uint32_t layered_flow_look(o7s_flow *flow, o7s_set *set, Way way);

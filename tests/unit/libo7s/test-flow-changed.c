@@ -18,13 +18,6 @@
 #define PATH_SMALL 1250U                /* above what every path takes, 1200, and below the layer's */
 #define INTERVAL 32U                    /* that is not worth looking for */
 
-/* How the program learns of events. */
-typedef enum Way {
-        WAY_ASK,                        /* o7s_flow_events(), whenever it likes */
-        WAY_DESCRIPTOR,                 /* the same, but only when the descriptor says so */
-        WAY_SET,
-} Way;
-
 typedef struct Test {
         LayeredFlow l;
         o7s_set *set;
@@ -59,22 +52,6 @@ static void test_close(Test *t) {
 
 #define _cleanup_test_ _cleanup_(test_close)
 
-static uint32_t look(Test *t) {
-        struct pollfd p = { .fd = t->way == WAY_DESCRIPTOR ? o7s_flow_fd(t->l.flow) : -1, .events = POLLIN };
-        o7s_event event;
-        int n;
-
-        if (t->way == WAY_SET) {
-                n = o7s_set_wait(t->set, &event, 1, 0);
-                assert_true(n == 1 || n == -EAGAIN);
-                return n == 1 ? event.events : 0;
-        }
-        if (t->way == WAY_DESCRIPTOR && poll(&p, 1, 0) == 0)
-                return 0;
-
-        return (uint32_t) o7s_flow_events(t->l.flow);
-}
-
 /* Nothing else ever happens here. Returns whether the flow had changed. */
 static bool program_looks(Test *t) {
         uint8_t message[16];
@@ -83,7 +60,7 @@ static bool program_looks(Test *t) {
         if (t->reads)
                 assert_int_equal(o7s_flow_read(t->l.flow, message, sizeof(message)), -EAGAIN);
 
-        events = look(t);
+        events = layered_flow_look(t->l.flow, t->set, t->way);
         assert_int_equal(events & ~O7S_CHANGED, 0);
         return events & O7S_CHANGED;
 }

@@ -17,13 +17,6 @@
 #include "tests/support/flow-pair.h"
 #include "tests/support/layered-flow.h"
 
-/* How the program learns of events. */
-typedef enum Way {
-        WAY_ASK,                        /* o7s_flow_events(), whenever it likes */
-        WAY_DESCRIPTOR,                 /* the same, but only when the descriptor says so */
-        WAY_SET,
-} Way;
-
 typedef struct Test {
         LayeredFlow l;                  /* where it is reliable */
         IrmThread *irm;                 /* else these */
@@ -84,29 +77,13 @@ static struct o7s_flow_info info_of(o7s_flow *flow) {
         return info;
 }
 
-static uint32_t look(Test *t) {
-        struct pollfd p = { .fd = t->way == WAY_DESCRIPTOR ? o7s_flow_fd(t->flow) : -1, .events = POLLIN };
-        o7s_event event;
-        int n;
-
-        if (t->way == WAY_SET) {
-                n = o7s_set_wait(t->set, &event, 1, 0);
-                assert_true(n == 1 || n == -EAGAIN);
-                return n == 1 ? event.events : 0;
-        }
-        if (t->way == WAY_DESCRIPTOR && poll(&p, 1, 0) == 0)
-                return 0;
-
-        return (uint32_t) o7s_flow_events(t->flow);
-}
-
 static uint32_t program_looks(Test *t) {
         uint8_t message[16];
 
         if (t->reads)
                 assert_int_equal(o7s_flow_read(t->flow, message, sizeof(message)), -EAGAIN);
 
-        return look(t);
+        return layered_flow_look(t->flow, t->set, t->way);
 }
 
 /* The engine may have the doorbell, and needs a moment. */
